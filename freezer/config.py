@@ -1,0 +1,206 @@
+"""The settings of a build: one table for the command line and for the project's file.
+
+``[tool.freezer]`` of pyproject.toml and ``[freezer]`` of setup.cfg take the long options' names as keys. A setting
+given on the command line replaces the file's, whole: a list is not merged, so that what will happen can be read off
+one place. Paths are relative to the file that names them, on the command line to the current directory.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import enum
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.errors import InputError
+
+
+class Kind(enum.Enum):
+    """How a setting's value is written."""
+
+    TEXT = "a string"
+    PATH = "a path"
+    NUMBER = "a whole number"
+    FLAG = "true or false"
+    SWITCH = "true or false (left out: when the application uses it)"
+    LIST = "a list of strings"
+    PATHS = "a list of paths"
+    PAIRS = "a list of SOURCE:DESTINATION strings"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. ``name`` is the long option without dashes and the key in files."""
+
+    name: str
+    kind: Kind
+    help: str
+    group: str
+    flags: tuple[str, ...] = ()
+    metavar: Optional[str] = None
+
+    @property
+    def attribute(self) -> str:
+        """The name of the value in Python."""
+        return self.name.replace("-", "_")
+
+
+ENTRY, CONTENT, RESULT, PROOF = "what to freeze", "what goes in", "the result", "verification"
+
+SETTINGS = (
+    Setting("entry-point", Kind.TEXT, "start with FUNCTION of MODULE", ENTRY, ("-e",), "MODULE:FUNCTION"),
+    Setting("console-script", Kind.TEXT, "start with this console script", ENTRY, ("-c",), "NAME"),
+    Setting("requirement", Kind.PATHS, "install from this requirements file (repeat)", ENTRY, ("-r",), "FILE"),
+    Setting("with", Kind.LIST, "install this requirement too, as pip understands it (repeat)", ENTRY, (), "REQUIREMENT"),
+    Setting("constraint", Kind.PATHS, "constrain versions by this file (repeat)", ENTRY, (), "FILE"),
+    Setting("require-hashes", Kind.FLAG, "accept only requirements pinned by hash", ENTRY),
+    Setting(
+        "python", Kind.TEXT, "the Python to build with: a path, or a version such as 3.12 (default: freezer's own)",
+        ENTRY, (), "PATH|VERSION",
+    ),
+    Setting("refresh", Kind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
+    Setting("add-data", Kind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
+    Setting("add-binary", Kind.PAIRS, "add a binary to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
+    Setting("library", Kind.PATHS, "add a shared library that is opened at run time (repeat)", CONTENT, (), "FILE"),
+    Setting("hidden-import", Kind.LIST, "add a module that no code imports visibly (repeat)", CONTENT, (), "MODULE"),
+    Setting("collect-all", Kind.LIST, "add everything of a package (repeat)", CONTENT, (), "PACKAGE"),
+    Setting("copy-metadata", Kind.LIST, "add a distribution's metadata (repeat)", CONTENT, (), "DISTRIBUTION"),
+    Setting("exclude", Kind.LIST, "leave a module out (repeat)", CONTENT, (), "MODULE"),
+    Setting("locale", Kind.SWITCH, "bring the C.UTF-8 locale along", CONTENT),
+    Setting("tzdata", Kind.SWITCH, "bring time zones along", CONTENT),
+    Setting("ca-certs", Kind.SWITCH, "bring CA certificates along", CONTENT),
+    Setting("terminfo", Kind.SWITCH, "bring terminal descriptions along", CONTENT),
+    Setting("output", Kind.PATH, "the file to write (default: dist/NAME)", RESULT, ("-o",), "FILE"),
+    Setting("name", Kind.TEXT, "the application's name (default: from the entry)", RESULT),
+    Setting("compress", Kind.FLAG, "make the file a third of the size, and its start several times slower", RESULT),
+    Setting("strip", Kind.FLAG, "strip symbols from all binaries", RESULT),
+    Setting("verify", Kind.SWITCH, "prove the result in an empty root before it is published (default: yes)", PROOF),
+    Setting("smoke", Kind.TEXT, "the arguments that verification runs the application with", PROOF, (), "ARGS"),
+    Setting("smoke-status", Kind.NUMBER, "the exit status expected of that run (default: 0)", PROOF, (), "N"),
+    Setting("smoke-timeout", Kind.NUMBER, "how many seconds that run may take (default: 10)", PROOF, (), "SECONDS"),
+    Setting("jobs", Kind.NUMBER, "how many checks run at once (default: the number of processors)", PROOF, ("-j",), "N"),
+)
+
+FILE_ONLY = (
+    Setting("entry", Kind.PATH, "the script to freeze", ENTRY),
+    Setting("pyinstaller-args", Kind.LIST, "arguments for PyInstaller", CONTENT),
+)
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """The settings of one file. ``path`` is None where there is none."""
+
+    values: Mapping[str, Any]
+    path: Optional[Path]
+
+
+def read_settings(folder: Path) -> FileSettings:
+    """The settings for a project in ``folder``: pyproject.toml's if it has any, else setup.cfg's.
+
+    Raises InputError: an unreadable file, an unknown key (the nearest known one is named), a value of the wrong kind.
+    """
+    pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
+    if pyproject.is_file():
+        table = _load_toml(pyproject).get("tool", {}).get("freezer")
+        if table is not None:
+            if not isinstance(table, dict):
+                raise InputError(f"{pyproject}: tool.freezer must be a table")
+            return FileSettings(_checked(table, pyproject, "tool.freezer"), pyproject)
+    if setup.is_file():
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(setup, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {setup}", why=str(error)) from error
+        if parser.has_section("freezer"):
+            raw = {key.replace("_", "-"): value for key, value in parser.items("freezer")}
+            return FileSettings(_checked(_typed(raw, setup), setup, "freezer"), setup)
+    return FileSettings({}, None)
+
+
+def _load_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"cannot read {path}", why=str(error)) from error
+
+
+def _known() -> dict[str, Setting]:
+    return {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
+
+
+def _typed(raw: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
+    values: dict[str, Any] = {}
+    for key, text in raw.items():
+        setting = _known().get(key)
+        kind = setting.kind if setting else Kind.TEXT
+        if kind in (Kind.FLAG, Kind.SWITCH):
+            lowered = text.strip().lower()
+            if lowered not in configparser.ConfigParser.BOOLEAN_STATES:
+                raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
+            values[key] = configparser.ConfigParser.BOOLEAN_STATES[lowered]
+        elif kind is Kind.NUMBER:
+            values[key] = int(text) if text.strip().isdigit() else text
+        elif kind in (Kind.LIST, Kind.PATHS, Kind.PAIRS):
+            values[key] = [line.strip() for line in text.splitlines() if line.strip()]
+        else:
+            values[key] = text.strip()
+    return values
+
+
+def _checked(table: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
+    known = _known()
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        setting = known.get(key)
+        if setting is None:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
+        good = {
+            Kind.TEXT: lambda v: isinstance(v, str),
+            Kind.PATH: lambda v: isinstance(v, str),
+            Kind.NUMBER: lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
+            Kind.FLAG: lambda v: isinstance(v, bool),
+            Kind.SWITCH: lambda v: isinstance(v, bool),
+        }.get(setting.kind, lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v))
+        if not good(value):
+            raise InputError(f"{path}: {key} must be {setting.kind.value}, not {value!r}")
+        values[setting.attribute] = _absolute(setting.kind, value, path.parent)
+    return values
+
+
+def _absolute(kind: Kind, value: Any, base: Path) -> Any:
+    if kind is Kind.PATH:
+        return str(base / value)
+    if kind is Kind.PATHS:
+        return [str(base / item) for item in value]
+    if kind is Kind.PAIRS:
+        return [str(base / item) for item in value]
+    return value
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """SOURCE:DESTINATION at the last colon; a missing destination is the bundle's top directory.
+
+    Raises InputError if either is empty, or the destination is outside the bundle.
+    """
+    source, colon, destination = text.rpartition(":")
+    if not colon:
+        source, destination = text, "."
+    if not source or not destination:
+        raise InputError(f"{text!r} is not SOURCE:DESTINATION", hint="for example: --add-data templates:myapp/templates")
+    clean = os.path.normpath(destination)
+    if os.path.isabs(clean) or clean.split(os.sep)[0] == os.pardir:
+        raise InputError(f"{text!r}: the destination must be inside the bundle", hint="give a relative path without ..")
+    return source, clean

@@ -1,0 +1,8 @@
+"""Programs that run in a process of their own, under another interpreter or beside code of another licence.
+
+They import nothing of freezer. ``describe``, ``resolve``, ``collect`` and ``freeze`` run under the Python of the build
+environment; ``staticx_link`` runs beside staticx, ``unpack_onefile`` beside PyInstaller, both under freezer's own.
+"""
+
+MANIFEST = ".freezer.json"
+"""The file in a bundle with what freezer tells its own later checks; data, never read by the application."""

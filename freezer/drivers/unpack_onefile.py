@@ -1,0 +1,38 @@
+"""Runs beside PyInstaller: unpacks the binaries of a one-file program, for the check of programs made by hand."""
+
+import json
+import os
+import sys
+
+
+def main():
+    request = json.load(sys.stdin)
+    del sys.path[0]
+    from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
+
+    try:
+        archive = CArchiveReader(request["program"])
+    except (ArchiveReadError, OSError):
+        return
+    root = os.path.realpath(request["folder"])
+    os.makedirs(root)
+    for name, entry in archive.toc.items():
+        if entry[-1] not in ("b", "n"):
+            continue
+        target = os.path.normpath(os.path.join(root, name))
+        if not target.startswith(root + os.sep) or os.path.lexists(target):
+            sys.exit("%r reaches out of the archive, or is in it twice" % name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        data = archive.extract(name)
+        if entry[-1] == "n":
+            link = data.decode().rstrip("\0")
+            where = os.path.normpath(os.path.join(os.path.dirname(target), link))
+            if os.path.isabs(link) or not where.startswith(root + os.sep):
+                sys.exit("%r links out of the archive" % name)
+            os.symlink(link, target)
+            continue
+        with open(target, "xb") as file:
+            file.write(data)
+
+
+main()

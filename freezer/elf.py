@@ -1,0 +1,315 @@
+"""Reading ELF files, and the closure of shared libraries that a set of them needs.
+
+``ldd`` runs the build host's loader and reports its opinion, which depends on the host's configuration, on
+``LD_LIBRARY_PATH`` and on whether a dependency happens to be missing (then it reports none at all). This module reads
+the files instead (System V gABI, chapter 5, "Dynamic Linking") and searches as ld.so(8) describes.
+
+The few edits freezer makes are here too. They change values in place and never move anything, so that they cannot
+break a file the way re-laying it out can; what cannot be done in place is left to patchelf by the caller.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+ELF_MAGIC = b"\x7fELF"
+PT_GNU_STACK = 0x6474E551
+PF_X = 1
+DT_RPATH = 15
+DT_RUNPATH = 29
+
+
+class NotElf(ValueError):
+    """The file is no ELF file, or a damaged one."""
+
+
+@dataclass(frozen=True)
+class Elf:
+    """What freezer needs to know of an ELF file.
+
+    ``rpath`` and ``runpath`` are the raw entries between the colons; ``needed`` keeps the file's order, which is the
+    loader's search order.
+    """
+
+    path: Path
+    machine: str
+    bits: int
+    kind: str
+    interpreter: Optional[str]
+    dynamic: bool
+    soname: Optional[str]
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
+    executable_stack: bool
+
+    @property
+    def is_library(self) -> bool:
+        """A shared object that a process loads, as opposed to a program that the kernel starts."""
+        return self.dynamic and self.interpreter is None and self.kind == "ET_DYN"
+
+    def search_entries(self, origin: Path) -> list[Path]:
+        """The directories of RPATH or RUNPATH with ``$ORIGIN`` replaced by ``origin``; RUNPATH hides RPATH."""
+        entries = self.runpath or self.rpath
+        return [
+            Path(os.path.normpath(entry.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin))))
+            for entry in entries
+            if entry
+        ]
+
+
+def is_elf(path: Path) -> bool:
+    """Whether the file starts with the ELF magic; unreadable and irregular files do not."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == ELF_MAGIC
+    except OSError:
+        return False
+
+
+def read_elf(path: Path) -> Elf:
+    """Read one file.
+
+    Raises NotElf for anything that is no well-formed ELF file, OSError if it cannot be read.
+    """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    if not is_elf(path):
+        raise NotElf(f"{path} is no ELF file")
+    with open(path, "rb") as stream:
+        try:
+            file = ELFFile(stream)
+            interpreter, dynamic, stack = None, False, False
+            soname, needed, rpath, runpath = None, [], "", ""
+            for segment in file.iter_segments():
+                kind = segment["p_type"]
+                if kind == "PT_INTERP":
+                    interpreter = segment.get_interp_name()
+                elif kind == "PT_GNU_STACK":
+                    stack = bool(segment["p_flags"] & PF_X)
+                elif kind == "PT_DYNAMIC":
+                    dynamic = True
+                    for tag in segment.iter_tags():
+                        name = tag.entry.d_tag
+                        if name == "DT_NEEDED":
+                            needed.append(tag.needed)
+                        elif name == "DT_SONAME":
+                            soname = tag.soname
+                        elif name == "DT_RPATH":
+                            rpath = tag.rpath
+                        elif name == "DT_RUNPATH":
+                            runpath = tag.runpath
+            return Elf(
+                path=path,
+                machine=str(file["e_machine"]),
+                bits=file.elfclass,
+                kind=str(file["e_type"]),
+                interpreter=interpreter,
+                dynamic=dynamic,
+                soname=soname,
+                needed=tuple(needed),
+                rpath=tuple(rpath.split(":")) if rpath else (),
+                runpath=tuple(runpath.split(":")) if runpath else (),
+                executable_stack=stack,
+            )
+        except (ELFError, UnicodeDecodeError, struct.error, AttributeError, KeyError, OverflowError) as error:
+            raise NotElf(f"{path} is a damaged ELF file: {error}") from error
+
+
+def find_elves(root: Path) -> list[Elf]:
+    """All ELF files below ``root``, sorted by path; symbolic links and damaged files are left out."""
+    found = []
+    for directory, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(directory, name)
+            if path.is_symlink() or not is_elf(path):
+                continue
+            try:
+                found.append(read_elf(path))
+            except NotElf:
+                continue
+    return found
+
+
+def loader_directories(root: Path, machine: str) -> list[Path]:
+    """The directories that the loader of the system at ``root`` searches by default (ld.so.conf(5), then built-in)."""
+    multiarch = {
+        "EM_X86_64": "x86_64-linux-gnu",
+        "EM_AARCH64": "aarch64-linux-gnu",
+        "EM_386": "i386-linux-gnu",
+        "EM_ARM": "arm-linux-gnueabihf",
+        "EM_PPC64": "powerpc64le-linux-gnu",
+        "EM_S390": "s390x-linux-gnu",
+        "EM_RISCV": "riscv64-linux-gnu",
+    }.get(machine)
+    names = list(_configured(root, "/etc/ld.so.conf", depth=0))
+    if multiarch:
+        names += [f"/lib/{multiarch}", f"/usr/lib/{multiarch}"]
+    names += ["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+    return [root / name.lstrip("/") for name in dict.fromkeys(names)]
+
+
+def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
+    if depth > 4:
+        return
+    try:
+        text = (root / name.lstrip("/")).read_text(errors="replace")
+    except OSError:
+        return
+    for raw in text.splitlines():
+        line = raw.split("#")[0].strip()
+        if line.startswith("include "):
+            pattern = line.split(None, 1)[1]
+            pattern = pattern if pattern.startswith("/") else os.path.join(os.path.dirname(name), pattern)
+            for found in sorted(glob.glob(str(root / pattern.lstrip("/")))):
+                yield from _configured(root, "/" + os.path.relpath(found, root), depth + 1)
+        elif line.startswith("/"):
+            yield line
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A library that could not be found, and the file that asks for it."""
+
+    soname: str
+    needed_by: Path
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Which files must come along: ``libraries`` maps each soname to the file found, ``missing`` is what was not."""
+
+    libraries: dict[str, Path]
+    missing: tuple[Missing, ...]
+    foreign: tuple[Missing, ...]
+
+
+def closure(
+    roots: Iterable[Elf],
+    *,
+    bundled: dict[str, Path],
+    directories: list[Path],
+    origins: Optional[dict[Path, Path]] = None,
+    extra: Iterable[str] = (),
+) -> Closure:
+    """The libraries outside the bundle that ``roots`` need, directly or through one another.
+
+    ``bundled`` maps sonames and file names already in the bundle to their files. ``origins`` tells for a file in the
+    bundle the directory that it was collected from, where its ``$ORIGIN`` entries pointed. ``extra`` are sonames that
+    nothing names but that are opened at run time (libgcc_s, NSS services); they are left out where absent.
+    """
+    libraries: dict[str, Path] = {}
+    missing: dict[str, Missing] = {}
+    foreign: dict[str, Missing] = {}
+    queue = list(roots)
+    machine = (queue[0].machine, queue[0].bits) if queue else ("", 0)
+
+    def find(soname: str, places: Iterable[Path], asked_by: Path) -> Optional[Elf]:
+        for place in places:
+            candidate = place / soname
+            if not candidate.is_file():
+                continue
+            try:
+                elf = read_elf(candidate)
+            except (NotElf, OSError):
+                continue
+            if (elf.machine, elf.bits) == machine:
+                return elf
+            foreign[soname] = Missing(soname, asked_by)
+        return None
+
+    for soname in extra:
+        elf = None if soname in bundled else find(soname, directories, Path())
+        if elf is not None:
+            libraries[soname] = elf.path
+            queue.append(elf)
+    while queue:
+        elf = queue.pop(0)
+        origin = (origins or {}).get(elf.path, elf.path.parent)
+        for soname in elf.needed:
+            name = os.path.basename(soname)
+            if name in bundled or name in libraries or name in missing:
+                continue
+            places = ([Path(soname).parent] if soname.startswith("/") else []) + elf.search_entries(origin)
+            found = find(name, [*places, *directories], elf.path)
+            if found is None:
+                missing[name] = Missing(name, elf.path)
+            else:
+                libraries[name] = found.path
+                queue.append(found)
+    return Closure(
+        libraries, tuple(missing.values()), tuple(item for name, item in foreign.items() if name in missing)
+    )
+
+
+def clear_executable_stack(path: Path) -> None:
+    """Take the executable flag off PT_GNU_STACK: kernels and hardened hosts refuse to load such a library."""
+    with open(path, "r+b") as file:
+        header = file.read(64)
+        wide, order = header[4] == 2, "<" if header[5] == 1 else ">"
+        table, size, count = (
+            (
+                struct.unpack_from(order + "Q", header, 32)[0],
+                *struct.unpack_from(order + "HH", header, 54),
+            )
+            if wide
+            else (struct.unpack_from(order + "I", header, 28)[0], *struct.unpack_from(order + "HH", header, 42))
+        )
+        for index in range(count):
+            start = table + index * size
+            file.seek(start)
+            if struct.unpack(order + "I", file.read(4))[0] != PT_GNU_STACK:
+                continue
+            place = start + (4 if wide else 24)
+            file.seek(place)
+            flags = struct.unpack(order + "I", file.read(4))[0]
+            file.seek(place)
+            file.write(struct.pack(order + "I", flags & ~PF_X))
+
+
+def set_rpath_in_place(elf: Elf, entries: list[str]) -> bool:
+    """Make ``entries`` the file's DT_RPATH, dropping DT_RUNPATH, without moving a byte.
+
+    The new value must be empty or a suffix of a string the file already has as RPATH or RUNPATH; then it is enough to
+    point the tag further into the same string. False means that this is not so, and nothing was changed.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    value = ":".join(entries)
+    edits: list[tuple[int, int, int]] = []
+    placed = False
+    with open(elf.path, "rb") as stream:
+        file = ELFFile(stream)
+        wide = file.elfclass == 64
+        order = "<" if file.little_endian else ">"
+        entry = struct.Struct(order + ("qQ" if wide else "iI"))
+        for segment in file.iter_segments():
+            if segment["p_type"] != "PT_DYNAMIC":
+                continue
+            for index, tag in enumerate(segment.iter_tags()):
+                if tag.entry.d_tag not in ("DT_RPATH", "DT_RUNPATH"):
+                    continue
+                current = tag.rpath if tag.entry.d_tag == "DT_RPATH" else tag.runpath
+                place = segment["p_offset"] + index * entry.size
+                if not placed and value and current.endswith(value):
+                    shift = len(current.encode()) - len(value.encode())
+                    edits.append((place, DT_RPATH, tag.entry.d_val + shift))
+                    placed = True
+                else:
+                    # An empty DT_RPATH (offset 0 of the string table) is ignored by every loader.
+                    edits.append((place, DT_RPATH, 0))
+    if value and not placed:
+        return False
+    with open(elf.path, "r+b") as out:
+        for place, number, offset in edits:
+            out.seek(place)
+            out.write(entry.pack(number, offset))
+    return True

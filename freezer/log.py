@@ -1,0 +1,110 @@
+"""What a build says while it runs: steps with their times, notes, warnings. All of it goes to stderr.
+
+On a terminal the running step is shown live (rich); elsewhere each step is one plain line when it ends, so that logs
+of CI stay readable. ``-v`` also shows the tools' output, ``-q`` leaves only warnings and errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Optional, TextIO
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Verbosity(enum.IntEnum):
+    """How much is said."""
+
+    QUIET = 0
+    NORMAL = 1
+    VERBOSE = 2
+
+
+class Step:
+    """One stage of a build while it runs."""
+
+    def __init__(self, title: str, progress: Optional[Progress], task: Optional[TaskID]) -> None:
+        self.title = title
+        self.result = ""
+        self._progress = progress
+        self._task = task
+
+    def advance(self, done: int, total: int) -> None:
+        """Show a bar: ``done`` of ``total`` units of this step's work."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, total=total)
+
+
+class Log:
+    """The one place that writes to stderr. ``stream`` is for tests."""
+
+    def __init__(self, verbosity: Verbosity = Verbosity.NORMAL, stream: Optional[TextIO] = None) -> None:
+        self.verbosity = verbosity
+        self.stream = stream or sys.stderr
+        self.live = verbosity is Verbosity.NORMAL and self.stream.isatty()
+        self.warnings: list[str] = []
+        self.steps: list[tuple[str, float]] = []
+
+    def line(self, text: str) -> None:
+        """One line for everybody but ``-q``."""
+        if self.verbosity >= Verbosity.NORMAL:
+            self._write(text)
+
+    def detail(self, text: str) -> None:
+        """One line for ``-v``."""
+        if self.verbosity >= Verbosity.VERBOSE:
+            self._write(text)
+
+    def warning(self, text: str) -> None:
+        """Something the user should know although the build goes on; shown even with ``-q``."""
+        self.warnings.append(text)
+        self._write(f"freezer: warning: {text}")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self.stream.write(text + "\n")
+            self.stream.flush()
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Run one stage; when it ends, say how long it took and what it gave. A failing stage is marked as such."""
+        started = time.monotonic()
+        outcome = "failed"
+        step = Step(title, None, None)
+        try:
+            with self._shown(title) as step:
+                yield step
+            outcome = step.result
+        finally:
+            seconds = time.monotonic() - started
+            self.steps.append((title, seconds))
+            self.line(f"  {title:<12} {seconds:6.1f} s  {outcome}".rstrip())
+
+    @contextlib.contextmanager
+    def _shown(self, title: str) -> Iterator[Step]:
+        if not self.live:
+            yield Step(title, None, None)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.description:<12}"), BarColumn(24), TimeElapsedColumn())
+        with Progress(*columns, console=Console(file=self.stream), transient=True) as progress:
+            yield Step(title, progress, progress.add_task(title, total=None))
+
+
+def human_size(size: int) -> str:
+    """Bytes as people read them, in decimal units as disks and registries count: 21.8 MB."""
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.5 or unit == "TB":
+            break
+    return f"{value:.1f} {unit}"

@@ -1,0 +1,146 @@
+"""The stages of a build, in order; the table of contents of freezer.
+
+    Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> Built
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer import environment, link, record, tools
+from freezer.application import build_wheel, choose_script, resolve_application
+from freezer.bundle import ClosedApp, check_architecture, close_bundle
+from freezer.errors import FreezerError, OutputError
+from freezer.freeze import FrozenApp, freeze
+from freezer.link import StaticApp
+from freezer.log import Log, human_size
+from freezer.plan import Plan, Smoke
+from freezer.verify import Proof, verify
+from freezer.workspace import Workspace, check_target, digest_file, full_disk, publish, workspace
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
+    that an earlier build's output is still the right one."""
+
+    path: Path
+    size: int
+    sha256: str
+    python: str
+    proof: Optional[Proof]
+    unchanged: bool
+
+
+def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
+    """Run all stages. Raises FreezerError; then the previous output is as it was, and nothing else is left."""
+    if plan.output is not None or plan.name is not None:
+        check_target(target(plan, plan.name or ""))
+    tools.require(link.TOOLS)
+    kept = None if plan.refresh else record.still_valid(plan, cache)
+    if kept is not None:
+        log.line(f"{kept.path} is up to date")
+        return Built(kept.path, kept.size, kept.sha256, kept.python, kept.proof, unchanged=True)
+    with workspace(cache, plan.name or "build", keep=keep_work) as space:
+        try:
+            return _build(plan, space, log)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise full_disk(error, space.work) from error
+            raise
+        except FreezerError as error:
+            if "No space left on device" in (error.why or ""):
+                raise full_disk(OSError(error.why), space.work) from error
+            raise
+        finally:
+            if keep_work:
+                log.line(f"the work directory is kept: {space.work}")
+
+
+def _build(plan: Plan, space: Workspace, log: Log) -> Built:
+    with log.step("python") as step:
+        path = environment.locate_interpreter(plan.python)
+        interpreter = environment.probe_interpreter(path, log=log, space=space)
+        step.result = f"{interpreter.version_text} at {interpreter.executable}"
+    with log.step("environment") as step:
+        project = build_wheel(plan, interpreter, log=log, space=space)
+        choose_script(plan, project)
+        dependencies = project.dependencies if project is not None else ()
+        built_in = environment.local_environment(interpreter, plan, dependencies, log=log, space=space)
+        check_architecture(plan, built_in)
+        application = resolve_application(plan, built_in, project, log=log, space=space)
+        destination = target(plan, application.name)
+        check_target(destination)
+        step.result = "reused" if built_in.reused else "made"
+    with log.step("freeze") as step:
+        frozen = freeze(plan, built_in, application, log=log, space=space)
+        step.result = describe_frozen(frozen)
+    with log.step("close") as step:
+        closed = close_bundle(plan, built_in, frozen, log=log, space=space)
+        step.result = describe_closed(closed)
+    with log.step("link") as step:
+        linked = link.LINKERS["staticx"](plan, closed, log=log, space=space)
+        step.result = human_size(linked.size)
+    proof = prove(plan, linked, space, log)
+    with log.step("publish") as step:
+        publish(linked.path, destination, mode=0o755)
+        step.result = str(destination)
+    built = Built(
+        destination, linked.size, digest_file(linked.path), interpreter.version_text, proof, unchanged=False
+    )
+    record.write(plan, built_in, application, frozen, built, cache=space.cache)
+    return built
+
+
+def prove(plan: Plan, linked: StaticApp, space: Workspace, log: Log) -> Optional[Proof]:
+    """Verify the linked executable, unless the user opted out; both are said aloud."""
+    if not plan.verify:
+        log.warning("not verified: the executable may not run where it is needed")
+        return None
+    with log.step("verify") as step:
+        proof = verify(linked.path, plan.smoke, jobs=plan.jobs, log=log, space=space, step=step)
+        step.result = f"{proof.outcome}; {proof.libraries} libraries loaded"
+    if proof.isolation is None:
+        log.warning(f"not proven in an empty root: {proof.outcome}")
+    for note in proof.notes:
+        log.detail(f"    {note}")
+    return proof
+
+
+def target(plan: Plan, name: str) -> Path:
+    """Where the result goes."""
+    return plan.output if plan.output is not None else plan.folder / "dist" / name
+
+
+def describe_frozen(frozen: FrozenApp) -> str:
+    """What went into the bundle unasked, in one line."""
+    size = sum(item.size for item in frozen.added)
+    biggest = sorted(frozen.added, key=lambda item: item.size, reverse=True)[:3]
+    named = ", ".join(f"{item.distribution} {human_size(item.size)}" for item in biggest if item.size)
+    text = f"{len(frozen.modules)} modules"
+    return f"{text}; added {human_size(size)} of data and metadata ({named})" if named else text
+
+
+def describe_closed(closed: ClosedApp) -> str:
+    """Which parts of the system came along, in one line."""
+    parts = [f"{item.name} {human_size(item.size)}" for item in closed.provided]
+    return f"{len(closed.libraries)} system libraries" + (", " + ", ".join(parts) if parts else "")
+
+
+def check(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> Proof:
+    """Prove an executable that exists already, made by freezer or not. Raises as ``verify`` does."""
+    with workspace(cache, "check", keep=False) as space:
+        try:
+            with log.step("verify") as step:
+                proof = verify(path, smoke, jobs=jobs, log=log, space=space, step=step)
+                step.result = proof.outcome
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise full_disk(error, space.work) from error
+            raise OutputError(f"cannot check {path}: {error.strerror}", why=str(error)) from error
+        return proof
+
+

@@ -1,0 +1,137 @@
+"""Notes on finished builds, so that a build in which nothing changed ends at once.
+
+A record names everything that decided a result: the plan, the tools' versions, the interpreter, the environment, and
+every source file outside the environment with its size and time. It is used only if all of that is unchanged and the
+output still has the digest that was proven.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from freezer import __version__
+from freezer.application import Application, source_state
+from freezer.environment import (
+    Environment,
+    environment_key,
+    locate_interpreter,
+    toolchain_versions,
+    tree_signature,
+)
+from freezer.errors import FreezerError
+from freezer.freeze import FrozenApp
+from freezer.plan import EntryKind, Plan
+from freezer.verify import Proof
+from freezer.workspace import digest_file
+
+if TYPE_CHECKING:
+    from freezer.pipeline import Built
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An earlier build's output that is still the right one."""
+
+    path: Path
+    size: int
+    sha256: str
+    python: str
+    proof: Optional[Proof]
+
+
+def _file(plan: Plan, cache: Path) -> Path:
+    parts = [__version__, plan.digest_parts()]
+    text = json.dumps(parts, default=str, sort_keys=True)
+    return cache / "record" / (hashlib.sha256(text.encode()).hexdigest()[:24] + ".json")
+
+
+def _project_state(plan: Plan) -> Any:
+    if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
+        return json.loads(json.dumps(tree_signature(plan.entry.path)))
+    return None
+
+
+def _requirements_state(plan: Plan) -> Any:
+    return source_state([*plan.requirements, *plan.constraints])
+
+
+def write(
+    plan: Plan, environment: Environment, application: Application, frozen: FrozenApp, built: Built, *, cache: Path
+) -> None:
+    """Remember a finished build. That it cannot be written is no failure: the next build then does its work again."""
+    own = environment.python.parent.parent
+    interpreter = environment.interpreter.executable
+    work = (cache / "work", own)
+    sources = {path for path in frozen.sources if not any(place in path.parents for place in work)}
+    sources |= set(application.own_files)
+    # A module that appears in the application's own directories may shadow one that was used.
+    folders = {path.parent for path in application.own_files}
+    added = {path for path, _ in (*plan.add_data, *plan.add_binary)}
+    content = {
+        "key": environment.key,
+        "toolchain": toolchain_versions(),
+        "interpreter": source_state([interpreter, environment.interpreter.libpython]),
+        "sources": source_state(sorted(path for path in sources if cache / "work" not in path.parents)),
+        "folders": [(str(path), sorted(os.listdir(path))) for path in sorted(folders) if path.is_dir()],
+        "added": [tree_signature(path) for path in sorted(added)],
+        "project": _project_state(plan),
+        "requirements": _requirements_state(plan),
+        "environment": str(own),
+        "dependencies": None,
+        "output": str(built.path),
+        "size": built.size,
+        "sha256": built.sha256,
+        "python": built.python,
+        "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
+    }
+    with contextlib.suppress(OSError):
+        file = _file(plan, cache)
+        aside = file.with_suffix(f".{os.getpid()}.new")
+        aside.write_text(json.dumps(content), encoding="utf-8")
+        os.replace(aside, file)
+
+
+def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
+    """The earlier output for this plan, if nothing that decided it has changed; None otherwise."""
+    try:
+        content = json.loads(_file(plan, cache).read_text(encoding="utf-8"))
+        path = Path(content["output"])
+        folders = [[name, sorted(os.listdir(name))] for name, _ in content["folders"]]
+        added = [json.loads(json.dumps(tree_signature(item))) for item in sorted({p for p, _ in _added(plan)})]
+        unchanged = (
+            content["toolchain"] == toolchain_versions()
+            and content["interpreter"][0][0] == str(locate_interpreter(plan.python))
+            and _same(content["interpreter"])
+            and _same(content["sources"])
+            and content["folders"] == folders
+            and content["added"] == added
+            and content["project"] == _project_state(plan)
+            and _same(content["requirements"])
+            and (Path(content["environment"]) / "complete").is_file()
+            and not path.is_symlink()
+            and path.stat().st_size == content["size"]
+            and digest_file(path) == content["sha256"]
+        )
+        if not unchanged:
+            return None
+        proof = content["proof"]
+        if proof is not None:
+            proof = Proof(**{**proof, "notes": tuple(proof["notes"])})
+        return Kept(path, content["size"], content["sha256"], content["python"], proof)
+    except (OSError, ValueError, KeyError, TypeError, FreezerError):
+        return None
+
+
+def _added(plan: Plan) -> list[tuple[Path, str]]:
+    return [*plan.add_data, *plan.add_binary]
+
+
+def _same(state: list[list[Any]]) -> bool:
+    return [list(item) for item in source_state([Path(item[0]) for item in state])] == state

@@ -1,0 +1,115 @@
+"""Work that an application needs only once a certain module is imported, done right then.
+
+A finder in front of the others lets them find the module and wraps its loader, so that what is registered for the
+module runs before or after its code. The module keeps its own loader and spec.
+"""
+
+import sys
+
+import _freezer_provisions as provisions
+
+AFTER = {
+    "inspect": "_freezer_pyi_rth_inspect",
+    "pkgutil": "_freezer_pyi_rth_pkgutil",
+    "multiprocessing": "_freezer_pyi_rth_multiprocessing",
+    "pkg_resources": "_freezer_pyi_rth_pkgres",
+}
+
+
+class _Loader:
+    """Stands in for a module's loader while the module is made, then takes itself out."""
+
+    def __init__(self, loader, before, after):
+        self._loader = loader
+        self._before = before
+        self._after = after
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        spec.loader = self._loader
+        try:
+            with self._before():
+                return self._loader.create_module(spec)
+        finally:
+            spec.loader = self
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self._loader
+        with self._before():
+            self._loader.exec_module(module)
+        self._after(module)
+
+
+class _Finder:
+    """A meta path finder for the registered modules only."""
+
+    def __init__(self, work):
+        self.work = work
+
+    def find_spec(self, name, path=None, target=None):
+        registered = self.work.pop(name, None)
+        if registered is None:
+            return None
+        for finder in sys.meta_path:
+            if finder is self:
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, *registered)
+                return spec
+        return None
+
+    def invalidate_caches(self):
+        pass
+
+
+def _importing(name):
+    def after(module):
+        __import__(name)
+
+    return after
+
+
+def install(bundle):
+    """Register everything; what concerns modules that are loaded already is done now."""
+    provisions.bundle = bundle
+    work = {}
+    available = set(__import__("pyimod02_importers").pyz_archive.toc)
+    for name, hook in AFTER.items():
+        if hook in available:
+            work[name] = (provisions.nothing, _importing(hook))
+    work.update(provisions.hooks())
+    for name in list(work):
+        if name in sys.modules:
+            work.pop(name)[1](sys.modules[name])
+    sys.meta_path.insert(0, _Finder(work))
+    provisions.at_start()
+    if "_freezer_pyi_rth_multiprocessing" in available:
+        _divert_multiprocessing()
+
+
+def _divert_multiprocessing():
+    """Become a helper process of multiprocessing if this is one, without the application having to ask for it.
+
+    Python starts them as ``executable --multiprocessing-fork ...`` or ``executable -c "from multiprocessing..."``; an
+    application started so by anybody but itself runs normally: the parent must be the same executable, or someone
+    who may choose only the arguments could choose the code.
+    """
+    arguments = sys.argv[1:]
+    if "--multiprocessing-fork" not in arguments[:1] and not any(
+        item.startswith(("from multiprocessing.", "import sys; from multiprocessing.")) for item in arguments
+    ):
+        return
+    import os
+
+    try:
+        own, parent = os.stat("/proc/self/exe"), os.stat("/proc/%d/exe" % os.getppid())
+    except OSError:
+        return
+    if (own.st_dev, own.st_ino) == (parent.st_dev, parent.st_ino):
+        import multiprocessing
+
+        multiprocessing.freeze_support()

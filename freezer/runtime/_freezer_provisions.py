@@ -1,0 +1,176 @@
+"""What an empty root lacks - locale, time zones, certificates, terminal descriptions - taken from the bundle.
+
+The host's own always wins where it has it. The C libraries take such places from environment variables only; each is
+set just around the call that reads it and then put back, so that children never see one of them.
+"""
+
+import contextlib
+import os
+import sys
+
+bundle = ""
+"""The directory that the application was unpacked to; set by the first script."""
+
+CERTIFICATES_ELSEWHERE = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where distributions other than the one OpenSSL was built for keep their certificates."""
+
+TERMINFO_PLACES = "/etc/terminfo:/lib/terminfo:/usr/share/terminfo:/usr/lib/terminfo"
+ZONEINFO_PLACES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+
+
+def _place(name):
+    path = os.path.join(bundle, "_freezer", name)
+    return path if os.path.exists(path) else None
+
+
+@contextlib.contextmanager
+def nothing():
+    yield
+
+
+@contextlib.contextmanager
+def _variable(name, value):
+    # os.putenv changes what C code reads and leaves os.environ alone.
+    os.putenv(name, value)
+    try:
+        yield
+    finally:
+        if name in os.environ:
+            os.putenv(name, os.environ[name])
+        else:
+            os.unsetenv(name)
+
+
+def hooks():
+    """{module: (context manager around its import, function called with it afterwards)} for what the bundle has."""
+    found = {}
+    if _place("cacert.pem"):
+        found["ssl"] = (nothing, _mend_ssl)
+    if _place("zoneinfo"):
+        found["zoneinfo"] = (nothing, _mend_zoneinfo)
+    if _place("terminfo"):
+        found["readline"] = (_terminfo, lambda module: None)
+        found["_curses"] = (nothing, _mend_curses)
+    return found
+
+
+def at_start():
+    """What cannot wait for an import: the C library's locale and its TZ."""
+    if _place("locale"):
+        _mend_locale()
+    if _place("zoneinfo") and "TZ" in os.environ:
+        _mend_tzset()
+
+
+# Certificates
+
+
+def _mend_ssl(ssl):
+    original = ssl.SSLContext.set_default_verify_paths
+
+    def set_default_verify_paths(self):
+        original(self)
+        paths = ssl.get_default_verify_paths()
+        if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+            return
+        for path in CERTIFICATES_ELSEWHERE:
+            if os.access(path, os.R_OK):
+                self.load_verify_locations(cafile=path)
+                return
+        self.load_verify_locations(cafile=_place("cacert.pem"))
+
+    ssl.SSLContext.set_default_verify_paths = set_default_verify_paths
+
+
+# Time zones
+
+
+def _mend_zoneinfo(zoneinfo):
+    zoneinfo.reset_tzpath(to=(*zoneinfo.TZPATH, _place("zoneinfo")))
+
+
+def _mend_tzset():
+    import time
+
+    original = time.tzset
+
+    def tzset():
+        name = os.environ.get("TZ", "").lstrip(":")
+        known = not name or name.startswith("/") or any(os.path.exists(os.path.join(p, name)) for p in ZONEINFO_PLACES)
+        if known or "TZDIR" in os.environ or not os.path.isfile(os.path.join(_place("zoneinfo"), name)):
+            original()
+            return
+        with _variable("TZDIR", _place("zoneinfo")):
+            # The C library reads a zone's file again only when TZ has changed.
+            with _variable("TZ", "UTC0"):
+                original()
+            original()
+
+    time.tzset = tzset
+    tzset()
+
+
+# Locale
+
+
+def _mend_locale():
+    import _locale
+
+    original = _locale.setlocale
+    folder = _place("locale")
+
+    def bundled(category, name):
+        with _variable("LOCPATH", folder):
+            return original(category, name)
+
+    def setlocale(category, locale=None):
+        try:
+            result = original(category, locale)
+        except _locale.Error:
+            if "LOCPATH" in os.environ:
+                raise
+            return bundled(category, locale)
+        if locale == "" and category in (_locale.LC_ALL, _locale.LC_CTYPE) and _unset():
+            # Python coerces the C locale to C.UTF-8 (PEP 538); an application that asks for the default gets it.
+            with contextlib.suppress(_locale.Error):
+                setlocale(_locale.LC_CTYPE, "C.UTF-8")
+                result = original(category)
+        return result
+
+    def _unset():
+        names = ("LC_ALL", "LC_CTYPE", "LANG")
+        return next((os.environ[name] for name in names if os.environ.get(name)), "C") in ("C", "POSIX")
+
+    _locale.setlocale = setlocale
+    # As the interpreter does at its start; code in C (readline) goes by what is set then.
+    with contextlib.suppress(_locale.Error):
+        setlocale(_locale.LC_CTYPE, "")
+    if "locale" in sys.modules:
+        sys.modules["locale"]._setlocale = setlocale
+
+
+# Terminal descriptions
+
+
+def _terminfo():
+    if "TERMINFO" in os.environ or "TERMINFO_DIRS" in os.environ:
+        return nothing()
+    return _variable("TERMINFO_DIRS", TERMINFO_PLACES + ":" + _place("terminfo"))
+
+
+def _mend_curses(_curses):
+    def wrapped(function):
+        def call(*arguments, **keywords):
+            with _terminfo():
+                return function(*arguments, **keywords)
+
+        return call
+
+    _curses.setupterm = wrapped(_curses.setupterm)
+    _curses.initscr = wrapped(_curses.initscr)

@@ -1,0 +1,1 @@
+"""One module per style, imported by name when it is asked for."""

@@ -1,0 +1,5 @@
+from rich.text import Text
+
+
+def render(text: str) -> Text:
+    return Text(text)
