@@ -16,6 +16,8 @@ parent is the *thread* that started a process: the caller's must live as long as
 See namespaces(7), pivot_root(2) and ld.so(8).
 """
 
+# ruff: noqa: PTH123 - /proc is read with open(): pathlib would only cost start-up time here
+
 from __future__ import annotations
 
 import ctypes
@@ -125,7 +127,7 @@ def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
     reading, writing = os.pipe()
     keeper = forked(lambda: keep_cell(cell, work, writing))
     os.close(writing)
-    with open(reading, "rb") as stream:
+    with os.fdopen(reading, "rb") as stream:
         text = stream.read()
     os.waitpid(keeper, 0)
     if not text:
@@ -161,7 +163,7 @@ def be_init(cell: Cell, work: Callable[[], Any], writing: int) -> None:
 
 def send(writing: int, message: Reply) -> None:
     """Write ``message`` to the pipe ``writing``."""
-    with open(writing, "wb") as stream:
+    with os.fdopen(writing, "wb") as stream:
         stream.write(json.dumps(message).encode())
 
 
@@ -252,7 +254,7 @@ def enter_root(root: str) -> list[str]:
     except IsolationError as error:
         if error.code != errno.EINVAL:
             raise
-        os.chroot(".")  # an initramfs and the root of a chroot cannot be pivoted away
+        os.chroot(".")  # the root of an initramfs cannot be pivoted away
         os.chdir("/")
         return ["the root was changed with chroot: this host's root cannot be pivoted"]
     libc("umount2", "detach the old root", b".", MNT_DETACH)
@@ -296,7 +298,7 @@ def remount(target: str, flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """Mount a filesystem of type ``kind``, or ``source`` itself with MS_BIND, on ``target``; see mount(2)."""
+    """Attach a filesystem of type ``kind``, or with MS_BIND ``source`` itself, to ``target`` (mount(2))."""
     names = (os.fsencode(source), os.fsencode(target), kind.encode())
     libc("mount", f"mount {source} on {target}", *names, ctypes.c_ulong(flags), data.encode())
 
@@ -373,7 +375,7 @@ def start_application(run: Reply, cell: Cell) -> Application:
     child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes]))
     for writing in (told, *(writing for _, writing in pipes)):
         os.close(writing)
-    with open(report, "rb") as stream:
+    with os.fdopen(report, "rb") as stream:
         message = stream.read()
     if not message:
         raise RuntimeError("the child ended before it could execute the application")
@@ -656,6 +658,9 @@ def likely_reason() -> str:
     for path in ("/.dockerenv", "/run/.containerenv"):
         if os.path.exists(path):
             return "this is a container; start it with --privileged, or run on the host"
+    with open("/proc/self/mountinfo") as stream:
+        if not any(line.split()[4] == "/" for line in stream):
+            return "this is a chroot whose root is no mount point; run outside, or bind-mount it on itself"
     forbidding = {
         "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
         "kernel.unprivileged_userns_clone": ("0", "1"),

@@ -33,7 +33,7 @@ CRASHES = frozenset((4, 5, 6, 7, 8, 11, 31))
 
 LOADER_ERRORS = re.compile(
     r"error while loading shared libraries|cannot open shared object file|version `[^']+' not found"
-    r"|undefined symbol:|\[PYI-\d+:ERROR\]|ELF load command|wrong ELF class|GLIBC_[\d.]+' not found"
+    r"|undefined symbol:|\[PYI-\d+:ERROR\] (?!Failed to execute script)|ELF load command|wrong ELF class|GLIBC_[\d.]+' not found"
 )
 LAST_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|NotFound)): (?P<text>.*)$", re.MULTILINE)
 IMPORT_ERRORS = frozenset(
