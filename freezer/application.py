@@ -28,7 +28,8 @@ import sys
 
 from {module} import {first}
 
-sys.exit({attribute}())
+if __name__ == "__main__":
+    sys.exit({attribute}())
 """
 
 

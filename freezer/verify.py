@@ -35,11 +35,11 @@ LOADER_ERRORS = re.compile(
     r"error while loading shared libraries|cannot open shared object file|version `[^']+' not found"
     r"|undefined symbol:|\[PYI-\d+:ERROR\] (?!Failed to execute script)|ELF load command|wrong ELF class|GLIBC_[\d.]+' not found"
 )
-LAST_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|NotFound)): (?P<text>.*)$", re.MULTILINE)
+LAST_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|NotFound))(?:: (?P<text>.*))?$", re.MULTILINE)
 IMPORT_ERRORS = frozenset(
     ("ModuleNotFoundError", "ImportError", "PackageNotFoundError", "DistributionNotFound", "ZoneInfoNotFoundError")
 )
-BUNDLE_PATH = re.compile(r"/tmp/(?:staticx-|_MEI)\w+/")
+BUNDLE_PATH = re.compile(r"/tmp/(?:staticx-|_MEI)\w+/(?:_internal/)?")
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ def _broken(said: str) -> bool:
     exceptions = list(LAST_EXCEPTION.finditer(said))
     if "Traceback (most recent call last)" not in said or not exceptions:
         return False
-    last = exceptions[-1]
+    last = exceptions[-1].groupdict("")
     kind = last["type"].rpartition(".")[2]
     if kind in IMPORT_ERRORS:
         return True
@@ -289,18 +289,19 @@ def _advice(said: str) -> Optional[str]:
     exceptions = list(LAST_EXCEPTION.finditer(said))
     if not exceptions:
         return None
-    last = exceptions[-1]
+    last = exceptions[-1].groupdict("")
     module = re.search(r"No module named '([\w.]+)'", last["text"])
     if module:
         return (
             f"--hidden-import {module.group(1)}  if it is imported by name at run time\n"
             f"--with NAME  if the distribution that has it is not among the requirements"
         )
+    if "getpwuid" in last["text"]:
+        return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
     if last["type"].endswith(("PackageNotFoundError", "DistributionNotFound")):
         return "--copy-metadata NAME"
     if BUNDLE_PATH.search(last["text"]):
-        path = BUNDLE_PATH.sub("", last["text"]).replace("_internal/", "").rstrip("'\"")
-        inside = path.rpartition("'")[2]
+        inside = BUNDLE_PATH.sub("", last["text"]).rstrip("'\"").rpartition("'")[2]
         return f"--add-data SOURCE:{os.path.dirname(inside) or '.'}"
     return None
 

@@ -13,7 +13,8 @@ The rules, the same for every package:
   submodules; PyInstaller's own hook for a package, where there is one, knows better, and these two are left to it;
 * the imports of a compiled module are read from the source beside it, else from the strings in it;
 * a package that reads a group of entry points brings the modules of all distributions that offer such;
-* for the application's own distribution everything comes along.
+* for the application's own distribution everything comes along, the source files too where its code speaks of files
+  by such names (ansible sends its modules to other machines as source).
 """
 
 import importlib.machinery
@@ -34,6 +35,7 @@ SHARED_FOLDERS_IGNORED = {"man", "doc", "info", "bash-completion", "fish", "zsh"
 READS_OWN_FILES = re.compile(
     rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
 )
+READS_OWN_SOURCE = re.compile(rb"getsource\(|['\"/][\w*]+\.py['\"]")
 IMPORTS_BY_NAME = re.compile(
     rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"
     rb"|lazy_import|LazyModule|LazyLoader|lazy_loader|import_string|locate\("
@@ -169,7 +171,8 @@ class Collector:
         found = Collected()
         for package in self.inventory.of(distribution):
             found.modules += list(self._submodules(package))
-            found.datas += self._data_files(package)
+            text = b"\n".join(_contents(path) for path in package.files if path.endswith(".py"))
+            found.datas += self._data_files(package, sources=bool(READS_OWN_SOURCE.search(text)))
             found.add(self._of_text(package))
         found.datas += self._metadata(distribution) + self._shared_files(distribution)
         self._remember(distribution, found)
@@ -251,7 +254,7 @@ class Collector:
         return module_name(package.name.split(".") + inside.split(os.sep))
 
     @staticmethod
-    def _data_files(package):
+    def _data_files(package, sources=False):
         if not os.path.isdir(package.place):
             return []
         prefix = package.name.replace(".", os.sep)
@@ -262,8 +265,8 @@ class Collector:
             if TEST_FOLDERS.intersection(folders) or not os.path.isfile(path):
                 continue
             # Python files outside any package are templates or scripts that are read, not imported.
-            template = path.endswith(".py") and not os.path.exists(os.path.join(os.path.dirname(path), "__init__.py"))
-            if template or not path.endswith((*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)):
+            in_package = os.path.exists(os.path.join(os.path.dirname(path), "__init__.py"))
+            if (path.endswith(".py") and (sources or not in_package)) or not path.endswith((*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)):
                 found.append((path, os.path.dirname(os.path.join(prefix, inside))))
         return found
 

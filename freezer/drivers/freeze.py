@@ -115,6 +115,9 @@ class Driver:
                 moved.append(("_freezer_" + name, path, "PYMODULE"))
             else:
                 scripts.append((name, path, kind))
+        if any(name == "_freezer_pyi_rth_multiprocessing" for name, _, _ in moved):
+            # Spawned processes run it as a module; see _freezer_deferred.
+            moved.append(("_freezer_main_script", scripts[-1][1], "PYMODULE"))
         scripts.insert(0, ("_freezer_start", os.path.join(runtime, "_freezer_start.py"), "PYSOURCE"))
         analysis.scripts[:] = scripts
         moved += [(name, os.path.join(runtime, name + ".py"), "PYMODULE") for name in self.request["runtime_modules"]]

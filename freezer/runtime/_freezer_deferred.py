@@ -87,7 +87,7 @@ def install(bundle):
             work.pop(name)[1](sys.modules[name])
     sys.meta_path.insert(0, _Finder(work))
     provisions.at_start()
-    if "_freezer_pyi_rth_multiprocessing" in available:
+    if "_freezer_main_script" in available:
         _divert_multiprocessing()
 
 
@@ -110,6 +110,26 @@ def _divert_multiprocessing():
     except OSError:
         return
     if (own.st_dev, own.st_ino) == (parent.st_dev, parent.st_ino):
-        import multiprocessing
+        import multiprocessing.spawn
 
+        multiprocessing.spawn._fixup_main_from_path = _run_main_script
         multiprocessing.freeze_support()
+
+
+def _run_main_script(path):
+    """Give a spawned process the functions and classes of the main script, as Python does by running its file.
+
+    The script itself is still to come in this process, and must not run as ``__main__``; its code is in the archive
+    a second time, as a module.
+    """
+    module = type(sys)("__mp_main__")
+    module.__file__ = path
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    exec(_code_of("_freezer_main_script"), module.__dict__)
+
+
+def _code_of(name):
+    import importlib.util
+
+    spec = importlib.util.find_spec(name)
+    return spec.loader.get_code(name)

@@ -1,4 +1,4 @@
-"""What an empty root lacks - locale, time zones, certificates, terminal descriptions - taken from the bundle.
+"""What an empty root lacks - locale, time zones, certificates, terminal descriptions, ldconfig - taken from the bundle.
 
 The host's own always wins where it has it. The C libraries take such places from environment variables only; each is
 set just around the call that reads it and then put back, so that children never see one of them.
@@ -49,7 +49,7 @@ def _variable(name, value):
 
 def hooks():
     """{module: (context manager around its import, function called with it afterwards)} for what the bundle has."""
-    found = {}
+    found = {"ctypes.util": (nothing, _mend_find_library)}
     if _place("cacert.pem"):
         found["ssl"] = (nothing, _mend_ssl)
     if _place("zoneinfo"):
@@ -153,6 +153,24 @@ def _mend_locale():
         setlocale(_locale.LC_CTYPE, "")
     if "locale" in sys.modules:
         sys.modules["locale"]._setlocale = setlocale
+
+
+# Shared libraries opened by name
+
+
+def _mend_find_library(util):
+    original = util.find_library
+
+    def find_library(name):
+        # An empty root has no ldconfig or compiler to ask; and what was bundled is what was proven.
+        for folder in (bundle, os.path.dirname(bundle)):
+            start = "lib%s.so" % name
+            for entry in sorted(os.listdir(folder)):
+                if entry == start or entry.startswith(start + "."):
+                    return entry
+        return original(name)
+
+    util.find_library = find_library
 
 
 # Terminal descriptions
