@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 WIDTH = "10000"
@@ -90,7 +91,7 @@ def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPars
     return {name: child for action in _subparsers(parser) for name, child in action.choices.items()}
 
 
-def _subparsers(parser: argparse.ArgumentParser) -> Iterator[argparse._SubParsersAction]:
+def _subparsers(parser: argparse.ArgumentParser) -> Iterator[argparse._SubParsersAction[Any]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             yield action
@@ -106,12 +107,12 @@ def completion(shell: str) -> str:
             # A menu has room for one line, not for the description.
             action.choices[choice.dest].description = choice.help
     for child in [parser, *commands(parser).values()]:
-        for action in child._actions:
-            metavar = action.metavar if isinstance(action.metavar, str) else ""
+        for argument in child._actions:
+            metavar = argument.metavar if isinstance(argument.metavar, str) else ""
             if PLACES.search(metavar):
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                argument.complete = shtab.FILE  # type: ignore[attr-defined]
             # A colon ends a field in zsh's specifications.
-            action.metavar = metavar.replace(":", r"\:") or None
+            argument.metavar = metavar.replace(":", r"\:") or None
     return str(shtab.complete(parser, shell))
 
 

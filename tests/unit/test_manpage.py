@@ -84,9 +84,7 @@ def test_no_line_of_help_is_taken_for_a_command_of_troff(documents: ModuleType) 
     assert set(commands) <= known
 
 
-def test_same_bytes_whatever_the_day_and_the_terminal(
-    documents: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_same_bytes_whatever_the_day_and_the_terminal(documents: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     monkeypatch.setenv("COLUMNS", "60")
     page = documents.manual_page()
