@@ -1,0 +1,106 @@
+"""Fixtures of all tests. Build environments are made once for all of them: they are most of a build's time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import support
+from hypothesis import settings
+from support import Freezer, Run, lacking
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("freezer", deadline=None, database=None, derandomize=True)
+settings.load_profile("freezer")
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """XDG_CACHE_HOME of all runs; FREEZER_TEST_CACHE keeps it from one call of pytest to the next."""
+    wanted = os.environ.get("FREEZER_TEST_CACHE")
+    if wanted is None:
+        return tmp_path_factory.mktemp("cache")
+    path = Path(wanted).absolute()
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A package index that pip can reach, by its own configuration."""
+    target = tmp_path_factory.mktemp("download")
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(target), "altgraph"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lacking(f"no package index: {done.stderr.strip().splitlines()[-1:]}")
+
+
+@pytest.fixture(scope="session")
+def freezer(cache_home: Path, index: None) -> Freezer:
+    """Runs freezer with the cache of the session."""
+    return Freezer(cache_home)
+
+
+@pytest.fixture
+def fresh_freezer(tmp_path: Path, index: None) -> Freezer:
+    """Runs freezer with an empty cache of the test's own."""
+    return Freezer(tmp_path / "fresh-cache")
+
+
+@pytest.fixture
+def run_in_empty_root(tmp_path: Path) -> Callable[..., Run]:
+    """Runs an executable where there is nothing else."""
+
+    def run(binary: Path, *arguments: str, **options: object) -> Run:
+        return support.run_in_empty_root(binary, *arguments, root=tmp_path, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def system_python() -> Path:
+    """The distribution's Python, linked statically on Debian, with a libpython beside it."""
+    path = Path("/usr/bin/python3")
+    if not path.exists() or support.shared_libpython(path) is None:
+        lacking("no /usr/bin/python3 with a shared libpython (apt-get install python3 libpython3-dev python3-venv)")
+    return path
+
+
+@pytest.fixture(scope="session")
+def relocated_python(system_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python of our own making with a RUNPATH in its program and its modules."""
+    return support.relocate_python(system_python, tmp_path_factory.mktemp("relocated") / "python")
+
+
+@pytest.fixture(scope="session")
+def runpath_python(request: pytest.FixtureRequest) -> Path:
+    """A Python with a RUNPATH: pyenv's where there is one, else the relocated one."""
+    found = support.managed_python()
+    return found if found is not None else request.getfixturevalue("relocated_python")
+
+
+@pytest.fixture(scope="session")
+def pythons(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """The interpreter for a test's parameter, "system" or "runpath"."""
+    return lambda name: request.getfixturevalue(f"{name}_python")
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the samples, since setuptools writes beside the sources."""
+    target = tmp_path_factory.mktemp("samples") / "samples"
+    ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    return Path(shutil.copytree(support.SAMPLES, target, ignore=ignored))
+
+
+@pytest.fixture(scope="session")
+def hello(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished build, for tests that need any executable of freezer's."""
+    folder = tmp_path_factory.mktemp("hello")
+    (folder / "hello.py").write_text("import sys\nprint('hello', *sys.argv[1:])\n")
+    return freezer("build", "hello.py", cwd=folder).output
