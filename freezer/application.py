@@ -77,9 +77,9 @@ def build_wheel(plan: Plan, interpreter: Interpreter, *, log: Log, space: Worksp
         # Backends that take the version or the list of files from git must find the repository.
         (sources / ".git").symlink_to(project / ".git")
     constraints = [option for path in plan.constraints for option in ("-c", str(path))]
-    command = [tools.own_python(), "-m", "pip", "--python", interpreter.executable, "wheel", "--no-deps", *constraints]
+    command: list[str | Path] = [tools.own_python(), "-I", "-m", "pip", "--python", interpreter.executable, "wheel"]
     tools.run(
-        [*command, "--wheel-dir", wheels, "--", sources],
+        [*command, "--no-deps", *constraints, "--wheel-dir", wheels, "--", sources],
         log=log,
         build_log=space.build_log,
         what=f"build {project}",
@@ -144,7 +144,7 @@ def resolve_application(
     if project is not None:
         unpacked = space.work / "application"
         arguments = ["--no-deps", "--no-compile", "--target", str(unpacked), "--", str(project.path)]
-        pip(environment.python, arguments, what="unpack the project", log=log, space=space)
+        pip(environment.python, arguments, what="unpack the project", folder=space.work, log=log, space=space)
         search = (unpacked,)
     elif entry.kind is EntryKind.MODULE and entry.path is not None:
         search = (entry.path,)

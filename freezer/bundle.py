@@ -24,6 +24,7 @@ from freezer.elf import (
     loader_directories,
     read_elf,
     set_rpath_in_place,
+    sonames_of,
 )
 from freezer.environment import Environment
 from freezer.errors import InputError
@@ -84,12 +85,14 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     for link in (path for path in frozen.contents.iterdir() if path.is_symlink()):
         bundled.setdefault(link.name, link)
     assert program.interpreter is not None
+    directories = loader_directories(environment.root, program.machine)
+    opened = [soname for name in frozen.opened for soname in sonames_of(name, directories)]
     found = closure(
         native,
         bundled=bundled,
-        directories=loader_directories(environment.root, program.machine),
+        directories=directories,
         origins=frozen.origins,
-        extra=(*OPENED_AT_RUN_TIME, os.path.basename(program.interpreter)),
+        extra=(*OPENED_AT_RUN_TIME, *opened, os.path.basename(program.interpreter)),
     )
     for item in found.missing:
         who = os.path.relpath(item.needed_by, frozen.tree)
@@ -98,8 +101,11 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     _link_needed_at_start(program, bundled, frozen.tree)
     copies = [_copy(path, frozen.tree / soname) for soname, path in sorted(found.libraries.items())]
     for elf in [*native, *copies]:
-        if elf.path != frozen.program:
-            mend(elf, frozen.tree, log=log, space=space)
+        if elf.path == frozen.program:
+            continue
+        mend(elf, frozen.tree, log=log, space=space)
+        if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
+            strip_debug_information(elf.path, log=log, space=space)
     return ClosedApp(
         frozen, os.path.basename(program.interpreter), tuple(sorted(found.libraries)), found.missing, tuple(provided)
     )
@@ -155,6 +161,19 @@ def mend(elf: Elf, tree: Path, *, log: Log, space: Workspace) -> None:
             env=_environment(space),
             cwd=space.work,
         )
+
+
+def strip_debug_information(path: Path, *, log: Log, space: Workspace) -> None:
+    """Take the debug sections off a library of the interpreter, which are never loaded: 34 of 56 MB for a Python that
+    was built with ``-g``, as pyenv does, unpacked at every start. Others' files are left alone unless asked for."""
+    tools.run(
+        [tools.require(["strip"])["strip"], "--strip-debug", path],
+        log=log,
+        build_log=space.build_log,
+        what=f"strip debug information from {path.name}",
+        env=_environment(space),
+        cwd=space.work,
+    )
 
 
 def _environment(space: Workspace, extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:

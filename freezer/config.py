@@ -56,12 +56,18 @@ SETTINGS = (
     Setting("entry-point", Kind.TEXT, "start with FUNCTION of MODULE", ENTRY, ("-e",), "MODULE:FUNCTION"),
     Setting("console-script", Kind.TEXT, "start with this console script", ENTRY, ("-c",), "NAME"),
     Setting("requirement", Kind.PATHS, "install from this requirements file (repeat)", ENTRY, ("-r",), "FILE"),
-    Setting("with", Kind.LIST, "install this requirement too, as pip understands it (repeat)", ENTRY, (), "REQUIREMENT"),
+    Setting(
+        "with", Kind.LIST, "install this requirement too, as pip understands it (repeat)", ENTRY, (), "REQUIREMENT"
+    ),
     Setting("constraint", Kind.PATHS, "constrain versions by this file (repeat)", ENTRY, (), "FILE"),
     Setting("require-hashes", Kind.FLAG, "accept only requirements pinned by hash", ENTRY),
     Setting(
-        "python", Kind.TEXT, "the Python to build with: a path, or a version such as 3.12 (default: freezer's own)",
-        ENTRY, (), "PATH|VERSION",
+        "python",
+        Kind.TEXT,
+        "the Python to build with: a path, or a version such as 3.12 (default: freezer's own)",
+        ENTRY,
+        (),
+        "PATH|VERSION",
     ),
     Setting("refresh", Kind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
     Setting("add-data", Kind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
@@ -83,7 +89,9 @@ SETTINGS = (
     Setting("smoke", Kind.TEXT, "the arguments that verification runs the application with", PROOF, (), "ARGS"),
     Setting("smoke-status", Kind.NUMBER, "the exit status expected of that run (default: 0)", PROOF, (), "N"),
     Setting("smoke-timeout", Kind.NUMBER, "how many seconds that run may take (default: 10)", PROOF, (), "SECONDS"),
-    Setting("jobs", Kind.NUMBER, "how many checks run at once (default: the number of processors)", PROOF, ("-j",), "N"),
+    Setting(
+        "jobs", Kind.NUMBER, "how many checks run at once (default: the number of processors)", PROOF, ("-j",), "N"
+    ),
 )
 
 FILE_ONLY = (
@@ -130,7 +138,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"cannot read {path}", why=str(error)) from error
 
@@ -167,26 +175,30 @@ def _checked(table: Mapping[str, Any], path: Path, section: str) -> dict[str, An
         if setting is None:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
-        good = {
-            Kind.TEXT: lambda v: isinstance(v, str),
-            Kind.PATH: lambda v: isinstance(v, str),
-            Kind.NUMBER: lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= 0,
-            Kind.FLAG: lambda v: isinstance(v, bool),
-            Kind.SWITCH: lambda v: isinstance(v, bool),
-        }.get(setting.kind, lambda v: isinstance(v, list) and all(isinstance(item, str) for item in v))
-        if not good(value):
+        if not _fits(setting.kind, value):
             raise InputError(f"{path}: {key} must be {setting.kind.value}, not {value!r}")
-        values[setting.attribute] = _absolute(setting.kind, value, path.parent)
+        values[setting.attribute] = anchored(setting, value, path.parent)
     return values
 
 
-def _absolute(kind: Kind, value: Any, base: Path) -> Any:
-    if kind is Kind.PATH:
+def _fits(kind: Kind, value: object) -> bool:
+    if kind in (Kind.TEXT, Kind.PATH):
+        return isinstance(value, str)
+    if kind in (Kind.FLAG, Kind.SWITCH):
+        return isinstance(value, bool)
+    if kind is Kind.NUMBER:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def anchored(setting: Setting, value: Any, base: Path) -> Any:
+    """The value with its relative paths made absolute; ``base`` is where it was written down."""
+    if setting.kind is Kind.PATH or (setting.name == "python" and os.sep in value):
         return str(base / value)
-    if kind is Kind.PATHS:
+    if setting.kind is Kind.PATHS:
         return [str(base / item) for item in value]
-    if kind is Kind.PAIRS:
-        return [str(base / item) for item in value]
+    if setting.kind is Kind.PAIRS:
+        return [item if item.startswith(":") else str(base / item) for item in value]
     return value
 
 
@@ -199,7 +211,9 @@ def split_pair(text: str) -> tuple[str, str]:
     if not colon:
         source, destination = text, "."
     if not source or not destination:
-        raise InputError(f"{text!r} is not SOURCE:DESTINATION", hint="for example: --add-data templates:myapp/templates")
+        raise InputError(
+            f"{text!r} is not SOURCE:DESTINATION", hint="for example: --add-data templates:myapp/templates"
+        )
     clean = os.path.normpath(destination)
     if os.path.isabs(clean) or clean.split(os.sep)[0] == os.pardir:
         raise InputError(f"{text!r}: the destination must be inside the bundle", hint="give a relative path without ..")

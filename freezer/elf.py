@@ -10,13 +10,14 @@ break a file the way re-laying it out can; what cannot be done in place is left 
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional, cast
 
 ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
@@ -48,6 +49,7 @@ class Elf:
     rpath: tuple[str, ...]
     runpath: tuple[str, ...]
     executable_stack: bool
+    debug_information: bool
 
     @property
     def is_library(self) -> bool:
@@ -88,7 +90,7 @@ def read_elf(path: Path) -> Elf:
             file = ELFFile(stream)
             interpreter, dynamic, stack = None, False, False
             soname, needed, rpath, runpath = None, [], "", ""
-            for segment in file.iter_segments():
+            for segment in cast("Iterator[Any]", file.iter_segments()):
                 kind = segment["p_type"]
                 if kind == "PT_INTERP":
                     interpreter = segment.get_interp_name()
@@ -118,6 +120,7 @@ def read_elf(path: Path) -> Elf:
                 rpath=tuple(rpath.split(":")) if rpath else (),
                 runpath=tuple(runpath.split(":")) if runpath else (),
                 executable_stack=stack,
+                debug_information=file.get_section_by_name(".debug_info") is not None,
             )
         except (ELFError, UnicodeDecodeError, struct.error, AttributeError, KeyError, OverflowError) as error:
             raise NotElf(f"{path} is a damaged ELF file: {error}") from error
@@ -173,6 +176,18 @@ def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
                 yield from _configured(root, "/" + os.path.relpath(found, root), depth + 1)
         elif line.startswith("/"):
             yield line
+
+
+def sonames_of(name: str, directories: Iterable[Path]) -> list[str]:
+    """The sonames that ctypes.util.find_library(name) may answer with, given the loader's directories."""
+    found = []
+    for directory in directories:
+        for path in sorted(directory.glob(f"lib{glob.escape(name)}.so*")):
+            with contextlib.suppress(NotElf, OSError):
+                soname = read_elf(path).soname
+                if soname is not None and soname not in found:
+                    found.append(soname)
+    return found
 
 
 @dataclass(frozen=True)
@@ -245,9 +260,7 @@ def closure(
             else:
                 libraries[name] = found.path
                 queue.append(found)
-    return Closure(
-        libraries, tuple(missing.values()), tuple(item for name, item in foreign.items() if name in missing)
-    )
+    return Closure(libraries, tuple(missing.values()), tuple(item for name, item in foreign.items() if name in missing))
 
 
 def clear_executable_stack(path: Path) -> None:
@@ -291,7 +304,7 @@ def set_rpath_in_place(elf: Elf, entries: list[str]) -> bool:
         wide = file.elfclass == 64
         order = "<" if file.little_endian else ">"
         entry = struct.Struct(order + ("qQ" if wide else "iI"))
-        for segment in file.iter_segments():
+        for segment in cast("Iterator[Any]", file.iter_segments()):
             if segment["p_type"] != "PT_DYNAMIC":
                 continue
             for index, tag in enumerate(segment.iter_tags()):

@@ -201,14 +201,21 @@ def environment_key(interpreter: Interpreter, plan: Plan, dependencies: tuple[st
         interpreter.version_text,
         str(interpreter.libpython),
         sorted(toolchain_versions().items()),
-        list(plan.packages),
         list(dependencies),
         plan.require_hashes,
-        [_requirements_content(path, set()) for path in plan.requirements],
-        [_requirements_content(path, set()) for path in plan.constraints],
+        requirements_state(plan),
     ]
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:24]
+
+
+def requirements_state(plan: Plan) -> list[object]:
+    """The content of all requirements of a plan, such that it differs whenever pip might install something else."""
+    state: list[object] = [*(_requirements_content(path, set()) for path in (*plan.requirements, *plan.constraints))]
+    for package in plan.packages:
+        place = plan.folder / package.split("[")[0].removeprefix("file://")
+        state.append([package, tree_signature(place) if os.sep in package and place.exists() else []])
+    return state
 
 
 def _requirements_content(path: Path, seen: set[Path]) -> list[object]:
@@ -327,25 +334,28 @@ def _create(
     constraints = [option for path in plan.constraints for option in ("-c", str(path))]
     if plan.requirements or dependencies or plan.packages:
         hashes = ["--require-hashes"] if plan.require_hashes else []
-        pip(python, [*constraints, *hashes, *wanted], what="install the requirements", log=log, space=space)
+        arguments = [*constraints, *hashes, *wanted]
+        pip(python, arguments, what="install the requirements", folder=plan.folder, log=log, space=space)
     frozen = space.work / "installed.txt"
     frozen.write_text("\n".join(_installed(home)) + "\n", encoding="utf-8")
     versions = [f"{name}=={version}" for name, version in toolchain_versions().items()]
-    pip(python, ["-c", str(frozen), "--", *versions], what="install PyInstaller", log=log, space=space)
+    arguments = ["-c", str(frozen), "--", *versions]
+    pip(python, arguments, what="install PyInstaller", folder=space.work, log=log, space=space)
 
 
-def pip(python: Path, arguments: list[str], *, what: str, log: Log, space: Workspace) -> None:
+def pip(python: Path, arguments: list[str], *, what: str, folder: Path, log: Log, space: Workspace) -> None:
     """Run freezer's own pip to install into the environment of ``python``, under the user's pip configuration.
 
-    Raises EnvironmentFailure; pip names the requirement that cannot be had.
+    ``folder`` is what relative paths in requirements are relative to. Raises EnvironmentFailure; pip names the
+    requirement that cannot be had.
     """
     tools.run(
-        [tools.own_python(), "-m", "pip", "--python", python, "install", *arguments],
+        [tools.own_python(), "-I", "-m", "pip", "--python", python, "install", *arguments],
         log=log,
         build_log=space.build_log,
         what=what,
         env=tools.user_environment(),
-        cwd=space.work,
+        cwd=folder,
         hold=space.held,
         error=EnvironmentFailure,
         hint="check the requirement's name and version, and pip's index and network (pip config list)",

@@ -20,7 +20,7 @@ from freezer.plan import Plan
 from freezer.workspace import Workspace
 
 RUNTIME = Path(__file__).parent / "runtime"
-RUNTIME_MODULES = ("_freezer_deferred", "_freezer_provisions")
+RUNTIME_MODULES = ("_freezer_deferred", "_freezer_provisions", "_freezer_runner")
 CONTENTS = "_internal"
 """PyInstaller's name for the directory beside the program."""
 
@@ -43,7 +43,8 @@ class FrozenApp:
     """The application as a directory: ``tree`` with the program ``name`` and its contents beside it.
 
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
-    from; ``sources`` are all files that went in.
+    from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
+    "pq".
     """
 
     tree: Path
@@ -52,6 +53,7 @@ class FrozenApp:
     origins: dict[Path, Path]
     sources: tuple[Path, ...]
     added: tuple[Added, ...]
+    opened: tuple[str, ...]
 
     @property
     def program(self) -> Path:
@@ -118,6 +120,7 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
         origins={tree / CONTENTS / key: Path(value) for key, value in facts["origins"].items()},
         sources=tuple(Path(item) for item in facts["sources"]),
         added=tuple(Added(i["distribution"], i["files"], i["bytes"], i["modules"]) for i in facts["added"]),
+        opened=tuple(facts["opened"]),
     )
 
 

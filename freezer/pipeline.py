@@ -1,6 +1,6 @@
 """The stages of a build, in order; the table of contents of freezer.
 
-    Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> Built
+Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> Built
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
     with log.step("publish") as step:
         publish(linked.path, destination, mode=0o755)
         step.result = str(destination)
-    built = Built(
-        destination, linked.size, digest_file(linked.path), interpreter.version_text, proof, unchanged=False
-    )
+    built = Built(destination, linked.size, digest_file(linked.path), interpreter.version_text, proof, unchanged=False)
     record.write(plan, built_in, application, frozen, built, cache=space.cache)
     return built
 
@@ -142,5 +140,3 @@ def check(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> Proo
                 raise full_disk(error, space.work) from error
             raise OutputError(f"cannot check {path}: {error.strerror}", why=str(error)) from error
         return proof
-
-

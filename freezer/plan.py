@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer.config import SETTINGS, FileSettings, Kind, read_settings, split_pair
+from freezer.config import SETTINGS, FileSettings, anchored, read_settings, split_pair
 from freezer.errors import InputError, UsageError
 
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
@@ -149,7 +149,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
 def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
     if given.get("entry") is None:
         return folder
-    path = folder / given["entry"]
+    path = folder / str(given["entry"])
     return path if path.is_dir() else path.parent
 
 
@@ -158,12 +158,7 @@ def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[
     for setting in SETTINGS:
         if setting.attribute not in given:
             continue
-        value = given[setting.attribute]
-        if setting.kind is Kind.PATH:
-            value = str(folder / value)
-        elif setting.kind in (Kind.PATHS, Kind.PAIRS):
-            value = [str(folder / item) for item in value]
-        values[setting.attribute] = value
+        values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
     return values
 
 
@@ -275,7 +270,7 @@ def _existing(values: Mapping[str, Any], key: str) -> tuple[Path, ...]:
 def _pairs(values: Mapping[str, Any], key: str) -> tuple[tuple[Path, str], ...]:
     pairs = []
     for text in values.get(key, ()):
-        whole = Path(os.path.abspath(text))
+        whole = Path(text)
         source, destination = (str(whole), ".") if whole.exists() else split_pair(text)
         path = Path(os.path.abspath(source))
         if not path.exists():

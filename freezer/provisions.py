@@ -80,9 +80,7 @@ def _copy_terminfo(root: Path, target: Path) -> bool:
 
 PROVISIONS = (
     Provision("locale C.UTF-8", "locale", frozenset({"locale", "curses", "readline"}), "locale", _copy_locale),
-    Provision(
-        "time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", _copy_zoneinfo
-    ),
+    Provision("time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", _copy_zoneinfo),
     Provision("CA certificates", "ca_certs", frozenset({"ssl"}), "cacert.pem", _copy_certificates),
     Provision("terminal descriptions", "terminfo", frozenset({"_curses", "readline"}), "terminfo", _copy_terminfo),
 )

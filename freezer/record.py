@@ -20,8 +20,8 @@ from freezer import __version__
 from freezer.application import Application, source_state
 from freezer.environment import (
     Environment,
-    environment_key,
     locate_interpreter,
+    requirements_state,
     toolchain_versions,
     tree_signature,
 )
@@ -54,12 +54,13 @@ def _file(plan: Plan, cache: Path) -> Path:
 
 def _project_state(plan: Plan) -> Any:
     if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
-        return json.loads(json.dumps(tree_signature(plan.entry.path)))
+        return _plain(tree_signature(plan.entry.path))
     return None
 
 
-def _requirements_state(plan: Plan) -> Any:
-    return source_state([*plan.requirements, *plan.constraints])
+def _plain(value: Any) -> Any:
+    """The value as it comes back from a JSON file."""
+    return json.loads(json.dumps(value))
 
 
 def write(
@@ -73,18 +74,16 @@ def write(
     sources |= set(application.own_files)
     # A module that appears in the application's own directories may shadow one that was used.
     folders = {path.parent for path in application.own_files}
-    added = {path for path, _ in (*plan.add_data, *plan.add_binary)}
     content = {
         "key": environment.key,
         "toolchain": toolchain_versions(),
         "interpreter": source_state([interpreter, environment.interpreter.libpython]),
         "sources": source_state(sorted(path for path in sources if cache / "work" not in path.parents)),
         "folders": [(str(path), sorted(os.listdir(path))) for path in sorted(folders) if path.is_dir()],
-        "added": [tree_signature(path) for path in sorted(added)],
+        "added": [tree_signature(path) for path in _added(plan)],
         "project": _project_state(plan),
-        "requirements": _requirements_state(plan),
+        "requirements": _plain(requirements_state(plan)),
         "environment": str(own),
-        "dependencies": None,
         "output": str(built.path),
         "size": built.size,
         "sha256": built.sha256,
@@ -104,7 +103,7 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
         content = json.loads(_file(plan, cache).read_text(encoding="utf-8"))
         path = Path(content["output"])
         folders = [[name, sorted(os.listdir(name))] for name, _ in content["folders"]]
-        added = [json.loads(json.dumps(tree_signature(item))) for item in sorted({p for p, _ in _added(plan)})]
+        added = [_plain(tree_signature(item)) for item in _added(plan)]
         unchanged = (
             content["toolchain"] == toolchain_versions()
             and content["interpreter"][0][0] == str(locate_interpreter(plan.python))
@@ -113,7 +112,7 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
             and content["folders"] == folders
             and content["added"] == added
             and content["project"] == _project_state(plan)
-            and _same(content["requirements"])
+            and content["requirements"] == _plain(requirements_state(plan))
             and (Path(content["environment"]) / "complete").is_file()
             and not path.is_symlink()
             and path.stat().st_size == content["size"]
@@ -129,8 +128,8 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
         return None
 
 
-def _added(plan: Plan) -> list[tuple[Path, str]]:
-    return [*plan.add_data, *plan.add_binary]
+def _added(plan: Plan) -> list[Path]:
+    return sorted({path for path, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries))
 
 
 def _same(state: list[list[Any]]) -> bool:

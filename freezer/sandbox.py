@@ -16,8 +16,6 @@ parent is the *thread* that started a process: the caller's must live as long as
 See namespaces(7), pivot_root(2) and ld.so(8).
 """
 
-# ruff: noqa: PTH123 - /proc is read with open(): pathlib would only cost start-up time here
-
 from __future__ import annotations
 
 import ctypes

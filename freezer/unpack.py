@@ -6,13 +6,14 @@ links that stay inside are accepted, nothing is written through a link, and byte
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import shutil
 import struct
 import tarfile
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Any, Optional
 
 from freezer.errors import InputError
 
@@ -49,6 +50,9 @@ class _Window:
         self.left -= len(data)
         return data
 
+    def close(self) -> None:
+        """Nothing: the file belongs to whoever opened it."""
+
 
 def unpack_bundle(path: Path, folder: Path) -> bool:
     """Unpack the bundle of a linked executable into the new directory ``folder``; False if it has none.
@@ -63,12 +67,16 @@ def unpack_bundle(path: Path, folder: Path) -> bool:
         file.seek(place[0])
         packed = file.read(6) == XZ_MAGIC
         file.seek(place[0])
-        stream: object = _Window(file, place[1])
-        if packed:
-            stream = lzma.LZMAFile(stream)  # type: ignore[arg-type]
+        window: Any = _Window(file, place[1])
         try:
-            with tarfile.open(fileobj=stream, mode="r|") as archive:  # type: ignore[call-overload]
+            with (
+                contextlib.closing(lzma.LZMAFile(window) if packed else window) as stream,
+                tarfile.open(fileobj=stream, mode="r|") as archive,
+            ):
                 _extract(archive, path, folder)
+            _check_links(path, folder)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise InputError(f"the archive in {path} has entries that exclude each other", why=str(error)) from error
         except (tarfile.TarError, lzma.LZMAError, EOFError, UnicodeError) as error:
             raise InputError(f"the archive in {path} is damaged", why=str(error)) from error
     return True
@@ -103,6 +111,16 @@ def _extract(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
             target.chmod(0o755 if member.mode & 0o100 else 0o644)
         else:
             raise InputError(f"the archive in {path} has an entry of an unexpected type", why=repr(member.name))
+
+
+def _check_links(path: Path, folder: Path) -> None:
+    """Refuse links that lead out through other links; nothing has been read or written through one so far."""
+    root = os.path.realpath(folder)
+    for directory, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            place = os.path.join(directory, name)
+            if os.path.islink(place) and not os.path.realpath(place).startswith(root + os.sep):
+                raise InputError(f"the archive in {path} has a link to outside", why=os.path.relpath(place, folder))
 
 
 def _inside(folder: Path, name: str) -> Optional[Path]:

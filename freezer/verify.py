@@ -28,12 +28,15 @@ SANDBOX = Path(__file__).parent / "sandbox.py"
 UNPRIVILEGED = 65534
 """The user that the application runs as, "nobody" on most systems."""
 
+INSIDE = ("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/memfd:", "/SYSV")
+"""Where a run in the empty root may map files from: the bundle, what the application makes itself, shared memory."""
+
 CRASHES = frozenset((4, 5, 6, 7, 8, 11, 31))
 """The signals of a broken program: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS."""
 
 LOADER_ERRORS = re.compile(
     r"error while loading shared libraries|cannot open shared object file|version `[^']+' not found"
-    r"|undefined symbol:|\[PYI-\d+:ERROR\] (?!Failed to execute script)|ELF load command|wrong ELF class|GLIBC_[\d.]+' not found"
+    r"|undefined symbol:|\[PYI-\d+:ERROR\] (?!Failed to execute script)|ELF load command|wrong ELF class"
 )
 LAST_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|NotFound))(?:: (?P<text>.*))?$", re.MULTILINE)
 IMPORT_ERRORS = frozenset(
@@ -79,9 +82,7 @@ def check_static(path: Path, machine: Optional[str] = None) -> Elf:
     return elf
 
 
-def verify(
-    path: Path, smoke: Smoke, *, jobs: int, log: Log, space: Workspace, step: Optional[Step] = None
-) -> Proof:
+def verify(path: Path, smoke: Smoke, *, jobs: int, log: Log, space: Workspace, step: Optional[Step] = None) -> Proof:
     """Prove one executable. Raises VerificationError, with the application's own words, if it fails."""
     elf = check_static(path)
     if elf.machine != read_elf(Path(tools.own_python()).resolve()).machine:
@@ -240,9 +241,7 @@ def judge_run(run: dict[str, Any], smoke: Smoke, name: str) -> str:
     said = (run.get("stderr") or "") + (run.get("stdout") or "")
     if run.get("exec_error"):
         raise VerificationError(f"{name} cannot be started in an empty root", why=run["exec_error"])
-    strangers = [
-        path for path in run["mapped"] if not path.startswith(("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/SYSV"))
-    ]
+    strangers = [path for path in run["mapped"] if not path.startswith(INSIDE)]
     if strangers:
         raise VerificationError(f"{name} uses files outside its bundle", why="\n".join(strangers))
     status, signal = run["status"], run["signal"]
@@ -268,7 +267,7 @@ def judge_run(run: dict[str, Any], smoke: Smoke, name: str) -> str:
             why=_last_words(said),
             hint=_advice(said) or "if it needs arguments to run: --smoke ARGS",
         )
-    return f"ran in an empty root: {how}" if not run["timed_out"] else f"ran in an empty root: {how} after the time given"
+    return f"ran in an empty root: {how}" + (f" after {smoke.timeout} s" if run["timed_out"] else "")
 
 
 def _broken(said: str) -> bool:

@@ -11,6 +11,7 @@ The rules, the same for every package:
 * a package whose code reads its own files brings its data files;
 * a package whose code imports by computed name, or has compiled modules without visible source, brings its
   submodules; PyInstaller's own hook for a package, where there is one, knows better, and these two are left to it;
+* a library that its code looks up by a literal name is remembered, for the closure;
 * the imports of a compiled module are read from the source beside it, else from the strings in it;
 * a package that reads a group of entry points brings the modules of all distributions that offer such;
 * for the application's own distribution everything comes along, the source files too where its code speaks of files
@@ -43,6 +44,9 @@ IMPORTS_BY_NAME = re.compile(
 ASKS_METADATA = re.compile(
     rb"(?:version|distribution|metadata|requires|get_distribution|require|files)\(\s*['\"]([A-Za-z0-9._-]+)['\"]"
 )
+OPENS_LIBRARY = re.compile(rb"find_library\(\s*['\"]([A-Za-z0-9_+.-]+)['\"]")
+DRIVERS_OF_THE_HOST = {"GL", "EGL", "GLX", "GLESv2", "OpenGL", "OpenCL", "vulkan", "cuda", "nvidia-ml", "drm", "gbm"}
+"""Libraries that must come from where the application runs: they belong to its hardware."""
 IMPORT_LINE = re.compile(
     rb"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+([\w*, \t(]+)|c?import\s+([\w., \t]+))", re.MULTILINE
 )
@@ -165,6 +169,7 @@ class Collector:
     def __init__(self, inventory):
         self.inventory = inventory
         self.given = {}
+        self.opened = set()
 
     def whole_distribution(self, distribution):
         """Everything that the application's own distribution, or one offering plugins to it, installed."""
@@ -216,6 +221,7 @@ class Collector:
             if distribution is not None:
                 found.datas += self._metadata(distribution)
         found.add(self.plugins(text))
+        self.opened |= opened_libraries(text)
         return found
 
     def plugins(self, text):
@@ -266,7 +272,9 @@ class Collector:
                 continue
             # Python files outside any package are templates or scripts that are read, not imported.
             in_package = os.path.exists(os.path.join(os.path.dirname(path), "__init__.py"))
-            if (path.endswith(".py") and (sources or not in_package)) or not path.endswith((*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)):
+            if (path.endswith(".py") and (sources or not in_package)) or not path.endswith(
+                (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
+            ):
                 found.append((path, os.path.dirname(os.path.join(prefix, inside))))
         return found
 
@@ -326,6 +334,11 @@ class Collector:
 
 
 _STD = frozenset(("collections.abc", "concurrent.futures", "importlib.metadata", "importlib.resources", "os.path"))
+
+
+def opened_libraries(text):
+    """The names that code asks ctypes.util.find_library for, such as "pq"."""
+    return {match.decode() for match in OPENS_LIBRARY.findall(text)} - DRIVERS_OF_THE_HOST
 
 
 def imports_in_source(text, name, is_package):

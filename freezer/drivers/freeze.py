@@ -12,7 +12,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import collect  # noqa: E402
+import collect
 
 DEFERRED = {
     "pyi_rth_inspect": "inspect",
@@ -23,7 +23,10 @@ DEFERRED = {
 """PyInstaller's run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application
 that may never use it; freezer runs each one once its module is first imported."""
 
-HOOK = '''\
+MAIN_SCRIPT = "_freezer_main_script"
+"""The module that the main script's code is stored as; see freezer/runtime/_freezer_runner.py."""
+
+HOOK = """\
 import collect_context
 _original = {original!r}
 if _original:
@@ -33,7 +36,7 @@ _datas, _modules = collect_context.package({name!r}, hooked=bool(_original))
 datas = list(globals().get("datas", [])) + _datas
 hiddenimports = list(globals().get("hiddenimports", [])) + _modules
 warn_on_missing_hiddenimports = False
-'''
+"""
 
 
 class Driver:
@@ -73,6 +76,7 @@ class Driver:
             self._take(self.collector.whole_distribution(distribution), datas, hidden)
         text = b"\n".join(_read(path) for path in request["own_files"])
         found = self.collector.plugins(text)
+        self.collector.opened |= collect.opened_libraries(text)
         for match in collect.ASKS_METADATA.finditer(text):
             asked = self.inventory.distributions.get(collect.canonical(match.group(1).decode()))
             if asked is not None:
@@ -115,9 +119,9 @@ class Driver:
                 moved.append(("_freezer_" + name, path, "PYMODULE"))
             else:
                 scripts.append((name, path, kind))
-        if any(name == "_freezer_pyi_rth_multiprocessing" for name, _, _ in moved):
-            # Spawned processes run it as a module; see _freezer_deferred.
-            moved.append(("_freezer_main_script", scripts[-1][1], "PYMODULE"))
+        name, path, kind = scripts[-1]
+        moved.append((MAIN_SCRIPT, path, kind.replace("PYSOURCE", "PYMODULE")))
+        scripts[-1] = (name, os.path.join(runtime, "_freezer_run.py"), "PYSOURCE")
         scripts.insert(0, ("_freezer_start", os.path.join(runtime, "_freezer_start.py"), "PYSOURCE"))
         analysis.scripts[:] = scripts
         moved += [(name, os.path.join(runtime, name + ".py"), "PYMODULE") for name in self.request["runtime_modules"]]
@@ -192,7 +196,9 @@ class Driver:
 
         analysis, executable, collection = self.analyses[0], self.executables[0], self.collections[0]
         sources = {path for _, path, _ in analysis.pure + analysis.scripts + analysis.datas + analysis.binaries}
-        extensions = [collect.module_name(_module_parts(dest)) for dest, _, kind in analysis.binaries if kind == "EXTENSION"]
+        extensions = [
+            collect.module_name(_module_parts(dest)) for dest, _, kind in analysis.binaries if kind == "EXTENSION"
+        ]
         base = [node.identifier for node in analysis.graph._base_modules]
         modules = {name for name, _, _ in analysis.pure} | set(base) | {name for name in extensions if name}
         return {
@@ -202,6 +208,7 @@ class Driver:
             "origins": {dest: os.path.dirname(src) for dest, src, kind in analysis.binaries if kind != "SYMLINK"},
             "sources": sorted(path for path in sources if os.path.isabs(path or "")),
             "warnings": CONF["warnfile"],
+            "opened": sorted(self.collector.opened),
             "added": [
                 {
                     "distribution": name,

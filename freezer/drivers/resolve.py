@@ -33,7 +33,7 @@ def owner_of(module):
     for distribution in importlib.metadata.distributions():
         for entry in distribution.files or ():
             text = str(entry)
-            if text.startswith(path + "/") or text.startswith(path + ".") and "/" not in text[len(path) :]:
+            if text.startswith(path + "/") or (text.startswith(path + ".") and "/" not in text[len(path) :]):
                 return distribution.metadata["Name"]
     return None
 
@@ -112,7 +112,7 @@ def own_sources(start, roots):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 tree = ast.parse(text, path)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError):
             if certain:
                 raise
             continue

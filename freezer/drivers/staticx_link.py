@@ -11,6 +11,7 @@ import os
 import sys
 import tarfile
 
+
 def normalised(info, epoch):
     """The same owner, time and mode for every member, whoever builds and wherever."""
     info.uid = info.gid = 0

@@ -87,7 +87,7 @@ def install(bundle):
             work.pop(name)[1](sys.modules[name])
     sys.meta_path.insert(0, _Finder(work))
     provisions.at_start()
-    if "_freezer_main_script" in available:
+    if "_freezer_pyi_rth_multiprocessing" in available:
         _divert_multiprocessing()
 
 
@@ -119,17 +119,11 @@ def _divert_multiprocessing():
 def _run_main_script(path):
     """Give a spawned process the functions and classes of the main script, as Python does by running its file.
 
-    The script itself is still to come in this process, and must not run as ``__main__``; its code is in the archive
-    a second time, as a module.
+    The script itself is still to come in this process, and must not run as ``__main__``.
     """
+    import _freezer_runner
+
     module = type(sys)("__mp_main__")
     module.__file__ = path
     sys.modules["__main__"] = sys.modules["__mp_main__"] = module
-    exec(_code_of("_freezer_main_script"), module.__dict__)
-
-
-def _code_of(name):
-    import importlib.util
-
-    spec = importlib.util.find_spec(name)
-    return spec.loader.get_code(name)
+    exec(_freezer_runner.main_code(path), module.__dict__)

@@ -67,8 +67,7 @@ SAMPLES: tuple[Sample, ...] = (
         build=("{samples}/hello/hello.py",),
         run=("--flag", "two words", ""),
         stdout=_lines(
-            re.escape('{"argv": ["--flag", "two words", ""], "ipv6": ')
-            + r'(true|false), "openssl": "[^"]+"\}'
+            re.escape('{"argv": ["--flag", "two words", ""], "ipv6": ') + r'(true|false), "openssl": "[^"]+"\}'
         ),
     ),
     Sample(

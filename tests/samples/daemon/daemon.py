@@ -6,18 +6,16 @@ that library is missing, the process aborts with status 134.  `Linger` makes thi
 happen in every run: it gives the lock away in the middle of finalisation.
 """
 
+import sys
 import threading
 import time
 
 
 class Linger:
-    """Sleeps when the interpreter clears this module, after `main` has returned."""
+    """Sleeps when it is dropped."""
 
     def __del__(self, sleep=time.sleep):
         sleep(0.2)
-
-
-linger = Linger()
 
 
 def sleep_long(started):
@@ -38,6 +36,9 @@ def stay_busy(started):
 
 
 def main():
+    # The threads keep the globals of this module alive, so those are never cleared;
+    # the attributes of sys are, late in finalisation.
+    sys.linger = Linger()
     for work in (sleep_long, wake_often, stay_busy):
         started = threading.Event()
         threading.Thread(target=work, args=(started,), daemon=True).start()

@@ -1,5 +1,7 @@
 """A Flask application that brings its own gunicorn, with two workers.
 
+gunicorn finds its worker and logger classes by name, which no analysis of imports sees.
+
 The socket listens before gunicorn starts, so the self-test's request simply waits in
 the backlog until a worker accepts it.
 """

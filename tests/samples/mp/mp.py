@@ -1,9 +1,13 @@
-"""Multiprocessing by every start method, and an executor, without freeze_support()."""
+"""Multiprocessing by every start method, and an executor, without freeze_support().
+
+Every wait has a limit: a pool whose workers cannot start replaces them for ever.
+"""
 
 import argparse
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
+TIMEOUT = 30  # seconds
 START_METHODS = ("fork", "spawn", "forkserver")
 
 
@@ -20,14 +24,14 @@ def count(queue, total, number):
 def run_start_method(method):
     context = multiprocessing.get_context(method)
     with context.Pool(2) as pool:
-        squares = pool.map(square, range(5))
+        squares = pool.map_async(square, range(5)).get(TIMEOUT)
 
     queue = context.Queue()
     total = context.Value("i", 0)
     workers = [context.Process(target=count, args=(queue, total, n)) for n in (1, 2)]
     for worker in workers:
         worker.start()
-    received = sorted(queue.get(timeout=60) for _ in workers)
+    received = sorted(queue.get(timeout=TIMEOUT) for _ in workers)
     for worker in workers:
         worker.join()
     print(f"{method}: pool {squares} queue {received} value {total.value}", flush=True)
@@ -35,7 +39,7 @@ def run_start_method(method):
 
 def run_executor():
     with ProcessPoolExecutor(2) as executor:
-        squares = list(executor.map(square, range(5)))
+        squares = list(executor.map(square, range(5), timeout=TIMEOUT))
     print(f"executor: map {squares}", flush=True)
 
 

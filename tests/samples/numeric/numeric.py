@@ -5,9 +5,7 @@ import pandas as pd
 
 
 def main() -> None:
-    scores = pd.DataFrame(
-        {"team": ["red", "blue", "red", "blue"], "score": [1.0, 2.0, 3.0, 6.0]}
-    )
+    scores = pd.DataFrame({"team": ["red", "blue", "red", "blue"], "score": [1.0, 2.0, 3.0, 6.0]})
     means = scores.groupby("team")["score"].mean()
     print("means", " ".join(f"{team}={mean:.1f}" for team, mean in means.items()))
 

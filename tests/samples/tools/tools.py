@@ -26,7 +26,7 @@ def status(command):
     """The exit status; what the child writes to standard error stays visible."""
     if shutil.which(command[0]) is None:
         return None
-    return subprocess.run(command, stdout=subprocess.DEVNULL, timeout=60).returncode
+    return subprocess.run(command, check=False, stdout=subprocess.DEVNULL, timeout=60).returncode
 
 
 def child_environ():

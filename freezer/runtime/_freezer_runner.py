@@ -1,0 +1,59 @@
+"""Runs the application's main script as Python itself would.
+
+The bootloader ends every uncaught exception with a message of its own and status 1, Ctrl-C included. Python prints the
+traceback alone, and is killed by SIGINT when a KeyboardInterrupt is not caught, so that the caller's shell sees it.
+The script's code is in the archive as a module, where processes spawned by multiprocessing find it too.
+"""
+
+import _signal
+import sys
+
+MAIN_SCRIPT = "_freezer_main_script"
+
+
+def run():
+    main = sys.modules["__main__"]
+    try:
+        exec(main_code(main.__file__), main.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted:
+            # At a terminal the signal comes a second time, forwarded by the program that unpacked this one.
+            _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        # This module's own frame says nothing about the application.
+        error.__traceback__ = error.__traceback__.tb_next
+        sys.excepthook(type(error), error, error.__traceback__)
+        if interrupted:
+            _die_of_interrupt()
+        sys.exit(1)
+
+
+def main_code(path):
+    """The main script's code, named after its own file rather than after the module that it is stored as."""
+    import importlib.util
+    import os
+
+    return _renamed(importlib.util.find_spec(MAIN_SCRIPT).loader.get_code(MAIN_SCRIPT), os.path.basename(path))
+
+
+def _renamed(code, name):
+    nested = tuple(_renamed(item, name) if isinstance(item, type(code)) else item for item in code.co_consts)
+    return code.replace(co_filename=name, co_consts=nested)
+
+
+def _die_of_interrupt():
+    import atexit
+    import os
+
+    if "threading" in sys.modules:
+        sys.modules["threading"]._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    os.kill(os.getpid(), _signal.SIGINT)
