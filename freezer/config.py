@@ -159,7 +159,7 @@ def _typed(raw: Mapping[str, str], path: Path) -> dict[str, Any]:
                 raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
             values[key] = configparser.ConfigParser.BOOLEAN_STATES[lowered]
         elif kind is Kind.NUMBER:
-            values[key] = int(text) if text.strip().isdigit() else text
+            values[key] = int(text) if text.strip().isdecimal() else text
         elif kind in (Kind.LIST, Kind.PATHS, Kind.PAIRS):
             values[key] = [line.strip() for line in text.splitlines() if line.strip()]
         else:

@@ -115,7 +115,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         _check_name(name)
     smoke = resolve_smoke(values)
     epoch = environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch and not epoch.isdigit():
+    if epoch and not (epoch.isascii() and epoch.isdigit()):
         raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {epoch!r}")
     return Plan(
         entry=entry,

@@ -136,6 +136,10 @@ def run(
     except BaseException:
         _end_group(process)
         raise
+    finally:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
     status = process.wait()
     if check and status != 0:
         name = Path(command[0]).name

@@ -24,6 +24,8 @@ from freezer.tools import BuildLog
 
 KEPT_LOGS = 20
 CHUNK = 1 << 20
+MAX_NAME = 255
+"""The longest file name, in bytes, on every file system of Linux that matters (NAME_MAX)."""
 
 
 def cache_root() -> Path:
@@ -131,14 +133,18 @@ def digest_file(path: Path) -> str:
     return hasher.hexdigest()
 
 
+def _temporary_start(target: Path) -> str:
+    # Shortened in bytes, so that a target of the longest allowed name can still be written.
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}.freezer-"
+
+
 def _temporary_name(target: Path) -> str:
-    # The name is shortened so that a target of the longest allowed name can still be written.
-    return f".{target.name[:200]}.freezer-{secrets.token_hex(4)}.tmp"
+    return f"{_temporary_start(target)}{secrets.token_hex(4)}.tmp"
 
 
 def sweep_beside(target: Path) -> None:
     """Remove the temporary files that killed builds left beside ``target``; a file in use is locked by its writer."""
-    ours = re.compile(re.escape(f".{target.name[:200]}.freezer-") + r"[0-9a-f]{8}\.tmp")
+    ours = re.compile(re.escape(_temporary_start(target)) + r"[0-9a-f]{8}\.tmp")
     for path in target.parent.iterdir():
         if not ours.fullmatch(path.name):
             continue
@@ -160,9 +166,13 @@ def check_target(target: Path) -> None:
 
     Raises OutputError. Missing directories are made only when there is something to put into them.
     """
-    if target.is_dir() and not target.is_symlink():
-        raise OutputError(f"cannot write {target}: it is a directory", hint=f"name a file in it: -o {target / 'NAME'}")
     try:
+        # Not Path.is_dir(), which raises or not for a name that is too long, depending on Python's version.
+        if os.path.isdir(target) and not os.path.islink(target):
+            hint = f"name a file in it: -o {target / 'NAME'}"
+            raise OutputError(f"cannot write {target}: it is a directory", hint=hint)
+        if len(os.fsencode(target.name)) > MAX_NAME:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(target))
         if target.parent.is_dir():
             sweep_beside(target)
         parent = target.parent
