@@ -17,10 +17,14 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer import tools
-from freezer.environment import DRIVERS, IGNORED_FOLDERS, Environment, Interpreter, pip
-from freezer.errors import EnvironmentFailure, InputError
+from freezer.drivers import DRIVERS
+from freezer.environment import Environment
+from freezer.errors import InputError
+from freezer.interpreter import Interpreter
 from freezer.log import Log
+from freezer.pip import pip
 from freezer.plan import EntryKind, Plan
+from freezer.requirements import IGNORED_FOLDERS
 from freezer.workspace import Workspace
 
 LAUNCHER = """\
@@ -77,16 +81,15 @@ def build_wheel(plan: Plan, interpreter: Interpreter, *, log: Log, space: Worksp
         # Backends that take the version or the list of files from git must find the repository.
         (sources / ".git").symlink_to(project / ".git")
     constraints = [option for path in plan.constraints for option in ("-c", str(path))]
-    command: list[str | Path] = [tools.own_python(), "-I", "-m", "pip", "--python", interpreter.executable, "wheel"]
-    tools.run(
-        [*command, "--no-deps", *constraints, "--wheel-dir", wheels, "--", sources],
-        log=log,
-        build_log=space.build_log,
+    pip(
+        "wheel",
+        ["--no-deps", *constraints, "--wheel-dir", str(wheels), "--", str(sources)],
+        interpreter=interpreter,
         what=f"build {project}",
-        env={**tools.user_environment(), "SOURCE_DATE_EPOCH": str(plan.epoch), "PYTHONHASHSEED": "0"},
-        cwd=space.work,
-        hold=space.held,
-        error=EnvironmentFailure,
+        folder=space.work,
+        epoch=plan.epoch,
+        log=log,
+        space=space,
     )
     return read_wheel(next(wheels.glob("*.whl")))
 
@@ -144,7 +147,16 @@ def resolve_application(
     if project is not None:
         unpacked = space.work / "application"
         arguments = ["--no-deps", "--no-compile", "--target", str(unpacked), "--", str(project.path)]
-        pip(environment.python, arguments, what="unpack the project", folder=space.work, log=log, space=space)
+        pip(
+            "install",
+            arguments,
+            interpreter=environment.interpreter,
+            python=environment.python,
+            what="unpack the project",
+            folder=space.work,
+            log=log,
+            space=space,
+        )
         search = (unpacked,)
     elif entry.kind is EntryKind.MODULE and entry.path is not None:
         search = (entry.path,)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from freezer import tools
 from freezer.application import Application
-from freezer.environment import DRIVERS, Environment
+from freezer.drivers import DRIVERS
+from freezer.environment import Environment
 from freezer.errors import InputError, ToolError
 from freezer.log import Log
 from freezer.plan import Plan

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from freezer import tools
 from freezer.bundle import ClosedApp
-from freezer.drivers import MANIFEST
-from freezer.environment import DRIVERS
+from freezer.drivers import DRIVERS, MANIFEST
 from freezer.log import Log
 from freezer.plan import Plan
 from freezer.workspace import Workspace

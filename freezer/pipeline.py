@@ -15,6 +15,7 @@ from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
 from freezer.errors import FreezerError, OutputError
 from freezer.freeze import FrozenApp, freeze
+from freezer.interpreter import locate_interpreter, probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
 from freezer.plan import Plan, Smoke
@@ -62,8 +63,8 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
 
 def _build(plan: Plan, space: Workspace, log: Log) -> Built:
     with log.step("python") as step:
-        path = environment.locate_interpreter(plan.python)
-        interpreter = environment.probe_interpreter(path, log=log, space=space)
+        path = locate_interpreter(plan.python)
+        interpreter = probe_interpreter(path, log=log, space=space)
         step.result = f"{interpreter.version_text} at {interpreter.executable}"
     with log.step("environment") as step:
         project = build_wheel(plan, interpreter, log=log, space=space)

@@ -20,14 +20,13 @@ from freezer import __version__
 from freezer.application import Application, source_state
 from freezer.environment import (
     Environment,
-    locate_interpreter,
-    requirements_state,
     toolchain_versions,
-    tree_signature,
 )
 from freezer.errors import FreezerError
 from freezer.freeze import FrozenApp
+from freezer.interpreter import locate_interpreter
 from freezer.plan import EntryKind, Plan
+from freezer.requirements import requirements_state, tree_signature
 from freezer.verify import Proof
 from freezer.workspace import digest_file
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer import tools
-from freezer.drivers import MANIFEST
+from freezer.drivers import DRIVERS, MANIFEST
 from freezer.elf import Elf, NotElf, find_elves, read_elf
 from freezer.errors import InputError, VerificationError
 from freezer.log import Log, Step
@@ -200,7 +200,7 @@ def _unpack_onefile(bundle: Path, *, log: Log, space: Workspace) -> None:
     if (bundle / "_internal").is_dir() or not program.exists():
         return
     tools.run(
-        [tools.own_python(), "-s", Path(__file__).parent / "drivers" / "unpack_onefile.py"],
+        [tools.own_python(), "-s", DRIVERS / "unpack_onefile.py"],
         log=log,
         build_log=space.build_log,
         what=f"read {program.resolve().name}",

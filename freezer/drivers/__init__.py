@@ -4,5 +4,9 @@ They import nothing of freezer. ``describe``, ``resolve``, ``collect`` and ``fre
 environment; ``staticx_link`` runs beside staticx, ``unpack_onefile`` beside PyInstaller, both under freezer's own.
 """
 
+from pathlib import Path
+
+DRIVERS = Path(__file__).parent
+
 MANIFEST = ".freezer.json"
 """The file in a bundle with what freezer tells its own later checks; data, never read by the application."""
