@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -169,7 +170,9 @@ def _build(arguments: argparse.Namespace, rest: list[str]) -> int:
             "sha256": built.sha256,
             "python": built.python,
             "unchanged": built.unchanged,
-            "verified": None if proof is None else _proof_json(proof),
+            "verified": None if proof is None else dataclasses.asdict(proof),
+            "added": [dataclasses.asdict(item) for item in built.added],
+            "provided": [dataclasses.asdict(item) for item in built.provided],
             "warnings": log.warnings,
             "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
         }
@@ -196,15 +199,9 @@ def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
     proof = pipeline.check(path, smoke, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
     if proof.isolation is None:
         raise VerificationError(f"{path} is static, but not proven", why=proof.outcome)
-    print(json.dumps(_proof_json(proof)) if arguments.json else path)
+    print(json.dumps(dataclasses.asdict(proof)) if arguments.json else path)
     sys.stdout.flush()
     return ExitStatus.DONE
-
-
-def _proof_json(proof: Any) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(proof)
 
 
 def _log(arguments: argparse.Namespace) -> Any:

@@ -7,8 +7,6 @@ one place. Paths are relative to the file that names them, on the command line t
 
 from __future__ import annotations
 
-import configparser
-import difflib
 import enum
 import os
 import sys
@@ -121,6 +119,8 @@ def read_settings(folder: Path) -> FileSettings:
                 raise InputError(f"{pyproject}: tool.freezer must be a table")
             return FileSettings(_checked(table, pyproject, "tool.freezer"), pyproject)
     if setup.is_file():
+        import configparser
+
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read(setup, encoding="utf-8")
@@ -149,15 +149,17 @@ def _known() -> dict[str, Setting]:
 
 def _typed(raw: Mapping[str, str], path: Path) -> dict[str, Any]:
     """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
+    from configparser import ConfigParser
+
     values: dict[str, Any] = {}
     for key, text in raw.items():
         setting = _known().get(key)
         kind = setting.kind if setting else Kind.TEXT
         if kind in (Kind.FLAG, Kind.SWITCH):
             lowered = text.strip().lower()
-            if lowered not in configparser.ConfigParser.BOOLEAN_STATES:
+            if lowered not in ConfigParser.BOOLEAN_STATES:
                 raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
-            values[key] = configparser.ConfigParser.BOOLEAN_STATES[lowered]
+            values[key] = ConfigParser.BOOLEAN_STATES[lowered]
         elif kind is Kind.NUMBER:
             values[key] = int(text) if text.strip().isdecimal() else text
         elif kind in (Kind.LIST, Kind.PATHS, Kind.PAIRS):
@@ -173,6 +175,8 @@ def _checked(table: Mapping[str, Any], path: Path, section: str) -> dict[str, An
     for key, value in table.items():
         setting = known.get(key)
         if setting is None:
+            import difflib
+
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
         if not _fits(setting.kind, value):

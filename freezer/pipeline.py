@@ -14,11 +14,12 @@ from freezer import environment, link, record, tools
 from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
 from freezer.errors import FreezerError, OutputError
-from freezer.freeze import FrozenApp, freeze
+from freezer.freeze import Added, FrozenApp, freeze
 from freezer.interpreter import locate_interpreter, probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
 from freezer.plan import Plan, Smoke
+from freezer.provisions import Provided
 from freezer.verify import Proof, verify
 from freezer.workspace import Workspace, check_target, digest_file, full_disk, publish, workspace
 
@@ -26,7 +27,7 @@ from freezer.workspace import Workspace, check_target, digest_file, full_disk, p
 @dataclass(frozen=True)
 class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
-    that an earlier build's output is still the right one."""
+    that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked."""
 
     path: Path
     size: int
@@ -34,6 +35,8 @@ class Built:
     python: str
     proof: Optional[Proof]
     unchanged: bool
+    added: tuple[Added, ...] = ()
+    provided: tuple[Provided, ...] = ()
 
 
 def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
@@ -79,6 +82,8 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
     with log.step("freeze") as step:
         frozen = freeze(plan, built_in, application, log=log, space=space)
         step.result = describe_frozen(frozen)
+    for item in frozen.added:
+        log.detail(f"    {item.distribution}: {item.files} files, {human_size(item.size)}; {item.modules} modules")
     with log.step("close") as step:
         closed = close_bundle(plan, built_in, frozen, log=log, space=space)
         step.result = describe_closed(closed)
@@ -89,7 +94,16 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
     with log.step("publish") as step:
         publish(linked.path, destination, mode=0o755)
         step.result = str(destination)
-    built = Built(destination, linked.size, digest_file(linked.path), interpreter.version_text, proof, unchanged=False)
+    built = Built(
+        path=destination,
+        size=linked.size,
+        sha256=digest_file(linked.path),
+        python=interpreter.version_text,
+        proof=proof,
+        unchanged=False,
+        added=frozen.added,
+        provided=closed.provided,
+    )
     record.write(plan, built_in, application, frozen, built, cache=space.cache)
     return built
 
