@@ -13,7 +13,7 @@ from typing import Optional
 from freezer import environment, link, record, tools
 from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
-from freezer.errors import FreezerError, OutputError
+from freezer.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
 from freezer.freeze import Added, FrozenApp, freeze
 from freezer.interpreter import locate_interpreter, probe_interpreter
 from freezer.link import StaticApp
@@ -55,7 +55,7 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise full_disk(error, space.work) from error
             raise
-        except FreezerError as error:
+        except (EnvironmentFailure, ToolError, VerificationError) as error:
             if "No space left on device" in (error.why or ""):
                 raise full_disk(OSError(error.why), space.work) from error
             raise

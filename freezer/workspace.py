@@ -179,8 +179,11 @@ def check_target(target: Path) -> None:
         while not parent.exists() and parent != parent.parent:
             parent = parent.parent
         probe = parent / _temporary_name(target)
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        probe.unlink()
+        try:
+            # Not empty: a file system that is full still has room for a name.
+            probe.write_bytes(b"\0")
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(target, error) from error
 
