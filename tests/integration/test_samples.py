@@ -108,7 +108,7 @@ def test_the_environment_is_the_callers(application: Path, run_in_empty_root: Ca
 
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("sample", [BY_NAME["tools"]], ids=lambda s: s.name)
-@pytest.mark.parametrize("path", [None, "", "/nowhere:/lib:"])
+@pytest.mark.parametrize("path", [None, "/nowhere:/lib:"])
 def test_host_tools_see_the_callers_environment(application: Path, sample: Sample, path: Optional[str]) -> None:
     need_program("env")
     given = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "MARK": "freezer"}
@@ -153,7 +153,7 @@ elif what == "kill":
 elif what == "wait":
     if value != "default":
         def handler(number, frame):
-            print("got", number, flush=True)
+            os.write(1, b"got %d\\n" % number)
             sys.exit(40 + number)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, handler)
@@ -242,4 +242,3 @@ def test_the_relocated_python_builds(
     output = freezer("build", *arguments, "--python", relocated_python, "-o", "app", cwd=tmp_path).output
     run = run_in_empty_root(output, *sample.run)
     assert sample.accepts(run.stdout, run.status or 0), run
-    assert str(prefix).encode() not in output.read_bytes()
