@@ -18,6 +18,7 @@ The rules, the same for every package:
   by such names (ansible sends its modules to other machines as source).
 """
 
+import functools
 import importlib.machinery
 import importlib.metadata
 import os
@@ -27,6 +28,7 @@ import sys
 DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "WHEEL"}
 """Files of a .dist-info that hold hashes of, or paths in, the build environment, or say how it was installed."""
 
+NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
 TEST_FOLDERS = {"tests", "test", "__pycache__"}
 SOURCE_SUFFIXES = (".py", ".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".cc", ".cpp", ".h", ".hpp", ".typed")
 EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
@@ -37,6 +39,7 @@ READS_OWN_FILES = re.compile(
     rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
 )
 READS_OWN_SOURCE = re.compile(rb"getsource\(|['\"/][\w*]+\.py['\"]")
+NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 IMPORTS_BY_NAME = re.compile(
     rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"
     rb"|lazy_import|LazyModule|LazyLoader|lazy_loader|import_string|locate\("
@@ -73,6 +76,16 @@ class Package:
         self.place = place  # the package's directory, or the module's file
         self.distribution = distribution
         self.files = []  # absolute paths
+
+    @functools.cached_property
+    def text(self):
+        """All Python source of the package."""
+        return b"\n".join(_contents(path) for path in self.files if path.endswith(".py"))
+
+    @functools.cached_property
+    def named(self):
+        """The file names that the package's code has as literals."""
+        return {match.decode() for match in NAMED_FILE.findall(self.text)} - NEVER_NAMED
 
 
 class Inventory:
@@ -176,8 +189,7 @@ class Collector:
         found = Collected()
         for package in self.inventory.of(distribution):
             found.modules += list(self._submodules(package))
-            text = b"\n".join(_contents(path) for path in package.files if path.endswith(".py"))
-            found.datas += self._data_files(package, sources=bool(READS_OWN_SOURCE.search(text)))
+            found.datas += self._data_files(package, sources=bool(READS_OWN_SOURCE.search(package.text)))
             found.add(self._of_text(package))
         found.datas += self._metadata(distribution) + self._shared_files(distribution)
         self._remember(distribution, found)
@@ -192,7 +204,7 @@ class Collector:
         compiled = self._compiled_imports(package)
         found.modules += compiled.modules
         if not hooked:
-            text = b"\n".join(_contents(path) for path in package.files if path.endswith(".py"))
+            text = package.text
             if READS_OWN_FILES.search(text):
                 found.datas += self._data_files(package)
             if IMPORTS_BY_NAME.search(text) or compiled.opaque:
@@ -261,21 +273,30 @@ class Collector:
 
     @staticmethod
     def _data_files(package, sources=False):
+        """All files of a package that are not code; with ``sources`` the Python files too.
+
+        A source file that the package's code speaks of by name is data like any other: some compile their C code, or
+        read their own modules, when they are imported.
+        """
         if not os.path.isdir(package.place):
             return []
         prefix = package.name.replace(".", os.sep)
         found = []
         for path in package.files:
             inside = os.path.relpath(path, package.place)
-            folders = inside.split(os.sep)[:-1]
-            if TEST_FOLDERS.intersection(folders) or not os.path.isfile(path):
+            folder, name = os.path.split(inside)
+            if TEST_FOLDERS.intersection(folder.split(os.sep)) or not os.path.isfile(path):
                 continue
-            # Python files outside any package are templates or scripts that are read, not imported.
-            in_package = os.path.exists(os.path.join(os.path.dirname(path), "__init__.py"))
-            if (path.endswith(".py") and (sources or not in_package)) or not path.endswith(
-                (*SOURCE_SUFFIXES, *EXTENSION_SUFFIXES)
-            ):
-                found.append((path, os.path.dirname(os.path.join(prefix, inside))))
+            if path.endswith(SOURCE_SUFFIXES):
+                # Python files outside any package are templates or scripts that are read, not imported.
+                template = path.endswith(".py") and not os.path.exists(
+                    os.path.join(package.place, folder, "__init__.py")
+                )
+                if not (template or name in package.named or (sources and path.endswith(".py"))):
+                    continue
+            elif path.endswith(EXTENSION_SUFFIXES):
+                continue
+            found.append((path, os.path.join(prefix, folder) if folder else prefix))
         return found
 
     @staticmethod
