@@ -1,7 +1,7 @@
 """Proving an executable: static checks, then a run in an empty root.
 
-A run on the build host proves nothing, since what is missing from the bundle is found there. ``sandbox.py`` runs the
-file in private namespaces whose root holds only the file itself, /tmp, /proc and a minimal /dev, without network, as
+A run on the build host proves nothing, since what is missing from the bundle is found there. ``sandbox`` runs the file
+in private namespaces whose root holds only the file itself, /tmp, /proc and a minimal /dev, without network, as
 an unprivileged user, with a clean environment; and lets the bundled loader load every bundled library there once, so
 that what the application imports only later is proven too. The file itself knows nothing of this.
 """
@@ -21,10 +21,10 @@ from freezer.elf import Elf, NotElf, find_elves, read_elf
 from freezer.errors import InputError, VerificationError
 from freezer.log import Log, Step
 from freezer.plan import Smoke
+from freezer.sandbox import SANDBOX
 from freezer.unpack import unpack_bundle
 from freezer.workspace import Workspace
 
-SANDBOX = Path(__file__).parent / "sandbox.py"
 UNPRIVILEGED = 65534
 """The user that the application runs as, "nobody" on most systems."""
 

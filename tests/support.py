@@ -270,7 +270,7 @@ def run_in_empty_root(
         "progress_fd": None,
     }
     done = subprocess.run(
-        [sys.executable, "-I", "-S", sandbox.__file__],
+        [sys.executable, "-I", "-S", sandbox.SANDBOX],
         input=json.dumps(request).encode(),
         capture_output=True,
         timeout=PATIENCE,

@@ -16,7 +16,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from freezer import sandbox
+import freezer
+from freezer.sandbox import SANDBOX
+from freezer.sandbox.application import KEPT_BYTES
+from freezer.sandbox.loads import parse_trace
+from freezer.sandbox.root import DEVICES
 
 NOBODY = 65534
 CALL_SECONDS = 60
@@ -118,13 +122,21 @@ def compile_c(source: str, output: Path, *options: str) -> Path:
     return output
 
 
+def copy_program(package: Path) -> Path:
+    """Copy the program, and nothing else of freezer, since it must do without; return the path to start it by."""
+    copy = Path(shutil.copytree(SANDBOX.parent, package / "sandbox", ignore=shutil.ignore_patterns("__pycache__")))
+    shutil.copy(freezer.__file__, package)
+    for path in (package, *package.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return copy / SANDBOX.name
+
+
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="freezer-sandbox-") as name:
         top = Path(name)
         top.chmod(0o755)
-        script = Path(shutil.copy(sandbox.__file__, top / "sandbox.py"))
-        script.chmod(0o644)
+        script = copy_program(top / "freezer")
         probe = compile_c(PROBE, top / "probe", "-static")
         probe.chmod(0o755)
         (top / "root").mkdir()
@@ -235,7 +247,7 @@ def test_output_is_capped(run: Ask) -> None:
     assert text.startswith("firstx")
     assert text.endswith("xlast")
     assert "bytes left out" in text
-    assert len(text) < 2 * sandbox.KEPT_BYTES + 100
+    assert len(text) < 2 * KEPT_BYTES + 100
 
 
 def test_exec_error(ask: Ask, place: Place, tmp_path: Path) -> None:
@@ -257,7 +269,7 @@ def test_the_root_is_empty(ask: Ask) -> None:
     root, app, dev, tmp, shm = (each["stdout"].split() for each in reply["runs"])
     assert sorted(root) == ["app", "dev", "proc", "tmp"]
     assert app == ["probe"]
-    assert sorted(dev) == sorted([*sandbox.DEVICES, "fd", "shm", "stderr", "stdin", "stdout"])
+    assert sorted(dev) == sorted([*DEVICES, "fd", "shm", "stderr", "stdin", "stdout"])
     assert (tmp, shm) == ([], [])
 
 
@@ -489,6 +501,18 @@ def test_many_loads_are_quick_and_tell_their_progress(ask: Ask, bundle: Path) ->
     assert seconds < 5  # 0.4 on an idle machine
 
 
+def test_loads_at_once(ask: Ask, bundle: Path) -> None:
+    compile_c("int main(void) { return usleep(300000); }", bundle / "slow", "-static").chmod(0o755)
+    loads = [{**load_of("good.so"), "loader": "/bundle/slow"}] * 3
+    seconds = []
+    for jobs in (1, 3):
+        began = time.monotonic()
+        assert [each["status"] for each in ask(bundle=str(bundle), loads=loads, jobs=jobs)["loads"]] == [0] * 3
+        seconds.append(time.monotonic() - began)
+    assert seconds[0] >= 0.9
+    assert seconds[0] - seconds[1] > 0.3  # 0.6 on an idle machine
+
+
 def test_parse_trace() -> None:
     text = (
         "\tlinux-vdso.so.1 (0x00007f0b7e639000)\n"
@@ -499,7 +523,7 @@ def test_parse_trace() -> None:
         "/b/x.so: /b/libm.so.6: version `GLIBC_2.38' not found (required by /b/x.so)\n"
         "undefined symbol: exp, version GLIBC_2.38\t(/b/x.so)\n"
     )
-    libraries, problems = sandbox.parse_trace(text, "/b/x.so")
+    libraries, problems = parse_trace(text, "/b/x.so")
     assert libraries == {
         "libpython3.11.so.1.0": "/b/libpython3.11.so.1.0",
         "libm.so.6": "/b/libm.so.6",
@@ -510,4 +534,4 @@ def test_parse_trace() -> None:
         "/b/libm.so.6: version `GLIBC_2.38' not found (required by /b/x.so)",
         "undefined symbol: exp, version GLIBC_2.38 (/b/x.so)",
     ]
-    assert sandbox.parse_trace("\tstatically linked\n", "/b/x.so") == ({}, [])
+    assert parse_trace("\tstatically linked\n", "/b/x.so") == ({}, [])

@@ -1,0 +1,43 @@
+"""What the program is told and what it answers; it may run as another user, so both are plain JSON.
+
+The request, on stdin; all paths are absolute::
+
+    root         an empty directory of the host to mount on
+    binary       the file that becomes /app/NAME
+    name         that NAME
+    bundle       a directory that becomes /bundle for the loads, or null
+    uid          the user and group that everything runs as
+    runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files}]
+    loads        [{loader, library_path: [], preload: [], file}], as paths in the root
+    jobs         how many loads to do at once (optional: one for each CPU)
+    progress_fd  a descriptor that gets lines "DONE TOTAL" about the loads, or null
+
+The reply, on stdout, has one entry in ``runs`` and ``loads`` for each of the request, in the same order::
+
+    isolation    "root" or "user namespace"
+    notes        what the empty root had to do without
+    runs         [{status, signal, exec_error, timed_out, seconds, first_output: seconds or null, stdout, stderr,
+                 mapped: [], leftovers: []}]
+    loads        [{file, status, libraries: {soname: path or null}, problems: []}]
+
+or, where this host permits no isolation, ``error`` and ``reason`` only. A mistake of the caller is no reply but a
+traceback on stderr.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Message = dict[str, Any]
+"""A JSON object: the request, the reply, or a part of either."""
+
+
+class Cell(NamedTuple):
+    """What an empty root is made of; all paths are the host's."""
+
+    root: str
+    binary: str
+    name: str
+    bundle: str | None
+    uid: int
+    real_root: bool

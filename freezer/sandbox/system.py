@@ -1,0 +1,73 @@
+"""System calls that Python has no function for, and processes that inherit no more than they should.
+
+Descriptors, ignored signals and the life of a child after its parent's all pass through fork and exec unless somebody
+sees to it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class IsolationError(Exception):
+    """The kernel, or a policy on top of it, refuses something that the isolation is made of."""
+
+    def __init__(self, step: str, code: int) -> None:
+        """Remember ``code``, an errno, because some refusals have a second best."""
+        super().__init__(f"{step}: {os.strerror(code)}")
+        self.step, self.code = step, code
+
+
+def libc(function: str, step: str, *arguments: object) -> None:
+    """Call a function of the C library that returns 0 when it succeeds.
+
+    Raises IsolationError, which names ``step``, when it fails.
+    """
+    if getattr(LIBC, function)(*arguments) != 0:
+        raise IsolationError(step, ctypes.get_errno())
+
+
+def forked(body: Callable[[], None]) -> int:
+    """Return the process id of a child that runs ``body`` and ends, with a traceback if that raises."""
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        die_with_parent()
+        if os.getppid() in (parent, 0):  # else it is gone already; 0 is a parent outside the PID namespace
+            body()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    libc("prctl", "set the parent death signal", PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+
+
+def reset_signals() -> None:
+    """Undo what the caller, or Python (SIGPIPE, SIGXFSZ), ignores or blocks: both survive exec."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def seal_descriptors() -> None:
+    """Let nothing that the caller left open reach the commands."""
+    for entry in os.listdir("/proc/self/fd"):
+        if int(entry) > 2:
+            with suppress(OSError):  # the listing's own descriptor
+                os.set_inheritable(int(entry), False)
