@@ -26,6 +26,10 @@ DT_RPATH = 15
 DT_RUNPATH = 29
 
 
+DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
+"""What reading a damaged file may raise: pyelftools believes the offsets and sizes that it finds."""
+
+
 class NotElf(ValueError):
     """The file is no ELF file, or a damaged one."""
 
@@ -122,7 +126,7 @@ def read_elf(path: Path) -> Elf:
                 executable_stack=stack,
                 debug_information=file.get_section_by_name(".debug_info") is not None,
             )
-        except (ELFError, UnicodeDecodeError, struct.error, AttributeError, KeyError, OverflowError) as error:
+        except (*DAMAGE, ELFError) as error:
             raise NotElf(f"{path} is a damaged ELF file: {error}") from error
 
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
@@ -80,12 +80,13 @@ class BuildLog:
             file.write(text + "\n")
 
 
-def _die_with_parent() -> Callable[[], None]:
+def _die_with_parent(mask: set[int]) -> Callable[[], None]:
     # Looked up before the fork: the child must not import or allocate more than it has to.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def prepare() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return prepare
 
@@ -115,33 +116,39 @@ def run(
     """
     command = [str(part) for part in argv]
     build_log.append(f"\n$ {shlex.join(command)}")
-    try:
-        process = subprocess.Popen(
-            command,
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if capture else subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=() if hold is None else (hold,),
-            preexec_fn=_die_with_parent(),
-            umask=0o022,
-        )
-    except OSError as failure:
-        raise EnvironmentFailure(
-            f"cannot {what}: {command[0]} cannot be started", why=failure.strerror or str(failure), hint=hint
-        ) from failure
-    try:
-        output = _communicate(process, stdin, capture, log, build_log, on_line)
-    except BaseException:
-        _end_group(process)
-        raise
-    finally:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-    status = process.wait()
+    with contextlib.ExitStack() as stack:
+        given = stack.enter_context(_memory_file((stdin or "").encode()))
+        captured = stack.enter_context(_memory_file(b""))
+        process: Optional[subprocess.Popen[bytes]] = None
+        try:
+            with signals_held() as mask:
+                process = subprocess.Popen(
+                    command,
+                    env=dict(env),
+                    cwd=cwd,
+                    stdin=given if stdin is not None else subprocess.DEVNULL,
+                    stdout=captured if capture else subprocess.PIPE,
+                    stderr=subprocess.PIPE if capture else subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=() if hold is None else (hold,),
+                    preexec_fn=_die_with_parent(mask),
+                    umask=0o022,
+                )
+            _follow(process, log, build_log, on_line)
+            status = process.wait()
+        except OSError as failure:
+            if process is not None:
+                _end_group(process)
+                raise
+            why = failure.strerror or str(failure)
+            message = f"cannot {what}: {command[0]} cannot be started"
+            raise EnvironmentFailure(message, why=why, hint=hint) from failure
+        except BaseException:
+            if process is not None:
+                _end_group(process)
+            raise
+        captured.seek(0)
+        output = captured.read().decode("utf-8", "replace")
     if check and status != 0:
         name = Path(command[0]).name
         raise error(
@@ -152,37 +159,21 @@ def run(
     return Completed(status, output)
 
 
-def _communicate(
-    process: subprocess.Popen[bytes],
-    stdin: Optional[str],
-    capture: bool,
-    log: Log,
-    build_log: BuildLog,
-    on_line: Optional[Callable[[str], bool]],
-) -> str:
-    import threading
+def _memory_file(content: bytes) -> IO[bytes]:
+    # Unlike a pipe it needs nobody to empty or fill it while the process runs.
+    file = os.fdopen(os.memfd_create("freezer"), "w+b")
+    file.write(content)
+    file.seek(0)
+    return file
 
-    captured: list[bytes] = []
 
-    def feed() -> None:
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write((stdin or "").encode())
-
-    def collect() -> None:
-        assert process.stdout is not None
-        captured.append(process.stdout.read())
-
-    threads = []
-    if stdin is not None:
-        threads.append(threading.Thread(target=feed, daemon=True))
-    if capture:
-        threads.append(threading.Thread(target=collect, daemon=True))
-    for thread in threads:
-        thread.start()
-    lines: Optional[IO[bytes]] = process.stderr if capture else process.stdout
+def _follow(
+    process: subprocess.Popen[bytes], log: Log, build_log: BuildLog, on_line: Optional[Callable[[str], bool]]
+) -> None:
+    """Copy what the process says to the build's log, line by line, until it says no more."""
+    lines = process.stdout or process.stderr
     assert lines is not None
-    with open(build_log.path, "ab") as file:
+    with lines, open(build_log.path, "ab") as file:
         for raw in lines:
             text = raw.decode("utf-8", "replace").rstrip("\n")
             if on_line is not None and on_line(text):
@@ -191,9 +182,19 @@ def _communicate(
             file.flush()
             if log.verbosity >= Verbosity.VERBOSE:
                 log.detail("    " + text)
-    for thread in threads:
-        thread.join()
-    return b"".join(captured).decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def signals_held() -> Iterator[set[int]]:
+    """Hold back the signals that interrupt a build, so that what is begun inside can be undone by whoever began it.
+
+    Gives the signal mask from before, for a process started inside.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield {int(number) for number in before}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

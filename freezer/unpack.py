@@ -10,11 +10,11 @@ import contextlib
 import lzma
 import os
 import shutil
-import struct
 import tarfile
 from pathlib import Path
 from typing import IO, Any, Optional
 
+from freezer.elf import DAMAGE
 from freezer.errors import InputError
 
 STATICX_SECTION = ".staticx.archive"
@@ -31,7 +31,7 @@ def find_archive(path: Path) -> Optional[tuple[int, int]]:
     with open(path, "rb") as file:
         try:
             section = ELFFile(file).get_section_by_name(STATICX_SECTION)
-        except (ELFError, struct.error, UnicodeDecodeError, KeyError, AttributeError, OverflowError) as error:
+        except (*DAMAGE, ELFError) as error:
             raise InputError(f"{path} is no ELF file, or a damaged one", why=str(error)) from error
     return None if section is None else (section["sh_offset"], section["sh_size"])
 

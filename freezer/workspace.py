@@ -18,9 +18,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from freezer.errors import EnvironmentFailure, OutputError
-from freezer.tools import BuildLog
+from freezer.tools import BuildLog, signals_held
 
 KEPT_LOGS = 20
 CHUNK = 1 << 20
@@ -68,29 +69,33 @@ def workspace(cache: Path, name: str, *, keep: bool) -> Iterator[Workspace]:
 
     Raises EnvironmentFailure if the cache cannot be written to.
     """
+    work: Optional[Path] = None
+    held = -1
     try:
-        for folder in ("work", "env", "record", "log"):
-            (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(cache / "work.lock"):
-            sweep(cache / "work")
-            work = cache / "work" / f"{name}-{secrets.token_hex(4)}"
-            work.mkdir(mode=0o700)
-            held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(held, fcntl.LOCK_EX)
-        _prune_logs(cache / "log")
-        build_log = BuildLog(cache / "log" / f"{work.name}.log")
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"cannot work in {cache}: {error.strerror}",
-            why=str(error),
-            hint="set XDG_CACHE_HOME to a directory that you can write to and that has a few GB left",
-        ) from error
-    try:
+        with signals_held():
+            try:
+                for folder in ("work", "env", "record", "log"):
+                    (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+                with locked(cache / "work.lock"):
+                    sweep(cache / "work")
+                    work = cache / "work" / f"{name}-{secrets.token_hex(4)}"
+                    work.mkdir(mode=0o700)
+                    held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                _prune_logs(cache / "log")
+                build_log = BuildLog(cache / "log" / f"{work.name}.log")
+            except OSError as error:
+                raise EnvironmentFailure(
+                    f"cannot work in {cache}: {error.strerror}",
+                    why=str(error),
+                    hint="set XDG_CACHE_HOME to a directory that you can write to and that has a few GB left",
+                ) from error
         yield Workspace(cache, work, held, build_log)
     finally:
-        if not keep:
+        if work is not None and not keep:
             remove_tree(work)
-        os.close(held)
+        if held >= 0:
+            os.close(held)
 
 
 def sweep(parent: Path) -> None:
