@@ -23,7 +23,7 @@ settings.load_profile("freezer")
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """XDG_CACHE_HOME of all runs; FREEZER_TEST_CACHE keeps it from one call of pytest to the next."""
     wanted = os.environ.get("FREEZER_TEST_CACHE")
-    if wanted is None:
+    if not wanted:
         return tmp_path_factory.mktemp("cache")
     path = Path(wanted).absolute()
     path.mkdir(parents=True, exist_ok=True)
