@@ -62,7 +62,7 @@ def unpack_bundle(path: Path, folder: Path) -> bool:
     place = find_archive(path)
     if place is None:
         return False
-    folder.mkdir(mode=0o755)
+    _make_folder(folder)
     with open(path, "rb") as file:
         file.seek(place[0])
         packed = file.read(6) == XZ_MAGIC
@@ -93,7 +93,7 @@ def _extract(archive: tarfile.TarFile, path: Path, folder: Path) -> None:
         if target is None:
             raise InputError(f"the archive in {path} reaches out of its directory", why=repr(member.name))
         if member.isdir():
-            target.mkdir(exist_ok=True)
+            _make_folder(target)
             continue
         if os.path.lexists(target):
             raise InputError(f"the archive in {path} has an entry twice", why=repr(member.name))
@@ -133,5 +133,11 @@ def _inside(folder: Path, name: str) -> Optional[Path]:
         place = place / part
         if place.is_symlink():
             return None
-        place.mkdir(exist_ok=True, mode=0o755)
+        _make_folder(place)
     return place / parts[-1]
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    # Whatever the umask: verification reads the bundle as another user.
+    path.chmod(0o755)

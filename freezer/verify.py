@@ -226,9 +226,11 @@ def _judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) 
             if "undefined symbol" not in line and not any(item in line for item in known):
                 problems.append(f"{file}: {line}")
     if problems:
+        distinct = list(dict.fromkeys(problems))
+        more = [f"and {len(distinct) - 12} more"] if len(distinct) > 12 else []
         raise VerificationError(
             f"{name} is not complete",
-            why="\n".join(dict.fromkeys(problems)),
+            why="\n".join(distinct[:12] + more),
             hint="install the library on the build machine, or add it with --library FILE",
         )
 

@@ -288,10 +288,8 @@ class Collector:
             if TEST_FOLDERS.intersection(folder.split(os.sep)) or not os.path.isfile(path):
                 continue
             if path.endswith(SOURCE_SUFFIXES):
-                # Python files outside any package are templates or scripts that are read, not imported.
-                template = path.endswith(".py") and not os.path.exists(
-                    os.path.join(package.place, folder, "__init__.py")
-                )
+                # Outside any package they are read, not imported: templates, the stubs of a type checker.
+                template = not os.path.exists(os.path.join(package.place, folder, "__init__.py"))
                 if not (template or name in package.named or (sources and path.endswith(".py"))):
                     continue
             elif path.endswith(EXTENSION_SUFFIXES):
