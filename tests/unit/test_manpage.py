@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -25,10 +26,9 @@ def documents() -> ModuleType:
         pytest.skip("needs the checkout")
     sys.path.insert(0, str(CHECKOUT / "man"))
     try:
-        import documents
+        return importlib.import_module("documents")
     finally:
         del sys.path[0]
-    return documents
 
 
 @pytest.fixture(scope="module")
