@@ -1,0 +1,164 @@
+"""The command line: pure, quick, and the same table as the settings files."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from freezer import __version__, cli, pipeline
+from freezer.cli import build_parser, main
+from freezer.config import SETTINGS, Kind
+from freezer.errors import ExitStatus, Interrupted
+from freezer.verify import Proof
+
+SLOW = ("rich", "elftools", "platformdirs", "certifi", "tzdata", "packaging", "pip", "PyInstaller", "staticx", "tarfile")
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a run imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "freezer", *arguments], capture_output=True, text=True, check=False
+    )
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("build", "--help"), ("--version",), ("bild",)])
+def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
+    modules = imported(*arguments)
+    assert "freezer.cli" in modules
+    assert not {name.split(".")[0] for name in modules} & set(SLOW)
+    assert not {name for name in modules if name.startswith("freezer.")} - {
+        "freezer.cli", "freezer.config", "freezer.errors",
+    }  # fmt: skip
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"freezer {__version__}\n"
+
+
+def test_the_parser_does_not_look_at_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    first = build_parser().format_help()
+    monkeypatch.setattr(os, "environ", {"COLUMNS": "100"})
+    assert build_parser().format_help() == first
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
+def test_every_setting_is_an_option(setting: Any) -> None:
+    values = {Kind.FLAG: [], Kind.SWITCH: [], Kind.NUMBER: ["3"]}.get(setting.kind, ["x"])
+    for flag in (f"--{setting.name}", *setting.flags):
+        parsed = vars(build_parser().parse_args(["build", "app.py", flag, *values]))
+        expected: Any = "x"
+        if setting.kind in (Kind.FLAG, Kind.SWITCH):
+            expected = True
+        elif setting.kind is Kind.NUMBER:
+            expected = 3
+        elif setting.kind in (Kind.LIST, Kind.PATHS, Kind.PAIRS):
+            expected = ["x"]
+        assert parsed[setting.attribute] == expected
+
+
+def test_nothing_given_is_none() -> None:
+    parsed = vars(build_parser().parse_args(["build"]))
+    assert all(parsed[setting.attribute] is None for setting in SETTINGS)
+
+
+def test_repeatable_and_negative() -> None:
+    parsed = build_parser().parse_args(["build", "--with", "a", "--with", "b", "--no-verify", "--no-locale"])
+    assert vars(parsed)["with"] == ["a", "b"]
+    assert (parsed.verify, parsed.locale, parsed.strip) == (False, False, None)
+
+
+def plan_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
+    plans = []
+
+    def catch(plan: Any, **_: Any) -> None:
+        plans.append(plan)
+        raise Interrupted("enough")
+
+    monkeypatch.setattr(pipeline, "build", catch)
+    assert main(["build", *arguments]) == ExitStatus.INTERRUPTED
+    return plans[0]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.py").write_text("")
+    return tmp_path
+
+
+def test_everything_after_two_dashes_is_pyinstallers(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(monkeypatch, "app.py", "--strip", "--", "--log-level", "WARN", "--", "-x")
+    assert plan.pyinstaller_args == ("--log-level", "WARN", "--", "-x")
+    assert plan.strip
+
+
+@pytest.mark.parametrize(
+    ("words", "smoke"),
+    [
+        (("--smoke", "--version"), ("--version",)),
+        (("--smoke", "-x 'a b'"), ("-x", "a b")),
+        (("--smoke=--help",), ("--help",)),
+        (("--smoke", ""), ()),
+    ],
+)
+def test_smoke_takes_words_with_dashes(
+    here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], smoke: tuple[str, ...]
+) -> None:
+    assert plan_of(monkeypatch, "app.py", *words).smoke.arguments == smoke
+
+
+def proof(isolation: Optional[str]) -> Proof:
+    return Proof(isolation, "ran", 0.1, 3, ("note",))
+
+
+def test_check(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(pipeline, "check", lambda *_a, **_k: proof("root"))
+    assert main(["check", "app.py"]) == 0
+    assert capsys.readouterr().out == f"{here}/app.py\n"
+    assert main(["check", "app.py", "--json"]) == 0
+    assert '"isolation": "root"' in capsys.readouterr().out
+    monkeypatch.setattr(pipeline, "check", lambda *_a, **_k: proof(None))
+    assert main(["check", "app.py"]) == ExitStatus.VERIFICATION
+    assert "not proven" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_become_an_exception_and_are_given_back(number: signal.Signals) -> None:
+    before = {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with pytest.raises(Interrupted, match=number.name), cli._signals_raise():
+        os.kill(os.getpid(), number)
+    assert {item: signal.getsignal(item) for item in before} == before
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """As under nohup."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with cli._signals_raise():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+
+
+def test_a_reader_that_has_gone(here: Path) -> None:
+    code = "import sys; from freezer import cli; cli.COMMANDS['build'] = lambda *_: print('x' * 9, flush=True); cli.main(['build'])"
+    done = subprocess.run(["sh", "-c", f'{sys.executable} -c "{code}" | true'], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+
+
+def test_help_names_every_option() -> None:
+    done = subprocess.run([sys.executable, "-m", "freezer", "build", "--help"], capture_output=True, text=True, check=True)
+    for setting in SETTINGS:
+        assert re.search(rf"--{setting.name}\b", done.stdout)
