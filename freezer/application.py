@@ -187,6 +187,10 @@ def resolve_application(
     )
     facts = json.loads(done.stdout)
     _refuse(facts, script)
+    imports = tuple((item[0], Path(item[1]), item[2]) for item in facts["imports"])
+    if not plan.pyinstaller_args:
+        # With arguments of its own, PyInstaller may find more; then its word is waited for.
+        refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
     module, attribute = facts["module"], facts["attribute"]
     name = plan.name or script or (project.distribution if project is not None else module)
     if is_file:
@@ -202,7 +206,7 @@ def resolve_application(
         is_spec=False,
         search=search,
         own_files=tuple(Path(item) for item in facts["files"]),
-        own_imports=tuple((item[0], Path(item[1]), item[2]) for item in facts["imports"]),
+        own_imports=imports,
         local_packages={key: Path(value) for key, value in facts["packages"].items()} if project is None else {},
         distribution=facts["distribution"],
     )
@@ -222,6 +226,26 @@ def _refuse(facts: dict[str, Any], script: Optional[str]) -> None:
             f"there is no console script {script!r} in the build environment",
             why="it has: " + (", ".join(facts["known"][:20]) or "none"),
             hint="add the distribution that has it: --with NAME",
+        )
+
+
+def refuse_missing(
+    imports: tuple[tuple[str, Path, int], ...], missing: frozenset[str], excluded: frozenset[str]
+) -> None:
+    """Raise an InputError if a module is missing that the application's own code imports whenever it starts.
+
+    Imports inside functions, conditions and try statements may be meant to fail, and stay quiet.
+    """
+    for module, file, line in imports:
+        parts = module.split(".")
+        prefixes = {".".join(parts[: depth + 1]) for depth in range(len(parts))}
+        if not prefixes & missing or prefixes & excluded:
+            continue
+        raise InputError(
+            f"module {module!r} is missing from the build environment",
+            why=f"{file}, line {line} imports it",
+            hint=f"add the distribution that has it to the requirements: --with {parts[0].replace('_', '-')}, "
+            f"or -r requirements.txt; if it exists but is found at run time only: --hidden-import {module}",
         )
 
 

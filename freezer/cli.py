@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of everything freezer understands."""
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     build = commands.add_parser(
         "build", help="make a static executable of a Python application", description=BUILD_DESCRIPTION
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezer import tools
-from freezer.application import Application
+from freezer.application import Application, refuse_missing
 from freezer.drivers import DRIVERS
 from freezer.environment import Environment
 from freezer.errors import InputError, ToolError
@@ -112,7 +112,7 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
             hint="add the distribution that has it: --with NAME, or mend the spelling",
         )
-    refuse_missing(application, frozenset(missing), frozenset(plan.exclude))
+    refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
     tree = Path(facts["tree"])
     return FrozenApp(
         tree=tree,
@@ -168,21 +168,3 @@ def read_warnings(path: Path) -> dict[str, str]:
         if match:
             found[match.group(1)] = match.group(2)
     return found
-
-
-def refuse_missing(application: Application, missing: frozenset[str], excluded: frozenset[str]) -> None:
-    """Raise an InputError if a module is missing that the application's own code imports whenever it starts.
-
-    Imports inside functions, conditions and try statements may be meant to fail, and stay quiet.
-    """
-    for module, file, line in application.own_imports:
-        parts = module.split(".")
-        prefixes = {".".join(parts[: depth + 1]) for depth in range(len(parts))}
-        if not prefixes & missing or prefixes & excluded:
-            continue
-        raise InputError(
-            f"module {module!r} is missing from the build environment",
-            why=f"{file}, line {line} imports it",
-            hint=f"add the distribution that has it to the requirements: --with {parts[0].replace('_', '-')}, "
-            f"or -r requirements.txt; if it exists but is found at run time only: --hidden-import {module}",
-        )

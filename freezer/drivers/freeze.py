@@ -58,8 +58,7 @@ class Driver:
         request = self.request
         datas = [tuple(pair) for pair in request["add_data"]]
         binaries = [tuple(pair) for pair in request["add_binary"]]
-        # Used by freezer's start script.
-        hidden = [*request["hidden_imports"], "_sitebuiltins"]
+        hidden = list(request["hidden_imports"])
         for name in request["collect_all"]:
             found = collect_all(name, include_py_files=False)
             if not any(found):

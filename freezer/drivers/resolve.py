@@ -168,6 +168,8 @@ def answer(request):
     except ValueError as error:
         return {"error": "syntax", "file": start[0][0], "line": 1, "message": str(error)}
     result["files"] = sorted(files)
+    tops = {module.split(".")[0] for module, _, _ in result["imports"]}
+    result["missing"] = sorted(top for top in tops if not exists(top))
     return result
 
 

@@ -6,12 +6,28 @@ The script's code is in the archive as a module, where processes spawned by mult
 """
 
 import _signal
+import builtins
 import sys
 
 MAIN_SCRIPT = "_freezer_main_script"
 
 
+class _Quitter:
+    """What ``exit`` and ``quit`` are: the module ``site`` gives them to every script, and is not run here. Its own
+    class comes with pydoc and all that needs."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __repr__(self):
+        return "Use %s() or Ctrl-D to exit" % self.name
+
+    def __call__(self, code=None):
+        raise SystemExit(code)
+
+
 def run():
+    builtins.exit, builtins.quit = _Quitter("exit"), _Quitter("quit")
     main = sys.modules["__main__"]
     try:
         exec(main_code(main.__file__), main.__dict__)

@@ -20,13 +20,6 @@ def _start():
         if name.startswith(("_PYI_", "STATICX_")):
             del environment[name]
 
-    import _sitebuiltins
-    import builtins
-
-    # The module "site" gives them to every script; a frozen application starts without it.
-    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
-    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
-
     import _freezer_deferred
 
     _freezer_deferred.install(bundle)
