@@ -17,14 +17,11 @@ from freezer.drivers import DRIVERS
 from freezer.environment import Environment
 from freezer.errors import InputError, ToolError
 from freezer.log import Log
-from freezer.plan import Plan
+from freezer.plan import CONTENTS, Plan
 from freezer.workspace import Workspace
 
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_MODULES = ("_freezer_deferred", "_freezer_provisions", "_freezer_runner")
-CONTENTS = "_internal"
-"""PyInstaller's name for the directory beside the program."""
-
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
 

@@ -18,6 +18,9 @@ from typing import Any, Optional
 from freezer.config import SETTINGS, FileSettings, anchored, read_settings, split_pair
 from freezer.errors import InputError, UsageError
 
+CONTENTS = "_internal"
+"""PyInstaller's name for the directory beside the program."""
+
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
@@ -241,7 +244,7 @@ def _default_name(entry: Entry) -> Optional[str]:
 
 
 def _check_name(name: str) -> None:
-    if not name or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
+    if name in ("", CONTENTS) or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
         raise InputError(f"--name {name!r} cannot be a file's name", hint="letters, digits, '.', '_' and '-'")
 
 

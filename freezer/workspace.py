@@ -78,7 +78,9 @@ def workspace(cache: Path, name: str, *, keep: bool) -> Iterator[Workspace]:
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     sweep(cache / "work")
-                    work = cache / "work" / f"{name}-{secrets.token_hex(4)}"
+                    # Tools are particular about paths: venv refuses ":", make and specs trip over spaces.
+                    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:40]
+                    work = cache / "work" / f"{safe}-{secrets.token_hex(4)}"
                     work.mkdir(mode=0o700)
                     held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
                     fcntl.flock(held, fcntl.LOCK_EX)
