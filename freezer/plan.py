@@ -113,7 +113,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     for argument in rest:
         if argument.split("=")[0] in OWNED_BY_FREEZER:
             raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer decides about it itself")
-    name = values.get("name")
+    name = values.get("name") or _default_name(entry)
     if name is not None:
         _check_name(name)
     smoke = resolve_smoke(values)
@@ -122,7 +122,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {epoch!r}")
     return Plan(
         entry=entry,
-        name=name or _default_name(entry),
+        name=name,
         output=Path(values["output"]) if "output" in values else None,
         folder=folder,
         requirements=_existing(values, "requirement"),
@@ -245,7 +245,10 @@ def _default_name(entry: Entry) -> Optional[str]:
 
 def _check_name(name: str) -> None:
     if name in ("", CONTENTS) or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
-        raise InputError(f"--name {name!r} cannot be a file's name", hint="letters, digits, '.', '_' and '-'")
+        raise InputError(
+            f"an executable cannot be called {name!r}",
+            hint="choose a name of letters, digits, '.', '_' and '-': --name NAME",
+        )
 
 
 def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
