@@ -113,7 +113,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     for argument in rest:
         if argument.split("=")[0] in OWNED_BY_FREEZER:
             raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer decides about it itself")
-    name = values.get("name") or _default_name(entry)
+    name = values.get("name", _default_name(entry))
     if name is not None:
         _check_name(name)
     smoke = resolve_smoke(values)
