@@ -101,8 +101,8 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """The one error message. There must be exactly one, and no traceback."""
-        assert "Traceback" not in self.stderr, self.stderr
+        """The one error message. There must be exactly one, and no traceback but the application's, indented."""
+        assert not re.search("^Traceback", self.stderr, re.MULTILINE), self.stderr
         assert "this is a bug in freezer" not in self.stderr, self.stderr
         lines = self.stderr.splitlines()
         starts = [index for index, line in enumerate(lines) if line.startswith("freezer: error: ")]

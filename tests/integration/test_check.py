@@ -1,0 +1,174 @@
+"""``freezer check`` proves any static executable, made by freezer or by hand, and refuses what does not prove itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import Freezer, compile_c, need_program, processes_with
+
+from freezer.unpack import STATICX_SECTION, find_archive
+
+INPUT, VERIFICATION = 3, 6
+
+
+def refuses(freezer: Freezer, path: Path, status: int, *arguments: str) -> str:
+    return freezer.fails("check", path, *arguments, cwd=path.parent, status=status)
+
+
+def test_output_of_freezer(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
+    done = freezer("check", hello, "--smoke", "there", cwd=tmp_path)
+    assert done.stdout == f"{hello}\n"
+    assert "ran in an empty root: exited with status 0" in done.stderr
+    reply = json.loads(freezer("check", hello, "--json", cwd=tmp_path).stdout)
+    assert reply["isolation"] and reply["libraries"] > 3
+    freezer.assert_tidy()
+
+
+def test_smoke_status(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copy(hello, tmp_path / "hello"))
+    message = refuses(freezer, own, VERIFICATION, "--smoke-status", "3")
+    assert "exited with status 0" in message and "expected was 3" in message
+
+
+@pytest.fixture(scope="module")
+def by_hand(freezer: Freezer, system_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What people make without freezer: PyInstaller's one file, made static by staticx."""
+    folder = tmp_path_factory.mktemp("by-hand")
+    (folder / "main.py").write_text("import ssl, sys\nprint('by hand', *sys.argv[1:])\n")
+    # PyInstaller and staticx are freezer's own dependencies; they are beside it.
+    scripts = Path(sys.executable).parent
+    environment = {"PATH": f"{scripts}:/usr/local/bin:/usr/bin:/bin", "HOME": str(folder)}
+    for command in (
+        [sys.executable, "-m", "PyInstaller", "-F", "main.py"],
+        [sys.executable, "-m", "staticx", "dist/main", "main"],
+    ):
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0 and "RUNPATH" in done.stderr + done.stdout:
+            pytest.fail("the Python that runs the tests has a RUNPATH, which the recipe by hand cannot work with")
+        assert done.returncode == 0, done.stderr
+    (folder / "main").chmod(0o755)
+    return folder / "main"
+
+
+def test_made_by_hand(freezer: Freezer, by_hand: Path, tmp_path: Path) -> None:
+    done = freezer("check", by_hand, "--smoke", "x", cwd=tmp_path)
+    assert done.stdout == f"{by_hand}\n"
+    assert json.loads(freezer("check", by_hand, "--json", cwd=tmp_path).stdout)["libraries"] > 10
+
+
+def test_mode_that_others_cannot_execute(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copy(hello, tmp_path / "hello"))
+    own.chmod(0o700)
+    assert "0700" in refuses(freezer, own, VERIFICATION)
+
+
+def test_dynamic_executable(freezer: Freezer, tmp_path: Path) -> None:
+    path = compile_c("int main(void) { return 0; }", tmp_path / "dynamic")
+    path.chmod(0o755)
+    message = refuses(freezer, path, VERIFICATION)
+    assert "no static executable" in message and "interpreter" in message
+
+
+def test_static_executable_without_a_bundle(freezer: Freezer, tmp_path: Path) -> None:
+    path = compile_c("int main(void) { return 0; }", tmp_path / "static", "-static")
+    path.chmod(0o755)
+    freezer("check", path, cwd=tmp_path)
+
+
+def test_a_crashing_executable(freezer: Freezer, tmp_path: Path) -> None:
+    path = compile_c("int main(void) { __builtin_trap(); }", tmp_path / "crash", "-static")
+    path.chmod(0o755)
+    assert "was killed by SIGILL" in refuses(freezer, path, VERIFICATION)
+
+
+def test_an_endless_executable(freezer: Freezer, tmp_path: Path) -> None:
+    path = compile_c("int main(void) { for (;;) pause(); }", tmp_path / f"endless-{tmp_path.name}", "-static")
+    path.chmod(0o755)
+    done = freezer("check", path, "--smoke-timeout", "1", cwd=tmp_path)
+    assert "is still running after 1 s" in done.stderr
+    assert processes_with(f"/app/{path.name}") == []
+    assert "did not end within 1 s" in refuses(freezer, path, VERIFICATION, "--smoke", "", "--smoke-timeout", "1")
+
+
+def test_text(freezer: Freezer, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    (tmp_path / "script").chmod(0o755)
+    assert "no ELF file" in refuses(freezer, tmp_path / "script", INPUT)
+
+
+@pytest.mark.parametrize("left", [0.9, 0.5, 0.01, 0.0])
+def test_truncated(freezer: Freezer, hello: Path, tmp_path: Path, left: float) -> None:
+    path = tmp_path / "hello"
+    content = hello.read_bytes()
+    path.write_bytes(content[: int(len(content) * left)])
+    path.chmod(0o755)
+    done = freezer("check", path, cwd=tmp_path, check=False)
+    assert done.status in (INPUT, VERIFICATION), done.stderr
+    assert str(path) in done.error or path.name in done.error
+
+
+def test_corrupted_archive(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
+    content = bytearray(hello.read_bytes())
+    place = find_archive(hello)
+    assert place is not None
+    content[place[0] : place[0] + 512] = bytes(range(256)) * 2
+    path = tmp_path / "hello"
+    path.write_bytes(content)
+    path.chmod(0o755)
+    assert f"the archive in {path} is damaged" in refuses(freezer, path, INPUT)
+
+
+Repack = Callable[[str], Path]
+
+
+@pytest.fixture
+def without(hello: Path, tmp_path: Path) -> Repack:
+    """Makes a copy of an executable without one file of its archive."""
+    import io
+    import tarfile
+
+    need_program("objcopy")
+
+    def repack(name: str) -> Path:
+        place = find_archive(hello)
+        assert place is not None
+        archive = hello.read_bytes()[place[0] : sum(place)]
+        out = io.BytesIO()
+        dropped = []
+        with tarfile.open(fileobj=io.BytesIO(archive)) as old, tarfile.open(fileobj=out, mode="w") as new:
+            for member in old:
+                if member.name.split("/")[-1].startswith(name):
+                    dropped.append(member.name)
+                else:
+                    new.addfile(member, old.extractfile(member) if member.isreg() else None)
+        assert dropped
+        (tmp_path / "archive").write_bytes(out.getvalue())
+        path = tmp_path / "less"
+        section = f"{STATICX_SECTION}={tmp_path / 'archive'}"
+        subprocess.run(["objcopy", "--update-section", section, hello, path], check=True)
+        (tmp_path / "archive").unlink()
+        path.chmod(0o755)
+        return path
+
+    return repack
+
+
+@pytest.mark.parametrize("name", ["libz.so", "libm.so", "libc.so.6", "libpython3"])
+def test_a_library_was_removed(freezer: Freezer, without: Repack, name: str) -> None:
+    path = without(name)
+    message = refuses(freezer, path, VERIFICATION)
+    assert name in message
+
+
+def test_a_library_that_only_a_module_needs_was_removed(freezer: Freezer, without: Repack) -> None:
+    """The application runs; only loading every library shows it."""
+    path = without("libcrypto.so")
+    message = refuses(freezer, path, VERIFICATION)
+    assert "is not complete" in message
+    assert "_hashlib" in message and "libcrypto.so" in message

@@ -1,0 +1,79 @@
+"""What PyInstaller says, read; what it keeps to itself, refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freezer import freeze as module
+from freezer.application import Application
+from freezer.errors import InputError, ToolError
+from freezer.freeze import read_warnings, refuse_missing
+
+WARNINGS = """
+This file lists modules PyInstaller was not able to find. This does not
+necessarily mean this module is required for running your program.
+
+Types if import:
+* top-level: imported at the top-level - look at these first
+
+missing module named pwd - imported by posixpath (delayed, conditional, optional), shutil (delayed, optional)
+missing module named 'collections.abc' - imported by traceback (top-level)
+missing module named 'yaml.cyaml' - imported by /site/app.py (top-level)
+invalid module named odd.name - imported by a (top-level)
+missing module named _winapi - imported by encodings (delayed)
+"""
+
+
+def test_read_warnings(tmp_path: Path) -> None:
+    path = tmp_path / "warn-x.txt"
+    path.write_text(WARNINGS)
+    found = read_warnings(path)
+    assert set(found) == {"pwd", "collections.abc", "yaml.cyaml", "odd.name", "_winapi"}
+    assert found["yaml.cyaml"] == "/site/app.py (top-level)"
+
+
+def application(*modules: str) -> Application:
+    imports = tuple((name, Path("/site/app.py"), line) for line, name in enumerate(modules, 1))
+    return Application("app", Path("/site/app.py"), False, (), (), imports, {}, None)
+
+
+def missing(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+def test_a_missing_import_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match="'b.c' is missing") as caught:
+        refuse_missing(application("os", "b.c").own_imports, missing("b"), frozenset())
+    assert caught.value.why == "/site/app.py, line 2 imports it"
+    assert "--with b" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("imported", "absent", "excluded"),
+    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
+)
+def test_what_is_not_refused(imported: str, absent: str, excluded: str) -> None:
+    refuse_missing(application(imported).own_imports, missing(absent), frozenset(filter(None, [excluded])))
+
+
+def test_a_missing_parent_or_child_is_refused() -> None:
+    for absent in ("a", "a.b"):
+        with pytest.raises(InputError):
+            refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR: --collect-all x: there is no such package",
+        "freeze.py: ERROR: option(s) not allowed:",
+        "ERROR: the spec file must make exactly one executable, it makes 2",
+    ],
+)
+def test_errors_of_the_users_are_input_errors(line: str) -> None:
+    with pytest.raises(InputError):
+        module._explain(ToolError("x", why=f"before\n{line}\nafter"))
+    module._explain(ToolError("x", why="something else"))
+    module._explain(ToolError("x"))
