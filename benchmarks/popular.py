@@ -46,7 +46,7 @@ APPLICATIONS = (
     Application("hatch", "hatch.cli:main", "--version"),
     Application("httpie", "httpie.__main__:main", "--offline https://example.org/ a==b"),
     Application("ipython", "IPython:start_ipython", "-c 'print(6 * 7)'"),
-    Application("isort", "isort.main:main", "--show-settings /tmp"),
+    Application("isort", "isort.main:main", "--version"),
     Application("jupyterlab", "jupyterlab.labapp:main", "--version"),
     Application("litecli", "litecli.main:cli", "/tmp/x.db -e 'select 42'"),
     Application("locust", "locust.main:main", "--version"),
