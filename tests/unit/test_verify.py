@@ -1,4 +1,4 @@
-"""The judgement on runs, loads and files; what it rests on is tried in tests/integration/test_verify.py."""
+"""The judgement on runs, loads and files; what it rests on is tried in tests/integration/test_verification.py."""
 
 from __future__ import annotations
 
