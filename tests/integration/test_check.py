@@ -1,4 +1,4 @@
-"""``freezer check`` proves any static executable, made by freezer or by hand, and refuses what does not prove itself."""
+"""``freezer check`` proves any static executable, freezer's or made by hand, and refuses what does not prove itself."""
 
 from __future__ import annotations
 

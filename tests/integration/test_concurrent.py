@@ -22,7 +22,11 @@ def test_concurrent_builds(fresh_freezer: Freezer, tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0] * BUILDS, said
     assert len({sha256(folder / name) for name in set(outputs)}) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "other", "same", "third"]
-    made = [text for _, text in said if any(line.split()[:1] == ["environment"] and line.endswith("made") for line in text.splitlines())]
+    made = [
+        text
+        for _, text in said
+        if any(line.split()[:1] == ["environment"] and line.endswith("made") for line in text.splitlines())
+    ]
     assert len(made) == 1  # the others waited for it, and shared it
     fresh_freezer.assert_tidy()
     assert len([path for path in (fresh_freezer.cache / "env").iterdir() if path.is_dir()]) == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from support import Freezer, held_free, kill_group, processes_with, small_disk, wait_until
+from support import Freezer, kill_group, processes_with, small_disk, wait_until
 
 INTERRUPTED, OUTPUT = 130, 7
 PREVIOUS = "the previous output"
@@ -176,7 +176,12 @@ def test_killed_while_publishing(freezer: Freezer, site: Site) -> None:
 
 
 def on_small_disk(
-    freezer: Freezer, site: Site, *arguments: str, place: Path, size: str, env: Optional[dict[str, Optional[str]]] = None
+    freezer: Freezer,
+    site: Site,
+    *arguments: str,
+    place: Path,
+    size: str,
+    env: Optional[dict[str, Optional[str]]] = None,
 ) -> tuple[int, str, str]:
     """A build with a small file system at ``place``, which has a previous output in it: status, messages, and what
     is in ``place`` afterwards."""
@@ -201,9 +206,7 @@ def quick(site: Site) -> Site:
 
 def test_full_disk_of_the_output(freezer: Freezer, quick: Site, tmp_path: Path) -> None:
     place = tmp_path / "small"
-    status, said, left = on_small_disk(
-        freezer, quick, "-o", str(place / "app"), "--no-verify", place=place, size="1m"
-    )
+    status, said, left = on_small_disk(freezer, quick, "-o", str(place / "app"), "--no-verify", place=place, size="1m")
     assert status == OUTPUT, said
     assert f"cannot write {place}/app: No space left on device" in said
     assert "Traceback" not in said
@@ -214,9 +217,7 @@ def test_full_disk_of_the_output(freezer: Freezer, quick: Site, tmp_path: Path) 
 @pytest.mark.parametrize("size", ["2m", "24m", "50m"])
 def test_full_disk_of_the_cache(freezer: Freezer, quick: Site, tmp_path: Path, size: str) -> None:
     place = tmp_path / "small"
-    status, said, left = on_small_disk(
-        Freezer(place), quick, place=place, size=size, env={"PIP_NO_CACHE_DIR": "1"}
-    )
+    status, said, left = on_small_disk(Freezer(place), quick, place=place, size=size, env={"PIP_NO_CACHE_DIR": "1"})
     assert status == OUTPUT, said
     assert f"no space left on {place}" in said
     assert "Traceback (most recent call last)" not in said.partition("freezer: error")[0]

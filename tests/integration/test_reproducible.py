@@ -8,7 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from support import NOBODY, Freezer, lacking, sha256
@@ -34,7 +34,7 @@ def build(place: Place, samples: Path, arguments: tuple[str, ...]) -> Path:
         shutil.copytree(samples, sources, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     home = place.folder / "home"
     home.mkdir(exist_ok=True)
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if place.user is not None:
         options = {"user": place.user, "group": place.user, "extra_groups": []}
         for path in (place.folder, *place.folder.rglob("*")):
@@ -46,9 +46,7 @@ def build(place: Place, samples: Path, arguments: tuple[str, ...]) -> Path:
 
 def pip_configuration() -> dict[str, str]:
     """pip's configuration of this user as variables: HOME, where its file is, differs from place to place."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
     found = {}
     for line in done.stdout.splitlines():
         key, _, value = line.partition("=")
@@ -73,9 +71,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Place]:
 
 
 @pytest.mark.parametrize("arguments", [SCRIPT, PROJECT], ids=["script", "project"])
-def test_same_bytes(
-    places: tuple[Place, Place], samples: Path, index: None, arguments: tuple[str, ...]
-) -> None:
+def test_same_bytes(places: tuple[Place, Place], samples: Path, index: None, arguments: tuple[str, ...]) -> None:
     one, other = (build(place, samples, arguments) for place in places)
     assert sha256(one) == sha256(other)
     assert one.stat().st_mode & 0o777 == 0o755

@@ -117,7 +117,9 @@ def test_a_local_package(freezer: Freezer, tmp_path: Path) -> None:
     """A package given by its path is looked into, not just named."""
     package = tmp_path / "local package"
     package.mkdir()
-    (package / "setup.py").write_text("from setuptools import setup\nsetup(name='localthing', py_modules=['localthing'])\n")
+    (package / "setup.py").write_text(
+        "from setuptools import setup\nsetup(name='localthing', py_modules=['localthing'])\n"
+    )
     (package / "localthing.py").write_text("X = 'first'\n")
     (tmp_path / "app.py").write_text("import localthing\nprint(localthing.X)\n")
     arguments = ("build", "app.py", "--with", "./local package", "--no-verify")

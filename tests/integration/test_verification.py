@@ -80,7 +80,9 @@ def test_what_is_imported_only_later_is_proven_too(freezer: Freezer, site: Path)
     taken out between the two by what a spec file may do.
     """
     need_program("cc")
-    inner = compile_c("int inner(void) { return 1; }", site / "libinner.so.1", "-shared", "-fPIC", "-Wl,-soname,libinner.so.1")
+    inner = compile_c(
+        "int inner(void) { return 1; }", site / "libinner.so.1", "-shared", "-fPIC", "-Wl,-soname,libinner.so.1"
+    )
     compile_c(
         "int inner(void); int outer(void) { return inner(); }",
         site / "libouter.so.1", "-shared", "-fPIC", f"-Wl,-rpath,{site}", libraries=[inner],
@@ -127,7 +129,9 @@ def bundle_of(output: Path, tmp_path: Path) -> Path:
 def test_content_options(freezer: Freezer, site: Path, run_in_empty_root: Callable[..., Run]) -> None:
     """Each option has an effect that the application sees."""
     need_program("cc")
-    compile_c("int answer(void) { return 42; }", site / "libanswer.so.1", "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1")
+    compile_c(
+        "int answer(void) { return 42; }", site / "libanswer.so.1", "-shared", "-fPIC", "-Wl,-soname,libanswer.so.1"
+    )
     compile_c("int main(void) { return 7; }", site / "tool", "-static").chmod(0o755)
     (site / "templates").mkdir()
     (site / "templates" / "a.txt").write_text("template")
@@ -238,7 +242,9 @@ def test_package_directory(freezer: Freezer, site: Path) -> None:
 def test_function_of_local_code(freezer: Freezer, site: Path) -> None:
     (site / "src" / "package").mkdir(parents=True)
     (site / "src" / "package" / "__init__.py").write_text("")
-    (site / "src" / "package" / "cli.py").write_text("class App:\n    @staticmethod\n    def run():\n        print('ran')\n        return 4\n")
+    (site / "src" / "package" / "cli.py").write_text(
+        "class App:\n    @staticmethod\n    def run():\n        print('ran')\n        return 4\n"
+    )
     done = freezer("build", "package.cli:App.run", "--smoke-status", "4", cwd=site)
     assert subprocess.run([done.output], capture_output=True, text=True, check=False).stdout == "ran\n"
 
@@ -280,7 +286,9 @@ def test_settings_files(freezer: Freezer, site: Path, name: str) -> None:
 
 def test_python_by_path_and_by_version(freezer: Freezer, site: Path, runpath_python: Path) -> None:
     script(site, "import sys\nprint('%d.%d.%d' % sys.version_info[:3])\n")
-    version = subprocess.check_output([runpath_python, "-c", "import platform as p; print(p.python_version())"], text=True)
+    version = subprocess.check_output(
+        [runpath_python, "-c", "import platform as p; print(p.python_version())"], text=True
+    )
     assert shown(freezer("build", "app.py", "--python", runpath_python, "-o", "a", cwd=site)) == version
     relative = subprocess.check_output(["realpath", "--relative-to", site, runpath_python], text=True).strip()
     assert shown(freezer("build", "app.py", "--python", relative, "-o", "b", cwd=site)) == version

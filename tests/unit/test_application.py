@@ -13,7 +13,7 @@ from typing import Any, Optional
 import pytest
 
 from freezer import application as module
-from freezer.application import ProjectWheel, choose_script, read_wheel, source_state
+from freezer.application import Application, ProjectWheel, choose_script, read_wheel, refuse_missing, source_state
 from freezer.drivers import DRIVERS
 from freezer.errors import InputError
 from freezer.plan import resolve
@@ -176,6 +176,39 @@ def test_refusals(facts: dict[str, Any], words: tuple[str, ...]) -> None:
     module._refuse({"module": "x"}, None)
 
 
+# Missing modules
+
+
+def application(*modules: str) -> Application:
+    imports = tuple((name, Path("/site/app.py"), line) for line, name in enumerate(modules, 1))
+    return Application("app", Path("/site/app.py"), False, (), (), imports, {}, None)
+
+
+def missing(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+def test_a_missing_import_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"'b\.c' is missing") as caught:
+        refuse_missing(application("os", "b.c").own_imports, missing("b"), frozenset())
+    assert caught.value.why == "/site/app.py, line 2 imports it"
+    assert "--with b" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("imported", "absent", "excluded"),
+    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
+)
+def test_what_is_not_refused(imported: str, absent: str, excluded: str) -> None:
+    refuse_missing(application(imported).own_imports, missing(absent), frozenset(filter(None, [excluded])))
+
+
+def test_a_missing_parent_or_child_is_refused() -> None:
+    for absent in ("a", "a.b"):
+        with pytest.raises(InputError):
+            refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
+
+
 # Wheels
 
 
@@ -194,7 +227,9 @@ def make_wheel(folder: Path, entry_points: Optional[str] = None) -> Path:
 
 
 def test_read_wheel(tmp_path: Path) -> None:
-    wheel = read_wheel(make_wheel(tmp_path, "[console_scripts]\nB-b = a:b\na = a:c\n[gui_scripts]\nG = a:d\n[x]\ny = z:z\n"))
+    wheel = read_wheel(
+        make_wheel(tmp_path, "[console_scripts]\nB-b = a:b\na = a:c\n[gui_scripts]\nG = a:d\n[x]\ny = z:z\n")
+    )
     assert wheel.distribution == "The-Thing"
     assert wheel.dependencies == ("click>=8", "rich; extra == 'x'")
     assert wheel.console_scripts == ("B-b", "G", "a")

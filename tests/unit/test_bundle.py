@@ -57,7 +57,13 @@ def space(tmp_path: Path) -> Workspace:
 @pytest.mark.parametrize("kind", [NEW, OLD])
 @pytest.mark.parametrize(
     "rpath",
-    ["/opt/lib", "/opt/lib:$ORIGIN/sub", "$ORIGIN/sub:/opt/lib:$ORIGIN", "$ORIGIN/sub", "$ORIGIN/../../../outside:$ORIGIN"],
+    [
+        "/opt/lib",
+        "/opt/lib:$ORIGIN/sub",
+        "$ORIGIN/sub:/opt/lib:$ORIGIN",
+        "$ORIGIN/sub",
+        "$ORIGIN/../../../outside:$ORIGIN",
+    ],
 )
 def test_mend(tree: Path, space: Workspace, rpath: str, kind: str) -> None:
     """Whether in place or by patchelf: only a DT_RPATH with what leads into the tree is left."""

@@ -18,7 +18,18 @@ from freezer.config import SETTINGS, Kind
 from freezer.errors import ExitStatus, Interrupted
 from freezer.verify import Proof
 
-SLOW = ("rich", "elftools", "platformdirs", "certifi", "tzdata", "packaging", "pip", "PyInstaller", "staticx", "tarfile")
+SLOW = (
+    "rich",
+    "elftools",
+    "platformdirs",
+    "certifi",
+    "tzdata",
+    "packaging",
+    "pip",
+    "PyInstaller",
+    "staticx",
+    "tarfile",
+)
 
 
 def imported(*arguments: str) -> set[str]:
@@ -153,12 +164,16 @@ def test_ignored_signals_stay_ignored() -> None:
 
 
 def test_a_reader_that_has_gone(here: Path) -> None:
-    code = "import sys; from freezer import cli; cli.COMMANDS['build'] = lambda *_: print('x' * 9, flush=True); cli.main(['build'])"
-    done = subprocess.run(["sh", "-c", f'{sys.executable} -c "{code}" | true'], capture_output=True, text=True, check=False)
+    code = "from freezer import cli; cli.COMMANDS['build'] = lambda *_: print('x', flush=True); cli.main(['build'])"
+    done = subprocess.run(
+        ["sh", "-c", f'{sys.executable} -c "{code}" | true'], capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr
 
 
 def test_help_names_every_option() -> None:
-    done = subprocess.run([sys.executable, "-m", "freezer", "build", "--help"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "freezer", "build", "--help"], capture_output=True, text=True, check=True
+    )
     for setting in SETTINGS:
         assert re.search(rf"--{setting.name}\b", done.stdout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
-import sys
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from freezer.drivers import DRIVERS
 
-sys.path.insert(0, str(DRIVERS))
-try:
-    import collect  # a script's neighbour, imported by its short name as the driver does
-finally:
-    del sys.path[0]
+# A script's neighbour; the driver imports it by its short name, too.
+_spec = importlib.util.spec_from_file_location("collect", DRIVERS / "collect.py")
+assert _spec is not None and _spec.loader is not None
+collect: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(collect)
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 Install = Callable[..., Path]
@@ -39,7 +39,12 @@ def install(site: Path) -> Install:
         info = f"{name.replace('-', '_')}-1.0.dist-info"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
         metadata += "".join(f"Requires-Dist: {item}\n" for item in requires)
-        extra = {"METADATA": metadata, "INSTALLER": "pip\n", "WHEEL": "Wheel-Version: 1.0\n", "licenses/LICENSE": "free\n"}
+        extra = {
+            "METADATA": metadata,
+            "INSTALLER": "pip\n",
+            "WHEEL": "Wheel-Version: 1.0\n",
+            "licenses/LICENSE": "free\n",
+        }
         if entry_points:
             extra["entry_points.txt"] = entry_points
         everything = {**files, **{f"{info}/{key}": value for key, value in extra.items()}}

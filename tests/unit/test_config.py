@@ -132,7 +132,9 @@ def test_the_table() -> None:
     assert all(setting.help and not setting.help.endswith(".") for setting in SETTINGS)
     flags = [flag for setting in SETTINGS for flag in setting.flags]
     assert len(flags) == len(set(flags))
-    assert all(s.metavar for s in SETTINGS if s.kind in (Kind.TEXT, Kind.LIST, Kind.PATHS, Kind.PAIRS) and s.name != "name")
+    assert all(
+        s.metavar for s in SETTINGS if s.kind in (Kind.TEXT, Kind.LIST, Kind.PATHS, Kind.PAIRS) and s.name != "name"
+    )
 
 
 @pytest.mark.parametrize(

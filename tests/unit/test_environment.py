@@ -84,7 +84,11 @@ def test_not_there(home: Path, wanted: str) -> None:
 
 def test_find_libpython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interpreters, "loader_directories", lambda *_: [tmp_path / "system"])
-    facts: dict[str, object] = {"library": "libpython3.99.so.1.0", "directories": [str(tmp_path / "lib")], "executable": "/x"}
+    facts: dict[str, object] = {
+        "library": "libpython3.99.so.1.0",
+        "directories": [str(tmp_path / "lib")],
+        "executable": "/x",
+    }
     assert find_libpython(facts) is None
     for folder in ("system", "lib"):
         (tmp_path / folder).mkdir()

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from freezer import freeze as module
-from freezer.application import Application
 from freezer.errors import InputError, ToolError
-from freezer.freeze import read_warnings, refuse_missing
+from freezer.freeze import read_warnings
 
 WARNINGS = """
 This file lists modules PyInstaller was not able to find. This does not
@@ -32,36 +31,6 @@ def test_read_warnings(tmp_path: Path) -> None:
     found = read_warnings(path)
     assert set(found) == {"pwd", "collections.abc", "yaml.cyaml", "odd.name", "_winapi"}
     assert found["yaml.cyaml"] == "/site/app.py (top-level)"
-
-
-def application(*modules: str) -> Application:
-    imports = tuple((name, Path("/site/app.py"), line) for line, name in enumerate(modules, 1))
-    return Application("app", Path("/site/app.py"), False, (), (), imports, {}, None)
-
-
-def missing(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-def test_a_missing_import_is_refused_with_its_line() -> None:
-    with pytest.raises(InputError, match="'b.c' is missing") as caught:
-        refuse_missing(application("os", "b.c").own_imports, missing("b"), frozenset())
-    assert caught.value.why == "/site/app.py, line 2 imports it"
-    assert "--with b" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("imported", "absent", "excluded"),
-    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
-)
-def test_what_is_not_refused(imported: str, absent: str, excluded: str) -> None:
-    refuse_missing(application(imported).own_imports, missing(absent), frozenset(filter(None, [excluded])))
-
-
-def test_a_missing_parent_or_child_is_refused() -> None:
-    for absent in ("a", "a.b"):
-        with pytest.raises(InputError):
-            refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
 
 
 @pytest.mark.parametrize(

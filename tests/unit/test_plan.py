@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
@@ -19,15 +19,15 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plan(here: Path, environ: Optional[dict[str, str]] = None, **arguments: Any) -> Plan:
-    return resolve(arguments, folder=here, environ=environ or {})
+def plan(here: Path, **arguments: Any) -> Plan:
+    return resolve(arguments, folder=here, environ={})
 
 
 def test_defaults(here: Path) -> None:
     made = plan(here, entry="app.py")
     assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
     assert (made.output, made.folder) == (None, here)
-    assert made.requirements == made.packages == made.add_data == made.hidden_imports == ()
+    assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
     assert made.verify and not made.strip and not made.compress and not made.refresh
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
@@ -161,7 +161,7 @@ def test_a_source_with_a_colon(here: Path) -> None:
 
 @pytest.mark.parametrize(("value", "epoch"), [("", DEFAULT_EPOCH), ("0", DEFAULT_EPOCH), ("1700000000", 1700000000)])
 def test_epoch(here: Path, value: str, epoch: int) -> None:
-    assert plan(here, {"SOURCE_DATE_EPOCH": value}, entry="app.py").epoch == epoch
+    assert resolve({"entry": "app.py"}, folder=here, environ={"SOURCE_DATE_EPOCH": value}).epoch == epoch
 
 
 @pytest.mark.parametrize(

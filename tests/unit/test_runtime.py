@@ -124,7 +124,8 @@ def test_certificates_of_the_host_win(provisions: Any, tmp_path: Path) -> None:
 def test_time_zones_come_last(provisions: Any) -> None:
     place = str(have(provisions, "zoneinfo"))
     calls: list[tuple[str, ...]] = []
-    provisions._mend_zoneinfo(SimpleNamespace(TZPATH=("/usr/share/zoneinfo",), reset_tzpath=lambda to: calls.append(to)))
+    fake = SimpleNamespace(TZPATH=("/usr/share/zoneinfo",), reset_tzpath=lambda to: calls.extend([to]))
+    provisions._mend_zoneinfo(fake)
     assert calls == [("/usr/share/zoneinfo", place)]
 
 
@@ -142,7 +143,14 @@ def tz(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.mark.parametrize(
     ("value", "bundled"),
-    [("Odd/Zone", True), (":Odd/Zone", True), ("Unknown/Zone", False), ("", False), ("/abs/zone", False), ("UTC", False)],
+    [
+        ("Odd/Zone", True),
+        (":Odd/Zone", True),
+        ("Unknown/Zone", False),
+        ("", False),
+        ("/abs/zone", False),
+        ("UTC", False),
+    ],
 )
 def test_tz(provisions: Any, tz: pytest.MonkeyPatch, tmp_path: Path, value: str, bundled: bool) -> None:
     import time
@@ -177,7 +185,7 @@ def test_locale(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def setlocale(category: int, name: Optional[str] = None) -> str:
         calls.append((category, name, c_variable("LOCPATH")))
         if name == "C.UTF-8" and not c_variable("LOCPATH"):
-            raise _locale.Error("unsupported locale setting")
+            raise locale.Error("unsupported locale setting")
         return name or "C"
 
     for name in ("LC_ALL", "LC_CTYPE", "LANG", "LOCPATH"):
@@ -194,7 +202,7 @@ def test_locale(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert mended(_locale.LC_ALL, "C.UTF-8") == "C.UTF-8"
     assert calls[-1] == (_locale.LC_ALL, "C.UTF-8", place)
     monkeypatch.setenv("LOCPATH", "")
-    with pytest.raises(_locale.Error):
+    with pytest.raises(locale.Error):
         mended(_locale.LC_ALL, "C.UTF-8")
 
 
@@ -262,6 +270,7 @@ def test_work_is_done_around_the_import(deferred: Any, provisions: Any, module: 
     made = importlib.import_module(module)
     assert log[-2:] == ["code", module]
     assert log[0] == "before"
+    assert made.__spec__ is not None
     assert type(made.__loader__) is type(made.__spec__.loader) is not deferred._Loader
     assert made.__file__ and work == {}
     log.clear()
@@ -297,5 +306,12 @@ def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
 def test_the_start_imports_nothing_slow() -> None:
     """It runs at every start of every application."""
     text = "".join(path.read_text() for path in RUNTIME.glob("_freezer_*.py"))
-    for slow in ("import re\n", "import json\n", "import pathlib", "import typing", "import inspect", "import subprocess"):
+    for slow in (
+        "import re\n",
+        "import json\n",
+        "import pathlib",
+        "import typing",
+        "import inspect",
+        "import subprocess",
+    ):
         assert slow not in text

