@@ -30,7 +30,7 @@ def build_root(cell: Cell) -> list[str]:
     """Make ``/`` an empty root; return notes about what this host does not let us provide."""
     notes: list[str] = []
     root = cell.root
-    mount("none", "/", "", MS_REC | MS_PRIVATE)
+    keep_mounts_private()
     mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     for name in ("app", "dev", "proc", "tmp"):
         os.mkdir(f"{root}/{name}")
@@ -48,6 +48,28 @@ def build_root(cell: Cell) -> list[str]:
     notes += enter_root(root)
     notes += raise_loopback()
     return notes
+
+
+def keep_mounts_private() -> None:
+    """Keep what is mounted from here on from showing up on the host.
+
+    Only a mount point can be made private, and the root of a chroot often is none. Joining the mount namespace once
+    more leads out of the chroot to the real root, which is one; from there it is back into the chroot.
+    """
+    try:
+        mount("none", "/", "", MS_REC | MS_PRIVATE)
+        return
+    except IsolationError as error:
+        if error.code != errno.EINVAL:
+            raise
+    chroot = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    libc("setns", "look out of the chroot", namespace, 0)
+    mount("none", "/", "", MS_REC | MS_PRIVATE)
+    os.fchdir(chroot)
+    os.chroot(".")
+    os.close(chroot)
+    os.close(namespace)
 
 
 def build_dev(dev: str) -> list[str]:
