@@ -535,3 +535,36 @@ def test_parse_trace() -> None:
         "undefined symbol: exp, version GLIBC_2.38 (/b/x.so)",
     ]
     assert parse_trace("\tstatically linked\n", "/b/x.so") == ({}, [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -> None:
+    """The host's /usr, /proc and /dev seen from a plain directory: nothing can be made private there by its name."""
+    jail = tmp_path / "jail"
+    for name in ("usr", "proc", "dev", "tmp", "top"):
+        (jail / name).mkdir(parents=True)
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (jail / name).symlink_to(f"usr/{name}")
+    top = place.script.parent.parent.parent
+    mounts = [("/usr", "usr"), ("/proc", "proc"), ("/dev", "dev"), (str(top), "top")]
+    steps = [f"mount --rbind {source} {jail / target}" for source, target in mounts]
+    inside = str(Path("/top") / place.script.relative_to(top))
+    request = request_for(place, runs=[run_of("list", "/")])
+    request.update(root="/top/root", binary="/top/probe")
+    done = subprocess.run(
+        [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            f"{' && '.join(steps)} && exec /usr/sbin/chroot {jail} /usr/bin/python3 -I -S {inside}",
+        ],
+        input=json.dumps(request).encode(),
+        capture_output=True,
+        timeout=CALL_SECONDS,
+        check=True,
+    )
+    reply = json.loads(done.stdout)
+    assert reply["isolation"] == "root"
+    assert sorted(reply["runs"][0]["stdout"].split()) == ["app", "dev", "proc", "tmp"]
+    assert str(place.root) not in Path("/proc/self/mounts").read_text()
