@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ class Site:
 def site(tmp_path: Path) -> Site:
     folder = tmp_path / "site"
     (folder / "dist").mkdir(parents=True)
-    name = "sleeper" + re.sub(r"\W", "", tmp_path.name)[-40:] + str(os.getpid())
+    name = f"sleeper-{os.getpid()}-{secrets.token_hex(4)}"  # short: freezer uses it in the names of directories
     (folder / f"{name}.py").write_text(SLEEPER)
     made = Site(folder, name)
     made.output.write_text(PREVIOUS)
