@@ -174,6 +174,13 @@ class Driver:
                 super().__init__(*parts, **options)
                 driver.collections.append(self)
 
+        write_zip = build_main.create_base_library_zip
+
+        def create_base_library_zip(path, modules, *options):
+            # The modules come in the order of a set of objects, which differs with their addresses.
+            write_zip(path, sorted(modules), *options)
+
+        build_main.create_base_library_zip = create_base_library_zip
         build_main.Analysis, build_main.EXE, build_main.COLLECT = Analysis, EXE, COLLECT
 
     def run(self):

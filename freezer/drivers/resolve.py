@@ -8,6 +8,7 @@ syntax error is named here, with its file and line, and so that a module missing
 import ast
 import importlib.machinery
 import importlib.metadata
+import importlib.util
 import json
 import os
 import sys
@@ -48,14 +49,17 @@ def locate(module, roots):
     return None
 
 
-def exists(module):
-    """Whether a module of that name can be found without importing its parents."""
-    path = None
+def exists(module, roots=()):
+    """Whether a module of that name can be found, below ``roots`` too, without importing its parents."""
+    path = [*roots, *sys.path]
     parts = module.split(".")
-    for depth, part in enumerate(parts):
-        spec = importlib.machinery.PathFinder.find_spec(part if path is None else ".".join(parts[: depth + 1]), path)
+    for depth in range(len(parts)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: depth + 1]), path)
+        if spec is None and depth == 0:
+            # Built in, frozen, or known to a finder that an editable installation has brought.
+            spec = importlib.util.find_spec(parts[0])
         if spec is None:
-            return depth == 0 and len(parts) == 1 and part in sys.builtin_module_names
+            return False
         path = spec.submodule_search_locations
         if path is None and depth + 1 < len(parts):
             return False
@@ -169,7 +173,7 @@ def answer(request):
         return {"error": "syntax", "file": start[0][0], "line": 1, "message": str(error)}
     result["files"] = sorted(files)
     tops = {module.split(".")[0] for module, _, _ in result["imports"]}
-    result["missing"] = sorted(top for top in tops if not exists(top))
+    result["missing"] = sorted(top for top in tops if not exists(top, roots))
     return result
 
 
