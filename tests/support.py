@@ -24,7 +24,7 @@ from freezer import sandbox
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLES = CHECKOUT / "tests" / "samples"
 NOBODY = 65534
-PATIENCE = 600
+PATIENCE = 120
 """Seconds after which something hangs; far above what anything takes."""
 
 

@@ -168,7 +168,9 @@ def answer(request):
     try:
         files, result["imports"], result["packages"] = own_sources(start, roots)
     except SyntaxError as error:
-        return {"error": "syntax", "file": error.filename, "line": error.lineno, "message": error.msg}
+        # A null byte is a syntax error without a place in newer versions of Python.
+        file, line = error.filename or start[0][0], error.lineno or 1
+        return {"error": "syntax", "file": file, "line": line, "message": error.msg}
     except ValueError as error:
         return {"error": "syntax", "file": start[0][0], "line": 1, "message": str(error)}
     result["files"] = sorted(files)

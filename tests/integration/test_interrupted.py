@@ -65,7 +65,7 @@ def interrupt(freezer: Freezer, site: Site, during: str, number: int, *arguments
         before = STEPS[STEPS.index(during) - 1]
         assert process.stderr is not None
         if before == "start":
-            wait_until(lambda: site.works(freezer), "the work directory")
+            wait_until(lambda: site.works(freezer) or process.poll() is not None, "the work directory")
         else:
             for line in process.stderr:
                 said += line
