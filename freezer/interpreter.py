@@ -56,7 +56,7 @@ def locate_interpreter(wanted: Optional[str]) -> Path:
         return path
     match = re.fullmatch(r"(?:python|cpython-)?(\d+(?:\.\d+){0,2})", wanted)
     candidates = [] if match is None else _installed_versions(match.group(1))
-    found = shutil.which(wanted) or next(iter(candidates), None)
+    found = next(iter(candidates), None) or shutil.which(wanted)
     if found is None:
         raise InputError(
             f"--python {wanted}: no such interpreter",
@@ -74,8 +74,11 @@ def _installed_versions(version: str) -> list[str]:
     managed = [*pyenv.glob(f"{version}*/bin/python"), *uv.glob(f"cpython-{version}*/bin/python3")]
     exact = re.compile(r"(?:cpython-)?" + re.escape(version) + r"(?![0-9])")
     ordered = sorted((path for path in managed if exact.match(path.parts[-3])), key=_version_key, reverse=True)
-    full = version.count(".") == 2
-    return ([] if full or on_path is None else [on_path]) + [str(path) for path in ordered]
+    versions = [str(path) for path in ordered]
+    if on_path is None or version.count(".") == 2:
+        return versions
+    # A shim of pyenv is there for every version, whether it is active or not; the versions themselves are better.
+    return [*versions, on_path] if Path(on_path).parent.name == "shims" else [on_path, *versions]
 
 
 def _version_key(path: Path) -> tuple[int, ...]:
