@@ -2,8 +2,7 @@
 
 PyInstaller follows import statements in bytecode. It cannot see data files, modules imported by a computed name,
 imports inside compiled extensions, or plugins found through entry points; such applications start and die. This
-module answers, for one importable package of the build environment, from the files that its distribution installed
-(https://packaging.python.org/en/latest/specifications/recording-installed-packages/), without importing anything.
+module answers, for one importable package of the build environment, from the files that its distribution installed.
 
 The rules, the same for every package:
 
@@ -18,28 +17,22 @@ The rules, the same for every package:
   by such names (ansible sends its modules to other machines as source).
 """
 
-import functools
-import importlib.machinery
-import importlib.metadata
 import os
 import re
 import sys
 
+from inventory import EXTENSION_SUFFIXES, TEST_FOLDERS, canonical, contents, module_name
+
 DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "WHEEL"}
 """Files of a .dist-info that hold hashes of, or paths in, the build environment, or say how it was installed."""
 
-NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
-TEST_FOLDERS = {"tests", "test", "__pycache__"}
 SOURCE_SUFFIXES = (".py", ".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".cc", ".cpp", ".h", ".hpp", ".typed")
-EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-IGNORED_GROUPS = {"console_scripts", "gui_scripts", "pyinstaller40", "distutils.commands", "distutils.setup_keywords"}
 SHARED_FOLDERS_IGNORED = {"man", "doc", "info", "bash-completion", "fish", "zsh", "applications", "icons", "locale"}
 
 READS_OWN_FILES = re.compile(
     rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
 )
 READS_OWN_SOURCE = re.compile(rb"getsource\(|['\"/][\w*]+\.py['\"]")
-NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 IMPORTS_BY_NAME = re.compile(
     rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"
     rb"|lazy_import|LazyModule|LazyLoader|lazy_loader|import_string|locate\("
@@ -61,107 +54,6 @@ COMMON_FROM_C = (
 """Standard modules that compiled code imports by name; Rust strings are not terminated, so that only known ones can
 be looked for there."""
 NEVER_GUESSED = {"test", "idlelib", "tkinter", "turtle", "turtledemo", "lib2to3", "this", "antigravity", "ensurepip"}
-
-
-def canonical(name):
-    """A distribution's name as it is compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-class Package:
-    """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module."""
-
-    def __init__(self, name, place, distribution):
-        self.name = name
-        self.place = place  # the package's directory, or the module's file
-        self.distribution = distribution
-        self.files = []  # absolute paths
-
-    @functools.cached_property
-    def text(self):
-        """All Python source of the package."""
-        return b"\n".join(_contents(path) for path in self.files if path.endswith(".py"))
-
-    @functools.cached_property
-    def named(self):
-        """The file names that the package's code has as literals."""
-        return {match.decode() for match in NAMED_FILE.findall(self.text)} - NEVER_NAMED
-
-
-class Inventory:
-    """All distributions on the search path, and what each of them installed."""
-
-    def __init__(self, search, local_roots=()):
-        self.distributions = {}
-        self.packages = {}
-        self.groups = {}
-        for distribution in importlib.metadata.distributions(path=search):
-            name = distribution.metadata["Name"]
-            if not name or canonical(name) in self.distributions:
-                continue
-            self.distributions[canonical(name)] = distribution
-            for entry in distribution.entry_points:
-                if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
-                    self.groups.setdefault(entry.group, []).append((entry, distribution))
-            self._add_packages(distribution)
-        for name, place in local_roots:
-            package = self.packages.setdefault(name, Package(name, place, None))
-            package.files = list(_walk(place)) if os.path.isdir(place) else [place]
-
-    def _add_packages(self, distribution):
-        base = str(distribution.locate_file(""))
-        files = sorted(
-            str(distribution.locate_file(entry))
-            for entry in distribution.files or ()
-            if ".." not in entry.parts and not entry.parts[0].endswith((".dist-info", ".egg-info", ".data"))
-        )
-        regular = {os.path.dirname(path) for path in files if os.path.basename(path) == "__init__.py"}
-        regular |= {os.path.dirname(p) for p in files if re.match(r"__init__\.[^/]*(so|pyc)$", os.path.basename(p))}
-        for path in files:
-            parts = os.path.relpath(path, base).split(os.sep)
-            name, place = None, None
-            for depth in range(1, len(parts)):
-                folder = os.path.join(base, *parts[:depth])
-                if folder in regular:
-                    name, place = ".".join(parts[:depth]), folder
-                    break
-            if name is None:
-                name, place = module_name(parts), path
-            if name is None:
-                continue
-            package = self.packages.setdefault(name, Package(name, place, distribution))
-            package.files.append(path)
-
-    def of(self, distribution):
-        """The packages that a distribution installed."""
-        wanted = canonical(distribution.metadata["Name"])
-        return [
-            package
-            for package in self.packages.values()
-            if package.distribution is not None and canonical(package.distribution.metadata["Name"]) == wanted
-        ]
-
-
-def _walk(folder):
-    for directory, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in TEST_FOLDERS)
-        for name in sorted(files):
-            yield os.path.join(directory, name)
-
-
-def module_name(parts):
-    """The dotted name of a module file given by its path's parts below the search path; None if it is none."""
-    last = parts[-1]
-    for suffix in (".py", *EXTENSION_SUFFIXES):
-        if last.endswith(suffix):
-            stem = last[: -len(suffix)]
-            break
-    else:
-        return None
-    names = [*parts[:-1]] if stem == "__init__" else [*parts[:-1], stem]
-    if not names or not all(re.fullmatch(r"\w+", name) for name in names):
-        return None
-    return ".".join(names)
 
 
 class Collected:
@@ -227,7 +119,7 @@ class Collector:
 
     def _of_text(self, package):
         found = Collected()
-        text = b"\n".join(_contents(path) for path in package.files if path.endswith((".py", *EXTENSION_SUFFIXES)))
+        text = b"\n".join(contents(path) for path in package.files if path.endswith((".py", *EXTENSION_SUFFIXES)))
         for match in ASKS_METADATA.finditer(text):
             distribution = self.inventory.distributions.get(canonical(match.group(1).decode()))
             if distribution is not None:
@@ -331,14 +223,14 @@ class Collector:
             name = self._name_of(package, path)
             source = next((stem + suffix for suffix in (".py", ".pyx") if os.path.isfile(stem + suffix)), None)
             if source is not None and name is not None:
-                found.modules += imports_in_source(_contents(source), name, os.path.basename(stem) == "__init__")
+                found.modules += imports_in_source(contents(source), name, os.path.basename(stem) == "__init__")
             if source is None or source.endswith(".pyx"):
                 found.opaque = True
                 found.modules += self._embedded_names(package, path)
         return found
 
     def _embedded_names(self, package, path):
-        content = _contents(path)
+        content = contents(path)
         tokens = {match.decode() for match in EMBEDDED_NAME.findall(content)}
         standard = {n for n in getattr(sys, "stdlib_module_names", ()) if not n.startswith("_")} - NEVER_GUESSED
         names = {token for token in tokens if token.split(".")[0] in standard and ("." not in token or token in _STD)}
@@ -379,11 +271,3 @@ def imports_in_source(text, name, is_package):
             if word.isidentifier():
                 found.append(start + "." + word)
     return [item for item in found if item and all(part.isidentifier() for part in item.split("."))]
-
-
-def _contents(path):
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -11,8 +11,12 @@ import json
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import collect
+import collect_context
+import inventory
+
+# The directory of this file, which the interpreter has put first, is nothing that applications may import from.
+sys.path[:] = [place for place in sys.path if os.path.realpath(place) != os.path.dirname(os.path.realpath(__file__))]
 
 DEFERRED = {
     "pyi_rth_inspect": "inspect",
@@ -44,7 +48,7 @@ class Driver:
 
     def __init__(self, request):
         self.request = request
-        self.inventory = collect.Inventory(sys.path, request["local_packages"].items())
+        self.inventory = inventory.Inventory(sys.path, request["local_packages"].items())
         self.collector = collect.Collector(self.inventory)
         self.analyses = []
         self.executables = []
@@ -72,13 +76,13 @@ class Driver:
             except Exception as error:
                 raise SystemExit("ERROR: --copy-metadata %s: %s" % (name, error)) from None
         if request["distribution"]:
-            distribution = self.inventory.distributions[collect.canonical(request["distribution"])]
+            distribution = self.inventory.distributions[inventory.canonical(request["distribution"])]
             self._take(self.collector.whole_distribution(distribution), datas, hidden)
         text = b"\n".join(_read(path) for path in request["own_files"])
         found = self.collector.plugins(text)
         self.collector.opened |= collect.opened_libraries(text)
         for match in collect.ASKS_METADATA.finditer(text):
-            asked = self.inventory.distributions.get(collect.canonical(match.group(1).decode()))
+            asked = self.inventory.distributions.get(inventory.canonical(match.group(1).decode()))
             if asked is not None:
                 found.datas += self.collector._metadata(asked)
         self._take(found, datas, hidden)
@@ -143,8 +147,6 @@ class Driver:
         driver = self
         datas, binaries, hidden = self.additions()
         hooks = self.write_hooks(self.request["hooks"])
-        import collect_context
-
         collect_context.collector = self.collector
 
         class Analysis(build_main.Analysis):
@@ -204,7 +206,7 @@ class Driver:
         analysis, executable, collection = self.analyses[0], self.executables[0], self.collections[0]
         sources = {path for _, path, _ in analysis.pure + analysis.scripts + analysis.datas + analysis.binaries}
         extensions = [
-            collect.module_name(_module_parts(dest)) for dest, _, kind in analysis.binaries if kind == "EXTENSION"
+            inventory.module_name(_module_parts(dest)) for dest, _, kind in analysis.binaries if kind == "EXTENSION"
         ]
         base = [node.identifier for node in analysis.graph._base_modules]
         modules = {name for name, _, _ in analysis.pure} | set(base) | {name for name in extensions if name}

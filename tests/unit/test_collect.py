@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from freezer.drivers import DRIVERS
 
-# A script's neighbour; the driver imports it by its short name, too.
-_spec = importlib.util.spec_from_file_location("collect", DRIVERS / "collect.py")
-assert _spec is not None and _spec.loader is not None
-collect: Any = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(collect)
+# Neighbours of a script, which imports them by their short names.
+sys.path.insert(0, str(DRIVERS))
+collect: Any = importlib.import_module("collect")
+inventory: Any = importlib.import_module("inventory")
+del sys.path[0]
 
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
 Install = Callable[..., Path]
@@ -59,7 +59,7 @@ def install(site: Path) -> Install:
 
 
 def collector(site: Path, local: tuple[tuple[str, str], ...] = ()) -> Any:
-    return collect.Collector(collect.Inventory([str(site)], local))
+    return collect.Collector(inventory.Inventory([str(site)], local))
 
 
 def datas(site: Path, found: Any) -> dict[str, str]:
@@ -197,8 +197,8 @@ def test_the_whole_distribution(site: Path, install: Install) -> None:
             "../../bin/app": "",
         },
     )
-    inventory = collect.Inventory([str(site)])
-    found = collect.Collector(inventory).whole_distribution(inventory.distributions["app"])
+    installed = inventory.Inventory([str(site)])
+    found = collect.Collector(installed).whole_distribution(installed.distributions["app"])
     assert sorted(found.modules) == ["app", "app.cli", "module"]
     places = {Path(path).name: folder for path, folder in found.datas}
     assert places.pop("METADATA") == info.name
@@ -277,16 +277,16 @@ def test_imports_in_anything(text: bytes) -> None:
     ],
 )
 def test_module_name(path: str, name: Optional[str]) -> None:
-    assert collect.module_name(path.split("/")) == name
+    assert inventory.module_name(path.split("/")) == name
 
 
 @given(st.lists(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), min_size=1, max_size=4))
 def test_module_name_of_any_module(names: list[str]) -> None:
     path = [*names[:-1], names[-1] + ".py"]
     expected = names[:-1] if names[-1] == "__init__" else names
-    assert collect.module_name(path) == (".".join(expected) or None)
+    assert inventory.module_name(path) == (".".join(expected) or None)
 
 
 @pytest.mark.parametrize("name", ["A.b_C", "a-b-c", "a__b--c", "A_B.c"])
 def test_canonical(name: str) -> None:
-    assert collect.canonical(name) == "a-b-c"
+    assert inventory.canonical(name) == "a-b-c"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support import lacking, need_program
 
 from freezer.errors import ExitStatus
 
@@ -20,10 +22,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def documents() -> ModuleType:
-    pytest.importorskip("argparse_manpage")
-    pytest.importorskip("shtab")
-    if not (CHECKOUT / "man" / "documents.py").is_file():
-        pytest.skip("needs the checkout")
+    for module in ("argparse_manpage", "shtab"):
+        if importlib.util.find_spec(module) is None:
+            lacking(f"{module} is not installed")
     sys.path.insert(0, str(CHECKOUT / "man"))
     try:
         return importlib.import_module("documents")
@@ -48,8 +49,7 @@ def options_of(documents: ModuleType) -> dict[str, set[str]]:
 
 
 def render(page: Path) -> str:
-    if shutil.which("man") is None:
-        pytest.skip("needs man")
+    need_program("man")
     environment = {**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8", "MAN_KEEP_FORMATTING": "", "MANPAGER": "cat"}
     done = subprocess.run(
         ["man", "--warnings=all", "--no-hyphenation", "-l", str(page)],
@@ -124,7 +124,6 @@ def complete(script: Path, words: list[str], folder: Path) -> set[str]:
     return set(done.stdout.split())
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_completes_as_the_parser_understands(documents: ModuleType, installed: Path, tmp_path: Path) -> None:
     script = installed / documents.COMPLETIONS["bash"]
     options = options_of(documents)

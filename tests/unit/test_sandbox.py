@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support import need_root
 
 import freezer
 from freezer.sandbox import SANDBOX
@@ -147,7 +148,7 @@ def place() -> Iterator[Place]:
 def user(request: pytest.FixtureRequest, place: Place) -> User:
     if os.geteuid() != 0:
         if request.param == "root":
-            pytest.skip("needs root")
+            need_root()
         return User({}, sys.executable, "user namespace")
     if request.param == "root":
         os.chown(place.root, 0, 0)
@@ -537,9 +538,9 @@ def test_parse_trace() -> None:
     assert parse_trace("\tstatically linked\n", "/b/x.so") == ({}, [])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -> None:
     """The host's /usr, /proc and /dev seen from a plain directory: nothing can be made private there by its name."""
+    need_root()
     jail = tmp_path / "jail"
     for name in ("usr", "proc", "dev", "tmp", "top"):
         (jail / name).mkdir(parents=True)

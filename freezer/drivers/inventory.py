@@ -1,0 +1,126 @@
+"""What is installed in an environment: distributions, the packages they brought, their entry points.
+
+Read from the files that installers leave (https://packaging.python.org/en/latest/specifications/recording-installed-packages/);
+nothing is imported.
+"""
+
+import functools
+import importlib.machinery
+import importlib.metadata
+import os
+import re
+
+NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
+TEST_FOLDERS = {"tests", "test", "__pycache__"}
+EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+IGNORED_GROUPS = {"console_scripts", "gui_scripts", "pyinstaller40", "distutils.commands", "distutils.setup_keywords"}
+NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
+
+
+def canonical(name):
+    """A distribution's name as it is compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class Package:
+    """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module."""
+
+    def __init__(self, name, place, distribution):
+        self.name = name
+        self.place = place  # the package's directory, or the module's file
+        self.distribution = distribution
+        self.files = []  # absolute paths
+
+    @functools.cached_property
+    def text(self):
+        """All Python source of the package."""
+        return b"\n".join(contents(path) for path in self.files if path.endswith(".py"))
+
+    @functools.cached_property
+    def named(self):
+        """The file names that the package's code has as literals."""
+        return {match.decode() for match in NAMED_FILE.findall(self.text)} - NEVER_NAMED
+
+
+class Inventory:
+    """All distributions on the search path, and what each of them installed."""
+
+    def __init__(self, search, local_roots=()):
+        self.distributions = {}
+        self.packages = {}
+        self.groups = {}
+        for distribution in importlib.metadata.distributions(path=search):
+            name = distribution.metadata["Name"]
+            if not name or canonical(name) in self.distributions:
+                continue
+            self.distributions[canonical(name)] = distribution
+            for entry in distribution.entry_points:
+                if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
+                    self.groups.setdefault(entry.group, []).append((entry, distribution))
+            self._add_packages(distribution)
+        for name, place in local_roots:
+            package = self.packages.setdefault(name, Package(name, place, None))
+            package.files = list(walk(place)) if os.path.isdir(place) else [place]
+
+    def _add_packages(self, distribution):
+        base = str(distribution.locate_file(""))
+        files = sorted(
+            str(distribution.locate_file(entry))
+            for entry in distribution.files or ()
+            if ".." not in entry.parts and not entry.parts[0].endswith((".dist-info", ".egg-info", ".data"))
+        )
+        regular = {os.path.dirname(path) for path in files if os.path.basename(path) == "__init__.py"}
+        regular |= {os.path.dirname(p) for p in files if re.match(r"__init__\.[^/]*(so|pyc)$", os.path.basename(p))}
+        for path in files:
+            parts = os.path.relpath(path, base).split(os.sep)
+            name, place = None, None
+            for depth in range(1, len(parts)):
+                folder = os.path.join(base, *parts[:depth])
+                if folder in regular:
+                    name, place = ".".join(parts[:depth]), folder
+                    break
+            if name is None:
+                name, place = module_name(parts), path
+            if name is None:
+                continue
+            package = self.packages.setdefault(name, Package(name, place, distribution))
+            package.files.append(path)
+
+    def of(self, distribution):
+        """The packages that a distribution installed."""
+        wanted = canonical(distribution.metadata["Name"])
+        return [
+            package
+            for package in self.packages.values()
+            if package.distribution is not None and canonical(package.distribution.metadata["Name"]) == wanted
+        ]
+
+
+def walk(folder):
+    for directory, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in TEST_FOLDERS)
+        for name in sorted(files):
+            yield os.path.join(directory, name)
+
+
+def module_name(parts):
+    """The dotted name of a module file given by its path's parts below the search path; None if it is none."""
+    last = parts[-1]
+    for suffix in (".py", *EXTENSION_SUFFIXES):
+        if last.endswith(suffix):
+            stem = last[: -len(suffix)]
+            break
+    else:
+        return None
+    names = [*parts[:-1]] if stem == "__init__" else [*parts[:-1], stem]
+    if not names or not all(re.fullmatch(r"\w+", name) for name in names):
+        return None
+    return ".".join(names)
+
+
+def contents(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
