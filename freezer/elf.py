@@ -23,7 +23,6 @@ ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
 PF_X = 1
 DT_RPATH = 15
-DT_RUNPATH = 29
 
 
 DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)

@@ -36,7 +36,6 @@ class Environment:
 
     python: Path
     interpreter: Interpreter
-    site_packages: Path
     key: str
     reused: bool
     root: Path = Path("/")
@@ -93,8 +92,7 @@ def local_environment(
             (aside / "complete").touch()
             os.rename(aside, home)
     os.utime(home)
-    site = home / "lib" / f"python{interpreter.version[0]}.{interpreter.version[1]}" / "site-packages"
-    return Environment(home / "bin" / "python", interpreter, site, key, reused)
+    return Environment(home / "bin" / "python", interpreter, key, reused)
 
 
 def _create(

@@ -29,8 +29,6 @@ class Interpreter:
     executable: Path
     version: tuple[int, int, int]
     prefix: Path
-    machine: str
-    libc: str
     libpython: Path
 
     @property
@@ -131,8 +129,6 @@ def probe_interpreter(path: Path, *, log: Log, space: Workspace) -> Interpreter:
         executable=Path(facts["executable"]),
         version=(version[0], version[1], version[2]),
         prefix=Path(facts["prefix"]),
-        machine=facts["machine"],
-        libc=facts["libc"],
         libpython=libpython,
     )
 

@@ -26,7 +26,6 @@ def main() -> None:
             "implementation": sys.implementation.name,
             "executable": getattr(sys, "_base_executable", None) or sys.executable,
             "prefix": sys.base_prefix,
-            "machine": platform.machine(),
             "libc": platform.libc_ver()[0] or "another C library than glibc",
             "library": library,
             "directories": list(dict.fromkeys(place for place in places if place)),

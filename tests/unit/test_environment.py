@@ -102,7 +102,7 @@ def test_find_libpython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.fixture
 def interpreter(tmp_path: Path) -> Interpreter:
     path = program(tmp_path / "py/bin/python3")
-    return Interpreter(path, (3, 11, 2), tmp_path / "py", "x86_64", "glibc", tmp_path / "py/lib/libpython.so")
+    return Interpreter(path, (3, 11, 2), tmp_path / "py", tmp_path / "py/lib/libpython.so")
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ def facts(**changes: object) -> dict[str, object]:
         "implementation": "cpython",
         "executable": "/opt/odd/bin/python3",
         "prefix": "/opt/odd",
-        "machine": "x86_64",
         "libc": "glibc",
         "library": "libpython3.11.so.1.0",
         "directories": ["/opt/odd/lib"],

@@ -42,8 +42,8 @@ class Site:
 
     def write(self) -> None:
         python = locate_interpreter(None)
-        interpreter = Interpreter(python, sys.version_info[:3], Path("/"), "x", "glibc", python)
-        environment = Environment(self.cache / "env/key/bin/python", interpreter, Path("/"), "key", False)
+        interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
+        environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False)
         own = (self.folder / "app.py", self.folder / "helper.py")
         application = Application("app", own[0], False, (), own, (), {}, None)
         frozen = FrozenApp(Path("/"), "app", frozenset(), {}, (*own, self.cache / "work/x"), (), ())
