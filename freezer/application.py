@@ -6,7 +6,6 @@ and put on the search path in front of it. So a changed source file needs no new
 
 from __future__ import annotations
 
-import email.parser
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from freezer.environment import Environment
 from freezer.errors import InputError
 from freezer.interpreter import Interpreter
 from freezer.log import Log
+from freezer.metadata import Metadata, parse_metadata
 from freezer.pip import pip
 from freezer.plan import EntryKind, Plan
 from freezer.requirements import IGNORED_FOLDERS
@@ -39,12 +39,14 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class ProjectWheel:
-    """A project as it would be installed: its distribution's name, Requires-Dist, and console scripts."""
+    """A project as it would be installed: its distribution's name, Requires-Dist, console scripts, and what it says of
+    itself."""
 
     path: Path
     distribution: str
     dependencies: tuple[str, ...]
     console_scripts: tuple[str, ...]
+    metadata: Optional[Metadata] = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Application:
 
     ``search`` are directories in front of the environment's; ``own_files`` the application's source files and
     ``own_imports`` their unconditional imports as (module, file, line); ``local_packages`` maps its packages that no
-    distribution owns to their directories; ``distribution`` is the one that owns the entry point.
+    distribution owns to their directories; ``distribution`` is the one that owns the entry point,
+    ``metadata`` what it says of itself.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Application:
     own_imports: tuple[tuple[str, Path, int], ...]
     local_packages: Mapping[str, Path]
     distribution: Optional[str]
+    metadata: Optional[Metadata] = None
 
 
 def build_wheel(plan: Plan, interpreter: Interpreter, *, log: Log, space: Workspace) -> Optional[ProjectWheel]:
@@ -100,7 +104,7 @@ def read_wheel(path: Path) -> ProjectWheel:
 
     with zipfile.ZipFile(path) as archive:
         info = next(name.split("/")[0] for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = email.parser.HeaderParser().parsestr(archive.read(f"{info}/METADATA").decode("utf-8", "replace"))
+        text = archive.read(f"{info}/METADATA").decode("utf-8", "replace")
         scripts: tuple[str, ...] = ()
         if f"{info}/entry_points.txt" in archive.namelist():
             parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
@@ -108,8 +112,8 @@ def read_wheel(path: Path) -> ProjectWheel:
             parser.read_string(archive.read(f"{info}/entry_points.txt").decode("utf-8"))
             groups = [name for name in ("console_scripts", "gui_scripts") if parser.has_section(name)]
             scripts = tuple(name for group in groups for name in parser[group])
-    dependencies = tuple(metadata.get_all("Requires-Dist") or ())
-    return ProjectWheel(path, metadata["Name"], dependencies, tuple(sorted(scripts)))
+    metadata = parse_metadata(text)
+    return ProjectWheel(path, metadata.name, metadata.dependencies, tuple(sorted(scripts)), metadata)
 
 
 def choose_script(plan: Plan, project: Optional[ProjectWheel]) -> Optional[str]:
@@ -209,7 +213,12 @@ def resolve_application(
         own_imports=imports,
         local_packages={key: Path(value) for key, value in facts["packages"].items()} if project is None else {},
         distribution=facts["distribution"],
+        metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
     )
+
+
+def _metadata(text: Optional[str]) -> Optional[Metadata]:
+    return parse_metadata(text) if text else None
 
 
 def _refuse(facts: dict[str, Any], script: Optional[str]) -> None:

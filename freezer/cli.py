@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, Optional
 
 from freezer import __version__
-from freezer.config import SETTINGS, Kind, Setting
+from freezer.config import IMAGE, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, Kind, Setting
 from freezer.errors import ExitStatus, FreezerError, Interrupted
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -26,6 +26,11 @@ BUILD_DESCRIPTION = """\
 ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.
 Without ENTRY, --console-script or --entry-point name what to freeze among the requirements, and the project in the
 current directory is the default. Everything after -- is passed to PyInstaller.
+"""
+
+IMAGE_DESCRIPTION = """\
+Make an image of a static executable: one file for docker load, podman, containerd, skopeo and registries, written
+without any of them. The executable becomes /app/NAME, and the image's command.
 """
 
 CHECK_DESCRIPTION = """\
@@ -43,13 +48,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     build.add_argument("entry", nargs="?", metavar="ENTRY", help="what to freeze (default: the project here)")
     groups: dict[str, Any] = {}
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *IMAGE_SETTINGS):
         if setting.group not in groups:
             groups[setting.group] = build.add_argument_group(setting.group)
+            if setting.group == IMAGE:
+                groups[IMAGE].add_argument("--image", metavar="TAR", help="make an image, too, in this file")
         _add_setting(groups[setting.group], setting)
     work = build.add_argument_group("work")
     work.add_argument("--keep-work", action="store_true", help="keep the work directory and say where it is")
     _add_output_options(build)
+    image = commands.add_parser("image", help="make an image of a static executable", description=IMAGE_DESCRIPTION)
+    image.add_argument("binary", metavar="FILE", help="the executable")
+    for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA):
+        _add_setting(image, setting)
+    _add_output_options(image)
     check = commands.add_parser("check", help="prove a static executable", description=CHECK_DESCRIPTION)
     check.add_argument("file", metavar="FILE", help="the executable to prove")
     for setting in SETTINGS:
@@ -114,11 +126,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _joined(words: list[str]) -> list[str]:
-    """Join ``--smoke`` with its value, which nearly always starts with a dash: argparse would take it for an option."""
+    """Join ``--smoke`` and ``--cmd`` with their values, which nearly always start with a dash: argparse would take them
+    for options."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] == "--smoke":
-            joined[-1] = f"--smoke={word}"
+        if joined and joined[-1] in ("--smoke", "--cmd"):
+            joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
     return joined
@@ -175,26 +188,61 @@ def _build(arguments: argparse.Namespace, rest: list[str]) -> int:
             "provided": [dataclasses.asdict(item) for item in built.provided],
             "warnings": log.warnings,
             "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
+            "image": None if built.image is None else _image_facts(built.image),
         }
         print(json.dumps(result))
     else:
         print(built.path)
+        if built.image is not None:
+            print(built.image.path)
     sys.stdout.flush()
     return ExitStatus.DONE
 
 
-def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
+def _image(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer import pipeline
-    from freezer.errors import InputError, VerificationError
-    from freezer.plan import resolve_smoke
-    from freezer.workspace import cache_root
+    from freezer.plan import resolve_for_image
 
-    log = _log(arguments)
-    path = Path(os.path.abspath(arguments.file))
+    plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
+    image = pipeline.image_of(plan, _readable(arguments.binary), _log(arguments))
+    print(json.dumps(_image_facts(image)) if arguments.json else image.path)
+    sys.stdout.flush()
+    return ExitStatus.DONE
+
+
+def _image_facts(image: Any) -> dict[str, Any]:
+    """An image as JSON. Sizes are in bytes."""
+    return {
+        "path": str(image.path),
+        "size": image.size,
+        "image_id": image.image_id,
+        "manifest_digest": image.manifest_digest,
+        "names": list(image.names),
+        "platform": image.platform,
+        "layers": [{**layer.descriptor.fields(), "diff_id": layer.diff_id} for layer in image.layers],
+    }
+
+
+def _readable(text: str) -> Path:
+    """The file that an argument names. Raises InputError if it is none, or cannot be read."""
+    from freezer.errors import InputError
+
+    path = Path(os.path.abspath(text))
     if not path.is_file():
         raise InputError(f"{path} does not exist, or is no file")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read")
+    return path
+
+
+def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
+    from freezer import pipeline
+    from freezer.errors import VerificationError
+    from freezer.plan import resolve_smoke
+    from freezer.workspace import cache_root
+
+    log = _log(arguments)
+    path = _readable(arguments.file)
     smoke = resolve_smoke({key: value for key, value in vars(arguments).items() if value is not None})
     proof = pipeline.check(path, smoke, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
     if proof.isolation is None:
@@ -212,4 +260,4 @@ def _log(arguments: argparse.Namespace) -> Any:
     return Log(Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL)
 
 
-COMMANDS = {"build": _build, "check": _check}
+COMMANDS = {"build": _build, "image": _image, "check": _check}

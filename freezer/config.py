@@ -11,7 +11,7 @@ import enum
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -49,6 +49,7 @@ class Setting:
 
 
 ENTRY, CONTENT, RESULT, PROOF = "what to freeze", "what goes in", "the result", "verification"
+IMAGE = "the image"
 
 SETTINGS = (
     Setting("entry-point", Kind.TEXT, "start with FUNCTION of MODULE", ENTRY, ("-e",), "MODULE:FUNCTION"),
@@ -97,13 +98,41 @@ FILE_ONLY = (
     Setting("pyinstaller-args", Kind.LIST, "arguments for PyInstaller", CONTENT),
 )
 
+IMAGE_SETTINGS = (
+    Setting("tag", Kind.LIST, "name the image (repeat; default: after the executable)", IMAGE, ("-t",), "NAME[:TAG]"),
+    Setting("user", Kind.TEXT, "the user it runs as, in numbers (default: 65535)", IMAGE, (), "UID[:GID]"),
+    Setting("entrypoint", Kind.FLAG, "start the executable with the arguments of docker run", IMAGE),
+    Setting("cmd", Kind.TEXT, "the arguments that the executable gets by default", IMAGE, (), "ARGS"),
+    Setting("env", Kind.LIST, "set an environment variable (repeat)", IMAGE, (), "KEY=VALUE"),
+    Setting("label", Kind.LIST, "label the image (repeat)", IMAGE, (), "KEY=VALUE"),
+    Setting("workdir", Kind.TEXT, "the directory it starts in (default: /)", IMAGE, (), "DIR"),
+    Setting("port", Kind.LIST, "a port it listens on (repeat)", IMAGE, (), "PORT[/PROTOCOL]"),
+    Setting("volume", Kind.LIST, "a directory for data that stays, the user's (repeat)", IMAGE, (), "DIR"),
+    Setting("stop-signal", Kind.TEXT, "the signal that stops it (default: SIGTERM)", IMAGE, (), "SIGNAL"),
+    Setting("healthcheck", Kind.TEXT, "the command that tells whether it is well", IMAGE, (), "COMMAND"),
+    Setting("add-file", Kind.PAIRS, "add a file or directory to the image (repeat)", IMAGE, (), "SRC:DEST[:MODE]"),
+    Setting("add-dir", Kind.LIST, "add an empty directory, the user's (repeat)", IMAGE, (), "DIR[:MODE]"),
+    Setting("tmp", Kind.FLAG, "have a /tmp that everybody can write to (default: yes)", IMAGE),
+    Setting("layer-compression", Kind.TEXT, "none, gzip (stored; the default) or zstd", IMAGE, (), "KIND"),
+)
+IMAGE_DATA = (
+    Setting("ca-certs", Kind.FLAG, "have CA certificates in /etc/ssl/certs", IMAGE),
+    Setting("tzdata", Kind.FLAG, "have time zones in /usr/share/zoneinfo", IMAGE),
+    Setting("locale", Kind.FLAG, "have the locale C.UTF-8, and LANG set to it", IMAGE),
+)
+"""What an image can have as files of the system. While building, the options of these names speak of the executable,
+and say the same of an image made with it."""
+IMAGE_OUTPUT = Setting("output", Kind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
+IMAGE_TABLE = "image"
+
 
 @dataclass(frozen=True)
 class FileSettings:
-    """The settings of one file. ``path`` is None where there is none."""
+    """The settings of one file. ``path`` is None where there is none; ``image`` are those of its table for images."""
 
     values: Mapping[str, Any]
     path: Optional[Path]
+    image: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings(folder: Path) -> FileSettings:
@@ -117,7 +146,15 @@ def read_settings(folder: Path) -> FileSettings:
         if table is not None:
             if not isinstance(table, dict):
                 raise InputError(f"{pyproject}: tool.freezer must be a table")
-            return FileSettings(_checked(table, pyproject, "tool.freezer"), pyproject)
+            image = table.get(IMAGE_TABLE, {})
+            if not isinstance(image, dict):
+                raise InputError(f"{pyproject}: tool.freezer.image must be a table")
+            rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
+            return FileSettings(
+                _checked(rest, pyproject, "tool.freezer", KNOWN),
+                pyproject,
+                _checked(image, pyproject, "tool.freezer.image", KNOWN_OF_IMAGES),
+            )
     if setup.is_file():
         import configparser
 
@@ -126,9 +163,12 @@ def read_settings(folder: Path) -> FileSettings:
             parser.read(setup, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {setup}", why=str(error)) from error
-        if parser.has_section("freezer"):
-            raw = {key.replace("_", "-"): value for key, value in parser.items("freezer")}
-            return FileSettings(_checked(_typed(raw, setup), setup, "freezer"), setup)
+        sections = {}
+        for section, known in (("freezer", KNOWN), (f"freezer.{IMAGE_TABLE}", KNOWN_OF_IMAGES)):
+            raw = {key.replace("_", "-"): value for key, value in parser.items(section)} if section in parser else {}
+            sections[section] = _checked(_typed(raw, setup, known), setup, section, known)
+        if any(section in parser for section in sections):
+            return FileSettings(sections["freezer"], setup, sections[f"freezer.{IMAGE_TABLE}"])
     return FileSettings({}, None)
 
 
@@ -143,17 +183,17 @@ def _load_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}", why=str(error)) from error
 
 
-def _known() -> dict[str, Setting]:
-    return {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
+KNOWN = {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
+KNOWN_OF_IMAGES = {setting.name: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
 
 
-def _typed(raw: Mapping[str, str], path: Path) -> dict[str, Any]:
+def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> dict[str, Any]:
     """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
     from configparser import ConfigParser
 
     values: dict[str, Any] = {}
     for key, text in raw.items():
-        setting = _known().get(key)
+        setting = known.get(key)
         kind = setting.kind if setting else Kind.TEXT
         if kind in (Kind.FLAG, Kind.SWITCH):
             lowered = text.strip().lower()
@@ -169,8 +209,7 @@ def _typed(raw: Mapping[str, str], path: Path) -> dict[str, Any]:
     return values
 
 
-def _checked(table: Mapping[str, Any], path: Path, section: str) -> dict[str, Any]:
-    known = _known()
+def _checked(table: Mapping[str, Any], path: Path, section: str, known: Mapping[str, Setting]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in table.items():
         setting = known.get(key)

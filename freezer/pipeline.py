@@ -1,6 +1,6 @@
 """The stages of a build, in order; the table of contents of freezer.
 
-Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> Built
+Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> ImageFile -> Built
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
 from freezer.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
 from freezer.freeze import Added, FrozenApp, freeze
+from freezer.image import make
+from freezer.image.make import Origin
+from freezer.image.plan import ImagePlan
+from freezer.image.write import ImageFile
 from freezer.interpreter import locate_interpreter, probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
@@ -22,6 +26,8 @@ from freezer.plan import Plan, Smoke
 from freezer.provisions import Provided
 from freezer.verify import Proof, verify
 from freezer.workspace import Workspace, check_target, digest_file, full_disk, publish, workspace
+
+CERTIFICATES_WITHIN = "no CA certificates but those in the executable, which it carries if it was built to use TLS"
 
 
 @dataclass(frozen=True)
@@ -37,17 +43,21 @@ class Built:
     unchanged: bool
     added: tuple[Added, ...] = ()
     provided: tuple[Provided, ...] = ()
+    image: Optional[ImageFile] = None
 
 
 def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
     """Run all stages. Raises FreezerError; then the previous output is as it was, and nothing else is left."""
     if plan.output is not None or plan.name is not None:
         check_target(target(plan, plan.name or ""))
+    if plan.image is not None:
+        check_target(plan.image.output)
     tools.require(link.TOOLS)
     kept = None if plan.refresh else record.still_valid(plan, cache)
     if kept is not None:
         log.line(f"{kept.path} is up to date")
-        return Built(kept.path, kept.size, kept.sha256, kept.python, kept.proof, unchanged=True)
+        image = make_image(plan.image, kept.path, kept.path.name, kept.origin, log) if plan.image else None
+        return Built(kept.path, kept.size, kept.sha256, kept.python, kept.proof, unchanged=True, image=image)
     with workspace(cache, plan.name or "build", keep=keep_work) as space:
         try:
             return _build(plan, space, log)
@@ -91,6 +101,8 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
         linked = link.LINKERS["staticx"](plan, closed, log=log, space=space)
         step.result = human_size(linked.size)
     proof = prove(plan, linked, space, log)
+    origin = record.origin_of(plan, application)
+    image = make_image(plan.image, linked.path, destination.name, origin, log) if plan.image is not None else None
     with log.step("publish") as step:
         publish(linked.path, destination, mode=0o755)
         step.result = str(destination)
@@ -103,8 +115,9 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
         unchanged=False,
         added=frozen.added,
         provided=closed.provided,
+        image=image,
     )
-    record.write(plan, built_in, application, frozen, built, cache=space.cache)
+    record.write(plan, built_in, application, frozen, built, origin, cache=space.cache)
     return built
 
 
@@ -121,6 +134,24 @@ def prove(plan: Plan, linked: StaticApp, space: Workspace, log: Log) -> Optional
     for note in proof.notes:
         log.detail(f"    {note}")
     return proof
+
+
+def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin, log: Log) -> ImageFile:
+    """Make the image of an executable, and say what it is called. Raises InputError, OutputError."""
+    with log.step("image") as step:
+        image = make.make_image(plan, executable, name, origin)
+        step.result = f"{', '.join(image.names)}, {human_size(image.size)}"
+    log.line(f"    image ID {image.image_id}")
+    log.line(f"    manifest {image.manifest_digest}")
+    log.line("    " + ("CA certificates in /etc/ssl/certs" if plan.ca_certs else CERTIFICATES_WITHIN))
+    return image
+
+
+def image_of(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
+    """Make the image of an executable that exists already. Raises as ``make_image`` does."""
+    check_target(plan.output)
+    newest = int(executable.stat().st_mtime)
+    return make_image(plan, executable, executable.name, Origin(None, None, newest), log)
 
 
 def target(plan: Plan, name: str) -> Path:

@@ -10,13 +10,24 @@ import enum
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer.config import SETTINGS, FileSettings, anchored, read_settings, split_pair
+from freezer.config import (
+    IMAGE_DATA,
+    IMAGE_OUTPUT,
+    IMAGE_SETTINGS,
+    SETTINGS,
+    FileSettings,
+    Setting,
+    anchored,
+    read_settings,
+    split_pair,
+)
 from freezer.errors import InputError, UsageError
+from freezer.image.plan import ImagePlan, resolve_image
 
 CONTENTS = "_internal"
 """PyInstaller's name for the directory beside the program."""
@@ -26,6 +37,8 @@ OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
     + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
 )
+MAX_EPOCH = 0o77777777777
+"""The latest time that a tar header can state, in the year 2242."""
 DEFAULT_EPOCH = 315619200
 """1980-01-02 in seconds since 1970: the earliest day that zip archives can state in every time zone."""
 
@@ -90,11 +103,12 @@ class Plan:
     smoke: Smoke
     jobs: int
     epoch: int
+    image: Optional[ImagePlan] = None
 
     def digest_parts(self) -> dict[str, Any]:
-        """All that decides the result, for comparison with an earlier build's."""
+        """All that decides the executable, for comparison with an earlier build's. Images are made anew each time."""
         parts = dataclasses.asdict(self)
-        for irrelevant in ("refresh", "jobs"):
+        for irrelevant in ("refresh", "jobs", "image"):
             del parts[irrelevant]
         return parts
 
@@ -117,9 +131,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     if name is not None:
         _check_name(name)
     smoke = resolve_smoke(values)
-    epoch = environ.get("SOURCE_DATE_EPOCH", "")
-    if epoch and not (epoch.isascii() and epoch.isdigit()):
-        raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {epoch!r}")
+    created, epoch = _times(environ)
     return Plan(
         entry=entry,
         name=name,
@@ -145,8 +157,63 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         verify=values.get("verify", True),
         smoke=smoke,
         jobs=values.get("jobs") or os.cpu_count() or 1,
-        epoch=max(int(epoch), DEFAULT_EPOCH) if epoch else DEFAULT_EPOCH,
+        epoch=epoch,
+        image=_image_beside(given, file, values, folder, created, epoch),
     )
+
+
+def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
+    """SOURCE_DATE_EPOCH if it is set, and the time for entries of archives; both in seconds since 1970."""
+    text = environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not (text.isascii() and text.isdigit() and int(text) <= MAX_EPOCH):
+        raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {text!r}")
+    return (int(text) if text else None), max(int(text or 0), DEFAULT_EPOCH)
+
+
+def _image_beside(
+    given: Mapping[str, Any],
+    file: FileSettings,
+    values: Mapping[str, Any],
+    folder: Path,
+    created: Optional[int],
+    epoch: int,
+) -> Optional[ImagePlan]:
+    """The image to make with the executable, if there is to be one."""
+    output = given.get("image", file.image.get("output"))
+    stray = [setting.name for setting in IMAGE_SETTINGS if setting.attribute in given]
+    if output is None:
+        if stray:
+            raise UsageError(f"--{stray[0]} says something of an image, and none is asked for", hint="add --image TAR")
+        return None
+    wanted = _image_values(given, file, folder, IMAGE_SETTINGS)
+    for setting in IMAGE_DATA:
+        if setting.attribute in given or setting.attribute not in wanted:
+            wanted[setting.attribute] = values.get(setting.attribute)
+    return resolve_image(wanted, output=_image_output(folder / output), created=created, epoch=epoch)
+
+
+def _image_output(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _image_values(
+    given: Mapping[str, Any], file: FileSettings, folder: Path, settings: Iterable[Setting]
+) -> dict[str, Any]:
+    values = dict(file.image)
+    for setting in settings:
+        if setting.attribute in given:
+            values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
+    return values
+
+
+def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> ImagePlan:
+    """The plan of an image for an executable that exists already. Raises as ``resolve`` does."""
+    given = {key: value for key, value in arguments.items() if value is not None}
+    values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
+    if "output" not in values:
+        raise UsageError("no file to write the image to is named", hint="name it: -o image.tar")
+    created, epoch = _times(environ)
+    return resolve_image(values, output=_image_output(folder / values["output"]), created=created, epoch=epoch)
 
 
 def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:

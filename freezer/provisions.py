@@ -41,23 +41,26 @@ class Provided:
     size: int
 
 
-def _copy_locale(root: Path, target: Path) -> bool:
+def copy_locale(root: Path, target: Path) -> bool:
+    """Copy the locale C.UTF-8 of the system at ``root``; False if it has none."""
     for name in ("C.utf8", "C.UTF-8"):
         source = root / "usr/lib/locale" / name
         if source.is_dir():
             # The C library looks for the normalised spelling first, whatever the build system calls it.
-            shutil.copytree(source, target / "C.utf8")
+            shutil.copytree(source, target)
             return True
     return False
 
 
-def _copy_zoneinfo(_root: Path, target: Path) -> bool:
+def copy_zoneinfo(_root: Path, target: Path) -> bool:
+    """Copy the time zones of the tzdata package."""
     with importlib.resources.as_file(importlib.resources.files("tzdata") / "zoneinfo") as source:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     return True
 
 
-def _copy_certificates(_root: Path, target: Path) -> bool:
+def copy_certificates(_root: Path, target: Path) -> bool:
+    """Copy the CA certificates of certifi."""
     import certifi
 
     shutil.copyfile(certifi.where(), target)
@@ -79,9 +82,9 @@ def _copy_terminfo(root: Path, target: Path) -> bool:
 
 
 PROVISIONS = (
-    Provision("locale C.UTF-8", "locale", frozenset({"locale", "curses", "readline"}), "locale", _copy_locale),
-    Provision("time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", _copy_zoneinfo),
-    Provision("CA certificates", "ca_certs", frozenset({"ssl"}), "cacert.pem", _copy_certificates),
+    Provision("locale C.UTF-8", "locale", frozenset({"locale", "curses", "readline"}), "locale/C.utf8", copy_locale),
+    Provision("time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", copy_zoneinfo),
+    Provision("CA certificates", "ca_certs", frozenset({"ssl"}), "cacert.pem", copy_certificates),
     Provision("terminal descriptions", "terminfo", frozenset({"_curses", "readline"}), "terminfo", _copy_terminfo),
 )
 
@@ -101,7 +104,7 @@ def provide(
         if switch is False or (switch is None and not item.modules & modules):
             continue
         target = contents / "_freezer" / item.place
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         if item.copy(root, target):
             provided.append(Provided(item.name, size_of(target)))
         else:

@@ -24,7 +24,9 @@ from freezer.environment import (
 )
 from freezer.errors import FreezerError
 from freezer.freeze import FrozenApp
+from freezer.image.make import Origin
 from freezer.interpreter import locate_interpreter
+from freezer.metadata import Metadata, revision
 from freezer.plan import EntryKind, Plan
 from freezer.requirements import requirements_state, tree_signature
 from freezer.verify import Proof
@@ -43,6 +45,7 @@ class Kept:
     sha256: str
     python: str
     proof: Optional[Proof]
+    origin: Origin
 
 
 def _file(plan: Plan, cache: Path) -> Path:
@@ -63,7 +66,14 @@ def _plain(value: Any) -> Any:
 
 
 def write(
-    plan: Plan, environment: Environment, application: Application, frozen: FrozenApp, built: Built, *, cache: Path
+    plan: Plan,
+    environment: Environment,
+    application: Application,
+    frozen: FrozenApp,
+    built: Built,
+    origin: Origin,
+    *,
+    cache: Path,
 ) -> None:
     """Remember a finished build. That it cannot be written is no failure: the next build then does its work again."""
     own = environment.python.parent.parent
@@ -88,6 +98,7 @@ def write(
         "sha256": built.sha256,
         "python": built.python,
         "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
+        "origin": dataclasses.asdict(origin),
     }
     with contextlib.suppress(OSError):
         file = _file(plan, cache)
@@ -122,9 +133,29 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
         proof = content["proof"]
         if proof is not None:
             proof = Proof(**{**proof, "notes": tuple(proof["notes"])})
-        return Kept(path, content["size"], content["sha256"], content["python"], proof)
+        origin = content["origin"]
+        metadata = origin["metadata"] and Metadata(**origin["metadata"])
+        kept = Origin(metadata, _revision(plan), origin["newest"])
+        return Kept(path, content["size"], content["sha256"], content["python"], proof, kept)
     except (OSError, ValueError, KeyError, TypeError, FreezerError):
         return None
+
+
+def origin_of(plan: Plan, application: Application) -> Origin:
+    """What an image can say of where the executable comes from."""
+    paths = [*plan.requirements, *plan.constraints, *_added(plan)]
+    if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
+        paths.append(plan.entry.path)
+    else:
+        paths += [path for path in (plan.entry.path, *application.own_files) if path is not None and path.is_file()]
+    times = [time for path in paths for _, _, time in tree_signature(path)]
+    return Origin(application.metadata, _revision(plan), max(times) // 10**9 if times else None)
+
+
+def _revision(plan: Plan) -> Optional[str]:
+    if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
+        return revision(plan.entry.path)
+    return None
 
 
 def _added(plan: Plan) -> list[Path]:

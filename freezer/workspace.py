@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import IO, Optional
 
 from freezer.errors import EnvironmentFailure, OutputError
 from freezer.tools import BuildLog, signals_held
@@ -195,8 +195,10 @@ def check_target(target: Path) -> None:
         raise _cannot_write(target, error) from error
 
 
-def publish(source: Path, target: Path, *, mode: int) -> None:
-    """Put a copy of ``source`` at ``target`` in one step: whoever looks sees the old file or the whole new one.
+@contextlib.contextmanager
+def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
+    """A new file to write, that takes the place of ``target`` in one step when the block ends without an error:
+    whoever looks sees the old file or the whole new one.
 
     A symbolic link at ``target`` is replaced, never followed; a running executable keeps its old file. ``mode`` is
     reduced by the umask, as for any file a user makes. Raises OutputError; then ``target`` is as it was.
@@ -206,19 +208,14 @@ def publish(source: Path, target: Path, *, mode: int) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         umask = os.umask(0)
         os.umask(umask)
-        out = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as out:
             fcntl.flock(out, fcntl.LOCK_EX)
-            with open(source, "rb") as file:
-                while chunk := file.read(CHUNK):
-                    view = memoryview(chunk)
-                    while view:
-                        view = view[os.write(out, view) :]
-            os.fchmod(out, mode & ~umask)
-            os.fsync(out)
+            yield out
+            out.flush()
+            os.fchmod(out.fileno(), mode & ~umask)
+            os.fsync(out.fileno())
             os.replace(temporary, target)
-        finally:
-            os.close(out)
         directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(directory)
@@ -228,6 +225,12 @@ def publish(source: Path, target: Path, *, mode: int) -> None:
         raise _cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish(source: Path, target: Path, *, mode: int) -> None:
+    """Put a copy of ``source`` at ``target`` in one step. Raises OutputError, as ``replacing`` does."""
+    with replacing(target, mode=mode) as out, open(source, "rb") as file:
+        shutil.copyfileobj(file, out, CHUNK)
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:

@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import support
+from builds import Builds
 from hypothesis import settings
+from samples.catalogue import Sample
 from support import Freezer, Run, lacking
 
 # How long an example takes says more of the machine than of the code.
@@ -96,6 +98,44 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("samples") / "samples"
     ignored = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
     return Path(shutil.copytree(support.SAMPLES, target, ignore=ignored))
+
+
+@pytest.fixture(scope="session")
+def builds(
+    freezer: Freezer, samples: Path, tmp_path_factory: pytest.TempPathFactory, pythons: Callable[[str], Path]
+) -> Iterator[Builds]:
+    """The executables of the samples, shared with the other workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    made = Builds(freezer, samples, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "builds", pythons)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def builds_of_the_file(request: pytest.FixtureRequest, builds: Builds) -> Builds:
+    """The builds, with those under way that the selected tests of this file need."""
+    for item in request.session.items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if item.path == request.path and "sample" in parameters:
+            sample, python = parameters["sample"], parameters.get("python", "system")
+            if not builds.missing(sample, python):
+                builds.start(sample, python)
+    return builds
+
+
+@pytest.fixture
+def python() -> str:
+    """Which Python the test's sample is built with; a parameter of that name takes its place."""
+    return "system"
+
+
+@pytest.fixture
+def application(builds_of_the_file: Builds, sample: Sample, python: str) -> Path:
+    """The executable of the test's sample."""
+    missing = builds_of_the_file.missing(sample, python)
+    if missing:
+        lacking(missing)
+    return builds_of_the_file.start(sample, python).result()
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,8 @@ def answer(request):
     elif request["function"]:
         module, _, attribute = request["function"].partition(":")
         result["distribution"] = request["distribution"] or owner_of(module)
+    if result["distribution"]:
+        result["metadata"] = importlib.metadata.distribution(result["distribution"]).read_text("METADATA")
     if module is not None:
         module, attribute = module.strip(), attribute.strip()
         if not exists(module):

@@ -5,86 +5,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
 import pytest
 from samples.catalogue import SAMPLES, Need, Sample
-from support import Freezer, Run, has_headers, lacking, need_program, processes_with, run_on_host, wait_until
+from support import Freezer, Run, need_program, processes_with, run_on_host, wait_until
 
 PYTHONS = ("system", "runpath")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
-
-
-class Builds:
-    """The executables of the samples. Samples with equal ``build`` share one; builds run side by side."""
-
-    def __init__(self, freezer: Freezer, samples: Path, folder: Path, pythons: Callable[[str], Path]) -> None:
-        self.freezer = freezer
-        self.samples = samples
-        self.folder = folder
-        self.pythons = pythons
-        self.pool = ThreadPoolExecutor(max_workers=max(2, (os.cpu_count() or 1)))
-        self.futures: dict[tuple[tuple[str, ...], str], Future[Path]] = {}
-
-    def start(self, sample: Sample, python: str) -> Future[Path]:
-        """Have it built."""
-        key = (sample.build, python)
-        if key not in self.futures:
-            self.futures[key] = self.pool.submit(self._build, sample, self.pythons(python))
-        return self.futures[key]
-
-    def _build(self, sample: Sample, python: Path) -> Path:
-        # The place of the output and the Python are the test's choice; the application needs neither.
-        output = self.folder / python.parent.parent.name / sample.name / sample.name
-        arguments = sample.build_arguments(self.samples)
-        return self.freezer("build", *arguments, "--python", python, "-o", output, cwd=self.folder).output
-
-
-@pytest.fixture(scope="session")
-def builds(
-    request: pytest.FixtureRequest,
-    freezer: Freezer,
-    samples: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    pythons: Callable[[str], Path],
-) -> Iterator[Builds]:
-    """The builds that the selected tests need, all under way."""
-    made = Builds(freezer, samples, tmp_path_factory.mktemp("builds"), pythons)
-    with made.pool:
-        for item in request.session.items:
-            parameters = getattr(getattr(item, "callspec", None), "params", {})
-            if item.path == Path(__file__) and {"sample", "python"} <= set(parameters):
-                sample, python = parameters["sample"], parameters["python"]
-                if not missing_needs(sample, pythons(python)):
-                    made.start(sample, python)
-        yield made
-        for future in made.futures.values():
-            future.cancel()
-
-
-def missing_needs(sample: Sample, python: Path) -> str:
-    """What this machine lacks to build the sample; empty if nothing."""
-    if Need.COMPILER not in sample.needs:
-        return ""
-    if not any(map(shutil.which, ("cc", "gcc"))):
-        return "there is no C compiler"
-    return "" if has_headers(python) else f"{python} has no headers"
-
-
-@pytest.fixture
-def application(builds: Builds, sample: Sample, python: str, pythons: Callable[[str], Path]) -> Path:
-    """The executable of the test's sample."""
-    missing = missing_needs(sample, pythons(python))
-    if missing:
-        lacking(missing)
-    return builds.start(sample, python).result()
 
 
 @pytest.mark.parametrize("python", PYTHONS)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from freezer import cli
-from freezer.config import FILE_ONLY, SETTINGS, Kind, read_settings
+from freezer.config import (
+    FILE_ONLY,
+    IMAGE_DATA,
+    IMAGE_OUTPUT,
+    IMAGE_SETTINGS,
+    SETTINGS,
+    Kind,
+    Setting,
+    read_settings,
+)
 from freezer.errors import ExitStatus
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 MANUAL = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
 TEMPLATES = sorted((CHECKOUT / "packaging" / "ci").glob("*.yml"))
-OTHER_OPTIONS = {"-h", "--help", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
+OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
+OTHER_OPTIONS = {"-h", "--help", "--image", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
 
 
 def blocks(kind: str) -> list[str]:
@@ -66,20 +77,28 @@ def test_a_wrong_example_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     assert not parses("freezer build app.py --no-such-option", monkeypatch)
 
 
-def settings_table() -> list[list[str]]:
-    text = README.partition("<!-- table of settings")[2].partition("\n\n")[0]
+def settings_table(title: str) -> list[list[str]]:
+    text = README.partition(f"<!-- table of {title}")[2].partition("\n\n")[0]
     rows = [line for line in text.splitlines() if line.startswith(("| `", "| (`"))]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
 
 
-def test_settings_table_is_complete() -> None:
+def expected_rows(settings: Iterable[Setting]) -> list[list[str]]:
     expected = []
-    for setting in SETTINGS:
+    for setting in settings:
         value = "" if setting.kind in (Kind.FLAG, Kind.SWITCH) else f" {setting.metavar or setting.name.upper()}"
         words = [f"`{flag}`" for flag in setting.flags] + [f"`--{setting.name}{value}`".replace("|", r"\|")]
         expected.append([", ".join(words), setting.kind.value.partition(" (")[0], setting.help])
-    expected += [[f"(`{setting.name}`)", setting.kind.value, setting.help] for setting in FILE_ONLY]
-    assert settings_table() == expected
+    return expected
+
+
+def test_settings_table_is_complete() -> None:
+    of_files = [[f"(`{setting.name}`)", setting.kind.value, setting.help] for setting in FILE_ONLY]
+    assert settings_table("settings") == expected_rows(SETTINGS) + of_files
+
+
+def test_image_settings_table_is_complete() -> None:
+    assert settings_table("image settings") == expected_rows(OF_IMAGES)
 
 
 def test_every_option_is_in_the_readme() -> None:
@@ -87,7 +106,7 @@ def test_every_option_is_in_the_readme() -> None:
     commands = next(action for action in parser._actions if action.dest == "command").choices
     assert isinstance(commands, dict)
     known = set(OTHER_OPTIONS)
-    for setting in SETTINGS:
+    for setting in (*SETTINGS, *OF_IMAGES):
         known |= {*setting.flags, f"--{setting.name}", f"--no-{setting.name}"}
     for command in commands.values():
         assert {option for action in command._actions for option in action.option_strings} <= known
@@ -101,9 +120,10 @@ def test_exit_statuses_are_complete() -> None:
 
 
 def test_settings_example_is_valid(tmp_path: Path) -> None:
-    (example,) = blocks("toml")
-    (tmp_path / "pyproject.toml").write_text(example, encoding="utf-8")
+    whole, of_images = blocks("toml")
+    (tmp_path / "pyproject.toml").write_text(whole + of_images, encoding="utf-8")
     assert read_settings(tmp_path).values
+    assert read_settings(tmp_path).image
 
 
 def test_links_lead_somewhere() -> None:

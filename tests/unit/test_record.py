@@ -50,7 +50,8 @@ class Site:
         out = self.folder / "out"
         proof = Proof("root", "ran", 0.1, 3, ("a note",))
         built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, unchanged=False)
-        record.write(self.plan(), environment, application, frozen, built, cache=self.cache)
+        origin = record.origin_of(self.plan(), application)
+        record.write(self.plan(), environment, application, frozen, built, origin, cache=self.cache)
 
     def kept(self, **arguments: Any) -> Optional[Kept]:
         return still_valid(self.plan(**arguments), self.cache)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -172,13 +173,13 @@ def broken(code: int) -> object:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-@pytest.mark.parametrize("call", ["write", "fsync", "replace", "fchmod"])
+@pytest.mark.parametrize("call", ["copyfileobj", "fsync", "replace", "fchmod"])
 def test_a_failing_publication_changes_nothing(
     source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
 ) -> None:
     (out / "app").write_text("old")
     before = snapshot(out)
-    monkeypatch.setattr(os, call, broken(code))
+    monkeypatch.setattr(shutil if call == "copyfileobj" else os, call, broken(code))
     with pytest.raises(OutputError, match=r"cannot write .*/app") as caught:
         publish(source, out / "app", mode=0o755)
     monkeypatch.undo()
@@ -191,7 +192,7 @@ def test_an_interrupted_publication_changes_nothing(source: Path, out: Path, mon
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "write", interrupt)
+    monkeypatch.setattr(shutil, "copyfileobj", interrupt)
     with pytest.raises(KeyboardInterrupt):
         publish(source, out / "app", mode=0o755)
     assert list(out.iterdir()) == []

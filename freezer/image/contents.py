@@ -1,0 +1,142 @@
+"""The files of an image: the executable, and the little that programs expect of a root.
+
+Two layers: the base (directories, users, names, what was added), and the application, so that a changed application
+leaves the base where it is. Everything belongs to root but the directories that the user is to write to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Callable
+
+from freezer.errors import EnvironmentFailure, InputError
+from freezer.image.layer import Entry, Layer
+from freezer.image.plan import AddedFile, ImagePlan
+from freezer.provisions import copy_certificates, copy_locale, copy_zoneinfo
+from freezer.tar import Kind
+
+USER_NAME = "app"
+NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
+"""Without it, glibc before 2.34 asks DNS before /etc/hosts."""
+HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+"""Engines put their own over it; a bare runtime (runc, ctr) does not, and localhost would go to DNS."""
+
+PLACES: dict[str, tuple[str, Callable[[Path, Path], bool], str]] = {
+    "ca_certs": ("etc/ssl/certs/ca-certificates.crt", copy_certificates, "CA certificates of certifi"),
+    "tzdata": ("usr/share/zoneinfo", copy_zoneinfo, "time zones of the tzdata package"),
+    "locale": ("usr/lib/locale/C.utf8", copy_locale, "the locale C.UTF-8"),
+}
+"""What an image can have as files of the system: where they go, how they are copied, and what they are."""
+
+
+def home(plan: ImagePlan) -> str:
+    """The user's home: /tmp, the one place that can be written to, also with a read-only root."""
+    return "/tmp" if plan.tmp else "/"
+
+
+def layers(plan: ImagePlan, executable: Path, name: str) -> tuple[Layer, ...]:
+    """The layers of an image, the application last.
+
+    Raises InputError for entries that exclude each other, EnvironmentFailure for what this system lacks.
+    """
+    added = _tree(Entry(f"app/{name}", Kind.FILE, 0o755, executable))
+    application = Layer(tuple(added.values()), plan.compression, plan.epoch, f"the application: /app/{name}")
+    base: dict[str, Entry] = {}
+    for entry in (*_fixed(plan), *_provided(plan), *_added(plan)):
+        _put(base, entry)
+    if f"app/{name}" in base:
+        raise InputError(f"--add-file would replace the executable /app/{name}", hint="choose another destination")
+    comment = "the base: directories, users, names" + (", added files" if plan.files else "")
+    return (Layer(tuple(base.values()), plan.compression, plan.epoch, comment), application)
+
+
+def _fixed(plan: ImagePlan) -> Iterator[Entry]:
+    users = {0: ("root", "/"), plan.uid: (USER_NAME, home(plan))} if plan.uid else {0: ("root", home(plan))}
+    groups = {0: "root", plan.gid: USER_NAME} if plan.gid else {0: "root"}
+    gids = {0: 0, plan.uid: plan.gid}
+    # Fields of passwd(5) and group(5); the shell is one that does not exist, as there is none.
+    passwd = "".join(
+        f"{user}:x:{uid}:{gids[uid]}:{user}:{place}:/sbin/nologin\n" for uid, (user, place) in users.items()
+    )
+    group = "".join(f"{item}:x:{gid}:\n" for gid, item in groups.items())
+    for path, text in (("passwd", passwd), ("group", group), ("nsswitch.conf", NSSWITCH), ("hosts", HOSTS)):
+        yield Entry(f"etc/{path}", Kind.FILE, 0o644, text.encode())
+    if plan.tmp:
+        yield Entry("tmp", Kind.DIRECTORY, 0o1777)
+    for folder in plan.folders:
+        if folder.path != "/":
+            yield Entry(folder.path[1:], Kind.DIRECTORY, folder.mode, b"", plan.uid, plan.gid)
+
+
+def _provided(plan: ImagePlan) -> Iterator[Entry]:
+    """The system's data. Copied to memory: it is some hundred kilobytes, and its sources are packages' resources."""
+    for switch, (place, copy, what) in PLACES.items():
+        if not getattr(plan, switch):
+            continue
+        with TemporaryDirectory(prefix="freezer-") as folder:
+            target = Path(folder, "copy")
+            if not copy(Path("/"), target):
+                raise EnvironmentFailure(f"this system has not {what}", hint=f"--no-{switch.replace('_', '-')}")
+            for path in sorted(target.rglob("*")) if target.is_dir() else [target]:
+                if path.is_file():
+                    name = place if path == target else f"{place}/{path.relative_to(target)}"
+                    yield Entry(name, Kind.FILE, 0o644, path.read_bytes())
+
+
+def _added(plan: ImagePlan) -> Iterator[Entry]:
+    for item in plan.files:
+        if item.source.is_file():
+            yield _added_file(item, item.source, item.destination.lstrip("/"))
+            continue
+        for directory, folders, files in os.walk(item.source, onerror=_unreadable):
+            folders.sort()
+            below = os.path.relpath(directory, item.source)
+            top = os.path.normpath(os.path.join(item.destination, below)).strip("/")
+            if top:
+                yield Entry(top, Kind.DIRECTORY, 0o755)
+            for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(directory, item))]):
+                path = Path(directory, name)
+                place = os.path.join(top, name)
+                if path.is_symlink():
+                    yield Entry(place, Kind.SYMLINK, 0o777, os.readlink(path))
+                elif path.is_file():
+                    yield _added_file(item, path, place)
+                else:
+                    raise InputError(f"--add-file: {path} is neither a file, a directory nor a symbolic link")
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"--add-file: {error.filename} cannot be read: {error.strerror}") from error
+
+
+def _added_file(item: AddedFile, path: Path, place: str) -> Entry:
+    mode = item.mode
+    if mode is None:
+        # The rest of a mode is the host's umask, which the image must not show.
+        mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+    return Entry(place, Kind.FILE, mode, path)
+
+
+def _tree(entry: Entry) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    _put(entries, entry)
+    return entries
+
+
+def _put(entries: dict[str, Entry], entry: Entry) -> None:
+    """Add an entry with the directories above it. A directory may be named again, nothing else."""
+    parts = entry.name.split("/")
+    for depth in range(1, len(parts)):
+        parent = "/".join(parts[:depth])
+        if entries.setdefault(parent, Entry(parent, Kind.DIRECTORY, 0o755)).kind is not Kind.DIRECTORY:
+            raise InputError(f"/{entry.name} cannot be below /{parent}, which is no directory")
+    known = entries.get(entry.name)
+    if known is None or (known.kind is Kind.DIRECTORY and known.uid == known.gid == 0 and known.mode == 0o755):
+        if known is not None and entry.kind is not Kind.DIRECTORY:
+            raise InputError(f"/{entry.name} would be a directory and something else")
+        entries[entry.name] = entry
+    elif not (known.kind is entry.kind is Kind.DIRECTORY):
+        raise InputError(f"/{entry.name} would be in the image twice")

@@ -1,0 +1,147 @@
+"""From an executable and an image's plan to the image: what it says of itself, and where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer import __version__
+from freezer.elf import Elf, NotElf, read_elf
+from freezer.errors import InputError
+from freezer.image import contents
+from freezer.image.model import PREDEFINED, Platform, timestamp
+from freezer.image.plan import ImagePlan
+from freezer.image.reference import default_reference
+from freezer.image.write import ImageFile, Recipe, write_image
+from freezer.metadata import Metadata
+from freezer.plan import DEFAULT_EPOCH
+
+PLATFORMS = {
+    ("EM_X86_64", 64): Platform("amd64"),
+    ("EM_AARCH64", 64): Platform("arm64", "v8"),
+    ("EM_ARM", 32): Platform("arm", "v7"),
+    ("EM_386", 32): Platform("386"),
+    ("EM_PPC64", 64): Platform("ppc64le"),
+    ("EM_S390", 64): Platform("s390x"),
+    ("EM_RISCV", 64): Platform("riscv64"),
+    ("EM_LOONGARCH", 64): Platform("loong64"),
+}
+"""ELF's machines (gABI, e_machine) in Go's words, with the variants that the specification lists."""
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an executable comes from. ``newest`` is the newest input's time, in seconds since 1970, None if unknown."""
+
+    metadata: Optional[Metadata]
+    revision: Optional[str]
+    newest: Optional[int]
+
+
+def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin) -> ImageFile:
+    """Make the image of a static executable, which becomes ``/app/NAME``.
+
+    Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
+    """
+    platform = platform_of(executable)
+    newest = max([origin.newest or DEFAULT_EPOCH, *(int(item.source.stat().st_mtime) for item in plan.files)])
+    created = timestamp(plan.created if plan.created is not None else newest)
+    labels = {**_described(name, origin, created), **plan.labels}
+    recipe = Recipe(
+        platform=platform,
+        layers=contents.layers(plan, executable, name),
+        settings=_settings(plan, name, labels),
+        annotations=labels,
+        names=plan.names or (default_reference(name),),
+        created=created,
+        created_by=f"freezer {__version__}",
+    )
+    return write_image(recipe, plan.output)
+
+
+def platform_of(path: Path) -> Platform:
+    """The platform of a static executable, from its ELF header.
+
+    Raises InputError if it is none, needs a loader or libraries, or is made for a machine that images have no name for.
+    """
+    try:
+        elf = read_elf(path)
+    except NotElf as error:
+        raise InputError(f"{path} is no executable", why=str(error)) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    problem = dynamic_problem(elf)
+    if problem is not None:
+        raise InputError(
+            f"{path} is no static executable, and an image of it alone would not run",
+            why=problem,
+            hint="make one of the application: freezer build",
+        )
+    platform = PLATFORMS.get((elf.machine, elf.bits))
+    if platform is None:
+        raise InputError(
+            f"{path} is made for a machine that images have no name for", why=f"{elf.machine}, {elf.bits} bit"
+        )
+    return platform
+
+
+def dynamic_problem(elf: Elf) -> Optional[str]:
+    """Why an ELF file is no static executable; None if it is one."""
+    if elf.kind not in ("ET_EXEC", "ET_DYN"):
+        return f"it is of type {elf.kind}"
+    if elf.interpreter is not None:
+        return f"it asks for the interpreter {elf.interpreter}"
+    if elf.needed:
+        return f"it needs {', '.join(elf.needed)}"
+    return None
+
+
+def _described(name: str, origin: Origin, created: str) -> dict[str, str]:
+    """The predefined annotations (annotations.md), as far as the project states them."""
+    about = origin.metadata or Metadata(name)
+    found = {
+        "title": about.name,
+        "version": about.version,
+        "description": about.summary,
+        "licenses": about.licenses,
+        "source": about.source,
+        "url": about.home,
+        "documentation": about.documentation,
+        "revision": origin.revision,
+        "created": created,
+    }
+    return {PREDEFINED + key: value for key, value in found.items() if value is not None}
+
+
+def _settings(plan: ImagePlan, name: str, labels: dict[str, str]) -> dict[str, Any]:
+    """The ``config`` object of the configuration (config.md), and docker's Healthcheck in it.
+
+    The command is a command, and no entrypoint, unless asked for: so ``docker run IMAGE COMMAND`` can start something
+    else, as in the recipe.
+    """
+    program = f"/app/{name}"
+    environment = {"PATH": SEARCH_PATH, **({"LANG": "C.UTF-8"} if plan.locale else {}), **plan.environment}
+    settings: dict[str, Any] = {
+        "User": f"{plan.uid}:{plan.gid}",
+        "Env": [f"{key}={value}" for key, value in environment.items()],
+        "WorkingDir": plan.workdir,
+        "Labels": labels,
+    }
+    if plan.entrypoint:
+        settings["Entrypoint"] = [program]
+        if plan.arguments:
+            settings["Cmd"] = list(plan.arguments)
+    else:
+        settings["Cmd"] = [program, *plan.arguments]
+    if plan.ports:
+        settings["ExposedPorts"] = {port: {} for port in plan.ports}
+    if plan.volumes:
+        settings["Volumes"] = {volume: {} for volume in plan.volumes}
+    if plan.stop_signal is not None:
+        settings["StopSignal"] = plan.stop_signal
+    if plan.healthcheck:
+        settings["Healthcheck"] = {"Test": ["CMD", *plan.healthcheck]}
+    return settings

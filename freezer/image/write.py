@@ -1,0 +1,110 @@
+"""Writing an image: layers, configuration, manifest and index in one tar that docker, podman and the others load.
+
+The file is an OCI layout (image-layout.md) and a ``docker save`` archive at once. Its entries are sorted and bare of
+owners and times, and nothing follows its end, so that the same image is the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+from freezer import tar
+from freezer.errors import InputError
+from freezer.image import model
+from freezer.image.layer import Layer
+from freezer.image.model import Descriptor, PackedLayer, Platform
+from freezer.image.reference import Reference
+from freezer.plan import DEFAULT_EPOCH
+from freezer.workspace import replacing
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that an image is made of. ``created`` and ``created_by`` are what it says of itself, ``settings`` the
+    ``config`` object of its configuration, ``annotations`` the manifest's."""
+
+    platform: Platform
+    layers: tuple[Layer, ...]
+    settings: Mapping[str, Any]
+    annotations: Mapping[str, str]
+    names: tuple[Reference, ...]
+    created: str
+    created_by: str
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image in a file. ``image_id`` is the configuration's digest, which docker and podman call the image by;
+    ``manifest_digest`` is what registries and containerd do; sizes are in bytes."""
+
+    path: Path
+    size: int
+    image_id: str
+    manifest_digest: str
+    names: tuple[str, ...]
+    platform: str
+    layers: tuple[PackedLayer, ...]
+
+
+def write_image(recipe: Recipe, path: Path) -> ImageFile:
+    """Write an image to ``path``, in one step: until it is whole, what was there stays.
+
+    Raises InputError if a file of it cannot be read, or changes meanwhile; OutputError if it cannot be written.
+    """
+    packed = [layer.pack() for layer in recipe.layers]
+    config = model.configuration(recipe.platform, recipe.settings, packed, recipe.created, recipe.created_by)
+    config_descriptor = model.describe(config, model.CONFIG_TYPE)
+    manifest = model.manifest(config_descriptor, packed, recipe.annotations)
+    manifest_descriptor = model.describe(manifest, model.MANIFEST_TYPE)
+    listed = model.image_list(config_descriptor, packed, recipe.names)
+    contents: dict[str, Union[bytes, tuple[Layer, Descriptor]]] = {
+        "oci-layout": model.layout(),
+        "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names[0], listed),
+        "manifest.json": listed,
+        model.blob_name(config_descriptor.digest): config,
+        model.blob_name(manifest_descriptor.digest): manifest,
+    }
+    for layer, facts in zip(recipe.layers, packed):
+        contents[model.blob_name(facts.descriptor.digest)] = (layer, facts.descriptor)
+    size = 0
+    with replacing(path, mode=0o644) as out:
+        for chunk in _archive(contents):
+            out.write(chunk)
+            size += len(chunk)
+    return ImageFile(
+        path=path,
+        size=size,
+        image_id=config_descriptor.digest,
+        manifest_digest=manifest_descriptor.digest,
+        names=tuple(map(str, recipe.names)),
+        platform=str(recipe.platform),
+        layers=tuple(packed),
+    )
+
+
+def _archive(contents: Mapping[str, Union[bytes, tuple[Layer, Descriptor]]]) -> Iterator[bytes]:
+    for name, content in sorted(contents.items()):
+        size = len(content) if isinstance(content, bytes) else content[1].size
+        # The outer tar is a means of transport: its times are nobody's.
+        yield tar.header(tar.Member(name, tar.Kind.FILE, size, 0o644, 0, 0, DEFAULT_EPOCH))
+        if isinstance(content, bytes):
+            yield content
+        else:
+            yield from _unchanged(content[0].chunks(), content[1])
+        yield tar.padding(size)
+    yield tar.END
+
+
+def _unchanged(chunks: Iterable[bytes], expected: Descriptor) -> Iterator[bytes]:
+    """The chunks of a layer, which must come to what its descriptor says: its files may have changed since."""
+    hasher, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        hasher.update(chunk)
+        size += len(chunk)
+        yield chunk
+    if f"sha256:{hasher.hexdigest()}" != expected.digest or size != expected.size:
+        raise InputError("a file of the image changed while it was being read", hint="try again when it is at rest")
