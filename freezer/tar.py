@@ -12,7 +12,7 @@ import enum
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import IO, Optional, Protocol
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -101,6 +101,11 @@ class Content:
         data = self._source.exactly(wanted)
         self.left -= wanted
         return data
+
+    def skip(self, file: IO[bytes]) -> None:
+        """Pass over the content, by seeking in the ``file`` that the archive is read from."""
+        self._source.skip(self.left, file)
+        self.left = 0
 
 
 def read_members(stream: Readable, limits: Optional[Limits] = None) -> Iterator[tuple[Member, Content]]:
@@ -256,6 +261,12 @@ class _Source:
             parts.append(data)
             missing -= len(data)
         return b"".join(parts)
+
+    def skip(self, size: int, file: IO[bytes]) -> None:
+        # The last byte is read, since a seek beyond the end is no error.
+        file.seek(self.position + size - 1)
+        self.position += size - 1
+        self.exactly(1)
 
     def zeros(self, size: int) -> None:
         if any(self.exactly(size)):
