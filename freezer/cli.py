@@ -35,6 +35,12 @@ without any of them. The executable becomes /app/NAME, and the image's command.
 
 CHECK_DESCRIPTION = """\
 Prove an executable as a build does: it must be static, run in an empty root, and load all libraries it carries there.
+Or prove an image, whoever made it: it must follow the specifications, have the digests it states, meet the restricted
+Pod Security Standard, and run in its own root, read-only and without capabilities.
+"""
+
+INSPECT_DESCRIPTION = """\
+Show what an executable or an image is made of - layers, files, Python packages, libraries - and how big each is.
 """
 
 
@@ -62,12 +68,18 @@ def build_parser() -> argparse.ArgumentParser:
     for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA):
         _add_setting(image, setting)
     _add_output_options(image)
-    check = commands.add_parser("check", help="prove a static executable", description=CHECK_DESCRIPTION)
-    check.add_argument("file", metavar="FILE", help="the executable to prove")
+    check = commands.add_parser("check", help="prove a static executable or an image", description=CHECK_DESCRIPTION)
+    check.add_argument("file", metavar="FILE", help="the executable or image to prove")
     for setting in SETTINGS:
         if setting.name.startswith("smoke") or setting.name == "jobs":
             _add_setting(check, setting)
     _add_output_options(check)
+    inspect = commands.add_parser(
+        "inspect", help="show what is in a file, and how big", description=INSPECT_DESCRIPTION
+    )
+    inspect.add_argument("file", metavar="FILE", help="the executable or image to look into")
+    inspect.add_argument("--html", metavar="PATH", help="write a map of it, as a web page that needs nothing else")
+    _add_output_options(inspect)
     return parser
 
 
@@ -237,6 +249,7 @@ def _readable(text: str) -> Path:
 
 def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer import pipeline
+    from freezer.elf import is_elf
     from freezer.errors import VerificationError
     from freezer.plan import resolve_smoke
     from freezer.workspace import cache_root
@@ -244,10 +257,39 @@ def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
     log = _log(arguments)
     path = _readable(arguments.file)
     smoke = resolve_smoke({key: value for key, value in vars(arguments).items() if value is not None})
-    proof = pipeline.check(path, smoke, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
+    is_image = not is_elf(path)
+    prove: Any = pipeline.check_image if is_image else pipeline.check
+    proof = prove(path, smoke, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
     if proof.isolation is None:
-        raise VerificationError(f"{path} is static, but not proven", why=proof.outcome)
+        how = "follows the rules" if is_image else "is static"
+        raise VerificationError(f"{path} {how}, but is not proven", why=proof.outcome)
     print(json.dumps(dataclasses.asdict(proof)) if arguments.json else path)
+    sys.stdout.flush()
+    return ExitStatus.DONE
+
+
+def _inspect(arguments: argparse.Namespace, _rest: list[str]) -> int:
+    import shutil
+
+    from freezer import pipeline
+    from freezer.inspect.table import render_table
+    from freezer.inspect.treemap import render_html
+    from freezer.workspace import cache_root, check_target, replacing
+
+    target = Path(os.path.abspath(arguments.html)) if arguments.html is not None else None
+    if target is not None:
+        check_target(target)
+    report = pipeline.inspect_file(_readable(arguments.file), cache=cache_root(), log=_log(arguments))
+    if target is not None:
+        with replacing(target, mode=0o644) as out:
+            out.write(render_html(report).encode("utf-8"))
+    if arguments.json:
+        print(json.dumps(report.as_json()))
+    elif target is not None:
+        print(target)
+    else:
+        terminal = sys.stdout.isatty()
+        print(render_table(report, shutil.get_terminal_size((100, 24)).columns, color=terminal), end="")
     sys.stdout.flush()
     return ExitStatus.DONE
 
@@ -260,4 +302,4 @@ def _log(arguments: argparse.Namespace) -> Any:
     return Log(Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL)
 
 
-COMMANDS = {"build": _build, "image": _image, "check": _check}
+COMMANDS = {"build": _build, "image": _image, "check": _check, "inspect": _inspect}

@@ -5,7 +5,9 @@ Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> S
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -18,7 +20,10 @@ from freezer.freeze import Added, FrozenApp, freeze
 from freezer.image import make
 from freezer.image.make import Origin
 from freezer.image.plan import ImagePlan
+from freezer.image.prove import ImageProof, prove_image
 from freezer.image.write import ImageFile
+from freezer.inspect.image import inspect
+from freezer.inspect.report import Report
 from freezer.interpreter import locate_interpreter, probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
@@ -176,13 +181,33 @@ def describe_closed(closed: ClosedApp) -> str:
 
 def check(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> Proof:
     """Prove an executable that exists already, made by freezer or not. Raises as ``verify`` does."""
-    with workspace(cache, "check", keep=False) as space:
+    with reading(path, "check", cache) as space, log.step("verify") as step:
+        proof = verify(path, smoke, jobs=jobs, log=log, space=space, step=step)
+        step.result = proof.outcome
+    return proof
+
+
+def check_image(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> ImageProof:
+    """Prove an image, made by freezer or not. Raises as ``prove_image`` does."""
+    with reading(path, "check", cache) as space, log.step("verify") as step:
+        proof = prove_image(path, smoke, jobs=jobs, log=log, space=space, step=step)
+        step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
+    return proof
+
+
+def inspect_file(path: Path, *, cache: Path, log: Log) -> Report:
+    """Look into an executable or an image. Raises as ``inspect`` does."""
+    with reading(path, "inspect", cache) as space:
+        return inspect(path, log=log, space=space)
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str, cache: Path) -> Iterator[Workspace]:
+    """A place to work in while looking at ``path``. Raises OutputError if that is too small."""
+    with workspace(cache, what, keep=False) as space:
         try:
-            with log.step("verify") as step:
-                proof = verify(path, smoke, jobs=jobs, log=log, space=space, step=step)
-                step.result = proof.outcome
+            yield space
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise full_disk(error, space.work) from error
-            raise OutputError(f"cannot check {path}: {error.strerror}", why=str(error)) from error
-        return proof
+            raise OutputError(f"cannot {what} {path}: {error.strerror}", why=str(error)) from error

@@ -156,13 +156,22 @@ def _parse(block: bytes) -> tarfile.TarInfo:
     return info
 
 
+def _number(pending: dict[str, str], key: str, otherwise: int) -> int:
+    """A number of a pax header. int() alone takes signs, spaces and other scripts' digits, which readers differ in."""
+    text = pending.get(key)
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{key} {text!r}")
+    return int(text)
+
+
 def _member(info: tarfile.TarInfo, pending: dict[str, str], position: int) -> Member:
     if any(key.startswith("GNU.sparse.") for key in pending):
         raise DamagedTar("a sparse file")
-    size = info.size
     try:
-        size = int(pending.get("size", size))
-        uid, gid = int(pending.get("uid", info.uid)), int(pending.get("gid", info.gid))
+        size = _number(pending, "size", info.size)
+        uid, gid = _number(pending, "uid", info.uid), _number(pending, "gid", info.gid)
         mtime = int(float(pending.get("mtime", info.mtime)))
         kind = Kind.FILE if info.type in FILES else Kind(info.type)
     except (ValueError, OverflowError) as error:
@@ -206,9 +215,14 @@ def _extend(pending: dict[str, str], info: tarfile.TarInfo, source: _Source) -> 
             raise DamagedTar("a global header that renames entries")
         return
     if info.type == tarfile.XHDTYPE:
-        pending.update(_pax_records(data))
+        records = _pax_records(data)
+        if set(records) & set(pending):
+            raise DamagedTar("an entry with two extended headers that differ")
+        pending.update(records)
         return
     key = "path" if info.type == tarfile.GNUTYPE_LONGNAME else "linkpath"
+    if key in pending:
+        raise DamagedTar("an entry with two names")
     pending[key] = data.rstrip(b"\0").decode("utf-8", "surrogateescape")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -87,52 +88,58 @@ def verify(path: Path, smoke: Smoke, *, jobs: int, log: Log, space: Workspace, s
     elf = check_static(path)
     if elf.machine != read_elf(Path(tools.own_python()).resolve()).machine:
         return Proof(None, f"not run: it is made for {elf.machine}", None, 0)
-    bundle: Optional[Path] = space.work / "unpacked"
-    if not unpack_bundle(path, space.work / "unpacked"):
-        bundle = None
-    if bundle is not None:
-        _unpack_onefile(bundle, log=log, space=space)
-    known = _known_missing(bundle)
-    loads = _loads(bundle) if bundle is not None else []
-    reply = _run_sandbox(path, smoke, bundle, loads, jobs=jobs, log=log, space=space, step=step)
+    bundle = open_bundle(path, log=log, space=space)
+    run = {
+        "argv": [f"/app/{path.name}", *(smoke.arguments or ())],
+        "env": {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+        "timeout": float(smoke.timeout),
+        "trace_maps": True,
+    }
+    request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": [run]}
+    reply = run_sandbox(request, bundle, log=log, space=space, step=step)
     if "error" in reply:
         return Proof(None, f"not run: {reply['error']}: {reply['reason']}", None, 0)
-    _judge_loads(reply["loads"], known, path.name)
+    judge_loads(reply["loads"], bundle, path.name)
     run = reply["runs"][0]
     outcome = judge_run(run, smoke, path.name)
     first = run.get("first_output")
     return Proof(
-        reply["isolation"], outcome, run["seconds"] if first is None else first, len(loads), tuple(reply["notes"])
+        reply["isolation"],
+        outcome,
+        run["seconds"] if first is None else first,
+        len(bundle.loads),
+        tuple(reply["notes"]),
     )
 
 
-def _run_sandbox(
-    path: Path,
-    smoke: Smoke,
-    bundle: Optional[Path],
-    loads: list[dict[str, Any]],
-    *,
-    jobs: int,
-    log: Log,
-    space: Workspace,
-    step: Optional[Step],
+@dataclass(frozen=True)
+class Bundle:
+    """The unpacked bundle of an executable, if it has one: the libraries to load, as the sandbox is asked to, and those
+    that the build environment lacked as well."""
+
+    folder: Optional[Path]
+    loads: tuple[dict[str, Any], ...]
+    known_missing: frozenset[str]
+
+
+def open_bundle(path: Path, *, log: Log, space: Workspace) -> Bundle:
+    """Unpack the bundle of an executable. Raises InputError for a damaged one."""
+    folder = space.work / "unpacked"
+    if not unpack_bundle(path, folder):
+        return Bundle(None, (), frozenset())
+    _unpack_onefile(folder, log=log, space=space)
+    return Bundle(folder, tuple(_loads(folder)), _known_missing(folder))
+
+
+def run_sandbox(
+    wanted: Mapping[str, Any], bundle: Bundle, *, log: Log, space: Workspace, step: Optional[Step]
 ) -> dict[str, Any]:
+    """Have the sandbox do what is ``wanted`` of it, and load the bundle's libraries (see ``sandbox.protocol``)."""
     request = {
+        **wanted,
         "root": str(space.folder("root")),
-        "binary": str(path),
-        "name": path.name,
-        "bundle": str(bundle) if bundle is not None else None,
-        "uid": UNPRIVILEGED,
-        "jobs": jobs,
-        "runs": [
-            {
-                "argv": [f"/app/{path.name}", *(smoke.arguments or ())],
-                "env": {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-                "timeout": float(smoke.timeout),
-                "trace_maps": True,
-            }
-        ],
-        "loads": loads,
+        "bundle": str(bundle.folder) if bundle.folder is not None else None,
+        "loads": list(bundle.loads),
         "progress_fd": 2 if step is not None else None,
     }
 
@@ -160,9 +167,9 @@ def _run_sandbox(
     return reply
 
 
-def _known_missing(bundle: Optional[Path]) -> frozenset[str]:
+def _known_missing(bundle: Path) -> frozenset[str]:
     """The libraries that the build environment lacked as well, from the note that the linker left in the bundle."""
-    if bundle is None or not (bundle / MANIFEST).is_file():
+    if not (bundle / MANIFEST).is_file():
         return frozenset()
     try:
         content = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
@@ -212,7 +219,9 @@ def _unpack_onefile(bundle: Path, *, log: Log, space: Workspace) -> None:
     )
 
 
-def _judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -> None:
+def judge_loads(loads: list[dict[str, Any]], bundle: Bundle, name: str) -> None:
+    """Raise VerificationError if a library of a bundle cannot be loaded from the bundle alone."""
+    known = bundle.known_missing
     problems = []
     for load in loads:
         file = load["file"].replace("/bundle/", "", 1)
@@ -235,15 +244,16 @@ def _judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) 
         )
 
 
-def judge_run(run: dict[str, Any], smoke: Smoke, name: str) -> str:
-    """Decide about one run in the empty root; the result says what happened in a few words.
+def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, ...] = INSIDE) -> str:
+    """Decide about one run in the empty root; the result says what happened in a few words. ``places`` are where it
+    may map files from.
 
     Raises VerificationError.
     """
     said = (run.get("stderr") or "") + (run.get("stdout") or "")
     if run.get("exec_error"):
         raise VerificationError(f"{name} cannot be started in an empty root", why=run["exec_error"])
-    strangers = [path for path in run["mapped"] if not path.startswith(INSIDE)]
+    strangers = [path for path in run["mapped"] if not path.startswith(places)]
     if strangers:
         raise VerificationError(f"{name} uses files outside its bundle", why="\n".join(strangers))
     status, signal = run["status"], run["signal"]

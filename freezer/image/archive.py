@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import posixpath
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +24,13 @@ from freezer.image.model import INDEX_TYPE, blob_name
 CHUNK = 1 << 20
 MAX_DOCUMENT = 4 << 20
 """Bytes of a manifest that registries accept at most; configurations are smaller in practice."""
+MAX_LAYER = 64 << 30
+"""Bytes of a layer unpacked; a thousandth of it may be enough to state them."""
 MAX_NESTING = 4
+ZSTD_STEP = 1 << 10
+"""Bytes given to the decompressor at a time: it answers with all that they stand for, 128 KiB for 4 at worst."""
+MAX_IMAGES = 1000
+"""Descriptors in all indexes together: nested ones multiply."""
 OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)
 INDEX_TYPES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json")
 COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
@@ -59,6 +66,7 @@ class ImageArchive:
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self.path = path
         self._file = file
+        self._described = 0
         self.members = self._index()
         self.is_layout = "oci-layout" in self.members or "index.json" in self.members
         self.listed = self._listed()
@@ -159,6 +167,9 @@ class ImageArchive:
             raise self.wrong("its indexes are nested too deep")
         for item in _objects(index, "manifests"):
             digest = str(item.get("digest"))
+            self._described += 1
+            if self._described > MAX_IMAGES:
+                raise self.wrong(f"its indexes have more than {MAX_IMAGES} entries")
             if str(item.get("mediaType")) in INDEX_TYPES:
                 yield from self._nested(self.blob(digest), depth + 1)
                 continue
@@ -209,14 +220,22 @@ class ImageArchive:
         return Image(manifest_digest, config_digest, config, names, blobs, manifest)
 
     def layer_chunks(self, blob: Blob) -> Iterator[bytes]:
-        """A layer as a tar: decompressed, and not followed by anything else."""
+        """A layer as a tar: decompressed, not followed by anything else, and no larger than any image should be."""
         start = next(self.chunks(blob.name), b"")
         if start.startswith(b"\x1f\x8b"):
-            yield from self._gunzipped(blob.name)
-        elif start.startswith(b"\x28\xb5\x2f\xfd") or start[1:4] == b"\x2a\x4d\x18":
-            yield from self._unzstd(blob.name)
+            chunks = self._gunzipped(blob.name)
+        elif start.startswith(b"\x28\xb5\x2f\xfd") or re.match(rb"[\x50-\x5f]\x2a\x4d\x18", start):
+            chunks = self._unzstd(blob.name)
+        elif any(start.startswith(magic) for magic in COMPRESSED):
+            raise self.wrong(f"{blob.name} is compressed in a way that layers are not")
         else:
-            yield from self.chunks(blob.name)
+            chunks = self.chunks(blob.name)
+        total = 0
+        for chunk in chunks:
+            total += len(chunk)
+            if total > MAX_LAYER:
+                raise self.wrong(f"{blob.name} has more than {MAX_LAYER} bytes unpacked")
+            yield chunk
 
     def _gunzipped(self, name: str) -> Iterator[bytes]:
         stream = zlib.decompressobj(31)
@@ -236,13 +255,21 @@ class ImageArchive:
     def _unzstd(self, name: str) -> Iterator[bytes]:
         import zstandard
 
-        source: Any = _Chunks(self.chunks(name))
+        # Frame by frame, since a reader across frames takes a stream that is cut off for one that ends.
+        stream = zstandard.ZstdDecompressor().decompressobj()
         try:
-            reader = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True)
-            while data := reader.read(CHUNK):
-                yield data
+            for chunk in self.chunks(name):
+                for at in range(0, len(chunk), ZSTD_STEP):
+                    data = chunk[at : at + ZSTD_STEP]
+                    while data:
+                        if stream.eof:
+                            stream = zstandard.ZstdDecompressor().decompressobj()
+                        yield stream.decompress(data)
+                        data = stream.unused_data if stream.eof else b""
         except zstandard.ZstdError as error:
             raise self.wrong(f"{name}: {error}") from error
+        if not stream.eof:
+            raise self.wrong(f"{name} ends too early")
 
     def layer_members(self, blob: Blob) -> Iterator[tuple[tar.Member, tar.Content]]:
         """The entries of a layer, each with its content. Raises InputError for a damaged one."""
@@ -274,19 +301,20 @@ class _Chunks:
 def open_image(path: Path) -> Iterator[ImageArchive]:
     """Open an image tar. Raises InputError if it is none, is damaged, or reaches out of itself."""
     try:
-        with open(path, "rb") as file:
-            start = file.read(6)
-            file.seek(0)
-            for magic, name in COMPRESSED.items():
-                if start.startswith(magic):
-                    raise InputError(
-                        f"{path} is compressed as a whole",
-                        why=f"it is a {name} file; ctr, crane and oras refuse images like that",
-                        hint=f"decompress it first, with {name} -d",
-                    )
-            yield ImageArchive(path, file)
+        file = open(path, "rb")  # noqa: SIM115 - errors of what is done with it are not of opening it
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+    with file:
+        start = file.read(6)
+        file.seek(0)
+        for magic, name in COMPRESSED.items():
+            if start.startswith(magic):
+                raise InputError(
+                    f"{path} is compressed as a whole",
+                    why=f"it is a {name} file; ctr, crane and oras refuse images like that",
+                    hint=f"decompress it first, with {name} -d",
+                )
+        yield ImageArchive(path, file)
 
 
 def inside(name: str) -> Optional[str]:

@@ -112,6 +112,7 @@ def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) 
         os.dup2(source, target)
     os.write(told, struct.pack("d", time.monotonic()))
     try:
+        os.chdir(run.get("cwd", "/"))
         os.execve(run["argv"][0], run["argv"], run["env"])
     except OSError as error:
         os.write(told, f"{errno.errorcode.get(error.errno or 0)}: {error.strerror}".encode())

@@ -78,7 +78,7 @@ def enter_namespaces(cell: Cell) -> None:
     libc("unshare", "create namespaces", flags | (0 if cell.real_root else CLONE_NEWUSER))
     if cell.real_root:
         return
-    lines = {"setgroups": "deny", "gid_map": f"{cell.uid} {gid} 1", "uid_map": f"{cell.uid} {uid} 1"}
+    lines = {"setgroups": "deny", "gid_map": f"{cell.gid} {gid} 1", "uid_map": f"{cell.uid} {uid} 1"}
     for name, line in lines.items():
         try:
             with open(f"/proc/self/{name}", "w") as stream:

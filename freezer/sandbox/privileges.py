@@ -40,7 +40,7 @@ def drop_privileges(cell: Cell) -> None:
             break  # past the last capability of this kernel
     if cell.real_root:
         os.setgroups([])
-        os.setresgid(cell.uid, cell.uid, cell.uid)
+        os.setresgid(cell.gid, cell.gid, cell.gid)
         os.setresuid(cell.uid, cell.uid, cell.uid)
     libc("capset", "drop capabilities", struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24))
     libc("prctl", "set no_new_privs", PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))

@@ -21,7 +21,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent()
     request = json.loads(sys.stdin.buffer.read())
-    for path in (request["root"], request["binary"], *filter(None, [request["bundle"]])):
+    for path in filter(None, [request["root"], request["binary"], request["bundle"], request.get("rootfs")]):
         os.stat(path)  # a wrong path is the caller's bug, and must not look like a refused mount below
     seal_descriptors()
     try:
@@ -36,13 +36,15 @@ def answer(request: Message) -> Message:
     """Do the runs, each in a fresh cell, then all the loads in one cell that has the bundle too."""
     uid = int(request["uid"])
     real_root = can_isolate_as_root(uid)
-    cell = Cell(request["root"], request["binary"], request["name"], None, uid, real_root)
+    gid = int(request.get("gid", uid))
+    rootfs = request.get("rootfs")
+    cell = Cell(request["root"], request["binary"], request["name"], None, uid, gid, real_root, rootfs)
     notes: list[str] = []
     runs = [in_cell(cell, partial(run_application, run, cell), notes) for run in request["runs"]]
     loads: list[Message] = []
     if request["loads"]:
         jobs = max(1, int(request.get("jobs") or os.cpu_count() or 1))
-        stocked = cell._replace(bundle=request["bundle"])
+        stocked = cell._replace(bundle=request["bundle"], rootfs=None)
         tracing = partial(trace_loads, request["loads"], stocked, jobs, request["progress_fd"])
         loads = in_cell(stocked, tracing, notes)
     isolation = "root" if real_root else "user namespace"

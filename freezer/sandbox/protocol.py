@@ -3,11 +3,13 @@
 The request, on stdin; all paths are absolute::
 
     root         an empty directory of the host to mount on
-    binary       the file that becomes /app/NAME
+    binary       the file that becomes /app/NAME; null where there is a rootfs and nothing to load
+    rootfs       a directory that is the root of the runs, read-only, instead of an empty one (optional)
     name         that NAME
     bundle       a directory that becomes /bundle for the loads, or null
-    uid          the user and group that everything runs as
-    runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files}]
+    uid          the user that everything runs as
+    gid          its group (optional: as the user)
+    runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files, cwd (optional: "/")}]
     loads        [{loader, library_path: [], preload: [], file}], as paths in the root
     jobs         how many loads to do at once (optional: one for each CPU)
     progress_fd  a descriptor that gets lines "DONE TOTAL" about the loads, or null
@@ -36,8 +38,10 @@ class Cell(NamedTuple):
     """What an empty root is made of; all paths are the host's."""
 
     root: str
-    binary: str
+    binary: str | None
     name: str
     bundle: str | None
     uid: int
+    gid: int
     real_root: bool
+    rootfs: str | None = None

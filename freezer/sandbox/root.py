@@ -27,18 +27,17 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def build_root(cell: Cell) -> list[str]:
-    """Make ``/`` an empty root; return notes about what this host does not let us provide."""
+    """Make ``/`` an empty root, or the cell's; return notes about what this host does not let us provide."""
     notes: list[str] = []
     root = cell.root
     keep_mounts_private()
-    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    for name in ("app", "dev", "proc", "tmp"):
-        os.mkdir(f"{root}/{name}")
-    bind_file(cell.binary, f"{root}/app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
-    if cell.bundle is not None:
-        os.mkdir(f"{root}/bundle")
-        bind(cell.bundle, f"{root}/bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
-    mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    if cell.rootfs is not None:
+        bind(cell.rootfs, root, MS_RDONLY | MS_NOSUID | MS_NODEV)
+    else:
+        furnish(cell, root)
+    # An image without /tmp gets none. A link there would lead out, as this is not the root yet.
+    if os.path.isdir(f"{root}/tmp") and not os.path.islink(f"{root}/tmp"):
+        mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     try:
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except IsolationError as error:  # a container masks parts of its /proc, and the kernel keeps it so
@@ -48,6 +47,18 @@ def build_root(cell: Cell) -> list[str]:
     notes += enter_root(root)
     notes += raise_loopback()
     return notes
+
+
+def furnish(cell: Cell, root: str) -> None:
+    """Make an empty root with the binary, and the bundle if there is one."""
+    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    for name in ("app", "dev", "proc", "tmp"):
+        os.mkdir(f"{root}/{name}")
+    if cell.binary is not None:
+        bind_file(cell.binary, f"{root}/app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    if cell.bundle is not None:
+        os.mkdir(f"{root}/bundle")
+        bind(cell.bundle, f"{root}/bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def keep_mounts_private() -> None:

@@ -27,7 +27,7 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 MANUAL = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
 TEMPLATES = sorted((CHECKOUT / "packaging" / "ci").glob("*.yml"))
 OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
-OTHER_OPTIONS = {"-h", "--help", "--image", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
+OTHER_OPTIONS = {"-h", "--help", "--html", "--image", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
 
 
 def blocks(kind: str) -> list[str]:

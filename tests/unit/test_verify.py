@@ -165,7 +165,7 @@ def load(libraries: dict[str, Optional[str]], *problems: str) -> dict[str, Any]:
 )
 def test_loads_that_fail(one: dict[str, Any], words: str) -> None:
     with pytest.raises(VerificationError, match="app is not complete") as caught:
-        module._judge_loads([one, one], frozenset(), "app")
+        module.judge_loads([one, one], module.Bundle(None, (), frozenset()), "app")
     assert caught.value.why == words
 
 
@@ -178,11 +178,11 @@ def test_loads_that_fail(one: dict[str, Any], words: str) -> None:
     ],
 )
 def test_loads_that_are_fine(one: dict[str, Any]) -> None:
-    module._judge_loads([one], frozenset({"libknown.so.1"}), "app")
+    module.judge_loads([one], module.Bundle(None, (), frozenset({"libknown.so.1"})), "app")
 
 
 def test_manifest(tmp_path: Path) -> None:
-    assert module._known_missing(None) == module._known_missing(tmp_path) == frozenset()
+    assert module._known_missing(tmp_path) == frozenset()
     (tmp_path / MANIFEST).write_text(json.dumps({"missing_libraries": ["a.so", "b.so"]}))
     assert module._known_missing(tmp_path) == {"a.so", "b.so"}
     for text in ("", "[]", "{}", '{"missing_libraries": 3}'):

@@ -1,0 +1,184 @@
+"""The inside of an executable: staticx's archive, and in it the archive of PyInstaller's program.
+
+Nothing of either is trusted: the first is unpacked as ``unpack`` does, the second is read in a process of its own. The
+sizes add up: each archive's items are its entries, and what is left of it - start-up code, tables of contents - is an
+item too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer import tools
+from freezer.drivers import DRIVERS, MANIFEST
+from freezer.elf import NotElf, read_elf
+from freezer.errors import InputError
+from freezer.inspect.grouping import Names, names_of
+from freezer.inspect.report import APPLICATION, RUNTIME, Item
+from freezer.log import Log
+from freezer.unpack import find_archive, unpack_bundle
+from freezer.workspace import Workspace, remove_tree
+
+CONTENTS = "_internal"
+"""The directory of the application's files beside its program (PyInstaller's ``contents_directory``)."""
+
+TABLE = "table of contents"
+
+FILES = "bxn"
+"""PyInstaller's type codes of binaries, data and links: what a one-file program unpacks."""
+
+
+def inspect_executable(path: Path, *, log: Log, space: Workspace, name: Optional[str] = None) -> tuple[Item, ...]:
+    """The items in an executable, sorted by path; the file itself if it is neither staticx's nor PyInstaller's.
+
+    ``name`` is what the file is called where it comes from. The items of an executable of staticx add up to the bytes
+    of the files it unpacks and of its start-up program. Raises InputError for a damaged file.
+    """
+    place = find_archive(path)
+    if place is None:
+        listing = _list_archive(path, log=log, space=space)
+        items = list(_program(name or path.name, path.stat().st_size, listing, ()))
+    else:
+        folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=space.work))
+        try:
+            unpack_bundle(path, folder / "bundle")
+            items = list(_bundle(folder / "bundle", log=log, space=space))
+        finally:
+            remove_tree(folder)
+        items.append(Item(".staticx.start", path.stat().st_size - place[1], "staticx", RUNTIME))
+    return tuple(sorted(items, key=lambda item: (item.path, item.size)))
+
+
+def architecture(path: Path) -> str:
+    """The machine an ELF file is made for, as ``uname -m`` has it. Raises InputError if it is damaged."""
+    try:
+        elf = read_elf(path)
+    except NotElf as error:
+        raise InputError(f"{path} is no executable", why=str(error)) from error
+    return {"EM_386": "i686"}.get(elf.machine, elf.machine.replace("EM_", "").lower())
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The archive of a program of PyInstaller: where it starts and ends in the file, its entries with their type codes
+    and packed lengths, and the modules in those that are archives of modules; all in bytes."""
+
+    start: int
+    end: int
+    entries: tuple[tuple[str, str, int], ...]
+    modules: dict[str, tuple[tuple[str, int], ...]]
+
+    def module_names(self) -> Iterator[str]:
+        """The full names of all modules."""
+        return (name for part in self.modules.values() for name, _ in part)
+
+
+def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
+    """The reply of the driver about a program of ``size`` bytes; None if that has no archive.
+
+    Raises InputError if the parts do not fit into the whole.
+    """
+    reply = json.loads(text)
+    if reply is None:
+        return None
+    entries = tuple((str(entry), str(kind), int(length)) for entry, kind, length in reply["entries"])
+    modules = {
+        str(archive): tuple((str(module), int(length)) for module, length in part)
+        for archive, part in reply["modules"].items()
+    }
+    listing = Listing(int(reply["start"]), int(reply["end"]), entries, modules)
+    room = {entry: length for entry, _, length in entries}
+    fits = (
+        0 <= listing.start <= listing.end <= size
+        and sum(length for _, _, length in entries) <= listing.end - listing.start
+        and all(sum(length for _, length in part) <= room[archive] for archive, part in modules.items())
+        and all(length >= 0 for _, _, length in entries)
+        and all(length >= 0 for part in modules.values() for _, length in part)
+    )
+    if not fits:
+        raise InputError(f"the archive in {name} is damaged", why="its entries do not fit into it")
+    return listing
+
+
+def _bundle(bundle: Path, *, log: Log, space: Workspace) -> Iterator[Item]:
+    files: dict[str, int] = {}
+    for directory, _, names in os.walk(bundle):
+        for name in names:
+            place = os.path.join(directory, name)
+            if not os.path.islink(place):
+                files[os.path.relpath(place, bundle)] = os.path.getsize(place)
+    start = bundle / ".staticx.prog"
+    program = os.path.relpath(start.resolve(), bundle.resolve()) if start.is_file() else ""
+    listing = _list_archive(bundle / program, log=log, space=space) if program in files else None
+    inside = {name: name[len(CONTENTS) + 1 :] for name in files if name.startswith(f"{CONTENTS}/")}
+    modules = listing.module_names() if listing is not None else ()
+    known = names_of(os.path.basename(program), modules, inside.values())
+    for name, size in files.items():
+        if name == program:
+            yield from _program(name, size, listing, inside.values())
+        elif name in inside:
+            yield Item(name, size, *known.file(inside[name]))
+        elif name == MANIFEST:
+            yield Item(name, size, "freezer", RUNTIME)
+        elif name.startswith(".staticx.") or name == "libnssfix.so":
+            # staticx's answer to a host whose name services load libraries; no application asks for it.
+            yield Item(name, size, "staticx", RUNTIME)
+        else:
+            yield Item(name, size, *known.file(name))
+
+
+def _program(name: str, size: int, listing: Optional[Listing], beside: Iterable[str]) -> Iterator[Item]:
+    """The items in a program of PyInstaller, or the file as it is; they add up to its ``size``.
+
+    ``beside`` are the files of the application that lie beside the program; those of a one-file program are in it.
+    """
+    if listing is None:
+        yield Item(name, size, os.path.basename(name), APPLICATION)
+        return
+    contents = [entry for entry, kind, _ in listing.entries if kind in FILES]
+    names = names_of(os.path.basename(name), listing.module_names(), [*beside, *contents])
+    length = listing.end - listing.start
+    yield Item(f"{name}/bootloader", size - length, "PyInstaller", RUNTIME)
+    packed = sum(each for _, _, each in listing.entries)
+    yield Item(f"{name}/{TABLE}", length - packed, "PyInstaller", RUNTIME)
+    for entry, kind, length in listing.entries:
+        if entry in listing.modules:
+            part = listing.modules[entry]
+            rest = length - sum(each for _, each in part)
+            yield Item(f"{name}/{entry}/{TABLE}", rest, "PyInstaller", RUNTIME)
+            for module, each in part:
+                yield Item(f"{name}/{entry}/{module}", each, *names.module(module))
+        else:
+            yield Item(f"{name}/{entry}", length, *_entry(entry, kind, names))
+
+
+def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
+    """The (group, kind) of an entry of PyInstaller's archive by its type code."""
+    if kind in FILES:
+        return names.file(name)
+    if kind in "mMl":
+        return "PyInstaller", RUNTIME
+    group, what = names.module(name)
+    return (group, what) if what == RUNTIME else (names.program, APPLICATION)
+
+
+def _list_archive(program: Path, *, log: Log, space: Workspace) -> Optional[Listing]:
+    done = tools.run(
+        [tools.own_python(), "-s", DRIVERS / "list_archive.py"],
+        log=log,
+        build_log=space.build_log,
+        what=f"read the archive in {program.name}",
+        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=0),
+        cwd=space.work,
+        stdin=json.dumps({"program": os.path.abspath(program)}),
+        hold=space.held,
+        capture=True,
+        error=InputError,
+    )
+    return parse_listing(done.stdout, program.stat().st_size, program.name)

@@ -1,0 +1,141 @@
+"""The inside of an image, and of the executables in it; ``inspect`` takes any file."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from freezer import tar
+from freezer.elf import ELF_MAGIC, is_elf
+from freezer.errors import InputError
+from freezer.image.archive import Image, open_image
+from freezer.image.contents import PLACES
+from freezer.inspect.executable import architecture, inspect_executable
+from freezer.inspect.report import DATA, FILE, Item, Layer, Report, Settings
+from freezer.log import Log
+from freezer.provisions import PROVISIONS
+from freezer.unpack import find_archive
+from freezer.workspace import CHUNK, Workspace
+
+WHITEOUT = ".wh."
+"""What marks an entry that removes one of a lower layer (layer.md of the OCI image specification)."""
+
+
+def inspect(path: Path, *, log: Log, space: Workspace) -> Report:
+    """What is in an executable or an image. Raises InputError for what is neither, or damaged."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is no regular file")
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+    if not is_elf(path):
+        return inspect_image(path, log=log, space=space)
+    items = inspect_executable(path, log=log, space=space)
+    return Report(str(path), "executable", status.st_size, architecture(path), items)
+
+
+def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
+    """What is in an image; of several in one file, the first. Raises InputError if it is damaged."""
+    with open_image(path) as archive:
+        image = archive.images[0]
+        if len(archive.images) > 1:
+            log.warning(f"{path} has {len(archive.images)} images; this is the first of them")
+        items: list[Item] = []
+        layers: list[Layer] = []
+        for blob in image.layers:
+            files = unpacked = 0
+            for member, content in archive.layer_members(blob):
+                name = posixpath.normpath(member.name).lstrip("/")
+                if member.kind is not tar.Kind.FILE or posixpath.basename(name).startswith(WHITEOUT):
+                    continue
+                files += 1
+                unpacked += member.size
+                try:
+                    items += _file(name, member, content, log=log, space=space)
+                except tar.DamagedTar as error:
+                    raise InputError(f"{path} is damaged", why=f"in {name!r}: {error}") from error
+            layers.append(Layer(blob.digest or "", blob.diff_id or "", blob.size, unpacked, files))
+    return Report(
+        path=str(path),
+        kind="image",
+        size=path.stat().st_size,
+        architecture=_architecture(image),
+        items=tuple(items),
+        image_id=image.config_digest,
+        manifest_digest=image.manifest_digest or "",
+        names=tuple(str(name) for name in image.names),
+        settings=_settings(image.config),
+        layers=tuple(layers),
+    )
+
+
+def _file(name: str, member: tar.Member, content: tar.Content, *, log: Log, space: Workspace) -> Iterator[Item]:
+    """A file of a layer as one item, or what is inside it."""
+    start = content.read(len(ELF_MAGIC))
+    if start == ELF_MAGIC:
+        with tempfile.NamedTemporaryFile(prefix="inspect-", dir=space.work) as copy:
+            copy.write(start)
+            while data := content.read(CHUNK):
+                copy.write(data)
+            copy.flush()
+            executable = Path(copy.name)
+            if _has_inside(name, member, executable):
+                base = posixpath.basename(name)
+                for item in inspect_executable(executable, log=log, space=space, name=base):
+                    inner = item.path.removeprefix(f"{base}/")
+                    yield dataclasses.replace(item, path=name if inner == base else f"{name}//{inner}")
+                return
+    yield Item(name, member.size, *_group(name))
+
+
+def _group(name: str) -> tuple[str, str]:
+    """The (group, kind) of a file of an image: what freezer puts there for an empty root, or its directory."""
+    names = {item.option: item.name for item in PROVISIONS}
+    for option, (place, _, _) in PLACES.items():
+        if name == place or name.startswith(f"{place}/"):
+            return names[option], DATA
+    return "/".join(name.split("/")[:-1][:2]) or "/", FILE
+
+
+def _has_inside(name: str, member: tar.Member, path: Path) -> bool:
+    try:
+        return find_archive(path) is not None or (name.startswith("app/") and member.mode & 0o100 != 0)
+    except InputError:
+        # An image may well have damaged files; they have no inside.
+        return False
+
+
+def _architecture(image: Image) -> str:
+    parts = (image.config.get("architecture"), image.config.get("variant"))
+    return "/".join(str(part) for part in parts if part)
+
+
+def _settings(config: dict[str, Any]) -> Settings:
+    fields = config.get("config")
+    fields = fields if isinstance(fields, dict) else {}
+
+    def strings(key: str) -> tuple[str, ...]:
+        value = fields.get(key)
+        return tuple(str(item) for item in value) if isinstance(value, (list, dict)) else ()
+
+    labels = fields.get("Labels")
+    return Settings(
+        user=str(fields.get("User") or ""),
+        entrypoint=strings("Entrypoint"),
+        command=strings("Cmd"),
+        environment=strings("Env"),
+        working_directory=str(fields.get("WorkingDir") or ""),
+        ports=tuple(sorted(strings("ExposedPorts"))),
+        volumes=tuple(sorted(strings("Volumes"))),
+        labels=tuple(sorted((str(key), str(value)) for key, value in labels.items()))
+        if isinstance(labels, dict)
+        else (),
+    )

@@ -1,0 +1,123 @@
+"""A report as text for a terminal."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from typing import TYPE_CHECKING
+
+from freezer.inspect.report import Group, Report, printable
+from freezer.log import human_size
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod
+
+GROUPS = 25
+FILES = 15
+BAR = 16
+"""Cells of a full bar."""
+NAMES = frozenset({"digest", "kind", "group", "file"})
+"""The columns that may be cut off."""
+
+
+def render_table(report: Report, width: int, *, color: bool = False) -> str:
+    """The report in lines of at most ``width`` cells, the last one ended; with colour codes if ``color`` is set."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=max(width, 40),
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        # Whatever the variables of the environment say: the width is the caller's.
+        _environ={},
+    )
+
+    def text(value: str, style: str = "") -> Text:
+        return Text(printable(value), style=style, overflow="ellipsis", no_wrap=True)
+
+    def table(title: str, *columns: str) -> Table:
+        made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+        for name in columns:
+            # rich narrows columns that may wrap first: the names, which are cut off in a cell rather than wrapped.
+            is_name = name in NAMES
+            justify: JustifyMethod = "left" if is_name or name == "" else "right"
+            made.add_column(name, justify=justify, no_wrap=not is_name, overflow="ellipsis", header_style="dim")
+        return made
+
+    head = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    head.add_column(no_wrap=True, style="dim")
+    head.add_column(overflow="fold")
+    for name, value in describe(report):
+        head.add_row(name, Text(printable(value), overflow="fold"))
+    console.print(head)
+
+    if report.layers:
+        made = table("\nLayers", "digest", "size", "unpacked", "files")
+        for layer in report.layers:
+            made.add_row(
+                text(layer.digest or layer.diff_id),
+                human_size(layer.size),
+                human_size(layer.unpacked),
+                str(layer.files),
+            )
+        console.print(made)
+
+    whole = report.unpacked
+    made = table("\nKinds", "kind", "size", "share", "", "files")
+    for sums in report.kinds():
+        made.add_row(text(sums.kind), *_sizes(sums, whole))
+    console.print(made)
+
+    groups = report.groups()
+    title = "\nGroups" if len(groups) <= GROUPS else f"\nThe {GROUPS} largest of {len(groups)} groups"
+    made = table(title, "group", "kind", "size", "share", "", "files")
+    for sums in groups[:GROUPS]:
+        made.add_row(text(sums.group), text(sums.kind, "dim"), *_sizes(sums, whole))
+    console.print(made)
+
+    made = table("\nLargest files", "size", "file")
+    for item in report.largest(FILES):
+        made.add_row(human_size(item.size), text(item.path))
+    console.print(made)
+    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+
+
+def describe(report: Report) -> tuple[tuple[str, str], ...]:
+    """What is known of the whole, as pairs of a name and a value; what is not there is left out."""
+    rows = [
+        (report.kind, report.path),
+        ("names", ", ".join(report.names)),
+        ("image ID", report.image_id),
+        ("manifest", report.manifest_digest),
+        ("architecture", report.architecture),
+        ("size", f"{human_size(report.size)}; unpacked {human_size(report.unpacked)} in {len(report.items)} items"),
+    ]
+    settings = report.settings
+    if settings is not None:
+        rows += [
+            ("user", settings.user or "root, as none is set"),
+            ("entry point", shlex.join(settings.entrypoint)),
+            ("command", shlex.join(settings.command)),
+            ("directory", settings.working_directory),
+            ("environment", " ".join(settings.environment)),
+            ("ports", " ".join(settings.ports)),
+            ("volumes", " ".join(settings.volumes)),
+            ("labels", ", ".join(f"{key}={value}" for key, value in settings.labels)),
+        ]
+    return tuple((name, value) for name, value in rows if value)
+
+
+def share(size: int, whole: int) -> str:
+    """A part in per cent, with one digit."""
+    return f"{100 * size / whole:.1f} %" if whole else "0.0 %"
+
+
+def _sizes(sums: Group, whole: int) -> tuple[str, str, str, str]:
+    halves = round(2 * BAR * sums.size / whole) if whole else 0
+    bar = "\u2588" * (halves // 2) + "\u258c" * (halves % 2)
+    return human_size(sums.size), share(sums.size, whole), bar, str(sums.files)

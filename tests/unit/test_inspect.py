@@ -1,0 +1,549 @@
+"""Sums are exact, groups are right, and no name gets out of its place on a terminal or in the page."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import html
+import io
+import json
+import py_compile
+import re
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from support import compile_c, need_program
+
+from freezer import tar
+from freezer.errors import InputError
+from freezer.inspect import image
+from freezer.inspect.executable import architecture, inspect_executable, parse_listing
+from freezer.inspect.grouping import Names, standard_modules
+from freezer.inspect.image import inspect, inspect_image
+from freezer.inspect.report import (
+    APPLICATION,
+    DATA,
+    FILE,
+    KINDS,
+    LIBRARY,
+    PACKAGE,
+    RUNTIME,
+    STANDARD,
+    Group,
+    Item,
+    Layer,
+    Report,
+    Settings,
+    printable,
+)
+from freezer.inspect.table import render_table
+from freezer.inspect.treemap import render_html
+from freezer.log import Log
+from freezer.unpack import STATICX_SECTION, find_archive
+from freezer.workspace import Workspace, workspace
+
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "]]>&amp;\"'",
+    "\x1b[31mred\x1b]0;title\x07",
+    "[bold red]markup[/]",
+    "\u202egnp.exe",
+    "line\u2028break\nnew",
+    "not-utf8-\udcff",
+    "__proto__",
+)
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log(stream=io.StringIO())
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Iterator[Workspace]:
+    with workspace(tmp_path / "cache", "inspect", keep=False) as made:
+        yield made
+
+
+def report(*items: Item, **fields: Any) -> Report:
+    return Report(
+        **{"path": "/x/app", "kind": "executable", "size": 7, "architecture": "x86_64", **fields}, items=items
+    )
+
+
+def hostile_report() -> Report:
+    items = [Item(f"{name}/{kind}", 100 + at, name, kind) for at, name in enumerate(HOSTILE) for kind in KINDS]
+    settings = Settings(HOSTILE[0], (HOSTILE[0], "a b"), HOSTILE, HOSTILE, labels=((HOSTILE[0], HOSTILE[3]),))
+    layers = (Layer(HOSTILE[0], HOSTILE[3], 5, 6, 1),)
+    return report(*items, path=f"/x/{HOSTILE[3]}{HOSTILE[0]}", names=HOSTILE, settings=settings, layers=layers)
+
+
+def test_sums() -> None:
+    made = report(Item("a", 1, "x", FILE), Item("b", 5, "y", FILE), Item("c", 2, "x", LIBRARY), Item("d", 4, "x", FILE))
+    assert made.unpacked == 12
+    assert made.kinds() == (Group(FILE, "", 10, 3), Group(LIBRARY, "", 2, 1))
+    assert made.groups() == (Group(FILE, "x", 5, 2), Group(FILE, "y", 5, 1), Group(LIBRARY, "x", 2, 1))
+    assert [item.path for item in made.largest(2)] == ["b", "d"]
+    assert report().kinds() == report().groups() == ()
+
+
+def test_json() -> None:
+    made = hostile_report()
+    fields = json.loads(json.dumps(made.as_json()))
+    assert [item["path"] for item in fields["items"]] == [item.path for item in made.items]
+    assert sum(group["size"] for group in fields["groups"]) == fields["unpacked"] == made.unpacked
+    assert fields["settings"]["labels"] == {HOSTILE[0]: HOSTILE[3]}
+
+
+def test_printable() -> None:
+    assert printable("a \u00e9\u4e2d") == "a \u00e9\u4e2d"
+    assert printable("\x1b[m\u202e\udcff\n\x9b") == "\ufffd[m\ufffd\ufffd\ufffd\ufffd"
+
+
+NAMES = Names("my-app", {"numpy": "numpy", "markdown-it": "markdown_it", "pil": "PIL"}, standard_modules())
+
+
+@pytest.mark.parametrize(
+    ("path", "group", "kind"),
+    [
+        ("base_library.zip", "pure modules", STANDARD),
+        ("python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so", "extension modules", STANDARD),
+        ("lib-dynload/_ssl.so", "extension modules", STANDARD),
+        ("_ssl.cpython-313-x86_64-linux-gnu.so", "extension modules", STANDARD),
+        ("pydoc_data/topics.txt", "pure modules", STANDARD),
+        ("_tcl_data/init.tcl", "tkinter", STANDARD),
+        ("libssl.so.3", "libssl", LIBRARY),
+        ("libpython3.11.so.1.0", "libpython3.11", LIBRARY),
+        ("libstdc++.so.6", "libstdc++", LIBRARY),
+        ("ld-linux-x86-64.so.2", "dynamic loader", RUNTIME),
+        ("ld-musl-x86_64.so.1", "dynamic loader", RUNTIME),
+        ("numpy/core/_x.so", "numpy", PACKAGE),
+        ("numpy.libs/libopenblas.so.0", "numpy", PACKAGE),
+        ("NumPy-1.0.dist-info/METADATA", "numpy", PACKAGE),
+        ("markdown_it_py-4.3.0.dist-info/METADATA", "markdown_it_py", PACKAGE),
+        ("markdown.it-4.egg-info", "markdown_it", PACKAGE),
+        ("_cffi_backend.cpython-311-x86_64-linux-gnu.so", "_cffi_backend", PACKAGE),
+        ("my_app-1.dist-info/METADATA", "my_app", APPLICATION),
+        ("my_app/data.txt", "my_app", APPLICATION),
+        ("templates/index.html", "templates", APPLICATION),
+        ("locale/de/LC_MESSAGES/app.mo", "locale", APPLICATION),
+        ("notes.txt", "my-app", APPLICATION),
+        ("_freezer/cacert.pem", "CA certificates", DATA),
+        ("_freezer/zoneinfo/Europe/Paris", "time zones", DATA),
+        ("_freezer/locale/C.utf8/LC_CTYPE", "locale C.UTF-8", DATA),
+        ("_freezer/other", "other", DATA),
+    ],
+)
+def test_files(path: str, group: str, kind: str) -> None:
+    names = Names("my-app", {**NAMES.packages, "my-app": "my_app"}, NAMES.standard)
+    assert names.file(path) == (group, kind)
+
+
+@pytest.mark.parametrize(
+    ("module", "group", "kind"),
+    [
+        ("email.message", "pure modules", STANDARD),
+        ("distutils", "pure modules", STANDARD),
+        ("tomllib", "pure modules", STANDARD),
+        ("_sysconfigdata__linux_x86_64-linux-gnu", "pure modules", STANDARD),
+        ("numpy.core", "numpy", PACKAGE),
+        ("my_app.cli", "my_app", APPLICATION),
+        ("_freezer_main_script", "my-app", APPLICATION),
+        ("_freezer_provisions", "freezer", RUNTIME),
+        ("_freezer_pyi_rth_inspect", "PyInstaller", RUNTIME),
+        ("pyi_rth_inspect", "PyInstaller", RUNTIME),
+    ],
+)
+def test_modules(module: str, group: str, kind: str) -> None:
+    assert NAMES.module(module) == (group, kind)
+
+
+def test_standard_modules_of_an_old_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = standard_modules()
+    monkeypatch.delattr("sys.stdlib_module_names", raising=False)
+    assert {"json", "sys", "_ssl", "encodings"} <= standard_modules() & names
+    assert "site-packages" not in standard_modules()
+
+
+# Executables
+
+
+def pack(folder: Path, files: dict[str, bytes], modules: tuple[str, ...]) -> bytes:
+    """A program as PyInstaller makes it, whose start-up code is 100 bytes."""
+    from PyInstaller.archive.writers import (  # type: ignore[import-untyped]
+        CArchiveWriter,
+        ZlibArchiveWriter,
+    )
+
+    folder.mkdir()
+    code = compile("pass", "x", "exec")
+    ZlibArchiveWriter(
+        str(folder / "pyz"), [(name, "x.py", "PYMODULE") for name in modules], dict.fromkeys(modules, code)
+    )
+    (folder / "script").write_text("pass")
+    py_compile.compile(str(folder / "script"), str(folder / "compiled"))
+    entries = [
+        ("pyimod01_archive", str(folder / "compiled"), True, "m"),
+        ("main", str(folder / "script"), True, "s"),
+        ("PYZ.pyz", str(folder / "pyz"), False, "z"),
+    ]
+    for at, (name, content) in enumerate(files.items()):
+        (folder / str(at)).write_bytes(content)
+        entries.append((name, str(folder / str(at)), False, "b" if ".so" in name else "x"))
+    CArchiveWriter(str(folder / "pkg"), entries, "libpython3.11.so.1.0")
+    return bytes(100) + (folder / "pkg").read_bytes()
+
+
+MODULES = ("json", "greeter", "greeter.words", "tool.cli")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c("int main(void) { return 0; }", tmp_path_factory.mktemp("program") / "plain", "-static")
+
+
+@pytest.fixture
+def link(program: Path, tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
+    """Makes an executable with the files given as staticx does."""
+    need_program("objcopy")
+
+    def make(files: dict[str, bytes]) -> Path:
+        with tarfile.open(tmp_path / "archive.tar", "w") as archive:
+            for name, content in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            info = tarfile.TarInfo(".staticx.prog")
+            info.type, info.linkname = tarfile.SYMTYPE, next(iter(files))
+            archive.addfile(info)
+        output = tmp_path / "linked"
+        section = f"{STATICX_SECTION}={tmp_path / 'archive.tar'}"
+        subprocess.run(["objcopy", "--add-section", section, program, output], check=True)
+        return output
+
+    return make
+
+
+def start_size(path: Path) -> int:
+    place = find_archive(path)
+    assert place is not None
+    return path.stat().st_size - place[1]
+
+
+def test_one_directory(link: Callable[..., Path], tmp_path: Path, log: Log, space: Workspace) -> None:
+    files = {
+        "tool": pack(tmp_path / "pack", {}, MODULES),
+        "libc.so.6": b"c" * 11,
+        "libnssfix.so": b"n",
+        "ld-linux-x86-64.so.2": b"l" * 7,
+        ".freezer.json": b"{}",
+        "_internal/base_library.zip": b"z" * 13,
+        "_internal/greeter/data.txt": b"d" * 17,
+        "_internal/templates/page.html": b"p" * 19,
+        "_internal/only/ext.abi3.so": b"e" * 23,
+    }
+    path = link(files)
+    items = inspect_executable(path, log=log, space=space)
+    assert sum(item.size for item in items) == start_size(path) + sum(map(len, files.values()))
+    assert list(items) == sorted(items, key=lambda item: item.path)
+    assert all(item.size >= 0 for item in items)
+    found = {item.path: (item.group, item.kind) for item in items}
+    assert found == {
+        ".staticx.start": ("staticx", RUNTIME),
+        ".freezer.json": ("freezer", RUNTIME),
+        "libc.so.6": ("libc", LIBRARY),
+        "libnssfix.so": ("staticx", RUNTIME),
+        "ld-linux-x86-64.so.2": ("dynamic loader", RUNTIME),
+        "_internal/base_library.zip": ("pure modules", STANDARD),
+        "_internal/greeter/data.txt": ("greeter", PACKAGE),
+        "_internal/templates/page.html": ("templates", APPLICATION),
+        "_internal/only/ext.abi3.so": ("only", PACKAGE),
+        "tool/bootloader": ("PyInstaller", RUNTIME),
+        "tool/table of contents": ("PyInstaller", RUNTIME),
+        "tool/pyimod01_archive": ("PyInstaller", RUNTIME),
+        "tool/main": ("tool", APPLICATION),
+        "tool/PYZ.pyz/table of contents": ("PyInstaller", RUNTIME),
+        "tool/PYZ.pyz/json": ("pure modules", STANDARD),
+        "tool/PYZ.pyz/greeter": ("greeter", PACKAGE),
+        "tool/PYZ.pyz/greeter.words": ("greeter", PACKAGE),
+        "tool/PYZ.pyz/tool.cli": ("tool", APPLICATION),
+    }
+    assert next(item.size for item in items if item.path == "tool/bootloader") == 100
+    assert not list(space.work.glob("inspect-*"))
+
+
+def test_one_file(link: Callable[..., Path], tmp_path: Path, log: Log, space: Workspace) -> None:
+    inside = {"libssl.so.3": b"s" * 9, "greeter/data.txt": b"d", "base_library.zip": b"z", "locale/de.mo": b"p"}
+    files = {"tool": pack(tmp_path / "pack", inside, MODULES), "libc.so.6": b"c"}
+    path = link(files)
+    items = inspect_executable(path, log=log, space=space)
+    assert sum(item.size for item in items) == start_size(path) + sum(map(len, files.values()))
+    found = {item.path: (item.size, item.group, item.kind) for item in items}
+    assert found["tool/libssl.so.3"] == (9, "libssl", LIBRARY)
+    assert found["tool/greeter/data.txt"] == (1, "greeter", PACKAGE)
+    assert found["tool/base_library.zip"] == (1, "pure modules", STANDARD)
+    assert found["tool/locale/de.mo"] == (1, "locale", APPLICATION)
+
+
+def test_program_of_another_kind(link: Callable[..., Path], log: Log, space: Workspace) -> None:
+    path = link({"tool": b"not from PyInstaller", "libc.so.6": b"c"})
+    found = {item.path: item.size for item in inspect_executable(path, log=log, space=space)}
+    assert found == {".staticx.start": start_size(path), "tool": 20, "libc.so.6": 1}
+
+
+def test_plain_executable(program: Path, log: Log, space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = program.stat().st_size
+    monkeypatch.chdir(program.parent)
+    made = inspect(Path("plain"), log=log, space=space)
+    assert made.items == (Item("plain", size, "plain", APPLICATION),)
+    assert (made.kind, made.size, made.unpacked) == ("executable", size, size)
+    assert made.architecture == architecture(program) != ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start": -1},
+        {"end": 501},
+        {"start": 600},
+        {"entries": [["a", "b", 600]]},
+        {"entries": [["a", "b", -1]]},
+        {"entries": [["a", "z", 5]], "modules": {"a": [["m", 6]]}},
+        {"entries": [["a", "z", 5]], "modules": {"a": [["m", -1]]}},
+    ],
+)
+def test_impossible_sizes(change: dict[str, Any]) -> None:
+    listing = {"start": 100, "end": 500, "entries": [["a", "b", 5]], "modules": {}}
+    assert parse_listing(json.dumps(listing), 500, "tool")
+    with pytest.raises(InputError, match="damaged"):
+        parse_listing(json.dumps({**listing, **change}), 500, "tool")
+
+
+def test_damaged_archive(link: Callable[..., Path], tmp_path: Path, log: Log, space: Workspace) -> None:
+    whole = pack(tmp_path / "pack", {}, MODULES)
+    path = link({"tool": whole.replace(b"PYZ\0", b"ZYP\0")})
+    with pytest.raises(InputError, match="cannot read the archive in tool"):
+        inspect_executable(path, log=log, space=space)
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF", b"\x7fELF" + bytes(60)])
+def test_damaged_elf(content: bytes, tmp_path: Path, log: Log, space: Workspace) -> None:
+    (tmp_path / "broken").write_bytes(content)
+    with pytest.raises(InputError):
+        inspect(tmp_path / "broken", log=log, space=space)
+
+
+def test_no_file(tmp_path: Path, log: Log, space: Workspace) -> None:
+    for path in (tmp_path / "missing", tmp_path):
+        with pytest.raises(InputError, match=str(path)):
+            inspect(path, log=log, space=space)
+
+
+# Output
+
+
+def test_table() -> None:
+    settings = Settings("65534:65534", ("/app/tool",), ("a b",))
+    layers = (Layer("sha256:" + "a" * 64, "sha256:" + "b" * 64, 5_000_000, 6_000_000, 3),)
+    items = (Item("libx.so", 3_000_000, "libx", LIBRARY), *(Item(f"m{at}", 1, f"g{at}", FILE) for at in range(40)))
+    made = report(
+        *items, kind="image", names=("tool:1",), image_id="sha256:" + "c" * 64, settings=settings, layers=layers
+    )
+    for width in (60, 100, 200):
+        text = render_table(made, width)
+        assert max(map(len, text.splitlines())) <= width
+        assert text.endswith("\n") and not text.endswith("\n\n")
+        assert "tool:1" in text and "65534:65534" in text and "'a b'" in text
+        assert "The 25 largest of 41 groups" in text and "100.0 %" in text and "5.0 MB" in text
+        assert "\x1b" not in text
+    assert "\x1b[" in render_table(made, 100, color=True)
+    assert render_table(report(), 80)
+
+
+def test_table_of_hostile_names() -> None:
+    text = render_table(hostile_report(), 400)
+    assert set(re.findall(r"[^\x20-\x7e]", text)) <= set("\ufffd\u2588\u258c\n")
+    assert "[bold red]markup[/]" in text
+
+
+@dataclass
+class Page:
+    policy: str
+    style: str
+    data: Any
+    script: str
+    table: str
+
+    @classmethod
+    def of(cls, text: str) -> Page:
+        found = re.fullmatch(
+            r'<!DOCTYPE html>.*?<meta http-equiv="Content-Security-Policy" content="(.*?)">.*?<style>(.*?)</style>.*'
+            r'<noscript>(.*?)</noscript>\n<script type="application/json" id="data">(.*?)</script>\n'
+            r"<script>(.*?)</script>\n</body>\n</html>\n",
+            text,
+            re.DOTALL,
+        )
+        assert found is not None
+        policy, style, table, data, script = found.groups()
+        return cls(policy, style, json.loads(data), script, table)
+
+
+def test_page() -> None:
+    text = render_html(hostile_report())
+    assert text == render_html(hostile_report())
+    text.encode()
+    # Two scripts, whatever the names are; only the page's own can run.
+    assert text.lower().count("<script") == text.lower().count("</script") == 2
+    assert text.count("<!--") == 0 and text.count("<img") == 0
+    page = Page.of(text)
+    for content, what in ((page.script, "script-src"), (page.style, "style-src")):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{what} 'sha256-{digest}'" in page.policy
+    assert page.policy.startswith("default-src 'none'; ") and "unsafe" not in page.policy
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval|Function", page.script)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|fetch|XMLHttp", page.script + page.style)
+
+
+def test_page_is_complete() -> None:
+    made = hostile_report()
+    page = Page.of(render_html(made))
+    sizes = sorted(size for _, _, groups in page.data["kinds"] for _, files in groups for _, size in files)
+    assert sizes == sorted(item.size for item in made.items)
+    assert {(kind, number) for kind, number, _ in page.data["kinds"]} == set(zip(KINDS, range(len(KINDS))))
+    names = {group for _, _, groups in page.data["kinds"] for group, _ in groups}
+    assert names == {printable(name) for name in HOSTILE}
+    cells = [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", page.table)]
+    assert {printable(name) for name in HOSTILE} <= set(cells)
+    assert render_html(report())
+
+
+# Images
+
+
+@dataclass(frozen=True)
+class FakeBlob:
+    digest: str
+    diff_id: Optional[str]
+    size: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    config: dict[str, Any]
+    layers: tuple[FakeBlob, ...]
+    manifest_digest: Optional[str] = "sha256:m"
+    config_digest: str = "sha256:c"
+    names: tuple[str, ...] = ("tool:1",)
+
+
+@dataclass(frozen=True)
+class FakeArchive:
+    images: tuple[FakeImage, ...]
+
+    def layer_members(self, blob: FakeBlob) -> Iterator[tuple[tar.Member, tar.Content]]:
+        return tar.read_members(io.BytesIO(blob.content))
+
+
+def layer(files: dict[str, bytes]) -> FakeBlob:
+    data = b""
+    for name, content in files.items():
+        mode = 0o755 if content[:4] == b"\x7fELF" else 0o644
+        data += tar.header(tar.Member(name, tar.Kind.FILE, len(content), mode, 0, 0, 0)) + content
+        data += tar.padding(len(content))
+    data += tar.header(tar.Member("etc/link", tar.Kind.SYMLINK, 0, 0o777, 0, 0, 0, "passwd"))
+    data += tar.header(tar.Member("app/", tar.Kind.DIRECTORY, 0, 0o755, 0, 0, 0)) + tar.END
+    return FakeBlob("sha256:b", "sha256:d", len(data), data)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes ``inspect_image`` see the images given."""
+
+    def give(*images: FakeImage) -> None:
+        monkeypatch.setattr(image, "open_image", lambda path: contextlib.nullcontext(FakeArchive(images)))
+
+    return give
+
+
+def test_image(
+    opened: Callable[..., None], link: Callable[..., Path], program: Path, tmp_path: Path, log: Log, space: Workspace
+) -> None:
+    tool = link({"tool": pack(tmp_path / "pack", {}, MODULES), "libc.so.6": b"c" * 11})
+    first = {"./etc/passwd": b"root", "/usr/lib/deep/er/file": b"12", "top": b"1", "bin/plain": program.read_bytes()}
+    first["usr/share/zoneinfo/Etc/UTC"] = b"z"
+    second = {
+        "app/tool": tool.read_bytes(),
+        "app/plain": program.read_bytes(),
+        "app/broken": b"\x7fELF" + bytes(90),
+        "etc/.wh.passwd": b"",
+    }
+    config = {
+        "architecture": "arm64",
+        "variant": "v8",
+        "config": {
+            "User": "65534",
+            "Entrypoint": ["/app/tool"],
+            "Cmd": None,
+            "Env": ["A=b"],
+            "WorkingDir": "/app",
+            "ExposedPorts": {"80/tcp": {}, "22/tcp": {}},
+            "Labels": {"l": "v"},
+        },
+    }
+    opened(FakeImage(config, (layer(first), layer(second))))
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    made = inspect(tmp_path / "image.tar", log=log, space=space)
+    assert (made.kind, made.size, made.architecture, made.image_id) == ("image", 8, "arm64/v8", "sha256:c")
+    assert made.settings == Settings(
+        "65534", ("/app/tool",), (), ("A=b",), "/app", ("22/tcp", "80/tcp"), labels=(("l", "v"),)
+    )
+    assert [part.files for part in made.layers] == [5, 3]
+    assert [part.unpacked for part in made.layers] == [
+        sum(map(len, first.values())),
+        sum(map(len, second.values())),
+    ]
+    found = {item.path: item for item in made.items}
+    assert len(found) == len(made.items)
+    size = program.stat().st_size
+    assert found["etc/passwd"] == Item("etc/passwd", 4, "etc", FILE)
+    assert found["usr/lib/deep/er/file"].group == "usr/lib"
+    assert found["top"].group == "/"
+    assert found["usr/share/zoneinfo/Etc/UTC"] == Item("usr/share/zoneinfo/Etc/UTC", 1, "time zones", DATA)
+    assert found["bin/plain"] == Item("bin/plain", size, "bin", FILE)
+    assert found["app/plain"] == Item("app/plain", size, "plain", APPLICATION)
+    assert found["app/broken"] == Item("app/broken", 94, "app", FILE)
+    assert found["app/tool//libc.so.6"] == Item("app/tool//libc.so.6", 11, "libc", LIBRARY)
+    assert found["app/tool//PYZ.pyz/tool.cli"].kind == APPLICATION
+    inner = sum(item.size for item in inspect_executable(tool, log=log, space=space))
+    assert made.unpacked == sum(part.unpacked for part in made.layers) - tool.stat().st_size + inner
+    assert not list(space.work.glob("inspect-*"))
+
+
+def test_several_images_and_odd_settings(
+    opened: Callable[..., None], tmp_path: Path, log: Log, space: Workspace
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    odd = {"config": {"Env": "x", "Labels": ["y"], "Cmd": [1]}}
+    opened(FakeImage(odd, ()), FakeImage({"config": None}, ()))
+    made = inspect_image(tmp_path / "image.tar", log=log, space=space)
+    assert made.settings == Settings(command=("1",))
+    assert len(log.warnings) == 1
+    assert render_table(made, 80) and render_html(made)
+
+
+def test_layer_that_ends_early(
+    opened: Callable[..., None], program: Path, tmp_path: Path, log: Log, space: Workspace
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    whole = layer({"app/plain": program.read_bytes()})
+    opened(FakeImage({}, (FakeBlob("", None, 0, whole.content[:5000]),)))
+    with pytest.raises(InputError, match="damaged"):
+        inspect_image(tmp_path / "image.tar", log=log, space=space)
