@@ -41,7 +41,7 @@ def test_written_headers_are_read_back() -> None:
         tar.Member("n" * 300, tar.Kind.FILE, 0, 0, 0, 0, 0),
         tar.Member("n", tar.Kind.FILE, 1 << 33, 0, 0, 0, 0),
     ):
-        with pytest.raises(ValueError, match="too l|overflow"):
+        with pytest.raises(ValueError, match=r"too l|overflow"):
             tar.header(wrong)
 
 
