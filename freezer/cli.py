@@ -249,15 +249,15 @@ def _readable(text: str) -> Path:
 
 def _check(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer import pipeline
-    from freezer.elf import is_elf
     from freezer.errors import VerificationError
+    from freezer.image.archive import looks_like_image
     from freezer.plan import resolve_smoke
     from freezer.workspace import cache_root
 
     log = _log(arguments)
     path = _readable(arguments.file)
     smoke = resolve_smoke({key: value for key, value in vars(arguments).items() if value is not None})
-    is_image = not is_elf(path)
+    is_image = looks_like_image(path)
     prove: Any = pipeline.check_image if is_image else pipeline.check
     proof = prove(path, smoke, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
     if proof.isolation is None:

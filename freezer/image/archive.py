@@ -317,6 +317,13 @@ def open_image(path: Path) -> Iterator[ImageArchive]:
         yield ImageArchive(path, file)
 
 
+def looks_like_image(path: Path) -> bool:
+    """Whether a file is a tar, or compressed as one may be; what it is in truth, ``open_image`` finds out."""
+    with open(path, "rb") as file:
+        start = file.read(tar.BLOCK)
+    return start[257:262] == b"ustar" or any(start.startswith(magic) for magic in COMPRESSED)
+
+
 def inside(name: str) -> Optional[str]:
     """The normalised form of a relative name; None if it leaves the directory it is in."""
     if name.startswith("/") or ".." in name.split("/") or "\0" in name:
