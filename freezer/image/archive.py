@@ -174,9 +174,9 @@ class ImageArchive:
                 yield from self._nested(self.blob(digest), depth + 1)
                 continue
             manifest = self.blob(digest)
-            config = _object(manifest, "config")
+            config = object_at(manifest, "config")
             layers = [(blob_name(str(layer.get("digest"))), layer) for layer in _objects(manifest, "layers")]
-            annotations = _object(item, "annotations")
+            annotations = object_at(item, "annotations")
             full = annotations.get("io.containerd.image.name") or annotations.get("org.opencontainers.image.ref.name")
             config_digest = str(config.get("digest"))
             names = self._names(config_digest) or ((str(full),) if full else ())
@@ -210,7 +210,7 @@ class ImageArchive:
     ) -> Image:
         if not isinstance(config, dict):
             raise self.wrong("its configuration is no object")
-        diff_ids = _strings(_object(config, "rootfs").get("diff_ids"))
+        diff_ids = _strings(object_at(config, "rootfs").get("diff_ids"))
         if len(diff_ids) != len(layers):
             raise self.wrong(f"it has {len(layers)} layers, and its configuration {len(diff_ids)}")
         blobs = tuple(
@@ -342,7 +342,8 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def _object(value: Any, key: str) -> dict[str, Any]:
+def object_at(value: Any, key: str) -> dict[str, Any]:
+    """The object under a key of what should be an object; an empty one if there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 

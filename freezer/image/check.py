@@ -19,7 +19,7 @@ from typing import Any, Optional
 from freezer import tar
 from freezer.errors import InputError
 from freezer.image import model
-from freezer.image.archive import INDEX_TYPES, Blob, Image, ImageArchive, inside
+from freezer.image.archive import INDEX_TYPES, Blob, Image, ImageArchive, inside, object_at
 from freezer.image.reference import parse_reference
 from freezer.plan import DEFAULT_EPOCH
 
@@ -93,7 +93,7 @@ def validate(archive: ImageArchive) -> Verdict:
             problems += _layer_problems(archive, blob, root)
         problems += security_problems(image, root)
         roots.append(root)
-    if any(_promises(image) for image in archive.images):
+    if _written_by_freezer(archive):
         problems += _frame_problems(archive)
     return Verdict(tuple(dict.fromkeys(problems)), tuple(roots))
 
@@ -310,9 +310,19 @@ def _may_execute(program: tar.Member, uid: int) -> bool:
     )
 
 
-def _promises(image: Image) -> bool:
-    annotations = image.manifest.get("annotations")
-    return isinstance(annotations, dict) and annotations.get(model.LAYOUT_ANNOTATION) == "1"
+def _written_by_freezer(archive: ImageArchive) -> bool:
+    """Whether the file is as freezer wrote it, or was meant to be.
+
+    The manifest says so, but stays when another tool packs the image anew. So one of two things in different places
+    must say so as well, of which no single changed byte can take both away.
+    """
+    if not any(
+        object_at(image.manifest, "annotations").get(model.LAYOUT_ANNOTATION) == "1" for image in archive.images
+    ):
+        return False
+    index = archive.parsed("index.json")
+    of_freezers_time = [member.mtime == DEFAULT_EPOCH for member in archive.members.values()]
+    return model.LIST_ANNOTATION in object_at(index, "annotations") or sum(of_freezers_time) * 2 > len(of_freezers_time)
 
 
 def _frame_problems(archive: ImageArchive) -> Iterator[str]:

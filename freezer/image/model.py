@@ -23,8 +23,8 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 LAYOUT_ANNOTATION = "io.github.freezer.layout"
-"""In the manifest of freezer's own images: promises that everything outside the blobs is canonical as well, so that a
-reader can tell a changed byte there, which no digest covers."""
+"""In the manifest of freezer's own images: says that everything outside the blobs was written canonically as well, so
+that a reader can tell a changed byte there, which no digest covers."""
 LIST_ANNOTATION = "io.github.freezer.manifest"
 """In the index: the digest of docker's list of images, which the names are in."""
 NAME_ANNOTATION = "io.containerd.image.name"

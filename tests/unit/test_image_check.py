@@ -231,6 +231,19 @@ def test_compressed_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind
     assert (said == "") == (damage == "none")
 
 
+def test_packed_anew(tmp_path: Path) -> None:
+    """By a tool that keeps the manifest, such as skopeo: then the frame is that tool's, and no longer freezer's."""
+    program = compile_c("int main(void) { return 0; }", tmp_path / "app", "-static", "-s")
+    plan = resolve_for_image({"output": "image.tar"}, folder=tmp_path, environ={})
+    path = make_image(plan, program, "app", Origin(None, None, 0)).path
+    with open_image(path) as opened:
+        contents = {name: b"".join(opened.chunks(name)) for name in opened.members if name != "manifest.json"}
+    index = json.loads(contents["index.json"])
+    del index["annotations"]
+    contents["index.json"] = json.dumps(index, indent=1).encode()
+    assert judge(pack(tmp_path / "anew.tar", contents)) == ""
+
+
 def test_every_byte_counts(tmp_path: Path) -> None:
     """In a file of freezer's own, a change of any byte outside the layers is found, and of some inside."""
     program = compile_c("int main(void) { return 0; }", tmp_path / "app", "-static", "-s")

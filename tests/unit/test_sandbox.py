@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -569,3 +570,40 @@ def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -
     assert reply["isolation"] == "root"
     assert sorted(reply["runs"][0]["stdout"].split()) == ["app", "dev", "proc", "tmp"]
     assert str(place.root) not in Path("/proc/self/mounts").read_text()
+
+
+def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
+    """As an image has it: read-only, with its own user, group and directory to start in."""
+    need_root()
+    rootfs = tmp_path / "rootfs"
+    for name in ("proc", "dev", "tmp", "work"):
+        (rootfs / name).mkdir(parents=True)
+    shutil.copy(place.probe, rootfs / "work/probe")
+    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+    request = {
+        "root": str(place.root),
+        "binary": None,
+        "name": "probe",
+        "bundle": None,
+        "rootfs": str(rootfs),
+        "uid": 1000,
+        "gid": 2000,
+        "loads": [],
+        "progress_fd": None,
+        "runs": [
+            {**run, "argv": ["./probe", "list", "/"]},
+            {**run, "argv": ["./probe", "touch", "/new", "/work/new", "/tmp/new"]},
+            {**run, "argv": ["./probe", "show", "/proc/self/status"]},
+            {**run, "argv": ["./probe", "exit", "7"], "cwd": "/gone"},
+        ],
+    }
+    command = [sys.executable, "-I", "-S", str(SANDBOX)]
+    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
+    listed, touched, status, gone = json.loads(done.stdout)["runs"]
+    assert sorted(listed["stdout"].split()) == ["dev", "proc", "tmp", "work"]
+    assert touched["stdout"].split() == [str(errno.EROFS), str(errno.EROFS), "0"]
+    assert "Uid:\t1000\t1000\t1000\t1000" in status["stdout"]
+    assert "Gid:\t2000\t2000\t2000\t2000" in status["stdout"]
+    assert "CapEff:\t0000000000000000" in status["stdout"]
+    assert gone["exec_error"].startswith("ENOENT")
+    assert sorted(item.name for item in rootfs.iterdir()) == ["dev", "proc", "tmp", "work"]
