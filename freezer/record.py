@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import importlib.machinery
 import json
 import os
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def write(
         "toolchain": toolchain_versions(),
         "interpreter": source_state([interpreter, environment.interpreter.libpython]),
         "sources": source_state(sorted(path for path in sources if cache / "work" not in path.parents)),
-        "folders": [(str(path), sorted(os.listdir(path))) for path in sorted(folders) if path.is_dir()],
+        "folders": [(str(path), _importable(path)) for path in sorted(folders) if path.is_dir()],
         "added": [tree_signature(path) for path in _added(plan)],
         "project": _project_state(plan),
         "requirements": _plain(requirements_state(plan)),
@@ -112,7 +113,7 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
     try:
         content = json.loads(_file(plan, cache).read_text(encoding="utf-8"))
         path = Path(content["output"])
-        folders = [[name, sorted(os.listdir(name))] for name, _ in content["folders"]]
+        folders = [[name, _importable(Path(name))] for name, _ in content["folders"]]
         added = [_plain(tree_signature(item)) for item in _added(plan)]
         unchanged = (
             content["toolchain"] == toolchain_versions()
@@ -139,6 +140,12 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
         return Kept(path, content["size"], content["sha256"], content["python"], proof, kept)
     except (OSError, ValueError, KeyError, TypeError, FreezerError):
         return None
+
+
+def _importable(folder: Path) -> list[str]:
+    """The names in a directory that an import can find: modules and directories, but not an image written there."""
+    suffixes = tuple(importlib.machinery.all_suffixes())
+    return sorted(name for name in os.listdir(folder) if "." not in name or name.endswith(suffixes))
 
 
 def origin_of(plan: Plan, application: Application) -> Origin:
