@@ -24,7 +24,7 @@ from freezer import sandbox
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLES = CHECKOUT / "tests" / "samples"
 NOBODY = 65534
-PATIENCE = 120
+PATIENCE = 300
 """Seconds after which something hangs; far above what anything takes."""
 
 
@@ -47,6 +47,26 @@ def need_root() -> None:
     """Only root can do what the test does."""
     if os.geteuid() != 0:
         lacking("needs root")
+
+
+def as_user(uid: int, staging: Path) -> list[str]:
+    """The words in front of a command that runs it as another user, who can reach the Python that runs the tests.
+
+    pyenv's may be in a directory of root's alone. Then, in a mount namespace that ends with the command, there is
+    another directory in its place, with nothing but the Python in it. ``staging`` is an empty directory.
+    """
+    need_root()
+    become = [need_program("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
+    python = Path(sys.base_prefix).resolve()
+    closed = [path for path in python.parents if not path.stat().st_mode & 0o001]
+    if not closed:
+        return become
+    script = (
+        'mask=$(umask); umask 022; mount --bind "$1" "$3" && mount -t tmpfs -o mode=755 tmpfs "$2" && mkdir -p "$1" '
+        '&& mount --move "$3" "$1" && umask "$mask" && shift 3 && exec "$@"'
+    )
+    words = [need_program("unshare"), "--mount", "sh", "-c", script, "sh"]
+    return [*words, str(python), str(closed[-1]), str(staging), *become]
 
 
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:
@@ -113,8 +133,9 @@ class Outcome:
 class Freezer:
     """Runs freezer as a user does, with a cache of the tests'."""
 
-    def __init__(self, cache_home: Path) -> None:
+    def __init__(self, cache_home: Path, prefix: Sequence[str] = ()) -> None:
         self.cache_home = cache_home
+        self.prefix = tuple(prefix)
 
     @property
     def cache(self) -> Path:
@@ -147,7 +168,7 @@ class Freezer:
     ) -> Outcome:
         """Run freezer to its end; with ``check`` it must succeed."""
         done = subprocess.run(
-            self.command(*arguments),
+            [*self.prefix, *self.command(*arguments)],
             cwd=cwd,
             env=self.environment(env),
             stdin=subprocess.DEVNULL,

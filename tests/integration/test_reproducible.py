@@ -8,10 +8,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
-from support import NOBODY, Freezer, lacking, sha256
+from support import NOBODY, Freezer, as_user, need_root, sha256
 
 SCRIPT = ("hello/hello.py",)
 PROJECT = ("cli", "-c", "greeter")
@@ -34,14 +34,16 @@ def build(place: Place, samples: Path, arguments: tuple[str, ...]) -> Path:
         shutil.copytree(samples, sources, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     home = place.folder / "home"
     home.mkdir(exist_ok=True)
-    options: dict[str, Any] = {}
+    prefix: list[str] = []
     if place.user is not None:
-        options = {"user": place.user, "group": place.user, "extra_groups": []}
+        staging = place.folder / "staging"
+        staging.mkdir()
+        prefix = as_user(place.user, staging)
         for path in (place.folder, *place.folder.rglob("*")):
             os.chown(path, place.user, place.user, follow_symlinks=False)
-    freezer = Freezer(place.folder / "cache")
+    freezer = Freezer(place.folder / "cache", prefix)
     env = {"HOME": str(home), **pip_configuration(), **place.env}
-    return freezer("build", *arguments, cwd=sources, env=env, umask=place.umask, **options).output
+    return freezer("build", *arguments, cwd=sources, env=env, umask=place.umask).output
 
 
 def pip_configuration() -> dict[str, str]:
@@ -78,24 +80,8 @@ def test_same_bytes(places: tuple[Place, Place], samples: Path, index: None, arg
     assert other.stat().st_mode & 0o777 == 0o700
 
 
-def readable_by_all(path: Path) -> bool:
-    """Whether any user may execute the program."""
-    done = subprocess.run(
-        [path, "-c", "import freezer"], user=NOBODY, group=NOBODY, extra_groups=[], cwd="/",
-        capture_output=True, check=False,
-    )  # fmt: skip
-    return done.returncode == 0
-
-
 def test_same_bytes_as_another_user(places: tuple[Place, Place], samples: Path, index: None) -> None:
-    if os.geteuid() != 0:
-        lacking("needs root, to become somebody else")
-    try:
-        reachable = readable_by_all(Path(sys.executable))
-    except OSError:
-        reachable = False
-    if not reachable:
-        lacking(f"{sys.executable} or freezer cannot be reached by other users")
+    need_root()
     first = build(places[0], samples, SCRIPT)
     base = Path("/var/tmp") / f"freezer-test-{os.getpid()}"
     base.mkdir(mode=0o755)
