@@ -43,16 +43,16 @@ class MergedRoot:
 
     def put(self, name: str, member: tar.Member) -> None:
         """Add an entry; what is no directory replaces what was there with all below it."""
-        if member.kind is not tar.Kind.DIRECTORY:
+        if member.kind is not tar.Kind.DIRECTORY and name in self.entries:
             self.remove(name)
         self.entries[name] = member
 
-    def remove(self, name: str, *, only_below: bool = False) -> None:
+    def remove(self, name: str) -> None:
         """Remove an entry and all below it."""
-        for known in [item for item in self.entries if item.startswith(name + "/")] if name in self.entries else []:
+        # Not every layer names the directories above its files.
+        for known in [item for item in self.entries if item.startswith(name + "/")]:
             del self.entries[known]
-        if not only_below:
-            self.entries.pop(name, None)
+        self.entries.pop(name, None)
 
     def executable(self, path: str) -> Optional[tar.Member]:
         """The file that a path leads to, through symbolic links inside the root; None if there is none."""
@@ -230,7 +230,8 @@ def _layer_problems(archive: ImageArchive, blob: Blob, root: MergedRoot) -> Iter
         seen[name] = member
         folder, base = posixpath.split(name)
         if base == OPAQUE:
-            for below in [item for item in root.entries if item.startswith(folder + "/") and item not in seen]:
+            above = folder + "/" if folder else ""
+            for below in [item for item in root.entries if item.startswith(above) and item not in seen]:
                 del root.entries[below]
         elif base.startswith(WHITEOUT):
             root.remove(posixpath.join(folder, base[len(WHITEOUT) :]))

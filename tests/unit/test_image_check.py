@@ -132,6 +132,15 @@ def test_problems(tmp_path: Path, name: str) -> None:
     assert said in judge(make().write(tmp_path / "image.tar"))
 
 
+@pytest.mark.parametrize("whiteout", [".wh.d", "d/.wh..wh..opq", ".wh..wh..opq"])
+def test_removed_files_do_not_count(tmp_path: Path, whiteout: str) -> None:
+    """Also where no layer names the directory that they were in."""
+    bad = archive(file("d/su", mode=0o4755))
+    assert "/d/su is setuid" in judge(Made(GOOD, bad).write(tmp_path / "image.tar"))
+    again = archive(file(whiteout, b""), file("run", b"program", mode=0o755))
+    assert judge(Made(GOOD, bad, again).write(tmp_path / "image.tar")) == ""
+
+
 def test_platforms_and_names_must_agree(tmp_path: Path) -> None:
     made = Made(GOOD)
     made.contents()
