@@ -16,7 +16,10 @@ parent is the *thread* that started a process: the caller's must live as long as
 See namespaces(7), pivot_root(2) and ld.so(8).
 
 ``program`` answers a request: ``cells`` isolates, ``root`` mounts, and in there ``application`` runs a command or
-``loads`` asks the dynamic loader about files; ``privileges`` and ``system`` are what these stand on.
+``loads`` asks the dynamic loader about files; ``privileges``, ``users`` and ``system`` are what these stand on.
+
+With the argument ``enter`` the program does something else on the same ground: it runs one command of a build in the
+root of another system, see ``enter``.
 """
 
 from pathlib import Path

@@ -10,6 +10,14 @@ import sys
 if __name__ == "__main__":
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+    if sys.argv[1:2] == ["enter"]:
+        from freezer.sandbox.enter import main as enter
+
+        sys.exit(enter(sys.argv[2]))
+    if sys.argv[1:2] == ["remove"]:
+        from freezer.sandbox.enter import remove
+
+        sys.exit(remove(sys.argv[2]))
     from freezer.sandbox.program import main
 
     sys.exit(main())

@@ -7,7 +7,6 @@ outcome from init to the program.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import resource
@@ -17,10 +16,11 @@ from typing import Any
 from .protocol import Cell, Message
 from .root import build_root
 from .system import IsolationError, forked, libc
+from .users import CLONE_NEWUSER, map_one_user
 
 # <sched.h>
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 
 
 def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
@@ -73,15 +73,10 @@ def send(writing: int, message: Message) -> None:
 
 def enter_namespaces(cell: Cell) -> None:
     """Leave the host's namespaces, as root or through a user namespace that maps us to ``cell.uid``."""
-    uid, gid = os.geteuid(), os.getegid()
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    libc("unshare", "create namespaces", flags | (0 if cell.real_root else CLONE_NEWUSER))
     if cell.real_root:
+        libc("unshare", "create namespaces", flags)
         return
-    lines = {"setgroups": "deny", "gid_map": f"{cell.gid} {gid} 1", "uid_map": f"{cell.uid} {uid} 1"}
-    for name, line in lines.items():
-        try:
-            with open(f"/proc/self/{name}", "w") as stream:
-                stream.write(line)
-        except OSError as error:
-            raise IsolationError(f"write /proc/self/{name}", error.errno or errno.EIO) from error
+    uid, gid = os.geteuid(), os.getegid()
+    libc("unshare", "create namespaces", flags | CLONE_NEWUSER)
+    map_one_user((cell.uid, uid), (cell.gid, gid))

@@ -22,6 +22,9 @@ CAPABILITY_VERSION_3 = 0x20080522
 # of them, as in a container, does better with a user namespace of its own, which has them all.
 NEEDED_CAPABILITIES = sum(1 << number for number in (1, 5, 6, 7, 8, 12, 18, 19, 21))
 
+# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID: a package manager's.
+KEPT_CAPABILITIES = sum(1 << number for number in range(8))
+
 
 def can_isolate_as_root(uid: int) -> bool:
     """Tell whether this process may mount, and may become ``uid``: root in a container may lack either."""
@@ -31,6 +34,14 @@ def can_isolate_as_root(uid: int) -> bool:
         ranges = [[int(field) for field in line.split()] for line in stream]
     has_uid = any(first <= uid < first + count for first, _, count in ranges)
     return os.geteuid() == 0 and has_uid and capabilities & NEEDED_CAPABILITIES == NEEDED_CAPABILITIES
+
+
+def limit_capabilities() -> None:
+    """Keep of root's capabilities what installing files takes, in this process and all that it starts."""
+    for number in range(64):
+        if not KEPT_CAPABILITIES >> number & 1 and LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
+            break  # past the last capability of this kernel
+    libc("prctl", "set no_new_privs", PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
 
 
 def drop_privileges(cell: Cell) -> None:
