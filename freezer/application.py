@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer import tools
+from freezer.buildroot import BuildRoot
 from freezer.drivers import DRIVERS
 from freezer.environment import Environment
 from freezer.errors import InputError
@@ -70,7 +70,9 @@ class Application:
     metadata: Optional[Metadata] = None
 
 
-def build_wheel(plan: Plan, interpreter: Interpreter, *, log: Log, space: Workspace) -> Optional[ProjectWheel]:
+def build_wheel(
+    plan: Plan, root: BuildRoot, interpreter: Interpreter, *, log: Log, space: Workspace
+) -> Optional[ProjectWheel]:
     """Build the wheel of a project entry, from a copy, so that no build product is left in the sources.
 
     None for other entries. Raises EnvironmentFailure if the project's build backend fails.
@@ -83,11 +85,12 @@ def build_wheel(plan: Plan, interpreter: Interpreter, *, log: Log, space: Worksp
     shutil.copytree(project, sources, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED_FOLDERS, "*.egg-info"))
     if (project / ".git").exists():
         # Backends that take the version or the list of files from git must find the repository.
-        (sources / ".git").symlink_to(project / ".git")
-    constraints = [option for path in plan.constraints for option in ("-c", str(path))]
+        (sources / ".git").symlink_to(root.inside(project / ".git"))
+    constraints = [option for path in plan.constraints for option in ("-c", path)]
     pip(
         "wheel",
-        ["--no-deps", *constraints, "--wheel-dir", str(wheels), "--", str(sources)],
+        ["--no-deps", *constraints, "--wheel-dir", wheels, "--", sources],
+        root=root,
         interpreter=interpreter,
         what=f"build {project}",
         folder=space.work,
@@ -146,14 +149,14 @@ def resolve_application(
 
     Raises InputError: no such console script, module or function; a syntax error, with file and line.
     """
-    entry = plan.entry
+    entry, root = plan.entry, environment.root
     search: tuple[Path, ...] = ()
     if project is not None:
         unpacked = space.work / "application"
-        arguments = ["--no-deps", "--no-compile", "--target", str(unpacked), "--", str(project.path)]
         pip(
             "install",
-            arguments,
+            ["--no-deps", "--no-compile", "--target", unpacked, "--", project.path],
+            root=root,
             interpreter=environment.interpreter,
             python=environment.python,
             what="unpack the project",
@@ -170,18 +173,18 @@ def resolve_application(
         assert entry.path is not None and plan.name is not None
         return Application(plan.name, entry.path, True, (entry.path.parent,), (), (), {}, None)
     own = search or ((entry.path.parent,) if entry.path is not None else ())
-    done = tools.run(
+    done = root.run(
         [environment.python, "-I", DRIVERS / "resolve.py"],
         log=log,
-        build_log=space.build_log,
+        space=space,
         what="find the application's entry",
-        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=plan.epoch),
+        env=root.clean_environment(space, epoch=plan.epoch),
         cwd=space.work,
         stdin=json.dumps(
             {
-                "search": [str(item) for item in search],
-                "own": [str(item) for item in own],
-                "script": str(entry.path) if is_file else None,
+                "search": [root.inside(item) for item in search],
+                "own": [root.inside(item) for item in own],
+                "script": root.inside(entry.path) if is_file and entry.path is not None else None,
                 "function": entry.function,
                 "console_script": script,
                 "distribution": project.distribution if project is not None else None,
@@ -190,8 +193,8 @@ def resolve_application(
         capture=True,
     )
     facts = json.loads(done.stdout)
-    _refuse(facts, script)
-    imports = tuple((item[0], Path(item[1]), item[2]) for item in facts["imports"])
+    _refuse(facts, script, root)
+    imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
     if not plan.pyinstaller_args:
         # With arguments of its own, PyInstaller may find more; then its word is waited for.
         refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
@@ -209,9 +212,9 @@ def resolve_application(
         script=start,
         is_spec=False,
         search=search,
-        own_files=tuple(Path(item) for item in facts["files"]),
+        own_files=tuple(root.outside(item) for item in facts["files"]),
         own_imports=imports,
-        local_packages={key: Path(value) for key, value in facts["packages"].items()} if project is None else {},
+        local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
         distribution=facts["distribution"],
         metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
     )
@@ -221,10 +224,11 @@ def _metadata(text: Optional[str]) -> Optional[Metadata]:
     return parse_metadata(text) if text else None
 
 
-def _refuse(facts: dict[str, Any], script: Optional[str]) -> None:
+def _refuse(facts: dict[str, Any], script: Optional[str], root: BuildRoot) -> None:
     error = facts.get("error")
     if error == "syntax":
-        raise InputError(f"syntax error in {facts['file']}, line {facts['line']}", why=facts["message"])
+        place = root.outside(facts["file"])
+        raise InputError(f"syntax error in {place}, line {facts['line']}", why=facts["message"])
     if error == "no module":
         raise InputError(
             f"there is no module {facts['module']!r} in the build environment",

@@ -75,7 +75,7 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     Libraries that cannot be found are reported by name with who needs them; they are no error, since the application
     may well never load that file, and the build environment lacks them too.
     """
-    provided, lacking = provide(frozen.contents, frozen.modules, plan.provisions, environment.root)
+    provided, lacking = provide(frozen.contents, frozen.modules, plan.provisions, environment.root.path)
     for name in lacking:
         log.warning(f"this system has no {name}; the application will lack it in an empty root")
     elves = find_elves(frozen.tree)
@@ -85,10 +85,12 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     for link in (path for path in frozen.contents.iterdir() if path.is_symlink()):
         bundled.setdefault(link.name, link)
     assert program.interpreter is not None
-    directories = loader_directories(environment.root, program.machine)
-    opened = [soname for name in frozen.opened for soname in sonames_of(name, directories)]
+    root = environment.root.path
+    directories = loader_directories(root, program.machine)
+    opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
     found = closure(
         native,
+        root=root,
         bundled=bundled,
         directories=directories,
         origins=frozen.origins,
@@ -99,13 +101,18 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
         other = " (one exists, for another machine)" if item in found.foreign else ""
         log.warning(f"{item.soname}, needed by {who}, is not on this system{other}")
     _link_needed_at_start(program, bundled, frozen.tree)
+    if frozen.strip:
+        for elf in native:
+            if elf.path != frozen.program:
+                strip(elf.path, "--strip-all", log=log, space=space)
+        native = [read_elf(elf.path) for elf in native]
     copies = [_copy(path, frozen.tree / soname) for soname, path in sorted(found.libraries.items())]
     for elf in [*native, *copies]:
         if elf.path == frozen.program:
             continue
         mend(elf, frozen.tree, log=log, space=space)
         if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
-            strip_debug_information(elf.path, log=log, space=space)
+            strip(elf.path, "--strip-debug", log=log, space=space)
     return ClosedApp(
         frozen, os.path.basename(program.interpreter), tuple(sorted(found.libraries)), found.missing, tuple(provided)
     )
@@ -163,14 +170,17 @@ def mend(elf: Elf, tree: Path, *, log: Log, space: Workspace) -> None:
         )
 
 
-def strip_debug_information(path: Path, *, log: Log, space: Workspace) -> None:
-    """Take the debug sections off a library of the interpreter, which are never loaded: 34 of 56 MB for a Python that
-    was built with ``-g``, as pyenv does, unpacked at every start. Others' files are left alone unless asked for."""
+def strip(path: Path, what: str, *, log: Log, space: Workspace) -> None:
+    """Take symbols ("--strip-all") or debug sections ("--strip-debug") off a library.
+
+    Debug sections are never loaded, and are 34 of the 56 MB of a Python that was built with ``-g``, as pyenv does,
+    unpacked at every start. Files of others than the interpreter are left alone unless asked for.
+    """
     tools.run(
-        [tools.require(["strip"])["strip"], "--strip-debug", path],
+        [tools.require(["strip"])["strip"], what, path],
         log=log,
         build_log=space.build_log,
-        what=f"strip debug information from {path.name}",
+        what=f"strip {path.name}",
         env=_environment(space),
         cwd=space.work,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -68,6 +69,17 @@ SETTINGS = (
         (),
         "PATH|VERSION",
     ),
+    Setting(
+        "chroot",
+        Kind.TEXT,
+        "build in this system: a directory, a root file system's or an image's tar, an OCI layout, or debian:SUITE",
+        ENTRY,
+        (),
+        "ROOT",
+    ),
+    Setting(
+        "chroot-package", Kind.LIST, "add a package of its distribution to that system (repeat)", ENTRY, (), "NAME"
+    ),
     Setting("refresh", Kind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
     Setting("add-data", Kind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
     Setting("add-binary", Kind.PAIRS, "add a binary to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
@@ -124,6 +136,8 @@ IMAGE_DATA = (
 and say the same of an image made with it."""
 IMAGE_OUTPUT = Setting("output", Kind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
 IMAGE_TABLE = "image"
+DISTRIBUTION = re.compile("(debian|ubuntu):")
+"""What starts the name of a system that is made from a distribution's packages."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +251,8 @@ def _fits(kind: Kind, value: object) -> bool:
 def anchored(setting: Setting, value: Any, base: Path) -> Any:
     """The value with its relative paths made absolute; ``base`` is where it was written down."""
     if setting.kind is Kind.PATH or (setting.name == "python" and os.sep in value):
+        return str(base / value)
+    if setting.name == "chroot" and not DISTRIBUTION.match(value):
         return str(base / value)
     if setting.kind is Kind.PATHS:
         return [str(base / item) for item in value]

@@ -11,6 +11,7 @@ break a file the way re-laying it out can; what cannot be done in place is left 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import glob
 import os
 import struct
@@ -18,6 +19,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, cast
+
+from freezer.rooted import within
 
 ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
@@ -59,14 +62,19 @@ class Elf:
         """A shared object that a process loads, as opposed to a program that the kernel starts."""
         return self.dynamic and self.interpreter is None and self.kind == "ET_DYN"
 
-    def search_entries(self, origin: Path) -> list[Path]:
-        """The directories of RPATH or RUNPATH with ``$ORIGIN`` replaced by ``origin``; RUNPATH hides RPATH."""
-        entries = self.runpath or self.rpath
-        return [
-            Path(os.path.normpath(entry.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin))))
-            for entry in entries
-            if entry
-        ]
+    def search_entries(self, origin: Path, root: Path = Path("/")) -> list[Path]:
+        """The directories of RPATH or RUNPATH; RUNPATH hides RPATH.
+
+        ``$ORIGIN`` is replaced by ``origin``, and other entries are directories of the system at ``root``.
+        """
+        found = []
+        for entry in filter(None, self.runpath or self.rpath):
+            place = entry.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin))
+            if place == entry:
+                place = f"{root}/{entry}"
+            # Not two slashes, which normpath() keeps at the start.
+            found.append(Path(os.path.normpath(place.replace("//", "/"))))
+        return found
 
 
 def is_elf(path: Path) -> bool:
@@ -167,7 +175,7 @@ def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
     if depth > 4:
         return
     try:
-        text = (root / name.lstrip("/")).read_text(errors="replace")
+        text = within(root, root / name.lstrip("/")).read_text(errors="replace")
     except OSError:
         return
     for raw in text.splitlines():
@@ -181,13 +189,13 @@ def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
             yield line
 
 
-def sonames_of(name: str, directories: Iterable[Path]) -> list[str]:
+def sonames_of(name: str, directories: Iterable[Path], root: Path = Path("/")) -> list[str]:
     """The sonames that ctypes.util.find_library(name) may answer with, given the loader's directories."""
     found = []
     for directory in directories:
         for path in sorted(directory.glob(f"lib{glob.escape(name)}.so*")):
             with contextlib.suppress(NotElf, OSError):
-                soname = read_elf(path).soname
+                soname = read_elf(within(root, path)).soname
                 if soname is not None and soname not in found:
                     found.append(soname)
     return found
@@ -215,14 +223,16 @@ def closure(
     *,
     bundled: dict[str, Path],
     directories: list[Path],
+    root: Path = Path("/"),
     origins: Optional[dict[Path, Path]] = None,
     extra: Iterable[str] = (),
 ) -> Closure:
     """The libraries outside the bundle that ``roots`` need, directly or through one another.
 
-    ``bundled`` maps sonames and file names already in the bundle to their files. ``origins`` tells for a file in the
-    bundle the directory that it was collected from, where its ``$ORIGIN`` entries pointed. ``extra`` are sonames that
-    nothing names but that are opened at run time (libgcc_s, NSS services); they are left out where absent.
+    ``root`` is the system that they are searched in. ``bundled`` maps sonames and file names already in the bundle to
+    their files. ``origins`` tells for a file in the bundle the directory that it was collected from, where its
+    ``$ORIGIN`` entries pointed. ``extra`` are sonames that nothing names but that are opened at run time (libgcc_s, NSS
+    services); they are left out where absent.
     """
     libraries: dict[str, Path] = {}
     missing: dict[str, Missing] = {}
@@ -232,11 +242,12 @@ def closure(
 
     def find(soname: str, places: Iterable[Path], asked_by: Path) -> Optional[Elf]:
         for place in places:
-            candidate = place / soname
-            if not candidate.is_file():
-                continue
             try:
-                elf = read_elf(candidate)
+                file = _real(root, place / soname)
+                if not file.is_file():
+                    continue
+                # Known by where it was found, which is what $ORIGIN means to the loader.
+                elf = dataclasses.replace(read_elf(file), path=place / soname)
             except (NotElf, OSError):
                 continue
             if (elf.machine, elf.bits) == machine:
@@ -247,7 +258,7 @@ def closure(
     for soname in extra:
         elf = None if soname in bundled else find(soname, directories, Path())
         if elf is not None:
-            libraries[soname] = elf.path
+            libraries[soname] = _real(root, elf.path)
             queue.append(elf)
     while queue:
         elf = queue.pop(0)
@@ -256,14 +267,20 @@ def closure(
             name = os.path.basename(soname)
             if name in bundled or name in libraries or name in missing:
                 continue
-            places = ([Path(soname).parent] if soname.startswith("/") else []) + elf.search_entries(origin)
+            places = [root / soname.lstrip("/")] if soname.startswith("/") else []
+            places = [place.parent for place in places] + elf.search_entries(origin, root)
             found = find(name, [*places, *directories], elf.path)
             if found is None:
                 missing[name] = Missing(name, elf.path)
             else:
-                libraries[name] = found.path
+                libraries[name] = _real(root, found.path)
                 queue.append(found)
     return Closure(libraries, tuple(missing.values()), tuple(item for name, item in foreign.items() if name in missing))
+
+
+def _real(root: Path, path: Path) -> Path:
+    """Where a file is, in the system at ``root`` or in a directory that is brought into it."""
+    return within(root, path) if root in path.parents else path.resolve()
 
 
 def clear_executable_stack(path: Path) -> None:

@@ -15,12 +15,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from freezer.buildroot import BuildRoot
 from freezer.interpreter import Interpreter
 from freezer.log import Log
 from freezer.pip import make_venv, pip
 from freezer.plan import Plan
 from freezer.requirements import requirements_state
-from freezer.workspace import Workspace, locked, remove_tree
+from freezer.rooted import within
+from freezer.workspace import Workspace, remove_tree
 
 LAYOUT = 1
 """Part of every environment's key; raised when freezer makes environments differently."""
@@ -31,14 +33,14 @@ TOOLCHAIN = ("pyinstaller", "pyinstaller-hooks-contrib")
 
 @dataclass(frozen=True)
 class Environment:
-    """A complete build environment. ``python`` runs in it; ``key`` names its content; ``root`` is the file system
-    that its libraries come from."""
+    """A complete build environment. ``python`` runs in it; ``key`` names its content; ``root`` is the system that its
+    Python runs in, and that its libraries come from."""
 
     python: Path
     interpreter: Interpreter
     key: str
     reused: bool
-    root: Path = Path("/")
+    root: BuildRoot
 
 
 def toolchain_versions() -> dict[str, str]:
@@ -46,18 +48,20 @@ def toolchain_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in TOOLCHAIN}
 
 
-def environment_key(interpreter: Interpreter, plan: Plan, dependencies: tuple[str, ...]) -> str:
+def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...]) -> str:
     """Name an environment by all that decides its content. ``dependencies`` come from the project's metadata.
 
     Requirements files count by their content, with the files they include; local paths in them by their files' names,
     sizes and times.
     """
     digest = hashlib.sha256()
-    binary = interpreter.executable.resolve().stat()
+    real = within(root.path, interpreter.executable)
+    binary = real.stat()
     parts: list[object] = [
         LAYOUT,
         str(interpreter.executable),
-        str(interpreter.executable.resolve()),
+        str(real),
+        root.state(),
         binary.st_size,
         binary.st_mtime_ns,
         interpreter.version_text,
@@ -71,43 +75,69 @@ def environment_key(interpreter: Interpreter, plan: Plan, dependencies: tuple[st
     return digest.hexdigest()[:24]
 
 
-def local_environment(
-    interpreter: Interpreter, plan: Plan, dependencies: tuple[str, ...], *, log: Log, space: Workspace
+def make_environment(
+    interpreter: Interpreter,
+    root: BuildRoot,
+    plan: Plan,
+    dependencies: tuple[str, ...],
+    *,
+    log: Log,
+    space: Workspace,
 ) -> Environment:
     """Find or make the environment for this plan.
 
-    Two builds that need the same one wait for each other and share it. Raises EnvironmentFailure if pip fails.
+    Two builds that need the same one wait for each other and share it; it is held until the build ends. Raises
+    EnvironmentFailure if pip fails.
     """
-    key = environment_key(interpreter, plan, dependencies)
+    key = environment_key(interpreter, root, plan, dependencies)
     home = space.cache / "env" / key
-    with locked(space.cache / "env" / f"{key}.lock"):
-        if plan.refresh and home.exists():
-            remove_tree(home)
-        reused = (home / "complete").is_file() and (home / "bin" / "python").exists()
-        if not reused:
-            remove_tree(home)
-            # Built where the sweep finds it if this build is killed.
-            aside = space.work / "environment"
-            _create(aside, interpreter, plan, dependencies, log=log, space=space)
-            (aside / "complete").touch()
-            os.rename(aside, home)
+    python = home / "bin" / "python"
+
+    def usable() -> bool:
+        return (home / "complete").is_file() and within(root.path, root.outside(os.readlink(python))).exists()
+
+    def make() -> None:
+        remove_tree(home)
+        # Built where the sweep finds it if this build is killed.
+        aside = space.work / "environment"
+        _create(aside, interpreter, root, plan, dependencies, log=log, space=space)
+        (aside / "complete").touch()
+        os.rename(aside, home)
+
+    lock = space.cache / "env" / f"{key}.lock"
+    reused = space.hold(lock, usable=usable, make=make, anew=plan.refresh)
     os.utime(home)
-    return Environment(home / "bin" / "python", interpreter, key, reused)
+    return Environment(python, interpreter, key, reused, root.seeing(home, "env"))
 
 
 def _create(
-    home: Path, interpreter: Interpreter, plan: Plan, dependencies: tuple[str, ...], *, log: Log, space: Workspace
+    home: Path,
+    interpreter: Interpreter,
+    root: BuildRoot,
+    plan: Plan,
+    dependencies: tuple[str, ...],
+    *,
+    log: Log,
+    space: Workspace,
 ) -> None:
-    make_venv(home, interpreter, with_pip=False, log=log, space=space)
+    make_venv(home, root, interpreter, log=log, space=space)
     python = home / "bin" / "python"
-    wanted = [option for path in plan.requirements for option in ("-r", str(path))]
+    wanted: list[str | Path] = [option for path in plan.requirements for option in ("-r", path)]
     # A package of its own per argument; "--" keeps a requirement from being read as an option of pip's.
     wanted += ["--", *dependencies, *plan.packages] if dependencies or plan.packages else []
-    constraints = [option for path in plan.constraints for option in ("-c", str(path))]
+    constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]
 
-    def install(arguments: list[str], what: str, folder: Path) -> None:
+    def install(arguments: list[str | Path], what: str, folder: Path) -> None:
         pip(
-            "install", arguments, interpreter=interpreter, python=python, what=what, folder=folder, log=log, space=space
+            "install",
+            arguments,
+            root=root,
+            interpreter=interpreter,
+            python=python,
+            what=what,
+            folder=folder,
+            log=log,
+            space=space,
         )
 
     if plan.requirements or dependencies or plan.packages:
@@ -116,7 +146,7 @@ def _create(
     frozen = space.work / "installed.txt"
     frozen.write_text("\n".join(_installed(home)) + "\n", encoding="utf-8")
     versions = [f"{name}=={version}" for name, version in toolchain_versions().items()]
-    install(["-c", str(frozen), "--", *versions], "install PyInstaller", space.work)
+    install(["-c", frozen, "--", *versions], "install PyInstaller", space.work)
 
 
 def _installed(home: Path) -> list[str]:

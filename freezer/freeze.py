@@ -13,6 +13,7 @@ from pathlib import Path
 
 from freezer import tools
 from freezer.application import Application, refuse_missing
+from freezer.buildroot import BuildRoot
 from freezer.drivers import DRIVERS
 from freezer.environment import Environment
 from freezer.errors import InputError, ToolError
@@ -42,7 +43,7 @@ class FrozenApp:
 
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
-    "pq".
+    "pq"; ``strip`` says that symbols are not wanted.
     """
 
     tree: Path
@@ -52,6 +53,7 @@ class FrozenApp:
     sources: tuple[Path, ...]
     added: tuple[Added, ...]
     opened: tuple[str, ...]
+    strip: bool
 
     @property
     def program(self) -> Path:
@@ -69,9 +71,10 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
 
     Raises InputError for a missing module or a wrong hidden import, ToolError if PyInstaller fails.
     """
+    root = environment.root
     request = space.folder("freeze") / "request.json"
     report = space.folder("freeze") / "report.json"
-    request.write_text(json.dumps(_request(plan, application, report, space)), encoding="utf-8")
+    request.write_text(json.dumps(_request(plan, root, application, report, space)), encoding="utf-8")
     bad_hidden: list[str] = []
 
     def watch(line: str) -> bool:
@@ -81,27 +84,24 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
         return False
 
     try:
-        tools.run(
+        root.run(
             [environment.python, "-s", DRIVERS / "freeze.py", request],
             log=log,
-            build_log=space.build_log,
+            space=space,
             what=f"freeze {application.name}",
-            env=tools.clean_environment(
-                home=space.folder("home"),
-                temporary=space.folder("tmp"),
+            env=root.clean_environment(
+                space,
                 epoch=plan.epoch,
-                path=[path.parent for path in tools.require(["objcopy", "strip"]).values()],
-                extra={"PYINSTALLER_CONFIG_DIR": str(space.folder("pyinstaller"))},
+                extra={"PYINSTALLER_CONFIG_DIR": root.inside(space.folder("pyinstaller"))},
             ),
             cwd=space.work,
-            hold=space.held,
             on_line=watch,
         )
     except ToolError as error:
         _explain(error)
         raise
     facts = json.loads(report.read_text(encoding="utf-8"))
-    missing = read_warnings(Path(facts["warnings"]))
+    missing = read_warnings(root.outside(facts["warnings"]))
     for name, importers in missing.items():
         log.detail(f"    not found: {name}, imported by {importers}")
     if bad_hidden:
@@ -110,43 +110,63 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
             hint="add the distribution that has it: --with NAME, or mend the spelling",
         )
     refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
-    tree = Path(facts["tree"])
+    tree, name = root.outside(facts["tree"]), facts["program"]
+    _append_package(tree / name, log=log, space=space)
     return FrozenApp(
         tree=tree,
-        name=facts["program"],
+        name=name,
         modules=frozenset(facts["modules"]),
-        origins={tree / CONTENTS / key: Path(value) for key, value in facts["origins"].items()},
-        sources=tuple(Path(item) for item in facts["sources"]),
+        origins={tree / CONTENTS / key: root.outside(value) for key, value in facts["origins"].items()},
+        sources=tuple(root.outside(item) for item in facts["sources"]),
         added=tuple(Added(i["distribution"], i["files"], i["bytes"], i["modules"]) for i in facts["added"]),
         opened=tuple(facts["opened"]),
+        strip=facts["strip"],
     )
 
 
-def _request(plan: Plan, application: Application, report: Path, space: Workspace) -> dict[str, object]:
+def _append_package(program: Path, *, log: Log, space: Workspace) -> None:
+    """Put PyInstaller's package into the program, where the bootloader looks for it first, as PyInstaller itself does;
+    here, with the host's objcopy, so that the build environment's system needs none."""
+    package = program.with_name(f"{program.name}.pkg")
+    tools.run(
+        [tools.require(["objcopy"])["objcopy"], "--add-section", f"pydata={package}", program],
+        log=log,
+        build_log=space.build_log,
+        what=f"append the package to {program.name}",
+        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=0),
+        cwd=space.work,
+        hold=space.held,
+    )
+    package.unlink()
+
+
+def _request(
+    plan: Plan, root: BuildRoot, application: Application, report: Path, space: Workspace
+) -> dict[str, object]:
     return {
-        "script": str(application.script),
+        "script": root.inside(application.script),
         "spec": application.is_spec,
         "name": application.name,
-        "search": [str(item) for item in application.search],
-        "own_files": [str(item) for item in application.own_files],
-        "local_packages": {name: str(place) for name, place in application.local_packages.items()},
+        "search": [root.inside(item) for item in application.search],
+        "own_files": [root.inside(item) for item in application.own_files],
+        "local_packages": {name: root.inside(place) for name, place in application.local_packages.items()},
         "distribution": application.distribution,
-        "add_data": [(str(source), destination) for source, destination in plan.add_data],
-        "add_binary": [(str(source), destination) for source, destination in plan.add_binary]
-        + [(str(path), ".") for path in plan.libraries],
+        "add_data": [(root.inside(source), destination) for source, destination in plan.add_data],
+        "add_binary": [(root.inside(source), destination) for source, destination in plan.add_binary]
+        + [(root.inside(path), ".") for path in plan.libraries],
         "hidden_imports": list(plan.hidden_imports),
         "collect_all": list(plan.collect_all),
         "copy_metadata": list(plan.copy_metadata),
         "exclude": list(plan.exclude),
         "strip": plan.strip,
         "pyinstaller_args": list(plan.pyinstaller_args),
-        "runtime": str(RUNTIME),
+        "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
-        "hooks": str(space.folder("hooks")),
-        "dist": str(space.folder("dist")),
-        "work": str(space.folder("freeze")),
-        "specpath": str(space.folder("spec")),
-        "report": str(report),
+        "hooks": root.inside(space.folder("hooks")),
+        "dist": root.inside(space.folder("dist")),
+        "work": root.inside(space.folder("freeze")),
+        "specpath": root.inside(space.folder("spec")),
+        "report": root.inside(report),
     }
 
 

@@ -1,30 +1,36 @@
 """Running pip, under the user's own configuration of it: index, proxy, certificates.
 
-pip runs outside the environments it installs into (``pip --python``): freezer's own pip, or, for an interpreter that it
-does not support any more, one that does, kept in the cache in an environment of its own.
+pip runs under the Python that it installs for, from outside the environment that it installs into: freezer's own pip,
+or, for an interpreter that it does not support any more, the newest one that does, kept in the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
+import importlib.util
 import os
+import zipfile
 from pathlib import Path
 from typing import Optional
 
 from packaging.specifiers import SpecifierSet
 
 from freezer import tools
+from freezer.buildroot import BuildRoot
 from freezer.errors import EnvironmentFailure
 from freezer.interpreter import Interpreter
 from freezer.log import Log
 from freezer.workspace import Workspace, locked
 
+RUNNER = "__pip-runner__.py"
+"""What pip starts itself with under another Python: it makes pip importable, and nothing that lies beside it."""
+
 
 def pip(
     command: str,
-    arguments: list[str],
+    arguments: list[str | Path],
     *,
+    root: BuildRoot,
     interpreter: Interpreter,
     python: Optional[Path] = None,
     what: str,
@@ -38,65 +44,66 @@ def pip(
     ``folder`` is what relative paths in requirements are relative to; ``epoch`` (seconds since 1970) the time that
     build backends shall use. Raises EnvironmentFailure; pip names the requirement that cannot be had.
     """
-    env = tools.user_environment()
+    env = root.user_environment(space)
     if epoch is not None:
         env.update({"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"})
-    tools.run(
-        [
-            *_program(interpreter, log=log, space=space),
-            "--python",
-            python or interpreter.executable,
-            command,
-            *arguments,
-        ],
+    package = _program(interpreter, log=log, space=space)
+    # Alone in a directory: pip's own may have modules and distributions of freezer's beside it.
+    root.seeing(package, "pip/pip").run(
+        [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],
         log=log,
-        build_log=space.build_log,
+        space=space,
         what=what,
         env=env,
         cwd=folder,
-        hold=space.held,
         error=EnvironmentFailure,
         hint="check the requirement's name and version, and pip's index and network (pip config list)",
     )
 
 
-def make_venv(home: Path, interpreter: Interpreter, *, with_pip: bool, log: Log, space: Workspace) -> None:
-    """Make a virtual environment. Raises EnvironmentFailure if the interpreter lacks what that takes."""
-    options = [] if with_pip else ["--without-pip"]
-    version = f"{interpreter.version[0]}.{interpreter.version[1]}"
-    tools.run(
-        [interpreter.executable, "-I", "-m", "venv", *options, home],
+def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, *, log: Log, space: Workspace) -> None:
+    """Make a virtual environment without pip. Raises EnvironmentFailure if the interpreter lacks what that takes."""
+    root.run(
+        [interpreter.executable, "-I", "-m", "venv", "--without-pip", home],
         log=log,
-        build_log=space.build_log,
+        space=space,
         what=f"make a virtual environment of {interpreter.executable}",
-        env=tools.user_environment(),
+        env=root.user_environment(space),
         cwd=space.work,
-        hold=space.held,
         error=EnvironmentFailure,
-        hint=f"Debian, Ubuntu: apt-get install python{version}-venv",
+        hint=root.how_to_add("venv", f"{interpreter.version[0]}.{interpreter.version[1]}"),
     )
 
 
-def _program(interpreter: Interpreter, *, log: Log, space: Workspace) -> list[str | Path]:
+def own_pip() -> Path:
+    """The package of the pip that is installed with freezer."""
+    found = importlib.util.find_spec("pip")
+    assert found is not None and found.origin is not None
+    return Path(found.origin).parent
+
+
+def _program(interpreter: Interpreter, *, log: Log, space: Workspace) -> Path:
+    """The package of a pip that supports the interpreter."""
     supported = importlib.metadata.metadata("pip")["Requires-Python"]
     if SpecifierSet(supported).contains(interpreter.version_text, prereleases=True):
-        # Isolated: no module in the current directory, where relative requirements start, is taken for pip's.
-        return [tools.own_python(), "-I", "-m", "pip"]
-    name = hashlib.sha256(f"{interpreter.executable} {interpreter.version_text}".encode()).hexdigest()[:24]
-    home = space.cache / "env" / f"pip-{name}"
-    with locked(space.cache / "env" / f"pip-{name}.lock"):
+        return own_pip()
+    version = f"{interpreter.version[0]}.{interpreter.version[1]}"
+    home = space.cache / "env" / f"pip-{version}"
+    with locked(space.cache / "env" / f"pip-{version}.lock"):
         if not home.is_dir():
-            aside = space.work / "pip"
-            make_venv(aside, interpreter, with_pip=True, log=log, space=space)
+            download = space.folder("pip")
+            options = ["--no-deps", "--only-binary", ":all:", "--python-version", version, "--dest", str(download)]
             tools.run(
-                [aside / "bin" / "python", "-I", "-m", "pip", "install", "--upgrade", "pip"],
+                [tools.own_python(), "-I", "-m", "pip", "download", *options, "pip"],
                 log=log,
                 build_log=space.build_log,
-                what=f"install a pip for Python {interpreter.version_text}",
+                what=f"get a pip for Python {interpreter.version_text}",
                 env=tools.user_environment(),
                 cwd=space.work,
                 hold=space.held,
                 error=EnvironmentFailure,
             )
-            os.rename(aside, home)
-    return [home / "bin" / "python", "-I", "-m", "pip"]
+            with zipfile.ZipFile(next(download.glob("pip-*.whl"))) as wheel:
+                wheel.extractall(download / "unpacked")
+            os.rename(download / "unpacked", home)
+    return home / "pip"

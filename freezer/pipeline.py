@@ -1,6 +1,7 @@
 """The stages of a build, in order; the table of contents of freezer.
 
-Plan -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof -> ImageFile -> Built
+Plan -> BuildRoot -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof ->
+ImageFile -> Built
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Optional
 from freezer import environment, link, record, tools
 from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
+from freezer.chroot.roots import open_root
 from freezer.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
 from freezer.freeze import Added, FrozenApp, freeze
 from freezer.image import make
@@ -24,7 +26,7 @@ from freezer.image.prove import ImageProof, prove_image
 from freezer.image.write import ImageFile
 from freezer.inspect.image import inspect
 from freezer.inspect.report import Report
-from freezer.interpreter import locate_interpreter, probe_interpreter
+from freezer.interpreter import probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
 from freezer.plan import Plan, Smoke
@@ -80,15 +82,15 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
 
 
 def _build(plan: Plan, space: Workspace, log: Log) -> Built:
+    root = open_root(plan, log=log, space=space)
     with log.step("python") as step:
-        path = locate_interpreter(plan.python)
-        interpreter = probe_interpreter(path, log=log, space=space)
+        interpreter = probe_interpreter(root.locate(plan.python), root, log=log, space=space)
         step.result = f"{interpreter.version_text} at {interpreter.executable}"
     with log.step("environment") as step:
-        project = build_wheel(plan, interpreter, log=log, space=space)
+        project = build_wheel(plan, root, interpreter, log=log, space=space)
         choose_script(plan, project)
         dependencies = project.dependencies if project is not None else ()
-        built_in = environment.local_environment(interpreter, plan, dependencies, log=log, space=space)
+        built_in = environment.make_environment(interpreter, root, plan, dependencies, log=log, space=space)
         check_architecture(plan, built_in)
         application = resolve_application(plan, built_in, project, log=log, space=space)
         destination = target(plan, application.name)

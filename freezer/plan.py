@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.config import (
+    DISTRIBUTION,
     IMAGE_DATA,
     IMAGE_OUTPUT,
     IMAGE_SETTINGS,
@@ -87,6 +88,8 @@ class Plan:
     constraints: tuple[Path, ...]
     require_hashes: bool
     python: Optional[str]
+    chroot: Optional[str]
+    chroot_packages: tuple[str, ...]
     refresh: bool
     add_data: tuple[tuple[Path, str], ...]
     add_binary: tuple[tuple[Path, str], ...]
@@ -142,6 +145,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         constraints=_existing(values, "constraint"),
         require_hashes=values.get("require_hashes", False),
         python=values.get("python"),
+        chroot=_chroot(values),
+        chroot_packages=tuple(values.get("chroot_package", ())),
         refresh=values.get("refresh", False),
         add_data=_pairs(values, "add_data"),
         add_binary=_pairs(values, "add_binary"),
@@ -330,6 +335,23 @@ def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
     if status is not None and not 0 <= status <= 255:
         raise InputError(f"--smoke-status {status} is no exit status (0 to 255)")
     return Smoke(arguments, status, values.get("smoke_timeout", 10))
+
+
+def _chroot(values: Mapping[str, Any]) -> Optional[str]:
+    chroot, packages = values.get("chroot"), values.get("chroot_package", ())
+    if packages and chroot is None:
+        raise UsageError("--chroot-package adds to another system, and none is given", hint="add --chroot ROOT")
+    for package in packages:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._:~=@-]*", package):
+            raise InputError(f"--chroot-package {package!r} is no package's name")
+    if chroot is not None and not DISTRIBUTION.match(chroot):
+        chroot = os.path.abspath(chroot)
+        if not os.path.exists(chroot):
+            raise InputError(
+                f"--chroot {chroot}: there is no such file or directory",
+                hint="give a directory, the tar of a root file system or image, or debian:SUITE",
+            )
+    return None if chroot is None else str(chroot)
 
 
 def _existing(values: Mapping[str, Any], key: str) -> tuple[Path, ...]:

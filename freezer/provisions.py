@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from freezer.rooted import within
+
 TERMINALS = (
     "ansi dumb linux screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color xterm-color "
     "rxvt rxvt-unicode rxvt-unicode-256color alacritty foot kitty putty"
@@ -44,7 +46,7 @@ class Provided:
 def copy_locale(root: Path, target: Path) -> bool:
     """Copy the locale C.UTF-8 of the system at ``root``; False if it has none."""
     for name in ("C.utf8", "C.UTF-8"):
-        source = root / "usr/lib/locale" / name
+        source = within(root, root / "usr/lib/locale" / name)
         if source.is_dir():
             # The C library looks for the normalised spelling first, whatever the build system calls it.
             shutil.copytree(source, target)
@@ -71,7 +73,7 @@ def _copy_terminfo(root: Path, target: Path) -> bool:
     found = False
     for terminal in TERMINALS:
         for place in ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo"):
-            source = root / place / terminal[0] / terminal
+            source = within(root, root / place / terminal[0] / terminal)
             if source.is_file():
                 copy = target / terminal[0] / terminal
                 copy.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from freezer import __version__
 from freezer.application import Application, source_state
+from freezer.chroot.roots import source_state_of
 from freezer.environment import (
     Environment,
     toolchain_versions,
@@ -26,7 +27,7 @@ from freezer.environment import (
 from freezer.errors import FreezerError
 from freezer.freeze import FrozenApp
 from freezer.image.make import Origin
-from freezer.interpreter import locate_interpreter
+from freezer.locate import locate_interpreter
 from freezer.metadata import Metadata, revision
 from freezer.plan import EntryKind, Plan
 from freezer.requirements import requirements_state, tree_signature
@@ -66,6 +67,13 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def _root(plan: Plan, cache: Path) -> Any:
+    """The system to build in, as far as it can be told without opening it; for the host, the Python that it has."""
+    if plan.chroot is None:
+        return str(locate_interpreter(plan.python))
+    return _plain(source_state_of(plan, cache))
+
+
 def write(
     plan: Plan,
     environment: Environment,
@@ -87,6 +95,7 @@ def write(
     content = {
         "key": environment.key,
         "toolchain": toolchain_versions(),
+        "root": _root(plan, cache),
         "interpreter": source_state([interpreter, environment.interpreter.libpython]),
         "sources": source_state(sorted(path for path in sources if cache / "work" not in path.parents)),
         "folders": [(str(path), _importable(path)) for path in sorted(folders) if path.is_dir()],
@@ -117,7 +126,7 @@ def still_valid(plan: Plan, cache: Path) -> Optional[Kept]:
         added = [_plain(tree_signature(item)) for item in _added(plan)]
         unchanged = (
             content["toolchain"] == toolchain_versions()
-            and content["interpreter"][0][0] == str(locate_interpreter(plan.python))
+            and content["root"] == _root(plan, cache)
             and _same(content["interpreter"])
             and _same(content["sources"])
             and content["folders"] == folders

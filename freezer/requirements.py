@@ -25,6 +25,33 @@ def requirements_state(plan: Plan) -> list[object]:
     return state
 
 
+def local_paths(plan: Plan) -> set[Path]:
+    """The files and directories that requirements name by path, as they are named: absolute, or made so from the
+    directory that they are relative to."""
+    found: set[Path] = set()
+    queue = [*plan.requirements, *plan.constraints]
+    seen: set[Path] = set()
+    texts = [(plan.folder, package) for package in plan.packages]
+    while queue:
+        file = queue.pop()
+        if file in seen or not file.is_file():
+            continue
+        seen.add(file)
+        for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+            for option, value in _including(shlex.split(line, comments=True) if _parsable(line) else []):
+                if option:
+                    queue.append(file.parent / value)
+                    found.add((file.parent / value).parent)
+                else:
+                    # pip starts at the current directory, people think of the file's.
+                    texts += [(plan.folder, value), (file.parent, value)]
+    for folder, text in texts:
+        path = folder / text.rpartition(" @ ")[2].split("[")[0].removeprefix("file://")
+        if os.sep in text and path.exists():
+            found.add(Path(os.path.normpath(path)))
+    return found
+
+
 def _requirements_content(path: Path, seen: set[Path]) -> list[object]:
     if path in seen:
         return []

@@ -54,6 +54,10 @@ class DamagedTar(ValueError):
     """The archive is malformed, ends too early, or is beyond the limits."""
 
 
+class TooLarge(DamagedTar):
+    """It has more entries or more content than the limits allow."""
+
+
 class Readable(Protocol):
     """All that is asked of a stream."""
 
@@ -127,7 +131,7 @@ def read_members(stream: Readable, limits: Optional[Limits] = None) -> Iterator[
         info = _parse(block)
         entries += 1
         if entries > limits.entries:
-            raise DamagedTar(f"more than {limits.entries} entries")
+            raise TooLarge(f"more than {limits.entries} entries")
         if info.type in EXTENSIONS:
             _extend(pending, info, source)
             continue
@@ -195,7 +199,7 @@ def _check(member: Member, total: int, limits: Limits) -> None:
     if member.size < 0 or not (0 <= member.uid < 1 << 31 and 0 <= member.gid < 1 << 31):
         raise DamagedTar(f"{member.name!r} has a size or an owner out of range")
     if total > limits.total:
-        raise DamagedTar(f"more than {limits.total} bytes of content")
+        raise TooLarge(f"more than {limits.total} bytes of content")
     for text in (member.name, member.target):
         if "\0" in text or len(text) > limits.name or text.count("/") > limits.depth:
             raise DamagedTar(f"the name {text[:80]!r} is too long, too deep, or has a NUL in it")

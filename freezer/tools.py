@@ -23,6 +23,7 @@ from typing import IO, Optional
 
 from freezer.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.log import Log, Verbosity
+from freezer.sandbox import SANDBOX
 
 PR_SET_PDEATHSIG = 1
 TAIL_LINES = 12
@@ -106,16 +107,18 @@ def run(
     on_line: Optional[Callable[[str], bool]] = None,
     error: type[FreezerError] = ToolError,
     hint: Optional[str] = None,
+    shown: Optional[Sequence[str]] = None,
 ) -> Completed:
     """Run a program to its end.
 
-    ``what`` completes "cannot ..." in the error. ``hold`` is a file descriptor that the process inherits, so that a
+    ``what`` completes "cannot ..." in the error. ``shown`` is the command in the log and in messages, if ``argv``
+    only wraps it. ``hold`` is a file descriptor that the process inherits, so that a
     lock on it lives as long as the process. stdout is returned when ``capture`` is set, else it joins stderr in the
     log. ``on_line`` sees each line and may claim it (then it is not shown). Raises ``error`` on a status other than
     0 when ``check`` is set, EnvironmentFailure if the program cannot be started.
     """
     command = [str(part) for part in argv]
-    build_log.append(f"\n$ {shlex.join(command)}")
+    build_log.append(f"\n$ {shlex.join(shown or command)}")
     with contextlib.ExitStack() as stack:
         given = stack.enter_context(_memory_file((stdin or "").encode()))
         captured = stack.enter_context(_memory_file(b""))
@@ -150,7 +153,7 @@ def run(
         captured.seek(0)
         output = captured.read().decode("utf-8", "replace")
     if check and status != 0:
-        name = Path(command[0]).name
+        name = Path((shown or command)[0]).name
         raise error(
             f"cannot {what}: {name} {describe_status(status)}",
             why="\n".join(tail(build_log.path)) or "it printed nothing",
@@ -268,6 +271,15 @@ def user_environment() -> dict[str, str]:
     # The result of an installation must not depend on these; pip itself reads none of them.
     env.update({"PYTHONNOUSERSITE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"})
     return env
+
+
+def remove_as_others(path: Path) -> None:
+    """Remove a directory tree of which parts belong to users of a user namespace. That it cannot be is no failure."""
+    command = [own_python(), "-I", "-S", str(SANDBOX), "remove", str(path)]
+    with contextlib.suppress(OSError):
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+        )
 
 
 def own_python() -> str:

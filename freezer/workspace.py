@@ -15,13 +15,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
 from freezer.errors import EnvironmentFailure, OutputError
-from freezer.tools import BuildLog, signals_held
+from freezer.tools import BuildLog, remove_as_others, signals_held
 
 KEPT_LOGS = 20
 CHUNK = 1 << 20
@@ -49,18 +49,47 @@ def locked(path: Path) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where one build works. ``held`` is the descriptor that keeps the directory from being swept."""
+    """Where one build works. ``held`` is the descriptor that keeps the directory from being swept; ``holding`` ends
+    with the build."""
 
     cache: Path
     work: Path
     held: int
     build_log: BuildLog
+    holding: contextlib.ExitStack
 
     def folder(self, name: str) -> Path:
         """A directory of that name in the work directory, made as needed."""
         path = self.work / name
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def hold(self, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
+        """Have something of the cache, shared with other builds, that nobody removes before this build ends.
+
+        ``usable`` tells whether it is there, and ``make`` makes it, while nobody else has it; with ``anew`` it is made
+        although it is there. Returns whether it was there. ``lock`` is the file whose lock stands for it.
+        """
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.holding.callback(os.close, descriptor)
+        made = False
+        while True:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if _there(usable) and (made or not anew):
+                return not made
+            # Not by way of the shared lock: two builds that both hold it would wait for each other for ever.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if (anew and not made) or not _there(usable):
+                make()
+                made = True
+
+
+def _there(usable: Callable[[], bool]) -> bool:
+    try:
+        return usable()
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -74,7 +103,7 @@ def workspace(cache: Path, name: str, *, keep: bool) -> Iterator[Workspace]:
     try:
         with signals_held():
             try:
-                for folder in ("work", "env", "record", "log"):
+                for folder in ("work", "env", "roots", "pip", "record", "log"):
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     sweep(cache / "work")
@@ -92,7 +121,8 @@ def workspace(cache: Path, name: str, *, keep: bool) -> Iterator[Workspace]:
                     why=str(error),
                     hint="set XDG_CACHE_HOME to a directory that you can write to and that has a few GB left",
                 ) from error
-        yield Workspace(cache, work, held, build_log)
+        with contextlib.ExitStack() as holding:
+            yield Workspace(cache, work, held, build_log, holding)
     finally:
         if work is not None and not keep:
             remove_tree(work)
@@ -123,6 +153,9 @@ def remove_tree(path: Path) -> None:
         with contextlib.suppress(OSError):
             os.chmod(directory, 0o700)
     shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        # A package manager that ran in a user namespace gave files to users that only exist there.
+        remove_as_others(path)
 
 
 def _prune_logs(folder: Path) -> None:

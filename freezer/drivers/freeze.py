@@ -50,6 +50,7 @@ class Driver:
         self.request = request
         self.inventory = inventory.Inventory(sys.path, request["local_packages"].items())
         self.collector = collect.Collector(self.inventory)
+        self.strip = request["strip"]
         self.analyses = []
         self.executables = []
         self.collections = []
@@ -163,8 +164,10 @@ class Driver:
         class EXE(build_main.EXE):
             def __init__(self, *parts, **options):
                 alone = not options.get("exclude_binaries", False)
-                options.update(exclude_binaries=True, upx=False, append_pkg=True, contents_directory="_internal")
-                options["strip"] = bool(options.get("strip")) or driver.request["strip"]
+                driver.strip = driver.strip or bool(options.get("strip"))
+                # What takes programs of the system is done by the caller: the package appended, symbols stripped.
+                options.update(exclude_binaries=True, upx=False, append_pkg=False, strip=False)
+                options["contents_directory"] = "_internal"
                 super().__init__(*parts, **options)
                 driver.executables.append(self)
                 if alone:
@@ -172,7 +175,8 @@ class Driver:
 
         class COLLECT(build_main.COLLECT):
             def __init__(self, *parts, **options):
-                options.update(upx=False, strip=bool(options.get("strip")) or driver.request["strip"])
+                driver.strip = driver.strip or bool(options.get("strip"))
+                options.update(upx=False, strip=False)
                 super().__init__(*parts, **options)
                 driver.collections.append(self)
 
@@ -218,6 +222,7 @@ class Driver:
             "sources": sorted(path for path in sources if os.path.isabs(path or "")),
             "warnings": CONF["warnfile"],
             "opened": sorted(self.collector.opened),
+            "strip": self.strip,
             "added": [
                 {
                     "distribution": name,

@@ -12,7 +12,7 @@ can change. The network is the host's. The request is a JSON file, as standard i
     root         the directory that becomes /
     writable     whether the command may change it
     mounts       [[source, target in the root, whether it is writable]]
-    argv, env, cwd  the command, as in the root
+    argv, env, cwd  the command, as in the root; the directory cwd is made if it is not there
     report       a file that gets {step, errno, reason} if the command could not be started
 
 The exit status is the command's; a signal that kills it kills the keeper, too.
@@ -25,6 +25,7 @@ import os
 import resource
 import shutil
 import signal
+from contextlib import suppress
 
 from .cells import CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID
 from .privileges import can_isolate_as_root, likely_reason, limit_capabilities
@@ -72,7 +73,8 @@ def main(path: str) -> int:
     code = os.waitstatus_to_exitcode(status)
     if code > SIGNALLED:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(code - SIGNALLED, signal.SIG_DFL)
+        with suppress(OSError):  # SIGKILL is what it is
+            signal.signal(code - SIGNALLED, signal.SIG_DFL)
         os.kill(os.getpid(), code - SIGNALLED)
     return code if code >= 0 else FAILED
 
@@ -135,6 +137,7 @@ def build(request: Message) -> None:
             os.makedirs(os.path.dirname(place), exist_ok=True)
             open(place, "a").close()
         bind(source, place, MS_NOSUID | MS_NODEV | (0 if writable else MS_RDONLY))
+    os.makedirs(root + request["cwd"], exist_ok=True)
     if not request["writable"]:
         remount(root, MS_RDONLY | MS_NOSUID | MS_NODEV)
     enter_root(root)

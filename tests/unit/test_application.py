@@ -14,6 +14,7 @@ import pytest
 
 from freezer import application as module
 from freezer.application import Application, ProjectWheel, choose_script, read_wheel, refuse_missing, source_state
+from freezer.buildroot import BuildRoot
 from freezer.drivers import DRIVERS
 from freezer.errors import InputError
 from freezer.plan import resolve
@@ -171,9 +172,9 @@ def test_console_script_of_a_distribution(tmp_path: Path) -> None:
 )
 def test_refusals(facts: dict[str, Any], words: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as caught:
-        module._refuse(facts, "wanted")
+        module._refuse(facts, "wanted", BuildRoot())
     assert all(word in caught.value.render() for word in words)
-    module._refuse({"module": "x"}, None)
+    module._refuse({"module": "x"}, None, BuildRoot())
 
 
 # Missing modules

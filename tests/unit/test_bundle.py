@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import compile_c
 
-from freezer.bundle import kept_entries, mend, strip_debug_information
+from freezer.bundle import kept_entries, mend, strip
 from freezer.elf import read_elf
 from freezer.log import Log
 from freezer.workspace import Workspace, workspace
@@ -80,5 +80,5 @@ def test_mend(tree: Path, space: Workspace, rpath: str, kind: str) -> None:
 def test_strip_debug_information(tree: Path, space: Workspace) -> None:
     path = library(tree, "$ORIGIN", "-g")
     assert read_elf(path).debug_information
-    strip_debug_information(path, log=Log(stream=io.StringIO()), space=space)
+    strip(path, "--strip-debug", log=Log(stream=io.StringIO()), space=space)
     assert not read_elf(path).debug_information

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezer import interpreter as interpreters
 from freezer import requirements
+from freezer.buildroot import BuildRoot
 from freezer.environment import environment_key
 from freezer.errors import InputError
-from freezer.interpreter import Interpreter, find_libpython, locate_interpreter
+from freezer.interpreter import Interpreter, find_libpython
+from freezer.locate import locate_interpreter
 from freezer.plan import Plan, resolve
 from freezer.requirements import requirements_state, tree_signature
 
@@ -83,17 +84,17 @@ def test_not_there(home: Path, wanted: str) -> None:
 
 
 def test_find_libpython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreters, "loader_directories", lambda *_: [tmp_path / "system"])
+    monkeypatch.setattr("freezer.interpreter.loader_directories", lambda *_: [tmp_path / "system"])
     facts: dict[str, object] = {
         "library": "libpython3.99.so.1.0",
         "directories": [str(tmp_path / "lib")],
         "executable": "/x",
     }
-    assert find_libpython(facts) is None
+    assert find_libpython(facts, BuildRoot()) is None
     for folder in ("system", "lib"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "libpython3.99.so.1.0").write_text("")
-        assert find_libpython(facts) == tmp_path / folder / "libpython3.99.so.1.0"
+        assert find_libpython(facts, BuildRoot()) == tmp_path / folder / "libpython3.99.so.1.0"
 
 
 # The key
@@ -122,45 +123,45 @@ def plan(site: Path, **arguments: Any) -> Plan:
 
 
 def test_the_key_is_stable(interpreter: Interpreter, site: Path) -> None:
-    key = environment_key(interpreter, plan(site), ())
+    key = environment_key(interpreter, BuildRoot(), plan(site), ())
     assert len(key) == 24
     (site / "app.py").write_text("changed = 1\n")
     (site / "unrelated").write_text("x")
     (site / "local" / "build" / "product").write_text("x")
     other = plan(site, strip=True, hidden_import=["x"], name="y", refresh=True)
-    assert environment_key(interpreter, other, ()) == key
+    assert environment_key(interpreter, BuildRoot(), other, ()) == key
 
 
 @pytest.mark.parametrize("name", ["r.txt", "more.txt", "c.txt", "local/setup.py"])
 def test_a_change_of_a_requirement_changes_the_key(interpreter: Interpreter, site: Path, name: str) -> None:
-    key = environment_key(interpreter, plan(site), ())
+    key = environment_key(interpreter, BuildRoot(), plan(site), ())
     with open(site / name, "a") as file:
         file.write("# more\n")
-    assert environment_key(interpreter, plan(site), ()) != key
+    assert environment_key(interpreter, BuildRoot(), plan(site), ()) != key
 
 
 def test_other_inputs_change_the_key(interpreter: Interpreter, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = environment_key(interpreter, plan(site), ())
+    base = environment_key(interpreter, BuildRoot(), plan(site), ())
     keys = {
         base,
-        environment_key(interpreter, plan(site), ("click",)),
-        environment_key(interpreter, plan(site, require_hashes=True), ()),
-        environment_key(interpreter, plan(site, **{"with": ["six"]}), ()),
-        environment_key(interpreter, plan(site, **{"with": ["six", "x"]}), ()),
-        environment_key(dataclasses.replace(interpreter, version=(3, 11, 3)), plan(site), ()),
+        environment_key(interpreter, BuildRoot(), plan(site), ("click",)),
+        environment_key(interpreter, BuildRoot(), plan(site, require_hashes=True), ()),
+        environment_key(interpreter, BuildRoot(), plan(site, **{"with": ["six"]}), ()),
+        environment_key(interpreter, BuildRoot(), plan(site, **{"with": ["six", "x"]}), ()),
+        environment_key(dataclasses.replace(interpreter, version=(3, 11, 3)), BuildRoot(), plan(site), ()),
     }
     os.utime(interpreter.executable, (1, 1))
-    keys.add(environment_key(interpreter, plan(site), ()))
+    keys.add(environment_key(interpreter, BuildRoot(), plan(site), ()))
     monkeypatch.setattr("freezer.environment.toolchain_versions", lambda: {"pyinstaller": "99"})
-    keys.add(environment_key(interpreter, plan(site), ()))
+    keys.add(environment_key(interpreter, BuildRoot(), plan(site), ()))
     assert len(keys) == 8
 
 
 def test_a_local_package_given_by_its_path(interpreter: Interpreter, site: Path) -> None:
     arguments = {"with": ["./local[extra]"]}
-    before = environment_key(interpreter, plan(site, **arguments), ())
+    before = environment_key(interpreter, BuildRoot(), plan(site, **arguments), ())
     (site / "local" / "setup.py").write_text("changed = 1\n")
-    assert environment_key(interpreter, plan(site, **arguments), ()) != before
+    assert environment_key(interpreter, BuildRoot(), plan(site, **arguments), ()) != before
 
 
 def test_requirements_that_include_each_other(site: Path) -> None:

@@ -50,7 +50,7 @@ def closed_app(folder: Path) -> ClosedApp:
     shutil.copy(libc, tree)
     (tree / "_internal" / "data").write_text("data")
     (tree / "_internal" / "link").symlink_to("data")
-    frozen = FrozenApp(tree, "app", frozenset(), {}, (), (), ())
+    frozen = FrozenApp(tree, "app", frozenset(), {}, (), (), (), False)
     return ClosedApp(frozen, os.path.basename(interpreter), ("libc.so.6",), (Missing("libgone.so.1", program),), ())
 
 

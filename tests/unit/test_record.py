@@ -12,9 +12,11 @@ import pytest
 
 from freezer import record
 from freezer.application import Application
+from freezer.buildroot import BuildRoot
 from freezer.environment import Environment
 from freezer.freeze import FrozenApp
-from freezer.interpreter import Interpreter, locate_interpreter
+from freezer.interpreter import Interpreter
+from freezer.locate import locate_interpreter
 from freezer.pipeline import Built
 from freezer.plan import Plan, resolve
 from freezer.record import Kept, still_valid
@@ -43,10 +45,10 @@ class Site:
     def write(self) -> None:
         python = locate_interpreter(None)
         interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
-        environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False)
+        environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, BuildRoot())
         own = (self.folder / "app.py", self.folder / "helper.py")
         application = Application("app", own[0], False, (), own, (), {}, None)
-        frozen = FrozenApp(Path("/"), "app", frozenset(), {}, (*own, self.cache / "work/x"), (), ())
+        frozen = FrozenApp(Path("/"), "app", frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
         out = self.folder / "out"
         proof = Proof("root", "ran", 0.1, 3, ("a note",))
         built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, unchanged=False)

@@ -1,0 +1,202 @@
+"""The roots that builds happen in: a directory of the user's, or one in the cache, made of whatever the user named.
+
+A root in the cache is known by what it was made of - the digest of an archive, a distribution's name, the packages
+added - and is complete: it is made in the work directory and renamed. Builds hold it while they run. They see it
+read-only, so that any number of them can use it at once and none finds it changed; no overlay is needed for that. Only
+packages are added with the root writable, and then it is a copy: in a user namespace an overlay cannot change files
+whose owners are not mapped, and from outside its content cannot be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from freezer import __version__
+from freezer.buildroot import BuildRoot
+from freezer.chroot.network import network_files
+from freezer.chroot.packages import copy_root, database_state, manager_of
+from freezer.chroot.root import OWN, PIP_CACHE, SOURCE, Chroot, Mount
+from freezer.config import DISTRIBUTION
+from freezer.drivers import DRIVERS
+from freezer.errors import EnvironmentFailure, InputError
+from freezer.freeze import RUNTIME
+from freezer.log import Log
+from freezer.plan import EntryKind, Plan
+from freezer.requirements import local_paths
+from freezer.sandbox.users import subordinate_maps
+from freezer.workspace import Workspace, remove_tree
+
+LAYOUT = 1
+"""Part of every root's key; raised when freezer makes roots differently."""
+
+
+def open_root(plan: Plan, *, log: Log, space: Workspace) -> BuildRoot:
+    """The system to build in: the host, or what the plan names, made ready and held until the build ends.
+
+    Raises InputError for what is no root, or a hostile archive; EnvironmentFailure if it cannot be made.
+    """
+    if plan.chroot is None:
+        return BuildRoot()
+    with log.step("root") as step:
+        network = network_files(os.environ, log=log, space=space)
+        path, made = _directory(plan, log=log, space=space)
+        _check(path, plan.chroot)
+        mounts = [Mount(space.work, f"{OWN}/work", writable=True)]
+        mounts += [Mount(source, target) for source, target in network.files]
+        root = Chroot(path, plan.chroot, database_state(path), tuple(mounts), network)
+        if plan.chroot_packages:
+            path, added = _with_packages(plan, root, log=log, space=space)
+            made = made or added
+        step.result = f"{plan.chroot}, {'made' if made else 'used as it is' if path == Path(plan.chroot) else 'reused'}"
+    mounts += [Mount(DRIVERS, f"{OWN}/drivers"), Mount(RUNTIME, f"{OWN}/runtime")]
+    top, sources = _sources(plan)
+    pip_cache = space.cache / "pip" / _key([str(path)])
+    pip_cache.mkdir(exist_ok=True, mode=0o700)
+    mounts += [*sources, Mount(pip_cache, PIP_CACHE, writable=True)]
+    return Chroot(path, plan.chroot, database_state(path), tuple(mounts), network, top)
+
+
+def source_state_of(plan: Plan, cache: Path) -> list[object]:
+    """What the plan's root is made of, such that it differs whenever another root might come of it."""
+    assert plan.chroot is not None
+    if DISTRIBUTION.match(plan.chroot):
+        home = cache / "roots" / _key([plan.chroot, platform.machine()])
+        return [plan.chroot, database_state(home / "root")]
+    status = os.stat(plan.chroot)
+    return [plan.chroot, status.st_ino, status.st_size, status.st_mtime_ns, database_state(Path(plan.chroot))]
+
+
+def _directory(plan: Plan, *, log: Log, space: Workspace) -> tuple[Path, bool]:
+    """The root as a directory, and whether it was made just now."""
+    from freezer.chroot.bootstrap import bootstrap, parse_distribution
+    from freezer.chroot.unpack import identify, is_archive_or_layout, unpack
+
+    text = plan.chroot
+    assert text is not None
+    distribution = parse_distribution(text)
+    if distribution is not None:
+        key = _key([text, platform.machine()])
+        return _cached(
+            key, text, lambda folder: bootstrap(distribution, folder, log=log, space=space), plan.refresh, space
+        )
+    path = Path(text)
+    if not is_archive_or_layout(path):
+        return path, False
+    digest = identify(path)
+    return _cached(_key([digest]), text, lambda folder: unpack(path, folder, digest=digest), plan.refresh, space)
+
+
+def _with_packages(plan: Plan, root: Chroot, *, log: Log, space: Workspace) -> tuple[Path, bool]:
+    """A copy of the root that has the packages, too."""
+    manager = manager_of(root.path)
+    if manager is None:
+        raise EnvironmentFailure(
+            f"cannot add packages to {root.name}", why="it has none of the package managers apt-get, dnf and apk"
+        )
+
+    def make(folder: Path) -> None:
+        unreadable = copy_root(root.path, folder)
+        for name in unreadable[:3]:
+            log.detail(f"    not copied, as it cannot be read: {name}")
+        # No service may be started by an installation: what invoke-rc.d asks, and the resolver's place.
+        policy, resolver = folder / "usr/sbin/policy-rc.d", folder / "etc/resolv.conf"
+        if policy.parent.is_dir() and not policy.exists():
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        resolver.unlink(missing_ok=True)
+        resolver.touch()
+        writable = dataclasses.replace(root, path=folder, writable=True)
+        env = {**writable.user_environment(space), "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
+        alone = os.geteuid() != 0 and not subordinate_maps(os.geteuid(), os.getegid())
+        script = manager.script(plan.chroot_packages, alone=alone)
+        writable.run(
+            [folder / "bin/sh", "-c", script],
+            log=log,
+            space=space,
+            what=f"add {', '.join(plan.chroot_packages)}",
+            env=env,
+            cwd=space.work,
+            error=EnvironmentFailure,
+            hint="check the packages' names, and the network",
+        )
+        # The places that only mounts needed, and what only the installation did.
+        remove_tree(folder / "freezer")
+
+    base = [str(root.path), *root.stamp]
+    key = _key([base, sorted(plan.chroot_packages)])
+    named = f"{plan.chroot} + {' '.join(plan.chroot_packages)}"
+    return _cached(key, named, make, plan.refresh, space)
+
+
+def _key(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps([LAYOUT, os.geteuid() == 0, *parts]).encode()).hexdigest()[:24]
+
+
+def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, space: Workspace) -> tuple[Path, bool]:
+    """The root of that key in the cache, made if it is not there, and held."""
+    home = space.cache / "roots" / key
+
+    def create() -> None:
+        if home.exists():
+            # Moved to where the sweep finds it, as removing takes a while.
+            os.rename(home, space.work / "old-root")
+        aside = space.folder(f"new-root-{key}")
+        try:
+            make(aside / "root")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise EnvironmentFailure(f"cannot unpack {source}: {error.strerror}", why=str(error)) from error
+        facts = {"source": source, "made": int(time.time()), "freezer": __version__}
+        (aside / "origin.json").write_text(json.dumps(facts), encoding="utf-8")
+        os.rename(aside, home)
+
+    reused = space.hold(
+        space.cache / "roots" / f"{key}.lock",
+        usable=(home / "origin.json").is_file,
+        make=create,
+        anew=anew,
+    )
+    os.utime(home)
+    return home / "root", not reused
+
+
+def _check(path: Path, name: str) -> None:
+    """Refuse what is no root file system, before something in it fails in an odd way."""
+    if not path.is_dir():
+        raise InputError(f"--chroot {name} is no directory, and no archive")
+    if not any((path / place).is_dir() for place in ("usr", "bin")):
+        raise InputError(
+            f"--chroot {name} is no root file system",
+            why="it has neither /usr nor /bin",
+            hint="give the root of a system; debian:SUITE makes one",
+        )
+
+
+def _sources(plan: Plan) -> tuple[Path, list[Mount]]:
+    """What the build reads of the user's files, read-only, and the directory that all of it is in.
+
+    That directory becomes /source, so that relative paths, as requirements files have them, stay right. What
+    requirements name by an absolute path is to be seen at that path, too.
+    """
+    entry = plan.entry
+    wanted: set[Path] = set()
+    if entry.path is not None:
+        wanted.add(entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC) else entry.path)
+    wanted |= {path.parent for path in (*plan.requirements, *plan.constraints)}
+    wanted |= {source for source, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries)
+    named = local_paths(plan)
+    wanted |= named
+    kept = {path for path in wanted if not any(parent in wanted for parent in path.parents)}
+    # Relative requirements start at the directory that freezer was called in, which need not be seen itself.
+    top = os.path.commonpath([plan.folder, *(path if path.is_dir() else path.parent for path in kept)])
+    mounts = [Mount(path, os.path.normpath(f"{SOURCE}/{path.relative_to(top)}")) for path in sorted(kept)]
+    return Path(top), [*mounts, *(Mount(path, str(path)) for path in sorted(named))]

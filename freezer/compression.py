@@ -1,0 +1,126 @@
+"""Decompressing what nobody vouches for: as streams, in bounded memory, to an end that is really there.
+
+A stream may have several parts one behind another (gzip's members, frames, xz's streams); anything else behind them,
+and an end within one, is damage.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Optional
+
+CHUNK = 1 << 20
+"""Bytes that are given out at a time, where the decompressor lets us say."""
+STEP = 1 << 14
+"""Bytes given to the decompressor at a time, since what is behind a part's end is copied for each of many parts."""
+ZSTD_STEP = 1 << 10
+"""The same where it answers with all that they stand for: 128 KiB for 4 bytes at worst."""
+XZ_MEMORY = 1 << 28
+"""Bytes that a dictionary may need; those of ``xz -9`` need a quarter."""
+GZIP, ZSTD, XZ, BZIP2 = "gzip", "zstd", "xz", "bzip2"
+MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"\xfd7zXZ\0": XZ, b"BZh": BZIP2}
+"""How compressed files begin, and the programs for them."""
+SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""The other start of zstd's files: a frame without content (RFC 8878)."""
+
+
+class DamagedStream(ValueError):
+    """The data is malformed, ends too early, or is beyond the limit."""
+
+
+def compression_of(start: bytes) -> Optional[str]:
+    """What a file is compressed with, by its first six bytes; None if it is not."""
+    if SKIPPABLE.match(start):
+        return ZSTD
+    return next((name for magic, name in MAGIC.items() if start.startswith(magic)), None)
+
+
+def decompressed(chunks: Iterable[bytes], compression: Optional[str], limit: int) -> Iterator[bytes]:
+    """The content of a file in pieces, of at most ``limit`` bytes in all. Raises DamagedStream."""
+    readers = {GZIP: _gunzipped, ZSTD: _unzstd, XZ: _unxz}
+    total = 0
+    for piece in chunks if compression is None else readers[compression](chunks):
+        total += len(piece)
+        if total > limit:
+            raise DamagedStream(f"it has more than {limit} bytes unpacked")
+        yield piece
+
+
+class Stream:
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes, none at the end only."""
+        while not self._left:
+            piece = next(self._chunks, None)
+            if piece is None:
+                return b""
+            self._left = piece
+        data, self._left = self._left[:size], self._left[size:]
+        return data
+
+
+def _steps(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), size):
+            yield chunk[at : at + size]
+
+
+def _ended(stream: Any) -> None:
+    if not stream.eof:
+        raise DamagedStream("it ends too early")
+
+
+def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    stream = zlib.decompressobj(31)
+    for step in _steps(chunks, STEP):
+        data = step
+        while data:
+            if stream.eof:  # a further member
+                stream = zlib.decompressobj(31)
+            try:
+                yield stream.decompress(data, CHUNK)
+            except zlib.error as error:
+                raise DamagedStream(str(error)) from error
+            data = stream.unused_data if stream.eof else stream.unconsumed_tail
+    _ended(stream)
+
+
+def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    import zstandard
+
+    # Frame by frame, since a reader across frames takes a stream that is cut off for one that ends.
+    stream = zstandard.ZstdDecompressor().decompressobj()
+    for step in _steps(chunks, ZSTD_STEP):
+        data = step
+        while data:
+            if stream.eof:
+                stream = zstandard.ZstdDecompressor().decompressobj()
+            try:
+                yield stream.decompress(data)
+            except zstandard.ZstdError as error:
+                raise DamagedStream(str(error)) from error
+            data = stream.unused_data if stream.eof else b""
+    _ended(stream)
+
+
+def _unxz(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+    for step in _steps(chunks, STEP):
+        data = step
+        while data or not (stream.eof or stream.needs_input):
+            if stream.eof:
+                stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+            try:
+                yield stream.decompress(data, CHUNK)
+            except lzma.LZMAError as error:
+                raise DamagedStream(str(error)) from error
+            data = stream.unused_data if stream.eof else b""
+    _ended(stream)
