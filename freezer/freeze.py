@@ -111,7 +111,7 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
         )
     refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
     tree, name = root.outside(facts["tree"]), facts["program"]
-    _append_package(tree / name, log=log, space=space)
+    _append(root.outside(facts["package"]), tree / name, log=log, space=space)
     return FrozenApp(
         tree=tree,
         name=name,
@@ -124,10 +124,9 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
     )
 
 
-def _append_package(program: Path, *, log: Log, space: Workspace) -> None:
-    """Put PyInstaller's package into the program, where the bootloader looks for it first, as PyInstaller itself does;
-    here, with the host's objcopy, so that the build environment's system needs none."""
-    package = program.with_name(f"{program.name}.pkg")
+def _append(package: Path, program: Path, *, log: Log, space: Workspace) -> None:
+    """Put PyInstaller's package into the program, as PyInstaller would have done with the objcopy of the build
+    environment's system, which needs to have none."""
     tools.run(
         [tools.require(["objcopy"])["objcopy"], "--add-section", f"pydata={package}", program],
         log=log,
@@ -137,7 +136,6 @@ def _append_package(program: Path, *, log: Log, space: Workspace) -> None:
         cwd=space.work,
         hold=space.held,
     )
-    package.unlink()
 
 
 def _request(

@@ -24,6 +24,8 @@ from freezer.errors import EnvironmentFailure, OutputError
 from freezer.tools import BuildLog, remove_as_others, signals_held
 
 KEPT_LOGS = 20
+HOLD_ATTEMPTS = 10
+"""How often something of the cache is made that others may remove before it can be held."""
 CHUNK = 1 << 20
 MAX_NAME = 255
 """The longest file name, in bytes, on every file system of Linux that matters (NAME_MAX)."""
@@ -73,7 +75,7 @@ class Workspace:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.holding.callback(os.close, descriptor)
         made = False
-        while True:
+        for _ in range(HOLD_ATTEMPTS):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             if _there(usable) and (made or not anew):
                 return not made
@@ -83,6 +85,7 @@ class Workspace:
             if (anew and not made) or not _there(usable):
                 make()
                 made = True
+        raise RuntimeError(f"what {lock} stands for was made again and again, and is never there")
 
 
 def _there(usable: Callable[[], bool]) -> bool:

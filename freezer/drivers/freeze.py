@@ -9,6 +9,7 @@ a hello: 3.3 instead of 6.4 times the start-up of python3).
 
 import json
 import os
+import subprocess
 import sys
 
 import collect
@@ -41,6 +42,24 @@ datas = list(globals().get("datas", [])) + _datas
 hiddenimports = list(globals().get("hiddenimports", [])) + _modules
 warn_on_missing_hiddenimports = False
 """
+
+
+class AppendedLater:
+    """Stands for ``subprocess`` where PyInstaller has objcopy append its package to the program.
+
+    The caller does that instead, and strips symbols, so that the system of the build environment needs no binutils.
+    """
+
+    PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
+    package = None
+
+    @classmethod
+    def run(cls, command, **_options):
+        program, option, section, _ = command
+        if (program, option) != ("objcopy", "--add-section"):
+            raise SystemExit("ERROR: PyInstaller runs %s, which is not known to freezer" % program)
+        cls.package = section.partition("=")[2]
+        return subprocess.CompletedProcess(command, 0, "")
 
 
 class Driver:
@@ -143,8 +162,9 @@ class Driver:
 
     def install(self):
         """Put the wrapped classes where PyInstaller's build looks them up for spec files."""
-        from PyInstaller.building import build_main
+        from PyInstaller.building import api, build_main
 
+        api.subprocess = AppendedLater
         driver = self
         datas, binaries, hidden = self.additions()
         hooks = self.write_hooks(self.request["hooks"])
@@ -165,8 +185,7 @@ class Driver:
             def __init__(self, *parts, **options):
                 alone = not options.get("exclude_binaries", False)
                 driver.strip = driver.strip or bool(options.get("strip"))
-                # What takes programs of the system is done by the caller: the package appended, symbols stripped.
-                options.update(exclude_binaries=True, upx=False, append_pkg=False, strip=False)
+                options.update(exclude_binaries=True, upx=False, append_pkg=True, strip=False)
                 options["contents_directory"] = "_internal"
                 super().__init__(*parts, **options)
                 driver.executables.append(self)
@@ -217,6 +236,7 @@ class Driver:
         return {
             "tree": collection.name,
             "program": os.path.basename(executable.name),
+            "package": AppendedLater.package,
             "modules": sorted(modules),
             "origins": {dest: os.path.dirname(src) for dest, src, kind in analysis.binaries if kind != "SYMLINK"},
             "sources": sorted(path for path in sources if os.path.isabs(path or "")),
