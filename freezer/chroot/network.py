@@ -111,7 +111,11 @@ class _Carrier:
         """A word of a setting: a path or a file: URL becomes the place inside, all else stays."""
         if word.startswith("file:"):
             path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(word).path))
-            return f"file://{self.bring(path)}" if path.exists() else word
+            if not path.exists():
+                return word
+            # Mirrors of an index have the files beside the directory "simple", and links that lead there.
+            place = f"{self.bring(path.parent)}/{path.name}" if path.name == "simple" else self.bring(path)
+            return f"file://{place}"
         path = Path(word).expanduser()
         return self.bring(path) if path.is_absolute() and path.exists() else word
 

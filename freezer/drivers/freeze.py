@@ -9,6 +9,7 @@ a hello: 3.3 instead of 6.4 times the start-up of python3).
 
 import json
 import os
+import struct
 import subprocess
 import sys
 
@@ -60,6 +61,29 @@ class AppendedLater:
             raise SystemExit("ERROR: PyInstaller runs %s, which is not known to freezer" % program)
         cls.package = section.partition("=")[2]
         return subprocess.CompletedProcess(command, 0, "")
+
+
+class NothingMissing:
+    """Stands for ``shutil`` where PyInstaller looks for the programs that it needs."""
+
+    which = staticmethod(lambda name: name)
+
+
+def classify(path):
+    """Whether a file is a "BINARY" or "DATA", as PyInstaller asks objdump: whole ELF files are binaries."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(64)
+        size = os.path.getsize(path)
+    except OSError:
+        return None
+    if header[:4] != b"\x7fELF" or len(header) < 52 or header[4] not in (1, 2) or header[5] not in (1, 2):
+        return "DATA"
+    order = "<" if header[5] == 1 else ">"
+    wide = header[4] == 2
+    place = struct.unpack_from(order + ("Q" if wide else "I"), header, 32 if wide else 28)[0]
+    entry, count = struct.unpack_from(order + "HH", header, 54 if wide else 42)
+    return "BINARY" if place + entry * count <= size else "DATA"
 
 
 class Driver:
@@ -163,8 +187,10 @@ class Driver:
     def install(self):
         """Put the wrapped classes where PyInstaller's build looks them up for spec files."""
         from PyInstaller.building import api, build_main
+        from PyInstaller.depend import bindepend
 
         api.subprocess = AppendedLater
+        bindepend._classify_binary_vs_data = classify
         driver = self
         datas, binaries, hidden = self.additions()
         hooks = self.write_hooks(self.request["hooks"])
@@ -209,6 +235,10 @@ class Driver:
         build_main.Analysis, build_main.EXE, build_main.COLLECT = Analysis, EXE, COLLECT
 
     def run(self):
+        from PyInstaller import compat
+
+        # It wants objdump to be there before anything else, for what classify() does here.
+        compat.shutil = NothingMissing
         from PyInstaller import __main__ as command
 
         request = self.request
