@@ -54,16 +54,18 @@ class Stream:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._left = b""
+        self._piece = b""
+        self._at = 0
 
     def read(self, size: int, /) -> bytes:
         """At most ``size`` bytes, none at the end only."""
-        while not self._left:
+        while self._at == len(self._piece):
             piece = next(self._chunks, None)
             if piece is None:
                 return b""
-            self._left = piece
-        data, self._left = self._left[:size], self._left[size:]
+            self._piece, self._at = piece, 0
+        data = self._piece[self._at : self._at + size]
+        self._at += len(data)
         return data
 
 

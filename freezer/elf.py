@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import glob
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Elf:
             if place == entry:
                 place = f"{root}/{entry}"
             # Not two slashes, which normpath() keeps at the start.
-            found.append(Path(os.path.normpath(place.replace("//", "/"))))
+            found.append(Path(os.path.normpath(re.sub("/+", "/", place))))
         return found
 
 

@@ -21,9 +21,11 @@ from pathlib import Path
 
 from freezer import __version__
 from freezer.buildroot import BuildRoot
+from freezer.chroot.bootstrap import bootstrap, parse_distribution
 from freezer.chroot.network import network_files
 from freezer.chroot.packages import copy_root, database_state, manager_of
 from freezer.chroot.root import OWN, PIP_CACHE, SOURCE, Chroot, Mount
+from freezer.chroot.unpack import identify, is_archive_or_layout, unpack
 from freezer.config import DISTRIBUTION
 from freezer.drivers import DRIVERS
 from freezer.errors import EnvironmentFailure, InputError
@@ -76,9 +78,6 @@ def source_state_of(plan: Plan, cache: Path) -> list[object]:
 
 def _directory(plan: Plan, *, log: Log, space: Workspace) -> tuple[Path, bool]:
     """The root as a directory, and whether it was made just now."""
-    from freezer.chroot.bootstrap import bootstrap, parse_distribution
-    from freezer.chroot.unpack import identify, is_archive_or_layout, unpack
-
     text = plan.chroot
     assert text is not None
     distribution = parse_distribution(text)

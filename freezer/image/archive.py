@@ -1,39 +1,38 @@
-"""Reading image tars that nobody vouches for: OCI layouts, docker's archives, and files that are both.
+"""Reading images that nobody vouches for: OCI layouts, docker's archives, and files that are both.
 
-The outer tar is walked once and remembered by name, place and size; nothing of it is unpacked. Documents are read whole
-up to a limit, layers as streams. Everything that is wrong with a file becomes an InputError that names it.
+Documents are read whole up to a limit, layers as streams. Everything that is wrong with an image becomes an InputError
+that names it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
+import os
 import posixpath
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Optional
+from typing import Any, Optional
 
 from freezer import tar
+from freezer.compression import GZIP, ZSTD, DamagedStream, Stream, compression_of, decompressed
 from freezer.errors import InputError
+from freezer.extract import inside
+from freezer.image.files import Files, TarFiles, open_folder, wrong
 from freezer.image.model import INDEX_TYPE, blob_name
 
-CHUNK = 1 << 20
 MAX_DOCUMENT = 4 << 20
 """Bytes of a manifest that registries accept at most; configurations are smaller in practice."""
 MAX_LAYER = 64 << 30
 """Bytes of a layer unpacked; a thousandth of it may be enough to state them."""
 MAX_NESTING = 4
-ZSTD_STEP = 1 << 10
-"""Bytes given to the decompressor at a time: it answers with all that they stand for, 128 KiB for 4 at worst."""
 MAX_IMAGES = 1000
 """Descriptors in all indexes together: nested ones multiply."""
-OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)
 INDEX_TYPES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json")
-COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 
 
 @dataclass(frozen=True)
@@ -61,43 +60,29 @@ class Image:
 
 
 class ImageArchive:
-    """An open image tar; ``images`` are its images, the OCI layout's or else those of docker's list."""
+    """An open image file or directory; ``images`` are its images, the OCI layout's or else those of docker's list."""
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
+    def __init__(self, path: Path, files: Files) -> None:
         self.path = path
-        self._file = file
+        self._files = files
         self._described = 0
-        self.members = self._index()
+        self.members = files.members
         self.is_layout = "oci-layout" in self.members or "index.json" in self.members
         self.listed = self._listed()
-        self.images = tuple(self._from_index() if self.is_layout else self._from_list())
-        if not self.images:
-            raise self.wrong("it has no image")
+
+    @functools.cached_property
+    def images(self) -> tuple[Image, ...]:
+        """All images. Raises InputError if one is damaged."""
+        return tuple(self.images_where(lambda _descriptor: True))
+
+    def images_where(self, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
+        """The images that indexes describe as is wanted; of the others nothing need be there."""
+        self._described = 0
+        return self._nested(self.parsed("index.json"), 0, wanted) if self.is_layout else self._from_list()
 
     def wrong(self, why: str) -> InputError:
         """The error for anything that is the matter with the file."""
-        return InputError(f"{self.path} is no image, or a damaged one", why=why)
-
-    def _index(self) -> dict[str, tar.Member]:
-        found: dict[str, tar.Member] = {}
-        try:
-            for member, content in tar.read_members(self._file, OUTER):
-                name = inside(member.name)
-                if name is None:
-                    raise self.wrong(f"{member.name!r} reaches out of the archive")
-                if member.kind is tar.Kind.DIRECTORY:
-                    continue
-                if member.kind not in (tar.Kind.FILE, tar.Kind.SYMLINK, tar.Kind.HARD_LINK):
-                    raise self.wrong(f"{member.name!r} is of a type that images do not have")
-                if name in found:
-                    raise self.wrong(f"{member.name!r} is in it twice")
-                found[name] = member
-                if content.left > tar.BLOCK:
-                    # Not read: a layer's bytes are digested later, when it is asked for.
-                    content.skip(self._file)
-        except tar.DamagedTar as error:
-            raise self.wrong(str(error)) from error
-        return found
+        return wrong(self.path, why)
 
     def find(self, name: str) -> tar.Member:
         """The member called ``name``; links, which docker's older archives have for equal layers, lead to others."""
@@ -116,15 +101,7 @@ class ImageArchive:
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a member, in pieces."""
-        member = self.find(name)
-        at, end = member.offset, member.offset + member.size
-        while at < end:
-            self._file.seek(at)
-            data = self._file.read(min(CHUNK, end - at))
-            if not data:
-                raise self.wrong("it ends too early")
-            at += len(data)
-            yield data
+        return self._files.chunks(self.find(name))
 
     def document(self, name: str) -> bytes:
         """A document as it stands. Raises InputError if it is larger than any should be."""
@@ -134,22 +111,19 @@ class ImageArchive:
 
     def parsed(self, name: str) -> Any:
         """A JSON document, in which no key stands twice, since readers differ in which of two they take."""
+        return self._parsed(name, self.document(name))
+
+    def _parsed(self, name: str, data: bytes) -> Any:
         try:
-            return json.loads(
-                self.document(name).decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
-            )
+            return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise self.wrong(f"{name}: {error}") from error
 
     def blob(self, digest: str) -> Any:
         """The JSON document with that digest, which it must have."""
         name = blob_name(digest)
-        algorithm, _, value = digest.partition(":")
-        if algorithm not in ("sha256", "sha512"):
-            raise self.wrong(f"{digest!r} is no digest")
-        if hashlib.new(algorithm, self.document(name)).hexdigest() != value:
-            raise self.wrong(f"{name} has another digest than its name says")
-        return self.parsed(name)
+        data = b"".join(self._verified(iter([self.document(name)]), digest, name))
+        return self._parsed(name, data)
 
     def _listed(self) -> list[dict[str, Any]]:
         if "manifest.json" not in self.members:
@@ -159,10 +133,7 @@ class ImageArchive:
             raise self.wrong("manifest.json is no list of images")
         return listed
 
-    def _from_index(self) -> Iterator[Image]:
-        yield from self._nested(self.parsed("index.json"), 0)
-
-    def _nested(self, index: Any, depth: int) -> Iterator[Image]:
+    def _nested(self, index: Any, depth: int, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
         if depth > MAX_NESTING:
             raise self.wrong("its indexes are nested too deep")
         for item in _objects(index, "manifests"):
@@ -171,7 +142,9 @@ class ImageArchive:
             if self._described > MAX_IMAGES:
                 raise self.wrong(f"its indexes have more than {MAX_IMAGES} entries")
             if str(item.get("mediaType")) in INDEX_TYPES:
-                yield from self._nested(self.blob(digest), depth + 1)
+                yield from self._nested(self.blob(digest), depth + 1, wanted)
+                continue
+            if not wanted(item):
                 continue
             manifest = self.blob(digest)
             config = object_at(manifest, "config")
@@ -195,9 +168,13 @@ class ImageArchive:
             layers = [inside(place) for place in _strings(item.get("Layers"))]
             if name is None or None in layers:
                 raise self.wrong("manifest.json names files outside the archive")
-            digest = "sha256:" + hashlib.sha256(self.document(name)).hexdigest()
+            data = self.document(name)
+            digest = "sha256:" + hashlib.sha256(data).hexdigest()
+            stated = posixpath.basename(name).partition(".")[0]
+            if re.fullmatch("[0-9a-f]{64}", stated) and digest != f"sha256:{stated}":
+                raise self.wrong(f"{name} has another digest than its name says")
             places: list[tuple[str, dict[str, Any]]] = [(str(place), {}) for place in layers]
-            yield self._image({}, None, digest, self.parsed(name), _strings(item.get("RepoTags")), places)
+            yield self._image({}, None, digest, self._parsed(name, data), _strings(item.get("RepoTags")), places)
 
     def _image(
         self,
@@ -221,114 +198,87 @@ class ImageArchive:
 
     def layer_chunks(self, blob: Blob) -> Iterator[bytes]:
         """A layer as a tar: decompressed, not followed by anything else, and no larger than any image should be."""
-        start = next(self.chunks(blob.name), b"")
-        if start.startswith(b"\x1f\x8b"):
-            chunks = self._gunzipped(blob.name)
-        elif start.startswith(b"\x28\xb5\x2f\xfd") or re.match(rb"[\x50-\x5f]\x2a\x4d\x18", start):
-            chunks = self._unzstd(blob.name)
-        elif any(start.startswith(magic) for magic in COMPRESSED):
+        compression = compression_of(next(self.chunks(blob.name), b""))
+        if compression not in (None, GZIP, ZSTD):
             raise self.wrong(f"{blob.name} is compressed in a way that layers are not")
-        else:
-            chunks = self.chunks(blob.name)
-        total = 0
-        for chunk in chunks:
-            total += len(chunk)
-            if total > MAX_LAYER:
-                raise self.wrong(f"{blob.name} has more than {MAX_LAYER} bytes unpacked")
-            yield chunk
-
-    def _gunzipped(self, name: str) -> Iterator[bytes]:
-        stream = zlib.decompressobj(31)
         try:
-            for chunk in self.chunks(name):
-                data = chunk
-                while data:
-                    if stream.eof:  # a further member of the stream
-                        stream = zlib.decompressobj(31)
-                    yield stream.decompress(data, CHUNK)
-                    data = stream.unused_data if stream.eof else stream.unconsumed_tail
-        except zlib.error as error:
-            raise self.wrong(f"{name}: {error}") from error
-        if not stream.eof:
-            raise self.wrong(f"{name} ends too early")
+            yield from decompressed(self.chunks(blob.name), compression, MAX_LAYER)
+        except DamagedStream as error:
+            raise self.wrong(f"{blob.name}: {error}") from error
 
-    def _unzstd(self, name: str) -> Iterator[bytes]:
-        import zstandard
+    def layer_members(self, blob: Blob, *, verified: bool = False) -> Iterator[tuple[tar.Member, tar.Content]]:
+        """The entries of a layer, each with its content. Raises InputError for a damaged one.
 
-        # Frame by frame, since a reader across frames takes a stream that is cut off for one that ends.
-        stream = zstandard.ZstdDecompressor().decompressobj()
+        With ``verified``, before the first it is made sure that the layer is the one that manifest and configuration
+        speak of; and after the last that it was that one still.
+        """
+        chunks = self.layer_chunks(blob)
+        if verified:
+            if blob.digest is not None:
+                for _ in self._verified(self.chunks(blob.name), blob.digest, blob.name):
+                    pass
+            for _ in self._verified(self.layer_chunks(blob), str(blob.diff_id), f"{blob.name} unpacked"):
+                pass
+            chunks = self._verified(chunks, str(blob.diff_id), f"{blob.name} unpacked")
         try:
-            for chunk in self.chunks(name):
-                for at in range(0, len(chunk), ZSTD_STEP):
-                    data = chunk[at : at + ZSTD_STEP]
-                    while data:
-                        if stream.eof:
-                            stream = zstandard.ZstdDecompressor().decompressobj()
-                        yield stream.decompress(data)
-                        data = stream.unused_data if stream.eof else b""
-        except zstandard.ZstdError as error:
-            raise self.wrong(f"{name}: {error}") from error
-        if not stream.eof:
-            raise self.wrong(f"{name} ends too early")
-
-    def layer_members(self, blob: Blob) -> Iterator[tuple[tar.Member, tar.Content]]:
-        """The entries of a layer, each with its content. Raises InputError for a damaged one."""
-        try:
-            yield from tar.read_members(_Chunks(self.layer_chunks(blob)))
+            yield from tar.read_members(Stream(chunks))
         except tar.DamagedTar as error:
             raise self.wrong(f"{blob.name}: {error}") from error
 
+    def _verified(self, chunks: Iterator[bytes], digest: str, what: str) -> Iterator[bytes]:
+        """The same pieces. Raises InputError at their end if they do not have the digest."""
+        hasher = self._hasher(digest)
+        for chunk in chunks:
+            hasher.update(chunk)
+            yield chunk
+        if f"{hasher.name}:{hasher.hexdigest()}" != digest:
+            raise self.wrong(f"{what} is {hasher.name}:{hasher.hexdigest()}, and not {digest}")
 
-class _Chunks:
-    """Pieces of bytes as a stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = b""
-
-    def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes, none at the end only."""
-        while not self._left:
-            piece = next(self._chunks, None)
-            if piece is None:
-                return b""
-            self._left = piece
-        data, self._left = self._left[:size], self._left[size:]
-        return data
+    def _hasher(self, digest: str) -> Any:
+        algorithm = digest.partition(":")[0]
+        if algorithm not in ("sha256", "sha512"):
+            raise self.wrong(f"{digest!r} is no digest")
+        return hashlib.new(algorithm)
 
 
 @contextlib.contextmanager
 def open_image(path: Path) -> Iterator[ImageArchive]:
-    """Open an image tar. Raises InputError if it is none, is damaged, or reaches out of itself."""
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - errors of what is done with it are not of opening it
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
-    with file:
-        start = file.read(6)
-        file.seek(0)
-        for magic, name in COMPRESSED.items():
-            if start.startswith(magic):
-                raise InputError(
-                    f"{path} is compressed as a whole",
-                    why=f"it is a {name} file; ctr, crane and oras refuse images like that",
-                    hint=f"decompress it first, with {name} -d",
-                )
-        yield ImageArchive(path, file)
+    """Open an image: a tar, or an OCI layout that is a directory.
+
+    Raises InputError if it is none, is damaged, or reaches out of itself.
+    """
+    with contextlib.ExitStack() as stack:
+        if os.path.isdir(path):
+            files: Files = stack.enter_context(open_folder(path))
+        else:
+            try:
+                file = stack.enter_context(open(path, "rb"))
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+            compression = compression_of(file.read(6))
+            if compression is not None:
+                raise compressed_whole(path, compression)
+            files = TarFiles(path, file)
+        archive = ImageArchive(path, files)
+        if not archive.images:
+            raise archive.wrong("it has no image")
+        yield archive
+
+
+def compressed_whole(path: Path, compression: str) -> InputError:
+    """The error for an image inside a compressed file."""
+    return InputError(
+        f"{path} is compressed as a whole",
+        why=f"it is a {compression} file; ctr, crane and oras refuse images like that",
+        hint=f"decompress it first, with {compression} -d",
+    )
 
 
 def looks_like_image(path: Path) -> bool:
     """Whether a file is a tar, or compressed as one may be; what it is in truth, ``open_image`` finds out."""
     with open(path, "rb") as file:
         start = file.read(tar.BLOCK)
-    return start[257:262] == b"ustar" or any(start.startswith(magic) for magic in COMPRESSED)
-
-
-def inside(name: str) -> Optional[str]:
-    """The normalised form of a relative name; None if it leaves the directory it is in."""
-    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
-        return None
-    return posixpath.normpath(name)
+    return start[257:262] == b"ustar" or compression_of(start) is not None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

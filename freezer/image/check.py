@@ -18,8 +18,9 @@ from typing import Any, Optional
 
 from freezer import tar
 from freezer.errors import InputError
+from freezer.extract import inside
 from freezer.image import model
-from freezer.image.archive import INDEX_TYPES, Blob, Image, ImageArchive, inside, object_at
+from freezer.image.archive import INDEX_TYPES, Blob, Image, ImageArchive, object_at
 from freezer.image.reference import parse_reference
 from freezer.plan import DEFAULT_EPOCH
 
@@ -93,7 +94,7 @@ def validate(archive: ImageArchive) -> Verdict:
             problems += _layer_problems(archive, blob, root)
         problems += security_problems(image, root)
         roots.append(root)
-    if _written_by_freezer(archive):
+    if archive.path.is_file() and _written_by_freezer(archive):
         problems += _frame_problems(archive)
     return Verdict(tuple(dict.fromkeys(problems)), tuple(roots))
 

@@ -1,0 +1,1 @@
+"""Building in the root of another system."""

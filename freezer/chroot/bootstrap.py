@@ -1,0 +1,361 @@
+"""Make the root of a minimal Debian or Ubuntu from its packages, with what a build needs and little else.
+
+mmdebstrap does it, for root and for anybody with a range of subordinate users; debootstrap is second best, and root's
+alone. Either runs in namespaces of its own for mounts and processes, so that the kernel clears all of it away whenever
+freezer ends, even by SIGKILL. In a user namespace most files belong to users that exist there only; so a root comes as
+a tar, and unpacking it makes it the user's own.
+
+Packages come from the archive that the host's apt is configured with, else from the distribution's own, and apt checks
+its signatures by the distribution's keyring.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer import tools
+from freezer.config import DISTRIBUTION
+from freezer.errors import EnvironmentFailure, InputError
+from freezer.log import Log
+from freezer.plan import DEFAULT_EPOCH
+from freezer.sandbox import SANDBOX
+from freezer.sandbox.users import subordinate_maps
+from freezer.workspace import Workspace, digest_file
+
+APT = Path("/etc/apt")
+KEYRINGS = Path("/usr/share/keyrings")
+KEYRING_PACKAGES = {
+    "debian": "debian-archive-keyring",
+    "ubuntu": "ubuntu-keyring   (in Ubuntu, and in Debian from 13 on)",
+}
+COMPONENTS = {"debian": "main", "ubuntu": "main,universe"}
+"""Ubuntu has python3-venv in universe."""
+PACKAGES = ("python3", "python3-venv", "ca-certificates")
+LIBPYTHON = (
+    r"?and(?name(^libpython3\.[0-9]+$),?reverse-depends(?and(?name(^libpython3\.[0-9]+-dev$),"
+    "?reverse-depends(?exact-name(libpython3-dev)))))"
+)
+"""The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, and
+that on it (apt-patterns(7)). A suite may have those of further versions."""
+UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/lintian/*")
+MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
+"""It has /usr merged from the start, as bookworm wants it. Else it takes usrmerge, which takes all of perl: 50 MB.
+Releases after it bring it along, those before it can do without; with noble the hook fails."""
+ANONYMOUS = 'echo localhost >"$1/etc/hostname"; : >"$1/etc/resolv.conf"'
+"""The host's name and resolver are no part of the result."""
+OTHERWISE = "or give --chroot a directory, or the tar of a root file system or an image, that is made elsewhere"
+
+ISOLATED = """
+import os, sys
+
+sys.path.append(sys.argv[1])
+from freezer.sandbox.enter import enter_namespaces
+from freezer.sandbox.privileges import likely_reason
+from freezer.sandbox.root import MS_NODEV, MS_NOEXEC, MS_NOSUID, keep_mounts_private, mount
+from freezer.sandbox.system import IsolationError, forked, reset_signals
+
+def refuse(error):
+    print(f"{error}: {likely_reason()}", file=sys.stderr, flush=True)
+    os._exit(1)
+
+def become():
+    try:
+        keep_mounts_private()
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except IsolationError as error:
+        refuse(error)
+    reset_signals()
+    os.execvp(sys.argv[2], sys.argv[2:])
+
+try:
+    enter_namespaces()
+except IsolationError as error:
+    refuse(error)
+status = os.waitstatus_to_exitcode(os.waitpid(forked(become), 0)[1])
+sys.exit(status if status >= 0 else 128 - status)
+"""
+"""Runs a command as the first process of a PID namespace, with mounts of its own, as root: the host's or, for others,
+that of a user namespace. Whoever ends this ends all of it."""
+
+FINISH = """
+version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+apt-get install --yes --no-install-recommends "libpython$version"
+apt-get clean
+rm -rf /var/lib/apt/lists/* /var/log/bootstrap.log /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /dev/*
+echo localhost >/etc/hostname
+: >/etc/resolv.conf
+"""
+"""What is left to do in a root of debootstrap's, which knows nothing of patterns."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution's release: ``family`` is "debian" or "ubuntu", ``suite`` its code name, ``packages`` are extra."""
+
+    family: str
+    suite: str
+    packages: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As people call it: debian:trixie."""
+        return f"{self.family}:{self.suite}"
+
+
+def parse_distribution(text: str) -> Optional[Distribution]:
+    """Read "debian:bullseye" or "ubuntu:jammy/python3-dev,gcc"; None if it begins like neither.
+
+    Raises InputError if the suite or a package has a name that it cannot have: these go to a command line.
+    """
+    start = DISTRIBUTION.match(text)
+    if start is None:
+        return None
+    suite, slash, rest = text[start.end() :].partition("/")
+    packages = tuple(rest.split(",")) if slash else ()
+    if not re.fullmatch(r"[a-z][a-z0-9.-]*", suite):
+        raise InputError(
+            f"--chroot {text}: {suite!r} is no suite's name", hint="name one as in debian:trixie or ubuntu:noble"
+        )
+    for package in packages:
+        # At the end, apt takes "-" for the wish to remove.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", package):
+            raise InputError(
+                f"--chroot {text}: {package!r} is no package's name",
+                hint=f"separate packages by commas: {start.group(1)}:{suite}/python3-dev,gcc",
+            )
+    return Distribution(start.group(1), suite, packages)
+
+
+def bootstrap(distribution: Distribution, target: Path, *, log: Log, space: Workspace) -> None:
+    """Make the new directory ``target``, on the file system of the work directory, a root of the distribution.
+
+    Raises EnvironmentFailure: a missing tool or keyring, an archive that cannot be reached or has no such suite.
+    """
+    maker = find_maker(distribution)
+    key = keyring(distribution.family, KEYRINGS)
+    archive = mirror(distribution.family, APT)
+    env = tools.clean_environment(
+        home=space.folder("home"),
+        temporary=space.folder("tmp"),
+        epoch=DEFAULT_EPOCH,
+        extra={"DEBIAN_FRONTEND": "noninteractive", **_proxies(log, space)},
+    )
+
+    def run(command: Sequence[str]) -> None:
+        tools.run(
+            command if maker.mode == "fakechroot" else isolated(command),
+            log=log,
+            build_log=space.build_log,
+            what=f"make a root of {distribution.name}",
+            env=env,
+            cwd=space.work,
+            hold=space.held,
+            error=EnvironmentFailure,
+            hint=hint,
+            shown=command,
+        )
+
+    hint = f"check that {archive} can be reached and has {distribution.suite}"
+    if maker.mode == "fakechroot":
+        # Its programs need the C library of the root and that of the host at once.
+        hint += f"\nmake others than the host's own release as root, or after: apt-get install uidmap\n{OTHERWISE}"
+    log.detail(f"    {distribution.name} from {archive}")
+    folder = space.folder("bootstrap") / "root"
+    if maker.mode is None:
+        run(debootstrap(maker.program, distribution, folder, archive, key))
+        run(["chroot", str(folder), "/bin/sh", "-ec", FINISH])
+    else:
+        from freezer.chroot.unpack import unpack
+
+        tar = folder.with_suffix(".tar")
+        run(mmdebstrap(maker.program, maker.mode, distribution, tar, archive, key))
+        unpack(tar, folder, digest=digest_file(tar))
+        tar.unlink()
+    os.rename(folder, target)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The program that makes roots: mmdebstrap in a mode of its, or debootstrap, with None."""
+
+    program: Path
+    mode: Optional[str]
+
+
+def find_maker(distribution: Distribution) -> Maker:
+    """Choose the program. Raises EnvironmentFailure, with the package that is missing."""
+    what = f"cannot make a root of {distribution.name}"
+    root = os.geteuid() == 0
+    program = tools.find("mmdebstrap")
+    if program is None:
+        second = tools.find("debootstrap") if root else None
+        if second is not None:
+            return Maker(second, None)
+        names = "neither mmdebstrap nor debootstrap" if root else "no mmdebstrap"
+        packages = "mmdebstrap" if root else "mmdebstrap uidmap"
+        raise EnvironmentFailure(what, why=f"there is {names} on PATH", hint=f"apt-get install {packages}\n{OTHERWISE}")
+    if root:
+        return Maker(program, "root")
+    if subordinate_maps(os.geteuid(), os.getegid()):
+        return Maker(program, "unshare")
+    if tools.find("fakechroot") is not None and tools.find("fakeroot") is not None:
+        return Maker(program, "fakechroot")
+    if tools.find("newuidmap") is None:
+        raise EnvironmentFailure(
+            what,
+            why="without newuidmap only root can give files to a distribution's users",
+            hint=f"apt-get install uidmap\nor run as root\n{OTHERWISE}",
+        )
+    raise EnvironmentFailure(
+        what,
+        why="there is no range of 65536 subordinate users for you in /etc/subuid and /etc/subgid",
+        hint="usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU, as root\n"
+        f"or run as root\n{OTHERWISE}",
+    )
+
+
+def isolated(command: Sequence[str]) -> list[str]:
+    """The argv that runs a command in namespaces of its own, which end with it and with whoever starts it."""
+    return [tools.own_python(), "-I", "-S", "-c", ISOLATED, str(SANDBOX.parents[2]), *command]
+
+
+def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, archive: str, key: Path) -> list[str]:
+    """The argv that makes the tar of a root."""
+    # As root of its own namespaces it may not mount sysfs anew; in this mode, it binds what is there.
+    words = [str(program), f"--mode={'unshare' if mode == 'root' else mode}", "--variant=apt", "--format=tar"]
+    words += ["--skip=output/dev", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
+    # A pattern has commas of its own.
+    words += [f"--include={LIBPYTHON}"]
+    words += [f"--dpkgopt=path-exclude={pattern}" for pattern in UNWANTED]
+    words += ["--dpkgopt=force-unsafe-io", f"--customize-hook={ANONYMOUS}"]
+    if distribution.suite == "bookworm" and MERGED_USR.is_dir():
+        words += [f"--hook-dir={MERGED_USR}"]
+    components = COMPONENTS[distribution.family].replace(",", " ")
+    source = f"deb [signed-by={key}] {archive} {distribution.suite} {components}"
+    return [*words, distribution.suite, str(tar), source]
+
+
+def debootstrap(program: Path, distribution: Distribution, folder: Path, archive: str, key: Path) -> list[str]:
+    """The argv that makes a root in a directory."""
+    words = [str(program), "--variant=minbase", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
+    words += [f"--keyring={key}", "--force-check-gpg", f"--components={COMPONENTS[distribution.family]}"]
+    return [*words, distribution.suite, str(folder), archive]
+
+
+def keyring(family: str, folder: Path) -> Path:
+    """The file with the keys that a distribution's archive is signed by. Raises EnvironmentFailure."""
+    for suffix in ("gpg", "pgp"):
+        path = folder / f"{family}-archive-keyring.{suffix}"
+        if path.is_file():
+            return path
+    raise EnvironmentFailure(
+        f"cannot check the signatures of {family}'s packages",
+        why=f"there is no {folder / f'{family}-archive-keyring.gpg'}",
+        hint=f"apt-get install {KEYRING_PACKAGES[family]}\n{OTHERWISE}",
+    )
+
+
+def mirror(family: str, folder: Path) -> str:
+    """The URI of a distribution's archive: the one that apt's configuration in ``folder`` has, or its own."""
+    for source in _sources(folder):
+        uri = source.uri.rstrip("/")
+        parts = urllib.parse.urlsplit(uri)
+        # Not its security updates alone, nor one that others have for that distribution.
+        if (
+            parts.scheme in ("http", "https")
+            and re.fullmatch(f"{family}(-ports)?", parts.path.rpartition("/")[2])
+            and "main" in source.components
+            and not source.suite.endswith("-security")
+            and not re.match(r"security\.|ppa\.", parts.hostname or "")
+            and (not source.signed_by or f"{family}-archive" in source.signed_by)
+        ):
+            return uri
+    if family == "debian":
+        return "http://deb.debian.org/debian"
+    if platform.machine() == "x86_64":
+        return "http://archive.ubuntu.com/ubuntu"
+    return "http://ports.ubuntu.com/ubuntu-ports"
+
+
+@dataclass(frozen=True)
+class _Source:
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    signed_by: str
+
+
+def _sources(folder: Path) -> Iterator[_Source]:
+    """The archives that apt is configured with (sources.list(5))."""
+    parts = folder / "sources.list.d"
+    for path in (folder / "sources.list", *sorted(parts.glob("*.list")), *sorted(parts.glob("*.sources"))):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        yield from _stanzas(text) if path.suffix == ".sources" else _lines(text)
+
+
+def _lines(text: str) -> Iterator[_Source]:
+    for line in text.splitlines():
+        match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
+        if match is not None:
+            options, uri, suite, components = match.groups(default="")
+            signed_by = re.search(r"signed-by=(\S+)", options, re.IGNORECASE)
+            yield _Source(uri, suite, tuple(components.split()), signed_by.group(1) if signed_by else "")
+
+
+def _stanzas(text: str) -> Iterator[_Source]:
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
+        pairs = re.findall(r"^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.MULTILINE)
+        fields = {key.lower(): value.strip() for key, value in pairs}
+        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "").lower() in ("no", "false"):
+            continue
+        components = tuple(fields.get("components", "").split())
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                yield _Source(uri, suite, components, fields.get("signed-by", ""))
+
+
+def _proxies(log: Log, space: Workspace) -> dict[str, str]:
+    """The variables for the proxy of the host's apt, else those of the user."""
+    program = tools.find("apt-config")
+    if program is None:
+        return proxies(tools.user_environment(), ())
+    done = tools.run(
+        [program, "dump"],
+        log=log,
+        build_log=space.build_log,
+        what="read apt's configuration",
+        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=DEFAULT_EPOCH),
+        cwd=space.work,
+        capture=True,
+        check=False,
+    )
+    return proxies(tools.user_environment(), done.stdout.splitlines())
+
+
+def proxies(environ: Mapping[str, str], configuration: Iterable[str]) -> dict[str, str]:
+    """Variables for a proxy, from the user's and from the lines of ``apt-config dump``, which are stronger."""
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    found = {name: environ[name] for name in names if environ.get(name)}
+    configured = {}
+    for line in configuration:
+        match = re.fullmatch(r'Acquire::(https?)::Proxy "([^"]+)";', line, re.IGNORECASE)
+        if match is not None:
+            configured[match.group(1).lower()] = match.group(2)
+    for scheme in ("http", "https"):
+        value = configured.get(scheme, configured.get("http"))  # as apt has it
+        if value == "DIRECT":
+            found.pop(f"{scheme}_proxy", None)
+        elif value is not None:
+            found[f"{scheme}_proxy"] = value
+    return found
