@@ -39,11 +39,12 @@ COMPONENTS = {"debian": "main", "ubuntu": "main,universe"}
 """Ubuntu has python3-venv in universe."""
 PACKAGES = ("python3", "python3-venv", "ca-certificates")
 LIBPYTHON = (
-    r"?and(?name(^libpython3\.[0-9]+$),?reverse-depends(?and(?name(^libpython3\.[0-9]+-dev$),"
+    r"?and(?name(^libpython3\.[0-9]+t?6?4?$),?reverse-depends(?and(?name(^libpython3\.[0-9]+-dev$),"
     "?reverse-depends(?exact-name(libpython3-dev)))))"
 )
 """The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, and
-that on it (apt-patterns(7)). A suite may have those of further versions."""
+that on it (apt-patterns(7)). A suite may have those of further versions; noble's ends in t64, and no
+pattern may have parentheses."""
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """It has /usr merged from the start, as bookworm wants it. Else it takes usrmerge, which takes all of perl: 50 MB.
@@ -86,7 +87,8 @@ that of a user namespace. Whoever ends this ends all of it."""
 
 FINISH = """
 version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-apt-get install --yes --no-install-recommends "libpython$version"
+apt-get install --yes --no-install-recommends "libpython$version" ||
+    apt-get install --yes --no-install-recommends "libpython${version}t64"
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/log/bootstrap.log /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /dev/*
 echo localhost >/etc/hostname
@@ -238,15 +240,21 @@ def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, 
     if distribution.suite == "bookworm" and MERGED_USR.is_dir():
         words += [f"--hook-dir={MERGED_USR}"]
     components = COMPONENTS[distribution.family].replace(",", " ")
-    source = f"deb [signed-by={key}] {archive} {distribution.suite} {components}"
-    return [*words, distribution.suite, str(tar), source]
+    sources = [f"deb [signed-by={key}] {archive} {suite} {components}" for suite in suites(distribution)]
+    return [*words, distribution.suite, str(tar), *sources]
 
 
 def debootstrap(program: Path, distribution: Distribution, folder: Path, archive: str, key: Path) -> list[str]:
-    """The argv that makes a root in a directory."""
+    """The argv that makes a root in a directory. It knows no better than one suite."""
     words = [str(program), "--variant=minbase", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
     words += [f"--keyring={key}", "--force-check-gpg", f"--components={COMPONENTS[distribution.family]}"]
     return [*words, distribution.suite, str(folder), archive]
+
+
+def suites(distribution: Distribution) -> list[str]:
+    """The suites of the archive that packages come from: Ubuntu, other than Debian, never changes a released one."""
+    suite = distribution.suite
+    return [suite, f"{suite}-updates", f"{suite}-security"] if distribution.family == "ubuntu" else [suite]
 
 
 def keyring(family: str, folder: Path) -> Path:

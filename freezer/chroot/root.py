@@ -89,6 +89,12 @@ class Chroot(BuildRoot):
 
         Raises InputError if there is none that was asked for, EnvironmentFailure if there is none at all.
         """
+        if any(self.path.glob("lib/ld-musl-*")) and not any(self.path.glob("lib*/ld-linux*")):
+            raise EnvironmentFailure(
+                f"{self.name} is a system with musl, such as Alpine",
+                why="staticx's start-up code and name service workaround are made for glibc",
+                hint="use the root of a glibc distribution: --chroot debian:trixie; the result runs on musl",
+            )
         if wanted is not None and os.sep in wanted:
             path = self.path / wanted.lstrip("/")
             if within(self.path, path).is_dir():

@@ -4,89 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import signal
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
-from support import Freezer, kill_group, processes_with, small_disk, wait_until
-
-INTERRUPTED, OUTPUT = 130, 7
-PREVIOUS = "the previous output"
-SLEEPER = "import sys, time\nprint('up', flush=True)\nif sys.argv[1:] != ['quick']:\n    time.sleep(600)\n"
-
-
-@dataclass(frozen=True)
-class Site:
-    """A directory with an application whose name no other has, so that its processes and directories are known."""
-
-    folder: Path
-    name: str
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "dist" / self.name
-
-    def assert_intact(self) -> None:
-        """The output is the previous one, and nothing is beside it."""
-        assert self.output.read_text() == PREVIOUS
-        assert os.listdir(self.output.parent) == [self.name]
-
-    def works(self, freezer: Freezer) -> list[str]:
-        """The work directories of its builds."""
-        return [path.name for path in (freezer.cache / "work").glob(f"{self.name}-*")]
+from interruption import INTERRUPTED, OUTPUT, PREVIOUS, Site, assert_nothing_runs, interrupt, make_site
+from support import Freezer, processes_with, small_disk
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    folder = tmp_path / "site"
-    (folder / "dist").mkdir(parents=True)
-    name = f"sleeper-{os.getpid()}-{secrets.token_hex(4)}"  # short: freezer uses it in the names of directories
-    (folder / f"{name}.py").write_text(SLEEPER)
-    made = Site(folder, name)
-    made.output.write_text(PREVIOUS)
-    return made
-
-
-STEPS = ("start", "python", "environment", "freeze", "close", "link", "verify")
-
-
-def interrupt(freezer: Freezer, site: Site, during: str, number: int, *arguments: str, times: int = 1) -> Any:
-    """Start a build, send it a signal ``during`` a step, that is once the step before has ended; wait for its end."""
-    # The application never ends, so that verification is still on when it is to be interrupted.
-    options = ("--smoke-timeout", "300", *arguments)
-    process = freezer.start("build", f"{site.name}.py", *options, cwd=site.folder)
-    said = ""
-    try:
-        before = STEPS[STEPS.index(during) - 1]
-        assert process.stderr is not None
-        if before == "start":
-            wait_until(lambda: site.works(freezer) or process.poll() is not None, "the work directory")
-        else:
-            for line in process.stderr:
-                said += line
-                if line.split()[:1] == [before]:
-                    break
-        if during == "verify":
-            wait_until(lambda: processes_with(f"/app/{site.name}"), "the application to run")
-        assert process.poll() is None, said
-        for _ in range(times):
-            process.send_signal(number)
-        output, rest = process.communicate(timeout=120)
-        assert output == ""
-        return process.returncode, said + rest
-    finally:
-        kill_group(process)
-        process.communicate()
-
-
-def assert_nothing_runs(*marks: str) -> None:
-    for mark in marks:
-        wait_until(lambda mark=mark: not processes_with(mark), f"the processes of {mark} to end")  # type: ignore[misc]
+    return make_site(tmp_path)
 
 
 @pytest.mark.parametrize(

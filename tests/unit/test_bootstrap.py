@@ -254,7 +254,11 @@ def test_mmdebstrap(tmp_path: Path) -> None:
     assert argv[:5] == ["/m", "--mode=unshare", "--variant=apt", "--format=tar", "--skip=output/dev"]
     assert "--include=python3,python3-venv,ca-certificates,gcc,g++" in argv
     assert f"--include={module.LIBPYTHON}" in argv
-    assert argv[-3:] == ["jammy", "/w/root.tar", "deb [signed-by=/k.gpg] http://a/ubuntu jammy main universe"]
+    sources = [
+        f"deb [signed-by=/k.gpg] http://a/ubuntu {suite} main universe"
+        for suite in ("jammy", "jammy-updates", "jammy-security")
+    ]
+    assert argv[-5:] == ["jammy", "/w/root.tar", *sources]
 
 
 def test_merged_usr_is_for_bookworm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
