@@ -87,8 +87,13 @@ def _troff(text: str) -> str:
 
 
 def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command, by its name."""
-    return {name: child for action in _subparsers(parser) for name, child in action.choices.items()}
+    """The parser of each command, by its name; those of a command's own commands by both names."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in _subparsers(parser):
+        for name, child in action.choices.items():
+            found[name] = child
+            found.update({f"{name} {inner}": grandchild for inner, grandchild in commands(child).items()})
+    return found
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> Iterator[argparse._SubParsersAction[Any]]:
@@ -102,11 +107,11 @@ def completion(shell: str) -> str:
     import shtab
 
     parser = load_parser()
-    for action in _subparsers(parser):
-        for choice in action._choices_actions:
-            # A menu has room for one line, not for the description.
-            action.choices[choice.dest].description = choice.help
     for child in [parser, *commands(parser).values()]:
+        for action in _subparsers(child):
+            for choice in action._choices_actions:
+                # A menu has room for one line, not for the description.
+                action.choices[choice.dest].description = choice.help
         for argument in child._actions:
             metavar = argument.metavar if isinstance(argument.metavar, str) else ""
             if PLACES.search(metavar):

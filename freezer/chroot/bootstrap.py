@@ -45,6 +45,7 @@ LIBPYTHON = (
 """The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, and
 that on it (apt-patterns(7)). A suite may have those of further versions; noble's ends in t64, and no
 pattern may have parentheses."""
+WITHOUT_SECURITY = frozenset(("sid", "unstable", "experimental", "rc-buggy", "buster", "stretch", "jessie"))
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """It has /usr merged from the start, as bookworm wants it. Else it takes usrmerge, which takes all of perl: 50 MB.
@@ -240,7 +241,8 @@ def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, 
     if distribution.suite == "bookworm" and MERGED_USR.is_dir():
         words += [f"--hook-dir={MERGED_USR}"]
     components = COMPONENTS[distribution.family].replace(",", " ")
-    sources = [f"deb [signed-by={key}] {archive} {suite} {components}" for suite in suites(distribution)]
+    places = suites(distribution, archive, APT)
+    sources = [f"deb [signed-by={key}] {uri} {suite} {components}" for uri, suite in places]
     return [*words, distribution.suite, str(tar), *sources]
 
 
@@ -251,10 +253,23 @@ def debootstrap(program: Path, distribution: Distribution, folder: Path, archive
     return [*words, distribution.suite, str(folder), archive]
 
 
-def suites(distribution: Distribution) -> list[str]:
-    """The suites of the archive that packages come from: Ubuntu, other than Debian, never changes a released one."""
+def suites(distribution: Distribution, archive: str, folder: Path) -> list[tuple[str, str]]:
+    """The (URI, suite) pairs that packages come from: the archive's, and the security updates, whose libraries become
+    part of what is built. ``folder`` is apt's configuration.
+
+    Debian has security updates in an archive of its own, for the releases that it supports and the next one.
+    """
     suite = distribution.suite
-    return [suite, f"{suite}-updates", f"{suite}-security"] if distribution.family == "ubuntu" else [suite]
+    if distribution.family == "ubuntu":
+        return [(archive, suite), (archive, f"{suite}-updates"), (archive, f"{suite}-security")]
+    if suite in WITHOUT_SECURITY:
+        return [(archive, suite)]
+    configured = (
+        source.uri.rstrip("/")
+        for source in _sources(folder)
+        if source.suite.endswith("-security") and "debian" in source.uri and "main" in source.components
+    )
+    return [(archive, suite), (next(configured, "http://deb.debian.org/debian-security"), f"{suite}-security")]
 
 
 def keyring(family: str, folder: Path) -> Path:

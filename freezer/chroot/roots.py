@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ from freezer.errors import EnvironmentFailure, InputError
 from freezer.freeze import RUNTIME
 from freezer.log import Log
 from freezer.plan import EntryKind, Plan
-from freezer.requirements import local_paths
+from freezer.requirements import IGNORED_FOLDERS, local_paths
 from freezer.sandbox.users import subordinate_maps
 from freezer.workspace import Workspace, remove_tree
 
@@ -59,7 +60,7 @@ def open_root(plan: Plan, *, log: Log, space: Workspace) -> BuildRoot:
             made = made or added
         step.result = f"{plan.chroot}, {'made' if made else 'used as it is' if path == Path(plan.chroot) else 'reused'}"
     mounts += [Mount(DRIVERS, f"{OWN}/drivers"), Mount(RUNTIME, f"{OWN}/runtime")]
-    top, sources = _sources(plan)
+    top, sources = _sources(plan, space)
     pip_cache = space.cache / "pip" / _key([str(path)])
     pip_cache.mkdir(exist_ok=True, mode=0o700)
     mounts += [*sources, Mount(pip_cache, PIP_CACHE, writable=True)]
@@ -180,11 +181,12 @@ def _check(path: Path, name: str) -> None:
         )
 
 
-def _sources(plan: Plan) -> tuple[Path, list[Mount]]:
+def _sources(plan: Plan, space: Workspace) -> tuple[Path, list[Mount]]:
     """What the build reads of the user's files, read-only, and the directory that all of it is in.
 
     That directory becomes /source, so that relative paths, as requirements files have them, stay right. What
-    requirements name by an absolute path is to be seen at that path, too.
+    requirements name by an absolute path is to be seen at that path, too. Directories that they name are projects,
+    whose build backends write beside the sources: those are copies.
     """
     entry = plan.entry
     wanted: set[Path] = set()
@@ -193,9 +195,19 @@ def _sources(plan: Plan) -> tuple[Path, list[Mount]]:
     wanted |= {path.parent for path in (*plan.requirements, *plan.constraints)}
     wanted |= {source for source, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries)
     named = local_paths(plan)
-    wanted |= named
     kept = {path for path in wanted if not any(parent in wanted for parent in path.parents)}
     # Relative requirements start at the directory that freezer was called in, which need not be seen itself.
-    top = os.path.commonpath([plan.folder, *(path if path.is_dir() else path.parent for path in kept)])
-    mounts = [Mount(path, os.path.normpath(f"{SOURCE}/{path.relative_to(top)}")) for path in sorted(kept)]
-    return Path(top), [*mounts, *(Mount(path, str(path)) for path in sorted(named))]
+    top = os.path.commonpath([plan.folder, *(path if path.is_dir() else path.parent for path in (*kept, *named))])
+
+    def below(path: Path) -> str:
+        return os.path.normpath(f"{SOURCE}/{path.relative_to(top)}")
+
+    mounts = [Mount(path, below(path)) for path in sorted(kept)]
+    for number, path in enumerate(sorted(named)):
+        source = path
+        if path.is_dir():
+            source = space.folder("local") / str(number)
+            ignored = shutil.ignore_patterns(*IGNORED_FOLDERS, "*.egg-info")
+            shutil.copytree(path, source, symlinks=True, ignore=ignored)
+        mounts += [Mount(source, target, writable=path.is_dir()) for target in (below(path), str(path))]
+    return Path(top), mounts

@@ -174,7 +174,7 @@ def become_command(request: Message, report: int) -> None:
         os.chdir(request["cwd"])
         os.execve(request["argv"][0], request["argv"], request["env"])
     except OSError as error:
-        refuse(report, START, error.errno or 0)
+        os._exit(refuse(report, START, error.errno or 0))
 
 
 def refuse(report: int, step: str, code: int) -> int:

@@ -24,6 +24,7 @@ from freezer.chroot.bootstrap import (
     keyring,
     mirror,
     parse_distribution,
+    suites,
     proxies,
 )
 from freezer.errors import EnvironmentFailure, InputError
@@ -302,7 +303,8 @@ def test_root_is_made_by_mmdebstrap(
     home = space.folder("home")
     key = host / "KEYRINGS" / "debian-archive-keyring.gpg"
     argv = (home / "argv").read_text().splitlines()
-    assert argv[-1] == f"deb [signed-by={key}] http://a.example/debian trixie main"
+    assert argv[-2] == f"deb [signed-by={key}] http://a.example/debian trixie main"
+    assert argv[-1] == f"deb [signed-by={key}] {DEBIAN}-security trixie-security main"
     env = dict(line.split("=", 1) for line in (home / "env").read_text().splitlines())
     assert env["http_proxy"] == env["https_proxy"] == "http://proxy.example:3142"
     assert env["SOURCE_DATE_EPOCH"].isdigit()
@@ -386,3 +388,19 @@ def test_own_package_is_found_by_the_isolated() -> None:
     argv = module.isolated(["true"])
     assert argv[:4] == [tools.own_python(), "-I", "-S", "-c"]
     assert argv[-2:] == [str(CHECKOUT), "true"]
+
+
+def test_suites(tmp_path: Path) -> None:
+    """Security updates come along, from the configured archive if there is one."""
+    (tmp_path / "sources.list").write_text(
+        "deb http://m.example/debian bookworm main\ndeb http://m.example/debian-security bookworm-security main\n"
+    )
+    wanted = Distribution("debian", "bullseye", ())
+    assert suites(wanted, DEBIAN, tmp_path) == [
+        (DEBIAN, "bullseye"),
+        ("http://m.example/debian-security", "bullseye-security"),
+    ]
+    assert suites(wanted, DEBIAN, tmp_path / "none")[1][0] == f"{DEBIAN}-security"
+    assert suites(Distribution("debian", "sid", ()), DEBIAN, tmp_path) == [(DEBIAN, "sid")]
+    ubuntu = suites(Distribution("ubuntu", "jammy", ()), "http://u", tmp_path)
+    assert ubuntu == [("http://u", "jammy"), ("http://u", "jammy-updates"), ("http://u", "jammy-security")]

@@ -40,14 +40,15 @@ def imported(*arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("build", "--help"), ("--version",), ("bild",)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("build", "--help"), ("cache", "prune", "--help"), ("--version",), ("bild",)]
+)
 def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
     modules = imported(*arguments)
     assert "freezer.cli" in modules
     assert not {name.split(".")[0] for name in modules} & set(SLOW)
-    assert not {name for name in modules if name.startswith("freezer.")} - {
-        "freezer.cli", "freezer.config", "freezer.errors",
-    }  # fmt: skip
+    own = {name for name in modules if name.startswith("freezer.") and not name.startswith("freezer.commands")}
+    assert own == {"freezer.cli", "freezer.config", "freezer.errors"}
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +144,36 @@ def test_check(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setattr(pipeline, "check", lambda *_a, **_k: proof(None))
     assert main(["check", "app.py"]) == ExitStatus.VERIFICATION
     assert "not proven" in capsys.readouterr().err
+
+
+def test_an_image_may_be_a_directory(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline, "check_image", lambda *_a, **_k: proof("root"))
+    (here / "layout").mkdir()
+    assert main(["check", "layout"]) == ExitStatus.INPUT
+    assert "is no file" in capsys.readouterr().err
+    (here / "layout" / "oci-layout").write_text("{}")
+    assert main(["check", "layout"]) == 0
+    assert capsys.readouterr().out == f"{here}/layout\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["cache"], ["cache", "purge"], ["cache", "prune", "--kind", "root"], ["cache", "list", "--all"]]
+)
+def test_wrong_words_for_the_cache(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == ExitStatus.USAGE
+    assert "usage: freezer" in capsys.readouterr().err
+
+
+def test_every_command_can_print_json_and_be_quiet() -> None:
+    """The error boundary asks for it."""
+    for words in (["build"], ["image", "x"], ["check", "x"], ["inspect", "x"], ["cache", "list"], ["cache", "prune"]):
+        assert words[0] in cli.COMMANDS
+        parsed = build_parser().parse_args([*words, "--json", "-q"])
+        assert (parsed.json, parsed.quiet, parsed.verbose) == (True, True, False)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

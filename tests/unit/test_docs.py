@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ MANUAL = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
 TEMPLATES = sorted((CHECKOUT / "packaging" / "ci").glob("*.yml"))
 OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
 OTHER_OPTIONS = {"-h", "--help", "--html", "--image", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
+OF_THE_CACHE = {"--older-than", "--max-size", "--all", "--kind", "--dry-run"}
 
 
 def blocks(kind: str) -> list[str]:
@@ -101,17 +103,26 @@ def test_image_settings_table_is_complete() -> None:
     assert settings_table("image settings") == expected_rows(OF_IMAGES)
 
 
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser with those of its commands, and theirs."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from parsers(child)
+
+
 def test_every_option_is_in_the_readme() -> None:
-    parser = cli.build_parser()
-    commands = next(action for action in parser._actions if action.dest == "command").choices
-    assert isinstance(commands, dict)
-    known = set(OTHER_OPTIONS)
+    known = OTHER_OPTIONS | OF_THE_CACHE
     for setting in (*SETTINGS, *OF_IMAGES):
         known |= {*setting.flags, f"--{setting.name}", f"--no-{setting.name}"}
-    for command in commands.values():
-        assert {option for action in command._actions for option in action.option_strings} <= known
+    for command in parsers(cli.build_parser()):
+        assert {option for action in command._actions for option in action.option_strings} <= known | {"--version"}
     for option in OTHER_OPTIONS - {"-h", "--help"}:
         assert f"`{option}`" in README
+    of_the_cache = README.partition("## The cache")[2].partition("\n## ")[0]
+    for option in OF_THE_CACHE:
+        assert f"`{option}" in of_the_cache
 
 
 def test_exit_statuses_are_complete() -> None:
