@@ -106,4 +106,5 @@ def _program(interpreter: Interpreter, *, log: Log, space: Workspace) -> Path:
             with zipfile.ZipFile(next(download.glob("pip-*.whl"))) as wheel:
                 wheel.extractall(download / "unpacked")
             os.rename(download / "unpacked", home)
+    os.utime(home)
     return home / "pip"

@@ -18,7 +18,7 @@ from freezer.image.contents import PLACES
 from freezer.inspect.executable import architecture, inspect_executable
 from freezer.inspect.report import DATA, FILE, Item, Layer, Report, Settings
 from freezer.log import Log
-from freezer.provisions import PROVISIONS
+from freezer.provisions import PROVISIONS, size_of
 from freezer.unpack import find_archive
 from freezer.workspace import CHUNK, Workspace
 
@@ -30,6 +30,8 @@ def inspect(path: Path, *, log: Log, space: Workspace) -> Report:
     """What is in an executable or an image. Raises InputError for what is neither, or damaged."""
     try:
         status = path.stat()
+        if (path / "oci-layout").is_file():
+            return inspect_image(path, log=log, space=space)
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"{path} is no regular file")
         with open(path, "rb"):
@@ -66,7 +68,7 @@ def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
     return Report(
         path=str(path),
         kind="image",
-        size=path.stat().st_size,
+        size=size_of(path),
         architecture=_architecture(image),
         items=tuple(items),
         image_id=image.config_digest,

@@ -13,30 +13,11 @@ from pathlib import Path
 
 import pytest
 import roots
-from samples.catalogue import SAMPLES
 from support import Freezer, Run, as_user, compile_c, need_program, need_root, sha256
 
 ENVIRONMENT, INPUT = 4, 3
 USER = 12321
-HELLO = "import ssl, sys\nprint('hello', *sys.version_info[:2], *sys.argv[1:])\n"
-BY_NAME = {sample.name: sample for sample in SAMPLES}
 Empty = Callable[..., Run]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """A directory with a small application."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    (folder / "hello.py").write_text(HELLO)
-    return folder
-
-
-@pytest.fixture
-def other(request: pytest.FixtureRequest) -> Path:
-    """The root directory whose release the test's parameter names."""
-    root: Path = request.getfixturevalue(request.param)
-    return root
 
 
 def listing(root: Path) -> list[str]:
@@ -50,59 +31,11 @@ def listing(root: Path) -> list[str]:
     return sorted(done.stdout.splitlines())
 
 
-@pytest.mark.parametrize("other", ["bullseye", "trixie"], indirect=True)
-@pytest.mark.parametrize("name", ["cli", "tls", "numeric"])
-def test_samples(
-    freezer: Freezer, samples: Path, other: Path, name: str, tmp_path: Path, run_in_empty_root: Empty
-) -> None:
-    sample = BY_NAME[name]
-    built = freezer("build", *sample.build_arguments(samples), "--chroot", other, "-o", tmp_path / name, cwd=tmp_path)
-    run = run_in_empty_root(built.output, *sample.run)
-    assert run.status is not None, run
-    assert sample.accepts(run.stdout, run.status), run
-
-
 def test_the_root_is_as_it_was(freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
     before = listing(bullseye)
     built = freezer("build", "hello.py", "--chroot", bullseye, "--refresh", cwd=here)
     assert run_in_empty_root(built.output, "x").stdout == "hello 3 9 x\n"
     assert listing(bullseye) == before
-
-
-# What a system can be given as
-
-
-@pytest.fixture(params=["tar", "tar.gz", "tar.xz", "tar.zst", "docker", "docker-archive", "oci-archive", "layout"])
-def packed(request: pytest.FixtureRequest, trixie: Path, tmp_path: Path) -> Path:
-    """A system as people have them: packed by tar, docker, skopeo and umoci."""
-    kind: str = request.param
-    path = tmp_path / kind.replace("-", "_")
-    if kind.startswith("tar"):
-        return roots.tarball(trixie, path, kind[4:])
-    if kind == "layout":
-        return roots.layout(trixie, path)
-    return roots.image_tar(trixie, path, kind)
-
-
-def test_packed(fresh_freezer: Freezer, packed: Path, here: Path, run_in_empty_root: Empty) -> None:
-    """Unpacked once, and used again with the environment that was made in it."""
-    built = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
-    assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
-    first = sha256(built.output)
-    (here / "hello.py").touch()
-    again = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
-    assert f"{packed}, reused" in again.stderr
-    assert "environment" in again.stderr and again.stderr.count("reused") == 2
-    assert sha256(built.output) == first
-
-
-def test_distribution(fresh_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
-    """By name. That the mirror can be reached is known, as the fixture's root came from it."""
-    built = fresh_freezer("build", "hello.py", "--chroot", "debian:trixie/hello", cwd=here)
-    assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
-    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
-    assert (made / "root/usr/bin/hello").is_file()
-    assert json.loads((made / "origin.json").read_text())["source"] == "debian:trixie/hello"
 
 
 def test_packages(fresh_freezer: Freezer, trixie: Path, here: Path) -> None:
@@ -232,10 +165,10 @@ def test_two_at_once(fresh_freezer: Freezer, trixie: Path, here: Path, tmp_path:
     def build(number: int) -> str:
         return fresh_freezer("build", "hello.py", "--chroot", tar, "-o", f"out{number}", cwd=here).stderr
 
-    with ThreadPoolExecutor(3) as pool:
-        messages = list(pool.map(build, range(3)))
-    assert sorted(f"{tar}, made" in text for text in messages) == [False, False, True]
-    assert len({sha256(here / f"out{number}") for number in range(3)}) == 1
+    with ThreadPoolExecutor(2) as pool:
+        messages = list(pool.map(build, range(2)))
+    assert sorted(f"{tar}, made" in text for text in messages) == [False, True]
+    assert len({sha256(here / f"out{number}") for number in range(2)}) == 1
     fresh_freezer.assert_tidy()
 
 
@@ -317,6 +250,5 @@ def test_no_such_python(freezer: Freezer, trixie: Path, here: Path, wanted: str)
     assert wanted in message
 
 
-@pytest.mark.parametrize("wanted", ["3.13", "python3", "/usr/bin/python3.13"])
-def test_named_python(freezer: Freezer, trixie: Path, here: Path, wanted: str) -> None:
-    assert freezer("build", "hello.py", "--chroot", trixie, "--python", wanted, cwd=here).output.is_file()
+def test_named_python(freezer: Freezer, trixie: Path, here: Path) -> None:
+    assert freezer("build", "hello.py", "--chroot", trixie, "--python", "3.13", cwd=here).output.is_file()

@@ -24,8 +24,8 @@ from freezer.chroot.bootstrap import (
     keyring,
     mirror,
     parse_distribution,
-    suites,
     proxies,
+    suites,
 )
 from freezer.errors import EnvironmentFailure, InputError
 from freezer.log import Log

@@ -1,0 +1,70 @@
+"""What a system to build in can be: older and newer releases of Debian, in all the forms that people have them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import roots
+from samples.catalogue import SAMPLES
+from support import Freezer, Run, sha256
+
+BY_NAME = {sample.name: sample for sample in SAMPLES}
+Empty = Callable[..., Run]
+
+
+@pytest.fixture
+def other(request: pytest.FixtureRequest) -> Path:
+    """The root directory whose release the test's parameter names."""
+    root: Path = request.getfixturevalue(request.param)
+    return root
+
+
+@pytest.mark.parametrize("other", ["bullseye", "trixie"], indirect=True)
+@pytest.mark.parametrize("name", ["cli", "tls", "numeric"])
+def test_samples(
+    freezer: Freezer, samples: Path, other: Path, name: str, tmp_path: Path, run_in_empty_root: Empty
+) -> None:
+    sample = BY_NAME[name]
+    built = freezer("build", *sample.build_arguments(samples), "--chroot", other, "-o", tmp_path / name, cwd=tmp_path)
+    run = run_in_empty_root(built.output, *sample.run)
+    assert run.status is not None, run
+    assert sample.accepts(run.stdout, run.status), run
+
+
+# What a system can be given as
+
+
+@pytest.fixture(params=["tar.zst", "docker", "docker-archive", "oci-archive", "layout"])
+def packed(request: pytest.FixtureRequest, trixie: Path, tmp_path: Path) -> Path:
+    """A system as people have them: packed by tar, docker, skopeo and umoci."""
+    kind: str = request.param
+    path = tmp_path / kind.replace("-", "_")
+    if kind.startswith("tar"):
+        return roots.tarball(trixie, path, kind[4:])
+    if kind == "layout":
+        return roots.layout(trixie, path)
+    return roots.image_tar(trixie, path, kind)
+
+
+def test_packed(fresh_freezer: Freezer, packed: Path, here: Path, run_in_empty_root: Empty) -> None:
+    """Unpacked once, and used again with the environment that was made in it."""
+    built = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
+    assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
+    first = sha256(built.output)
+    (here / "hello.py").touch()
+    again = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
+    assert f"{packed}, reused" in again.stderr
+    assert "environment" in again.stderr and again.stderr.count("reused") == 2
+    assert sha256(built.output) == first
+
+
+def test_distribution(fresh_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
+    """By name. That the mirror can be reached is known, as the fixture's root came from it."""
+    built = fresh_freezer("build", "hello.py", "--chroot", "debian:trixie/hello", cwd=here)
+    assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
+    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
+    assert (made / "root/usr/bin/hello").is_file()
+    assert json.loads((made / "origin.json").read_text())["source"] == "debian:trixie/hello"
