@@ -128,7 +128,8 @@ class Chroot(BuildRoot):
         packages = manager.package(what, version).split()
         command = shlex.join([manager.program, *manager.arguments, *packages])
         options = " ".join(f"--chroot-package {package}" for package in packages)
-        return f"freezer build {options} ...\nor, in a system of your own:  chroot {shlex.quote(self.name)} {command}"
+        own = f"\nor, for good:  chroot {shlex.quote(self.name)} {command}" if self.path == Path(self.name) else ""
+        return f"freezer build {options} ...{own}"
 
     def user_environment(self, space: Workspace) -> dict[str, str]:
         """The variables for pip. Its configuration is the user's, in a file; the variables are none of the user's."""
