@@ -29,6 +29,9 @@ DEFERRED = {
 """PyInstaller's run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application
 that may never use it; freezer runs each one once its module is first imported."""
 
+BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
+"""PyInstaller's types of entries that are beside the program of one directory."""
+
 MAIN_SCRIPT = "_freezer_main_script"
 """The module that the main script's code is stored as; see freezer/runtime/_freezer_runner.py."""
 
@@ -210,13 +213,21 @@ class Driver:
         class EXE(build_main.EXE):
             def __init__(self, *parts, **options):
                 alone = not options.get("exclude_binaries", False)
+                beside = []
+                if alone:
+                    # Not left to exclude_binaries, which leaves links in the program; they alone would make it one file.
+                    beside = [entry for part in parts if isinstance(part, list) for entry in part if entry[2] in BESIDE]
+                    parts = [
+                        [entry for entry in part if entry[2] not in BESIDE] if isinstance(part, list) else part
+                        for part in parts
+                    ]
                 driver.strip = driver.strip or bool(options.get("strip"))
                 options.update(exclude_binaries=True, upx=False, append_pkg=True, strip=False)
                 options["contents_directory"] = "_internal"
                 super().__init__(*parts, **options)
                 driver.executables.append(self)
                 if alone:
-                    COLLECT(self, name=os.path.basename(self.name))
+                    COLLECT(self, beside, name=os.path.basename(self.name))
 
         class COLLECT(build_main.COLLECT):
             def __init__(self, *parts, **options):
