@@ -215,7 +215,7 @@ class Driver:
                 alone = not options.get("exclude_binaries", False)
                 beside = []
                 if alone:
-                    # Not left to exclude_binaries, which leaves links in the program; they alone would make it one file.
+                    # Not left to exclude_binaries, which leaves links in the program: they make one file of it.
                     beside = [entry for part in parts if isinstance(part, list) for entry in part if entry[2] in BESIDE]
                     parts = [
                         [entry for entry in part if entry[2] not in BESIDE] if isinstance(part, list) else part
