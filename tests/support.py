@@ -24,6 +24,8 @@ from freezer import sandbox
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLES = CHECKOUT / "tests" / "samples"
 NOBODY = 65534
+ORDINARY = 12321
+"""An ordinary user, whom no system has."""
 PATIENCE = 300
 """Seconds after which something hangs; far above what anything takes."""
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import roots
+from support import ORDINARY, Freezer, as_user, need_program, need_root
 
 HELLO = "import ssl, sys\nprint('hello', *sys.version_info[:2], *sys.argv[1:])\n"
 
@@ -35,3 +38,29 @@ def here(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "hello.py").write_text(HELLO)
     return folder
+
+
+@pytest.fixture
+def as_ordinary_user(tmp_path: Path) -> Callable[[bool], Freezer]:
+    """freezer as an ordinary user's, who has a range of subordinate users or has none."""
+    need_root()
+    home = tmp_path / "home"
+    staging = tmp_path / "staging"
+    for folder in (home, staging):
+        folder.mkdir()
+    os.chown(home, ORDINARY, ORDINARY)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+
+    def prepare(ranges: bool) -> Freezer:
+        passwd, granted = tmp_path / "passwd", tmp_path / "granted"
+        passwd.write_text(Path("/etc/passwd").read_text() + f"ordinary:x:{ORDINARY}:{ORDINARY}::{home}:/bin/sh\n")
+        granted.write_text("ordinary:700000:65536\n" if ranges else "")
+        script = 'mount --bind "$1" /etc/passwd && shift && for f in subuid subgid; do mount --bind "$1" /etc/$f; done'
+        script += ' && shift && exec "$@"'
+        for name in ("subuid", "subgid"):
+            Path("/etc", name).touch()
+        words = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", str(passwd), str(granted)]
+        return Freezer(home / "cache", [*words, *as_user(ORDINARY, staging)])
+
+    return prepare

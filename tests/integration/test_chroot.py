@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 import roots
-from support import Freezer, Run, as_user, compile_c, need_program, need_root, sha256
+from support import ORDINARY, Freezer, Run, compile_c, need_program, sha256
 
 ENVIRONMENT, INPUT = 4, 3
-USER = 12321
 Empty = Callable[..., Run]
 
 
@@ -52,39 +51,13 @@ def test_packages(fresh_freezer: Freezer, trixie: Path, here: Path) -> None:
 # As an ordinary user
 
 
-@pytest.fixture
-def as_ordinary_user(tmp_path: Path) -> Callable[[bool], Freezer]:
-    """freezer as an ordinary user's, who has a range of subordinate users or has none."""
-    need_root()
-    home = tmp_path / "home"
-    staging = tmp_path / "staging"
-    for folder in (home, staging):
-        folder.mkdir()
-    os.chown(home, USER, USER)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-
-    def prepare(ranges: bool) -> Freezer:
-        passwd, granted = tmp_path / "passwd", tmp_path / "granted"
-        passwd.write_text(Path("/etc/passwd").read_text() + f"ordinary:x:{USER}:{USER}::{home}:/bin/sh\n")
-        granted.write_text("ordinary:700000:65536\n" if ranges else "")
-        script = 'mount --bind "$1" /etc/passwd && shift && for f in subuid subgid; do mount --bind "$1" /etc/$f; done'
-        script += ' && shift && exec "$@"'
-        for name in ("subuid", "subgid"):
-            Path("/etc", name).touch()
-        words = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", str(passwd), str(granted)]
-        return Freezer(home / "cache", [*words, *as_user(USER, staging)])
-
-    return prepare
-
-
 @pytest.mark.parametrize("ranges", [True, False], ids=["range", "one user"])
 def test_as_ordinary_user(
     as_ordinary_user: Callable[[bool], Freezer], trixie: Path, ranges: bool, here: Path, tmp_path: Path
 ) -> None:
     """A system that is root's or one from a tar, without and with packages; man-db gives files to other users."""
     user = as_ordinary_user(ranges)
-    os.chown(here, USER, USER)
+    os.chown(here, ORDINARY, ORDINARY)
     system = trixie if ranges else roots.tarball(trixie, tmp_path / "root.tar")
     package = "man-db" if ranges else "hello"
     outputs = []

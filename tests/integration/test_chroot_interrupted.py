@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_interrupted(fresh_freezer: Freezer, site: Site, tar: Path, during: str,
     wait_until(lambda: not seen_by(site.name), "the namespaces of the build to end")
     if number == signal.SIGTERM:
         fresh_freezer.assert_tidy()
+        return
     (site.folder / f"{site.name}.py").write_text("print('fine')\n")
     built = fresh_freezer("build", f"{site.name}.py", "--chroot", tar, cwd=site.folder)
     assert built.output == site.output
@@ -54,8 +56,6 @@ def test_interrupted(fresh_freezer: Freezer, site: Site, tar: Path, during: str,
 @pytest.mark.parametrize("size", ["20m", "160m"])
 def test_full_disk(fresh_freezer: Freezer, site: Site, tar: Path, tmp_path: Path, size: str) -> None:
     """While the root is unpacked, and while the environment is made."""
-    import subprocess
-
     place = tmp_path / "small"
     need_program("unshare")
     with small_disk(place, size) as words:
