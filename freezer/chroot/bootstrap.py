@@ -5,22 +5,20 @@ alone. Either runs in namespaces of its own for mounts and processes, so that th
 freezer ends, even by SIGKILL. In a user namespace most files belong to users that exist there only; so a root comes as
 a tar, and unpacking it makes it the user's own.
 
-Packages come from the archive that the host's apt is configured with, else from the distribution's own, and apt checks
-its signatures by the distribution's keyring.
+apt checks the packages' signatures by the distribution's keyring.
 """
 
 from __future__ import annotations
 
 import os
-import platform
 import re
-import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from freezer import tools
+from freezer.chroot.apt import apt_proxies, mirror, suites
 from freezer.config import DISTRIBUTION
 from freezer.errors import EnvironmentFailure, InputError
 from freezer.log import Log
@@ -45,7 +43,6 @@ LIBPYTHON = (
 """The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, and
 that on it (apt-patterns(7)). A suite may have those of further versions; noble's ends in t64, and no
 pattern may have parentheses."""
-WITHOUT_SECURITY = frozenset(("sid", "unstable", "experimental", "rc-buggy", "buster", "stretch", "jessie"))
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
 """It has /usr merged from the start, as bookworm wants it. Else it takes usrmerge, which takes all of perl: 50 MB.
@@ -148,7 +145,7 @@ def bootstrap(distribution: Distribution, target: Path, *, log: Log, space: Work
         home=space.folder("home"),
         temporary=space.folder("tmp"),
         epoch=DEFAULT_EPOCH,
-        extra={"DEBIAN_FRONTEND": "noninteractive", **_proxies(log, space)},
+        extra={"DEBIAN_FRONTEND": "noninteractive", **apt_proxies(log, space)},
     )
 
     def run(command: Sequence[str]) -> None:
@@ -241,7 +238,7 @@ def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, 
     if distribution.suite == "bookworm" and MERGED_USR.is_dir():
         words += [f"--hook-dir={MERGED_USR}"]
     components = COMPONENTS[distribution.family].replace(",", " ")
-    places = suites(distribution, archive, APT)
+    places = suites(distribution.family, distribution.suite, archive, APT)
     sources = [f"deb [signed-by={key}] {uri} {suite} {components}" for uri, suite in places]
     return [*words, distribution.suite, str(tar), *sources]
 
@@ -251,25 +248,6 @@ def debootstrap(program: Path, distribution: Distribution, folder: Path, archive
     words = [str(program), "--variant=minbase", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
     words += [f"--keyring={key}", "--force-check-gpg", f"--components={COMPONENTS[distribution.family]}"]
     return [*words, distribution.suite, str(folder), archive]
-
-
-def suites(distribution: Distribution, archive: str, folder: Path) -> list[tuple[str, str]]:
-    """The (URI, suite) pairs that packages come from: the archive's, and the security updates, whose libraries become
-    part of what is built. ``folder`` is apt's configuration.
-
-    Debian has security updates in an archive of its own, for the releases that it supports and the next one.
-    """
-    suite = distribution.suite
-    if distribution.family == "ubuntu":
-        return [(archive, suite), (archive, f"{suite}-updates"), (archive, f"{suite}-security")]
-    if suite in WITHOUT_SECURITY:
-        return [(archive, suite)]
-    configured = (
-        source.uri.rstrip("/")
-        for source in _sources(folder)
-        if source.suite.endswith("-security") and "debian" in source.uri and "main" in source.components
-    )
-    return [(archive, suite), (next(configured, "http://deb.debian.org/debian-security"), f"{suite}-security")]
 
 
 def keyring(family: str, folder: Path) -> Path:
@@ -283,102 +261,3 @@ def keyring(family: str, folder: Path) -> Path:
         why=f"there is no {folder / f'{family}-archive-keyring.gpg'}",
         hint=f"apt-get install {KEYRING_PACKAGES[family]}\n{OTHERWISE}",
     )
-
-
-def mirror(family: str, folder: Path) -> str:
-    """The URI of a distribution's archive: the one that apt's configuration in ``folder`` has, or its own."""
-    for source in _sources(folder):
-        uri = source.uri.rstrip("/")
-        parts = urllib.parse.urlsplit(uri)
-        # Not its security updates alone, nor one that others have for that distribution.
-        if (
-            parts.scheme in ("http", "https")
-            and re.fullmatch(f"{family}(-ports)?", parts.path.rpartition("/")[2])
-            and "main" in source.components
-            and not source.suite.endswith("-security")
-            and not re.match(r"security\.|ppa\.", parts.hostname or "")
-            and (not source.signed_by or f"{family}-archive" in source.signed_by)
-        ):
-            return uri
-    if family == "debian":
-        return "http://deb.debian.org/debian"
-    if platform.machine() == "x86_64":
-        return "http://archive.ubuntu.com/ubuntu"
-    return "http://ports.ubuntu.com/ubuntu-ports"
-
-
-@dataclass(frozen=True)
-class _Source:
-    uri: str
-    suite: str
-    components: tuple[str, ...]
-    signed_by: str
-
-
-def _sources(folder: Path) -> Iterator[_Source]:
-    """The archives that apt is configured with (sources.list(5))."""
-    parts = folder / "sources.list.d"
-    for path in (folder / "sources.list", *sorted(parts.glob("*.list")), *sorted(parts.glob("*.sources"))):
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        yield from _stanzas(text) if path.suffix == ".sources" else _lines(text)
-
-
-def _lines(text: str) -> Iterator[_Source]:
-    for line in text.splitlines():
-        match = re.match(r"\s*deb\s+(?:\[([^]]*)\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
-        if match is not None:
-            options, uri, suite, components = match.groups(default="")
-            signed_by = re.search(r"signed-by=(\S+)", options, re.IGNORECASE)
-            yield _Source(uri, suite, tuple(components.split()), signed_by.group(1) if signed_by else "")
-
-
-def _stanzas(text: str) -> Iterator[_Source]:
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
-        pairs = re.findall(r"^([\w-]+):((?:.*)(?:\n[ \t].*)*)", stanza, re.MULTILINE)
-        fields = {key.lower(): value.strip() for key, value in pairs}
-        if "deb" not in fields.get("types", "").split() or fields.get("enabled", "").lower() in ("no", "false"):
-            continue
-        components = tuple(fields.get("components", "").split())
-        for uri in fields.get("uris", "").split():
-            for suite in fields.get("suites", "").split():
-                yield _Source(uri, suite, components, fields.get("signed-by", ""))
-
-
-def _proxies(log: Log, space: Workspace) -> dict[str, str]:
-    """The variables for the proxy of the host's apt, else those of the user."""
-    program = tools.find("apt-config")
-    if program is None:
-        return proxies(tools.user_environment(), ())
-    done = tools.run(
-        [program, "dump"],
-        log=log,
-        build_log=space.build_log,
-        what="read apt's configuration",
-        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=DEFAULT_EPOCH),
-        cwd=space.work,
-        capture=True,
-        check=False,
-    )
-    return proxies(tools.user_environment(), done.stdout.splitlines())
-
-
-def proxies(environ: Mapping[str, str], configuration: Iterable[str]) -> dict[str, str]:
-    """Variables for a proxy, from the user's and from the lines of ``apt-config dump``, which are stronger."""
-    names = ("http_proxy", "https_proxy", "no_proxy")
-    found = {name: environ[name] for name in names if environ.get(name)}
-    configured = {}
-    for line in configuration:
-        match = re.fullmatch(r'Acquire::(https?)::Proxy "([^"]+)";', line, re.IGNORECASE)
-        if match is not None:
-            configured[match.group(1).lower()] = match.group(2)
-    for scheme in ("http", "https"):
-        value = configured.get(scheme, configured.get("http"))  # as apt has it
-        if value == "DIRECT":
-            found.pop(f"{scheme}_proxy", None)
-        elif value is not None:
-            found[f"{scheme}_proxy"] = value
-    return found

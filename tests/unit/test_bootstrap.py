@@ -12,20 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import CHECKOUT, need_root, processes_with, wait_until
+from support import CHECKOUT, held_free, need_root, processes_with, wait_until
 
 from freezer import tools
 from freezer.chroot import bootstrap as module
+from freezer.chroot.apt import mirror, proxies, suites
 from freezer.chroot.bootstrap import (
     Distribution,
     Maker,
     bootstrap,
     find_maker,
     keyring,
-    mirror,
     parse_distribution,
-    proxies,
-    suites,
 )
 from freezer.errors import EnvironmentFailure, InputError
 from freezer.log import Log
@@ -380,6 +378,8 @@ def test_nothing_outlives_freezer(host: Path, programs: Path, number: signal.Sig
         process.wait()
     wait_until(lambda: not processes_with(str(cache)), "the end of its processes")
     assert not (cache / "new").exists()
+    # A process that is ending has no arguments any more, and its descriptors still.
+    wait_until(lambda: held_free(cache / "work"), "the end of the last of them")
     with workspace(cache, "next", keep=False) as space:
         assert list((cache / "work").iterdir()) == [space.work]
 
@@ -395,12 +395,11 @@ def test_suites(tmp_path: Path) -> None:
     (tmp_path / "sources.list").write_text(
         "deb http://m.example/debian bookworm main\ndeb http://m.example/debian-security bookworm-security main\n"
     )
-    wanted = Distribution("debian", "bullseye", ())
-    assert suites(wanted, DEBIAN, tmp_path) == [
+    assert suites("debian", "bullseye", DEBIAN, tmp_path) == [
         (DEBIAN, "bullseye"),
         ("http://m.example/debian-security", "bullseye-security"),
     ]
-    assert suites(wanted, DEBIAN, tmp_path / "none")[1][0] == f"{DEBIAN}-security"
-    assert suites(Distribution("debian", "sid", ()), DEBIAN, tmp_path) == [(DEBIAN, "sid")]
-    ubuntu = suites(Distribution("ubuntu", "jammy", ()), "http://u", tmp_path)
+    assert suites("debian", "bullseye", DEBIAN, tmp_path / "none")[1][0] == f"{DEBIAN}-security"
+    assert suites("debian", "sid", DEBIAN, tmp_path) == [(DEBIAN, "sid")]
+    ubuntu = suites("ubuntu", "jammy", "http://u", tmp_path)
     assert ubuntu == [("http://u", "jammy"), ("http://u", "jammy-updates"), ("http://u", "jammy-security")]
