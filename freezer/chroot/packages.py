@@ -101,11 +101,11 @@ def copy_root(source: Path, target: Path) -> list[str]:
     """Copy a root file system into the new directory ``target``, to change the copy; returns what could not be read.
 
     Files are cloned where the file system can (copy_file_range(2)); hard links stay links; owners are kept by root
-    alone, as only root can; devices and sockets are left out, no file is setuid.
+    alone, as only root can; devices, sockets and what is mounted in it are left out, no file is setuid.
     """
     unreadable: list[str] = []
     linked: dict[tuple[int, int], Path] = {}
-    own = os.geteuid() == 0
+    own, device = os.geteuid() == 0, os.stat(source).st_dev
 
     def copy(entry: os.DirEntry[str], place: Path) -> None:
         status = entry.stat(follow_symlinks=False)
@@ -113,7 +113,8 @@ def copy_root(source: Path, target: Path) -> list[str]:
             os.symlink(os.readlink(entry.path), place)
         elif stat.S_ISDIR(status.st_mode):
             place.mkdir()
-            fill(entry.path, place)
+            if status.st_dev == device:  # not the /proc that somebody mounted in it
+                fill(entry.path, place)
             # Last: its owner may not be allowed to write to it, and must be to remove it.
             place.chmod(status.st_mode & 0o1777 | 0o700)
         elif stat.S_ISREG(status.st_mode):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import roots
 from interruption import INTERRUPTED, OUTPUT, PREVIOUS, Site, interrupt, make_site
-from support import Freezer, need_program, small_disk, wait_until
+from support import Freezer, held_free, need_program, small_disk, wait_until
 
 
 @pytest.fixture
@@ -47,6 +47,8 @@ def test_interrupted(fresh_freezer: Freezer, site: Site, tar: Path, during: str,
     if number == signal.SIGTERM:
         fresh_freezer.assert_tidy()
         return
+    # A process that is ending sees no mounts any more, and holds the directory still.
+    wait_until(lambda: held_free(fresh_freezer.cache / "work"), "the end of the last of them")
     (site.folder / f"{site.name}.py").write_text("print('fine')\n")
     built = fresh_freezer("build", f"{site.name}.py", "--chroot", tar, cwd=site.folder)
     assert built.output == site.output
