@@ -36,7 +36,7 @@ def suites(family: str, suite: str, archive: str, folder: Path) -> list[tuple[st
         for source in _sources(folder)
         if source.suite.endswith("-security") and "debian" in source.uri and "main" in source.components
     )
-    return [(archive, suite), (next(configured, "http://deb.debian.org/debian-security"), f"{suite}-security")]
+    return [(archive, suite), (next(configured, "http://security.debian.org/debian-security"), f"{suite}-security")]
 
 
 def mirror(family: str, folder: Path) -> str:
@@ -55,7 +55,7 @@ def mirror(family: str, folder: Path) -> str:
         ):
             return uri
     if family == "debian":
-        return "http://deb.debian.org/debian"
+        return "http://ftp.debian.org/debian"
     if platform.machine() == "x86_64":
         return "http://archive.ubuntu.com/ubuntu"
     return "http://ports.ubuntu.com/ubuntu-ports"

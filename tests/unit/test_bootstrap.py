@@ -31,7 +31,8 @@ from freezer.workspace import Workspace, workspace
 
 TRIXIE = Distribution("debian", "trixie", ())
 JAMMY = Distribution("ubuntu", "jammy", ("gcc", "g++"))
-DEBIAN = "http://deb.debian.org/debian"
+DEBIAN = "http://ftp.debian.org/debian"
+SECURITY = "http://security.debian.org/debian-security"
 USER = 1000
 
 
@@ -302,7 +303,7 @@ def test_root_is_made_by_mmdebstrap(
     key = host / "KEYRINGS" / "debian-archive-keyring.gpg"
     argv = (home / "argv").read_text().splitlines()
     assert argv[-2] == f"deb [signed-by={key}] http://a.example/debian trixie main"
-    assert argv[-1] == f"deb [signed-by={key}] {DEBIAN}-security trixie-security main"
+    assert argv[-1] == f"deb [signed-by={key}] {SECURITY} trixie-security main"
     env = dict(line.split("=", 1) for line in (home / "env").read_text().splitlines())
     assert env["http_proxy"] == env["https_proxy"] == "http://proxy.example:3142"
     assert env["SOURCE_DATE_EPOCH"].isdigit()
@@ -399,7 +400,7 @@ def test_suites(tmp_path: Path) -> None:
         (DEBIAN, "bullseye"),
         ("http://m.example/debian-security", "bullseye-security"),
     ]
-    assert suites("debian", "bullseye", DEBIAN, tmp_path / "none")[1][0] == f"{DEBIAN}-security"
+    assert suites("debian", "bullseye", DEBIAN, tmp_path / "none")[1][0] == SECURITY
     assert suites("debian", "sid", DEBIAN, tmp_path) == [(DEBIAN, "sid")]
     ubuntu = suites("ubuntu", "jammy", "http://u", tmp_path)
     assert ubuntu == [("http://u", "jammy"), ("http://u", "jammy-updates"), ("http://u", "jammy-security")]
