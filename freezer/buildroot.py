@@ -48,7 +48,9 @@ class BuildRoot:
 
     def how_to_add(self, what: str, version: str) -> str:
         """What to do when the system lacks something: "venv", "libpython" or a "compiler", for Python ``version``."""
-        package = {"venv": f"python{version}-venv", "libpython": f"libpython{version}"}.get(what, what)
+        package = {"venv": f"python{version}-venv", "libpython": f"libpython{version}"}.get(
+            what, f"g++ python{version}-dev"
+        )
         return f"Debian, Ubuntu:  apt-get install {package}"
 
     def user_environment(self, _space: Workspace) -> dict[str, str]:

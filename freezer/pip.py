@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Optional
@@ -22,6 +23,8 @@ from freezer.interpreter import Interpreter
 from freezer.log import Log
 from freezer.workspace import Workspace, locked
 
+COMPILER = r"[\w-]*(?:cc|\+\+|clang)'"
+NO_COMPILER = re.compile(f"No such file or directory: '{COMPILER}|'{COMPILER} failed: No such file or directory")
 RUNNER = "__pip-runner__.py"
 """What pip starts itself with under another Python: it makes pip importable, and nothing that lies beside it."""
 
@@ -49,16 +52,22 @@ def pip(
         env.update({"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"})
     package = _program(interpreter, log=log, space=space)
     # Alone in a directory: pip's own may have modules and distributions of freezer's beside it.
-    root.seeing(package, "pip/pip").run(
-        [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],
-        log=log,
-        space=space,
-        what=what,
-        env=env,
-        cwd=folder,
-        error=EnvironmentFailure,
-        hint="check the requirement's name and version, and pip's index and network (pip config list)",
-    )
+    try:
+        root.seeing(package, "pip/pip").run(
+            [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],
+            log=log,
+            space=space,
+            what=what,
+            env=env,
+            cwd=folder,
+            error=EnvironmentFailure,
+            hint="check the requirement's name and version, and pip's index and network (pip config list)",
+        )
+    except EnvironmentFailure as error:
+        if not NO_COMPILER.search("\n".join(tools.tail(space.build_log.path, 60))):
+            raise
+        how = root.how_to_add("compiler", f"{interpreter.version[0]}.{interpreter.version[1]}")
+        raise EnvironmentFailure(error.what, why=f"{error.why}\nthere is no compiler for it", hint=how) from error
 
 
 def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, *, log: Log, space: Workspace) -> None:

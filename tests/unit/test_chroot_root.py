@@ -16,6 +16,7 @@ from freezer.chroot.packages import copy_root, database_state, manager_of
 from freezer.chroot.root import Chroot, Mount
 from freezer.chroot.roots import _sources
 from freezer.errors import InputError, UsageError
+from freezer.pip import NO_COMPILER
 from freezer.plan import resolve
 from freezer.rooted import within
 from freezer.workspace import Workspace, workspace
@@ -195,3 +196,17 @@ def test_refused_plans(tmp_path: Path, given: dict[str, Any], error: type[Except
     furnish(tmp_path, "app.py")
     with pytest.raises(error):
         resolve({"entry": "app.py", **given}, folder=tmp_path, environ={})
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("error: [Errno 2] No such file or directory: 'x86_64-linux-gnu-gcc'", True),
+        ("error: command 'gcc' failed: No such file or directory", True),
+        ("unable to find 'c++' failed: No such file or directory", True),
+        ("error: [Errno 2] No such file or directory: 'README.md'", False),
+        ("error: command 'gcc' failed with exit status 1", False),
+    ],
+)
+def test_a_missing_compiler_is_known_by_what_backends_say(line: str, missing: bool) -> None:
+    assert bool(NO_COMPILER.search(line)) == missing
