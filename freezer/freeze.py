@@ -22,7 +22,14 @@ from freezer.plan import CONTENTS, Plan
 from freezer.workspace import Workspace
 
 RUNTIME = Path(__file__).parent / "runtime"
-RUNTIME_MODULES = ("_freezer_deferred", "_freezer_provisions", "_freezer_runner")
+RUNTIME_MODULES = (
+    "_freezer_archive",
+    "_freezer_deferred",
+    "_freezer_encodings",
+    "_freezer_native",
+    "_freezer_provisions",
+    "_freezer_runner",
+)
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
 

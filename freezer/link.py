@@ -16,8 +16,11 @@ from pathlib import Path
 from freezer import tools
 from freezer.bundle import ClosedApp
 from freezer.drivers import DRIVERS, MANIFEST
+from freezer.launcher import launcher_path
 from freezer.log import Log
-from freezer.plan import Plan
+from freezer.native.link import make_tree
+from freezer.native.payload import Compression, write
+from freezer.plan import Compress, Linker, Plan
 from freezer.workspace import Workspace
 
 TOOLS = ("objcopy", "strip", "patchelf")
@@ -40,7 +43,7 @@ def link_staticx(plan: Plan, closed: ClosedApp, *, log: Log, space: Workspace) -
         "tree": str(closed.frozen.tree),
         "interpreter": closed.interpreter,
         "output": str(output),
-        "compress": plan.compress,
+        "compress": plan.compress is Compress.SMALL,
         "epoch": plan.epoch,
         "manifest_name": MANIFEST,
         "manifest": {"missing_libraries": sorted({item.soname for item in closed.missing})},
@@ -64,4 +67,13 @@ def link_staticx(plan: Plan, closed: ClosedApp, *, log: Log, space: Workspace) -
     return StaticApp(output, output.stat().st_size, closed)
 
 
-LINKERS: dict[str, Callable[..., StaticApp]] = {"staticx": link_staticx}
+def link_native(plan: Plan, closed: ClosedApp, *, log: Log, space: Workspace) -> StaticApp:
+    """Link with freezer's own launcher. Raises EnvironmentFailure if this installation has none, ToolError."""
+    output = space.folder("link") / closed.frozen.name
+    records = make_tree(closed, log=log, space=space)
+    write(launcher_path(), records, Compression[plan.compress.name], output)
+    output.chmod(0o755)
+    return StaticApp(output, output.stat().st_size, closed)
+
+
+LINKERS: dict[Linker, Callable[..., StaticApp]] = {Linker.STATICX: link_staticx, Linker.NATIVE: link_native}

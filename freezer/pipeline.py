@@ -105,7 +105,7 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
         closed = close_bundle(plan, built_in, frozen, log=log, space=space)
         step.result = describe_closed(closed)
     with log.step("link") as step:
-        linked = link.LINKERS["staticx"](plan, closed, log=log, space=space)
+        linked = link.LINKERS[plan.linker](plan, closed, log=log, space=space)
         step.result = human_size(linked.size)
     proof = prove(plan, linked, space, log)
     origin = record.origin_of(plan, application)

@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from freezer.config import (
     DISTRIBUTION,
@@ -38,6 +38,7 @@ OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
     + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
 )
+_Choice = TypeVar("_Choice", bound=enum.Enum)
 MAX_EPOCH = 0o77777777777
 """The latest time that a tar header can state, in the year 2242."""
 DEFAULT_EPOCH = 315619200
@@ -52,6 +53,21 @@ class EntryKind(enum.Enum):
     PROJECT = "project"
     MODULE = "module"
     INSTALLED = "installed distribution"
+
+
+class Linker(enum.Enum):
+    """What makes one file of a bundle (see ``freezer.link``)."""
+
+    STATICX = "staticx"
+    NATIVE = "native"
+
+
+class Compress(enum.Enum):
+    """How an executable's content is packed."""
+
+    NONE = "none"
+    FAST = "fast"
+    SMALL = "small"
 
 
 @dataclass(frozen=True)
@@ -100,7 +116,8 @@ class Plan:
     exclude: tuple[str, ...]
     pyinstaller_args: tuple[str, ...]
     provisions: Mapping[str, Optional[bool]]
-    compress: bool
+    linker: Linker
+    compress: Compress
     strip: bool
     verify: bool
     smoke: Smoke
@@ -134,6 +151,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     if name is not None:
         _check_name(name)
     smoke = resolve_smoke(values)
+    linker, compress = _linking(values)
     created, epoch = _times(environ)
     return Plan(
         entry=entry,
@@ -157,7 +175,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         exclude=_modules(values, "exclude"),
         pyinstaller_args=rest,
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo")},
-        compress=values.get("compress", False),
+        linker=linker,
+        compress=compress,
         strip=values.get("strip", False),
         verify=values.get("verify", True),
         smoke=smoke,
@@ -165,6 +184,28 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         epoch=epoch,
         image=_image_beside(given, file, values, folder, created, epoch),
     )
+
+
+def _linking(values: Mapping[str, Any]) -> tuple[Linker, Compress]:
+    """The linker, and how it packs. Raises InputError for unknown ones, and what they cannot do."""
+    linker = _choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
+    default = Compress.SMALL if linker is Linker.NATIVE else Compress.NONE
+    compress = _choice(values.get("compress", default.value), Compress, "--compress")
+    if linker is Linker.STATICX and compress is Compress.FAST:
+        raise InputError(
+            "--compress fast is nothing that staticx can do",
+            why="it packs with xz, which is slow, or not at all",
+            hint="--compress small, --compress none, or --linker native",
+        )
+    return linker, compress
+
+
+def _choice(text: str, kinds: type[_Choice], option: str) -> _Choice:
+    try:
+        return kinds(text)
+    except ValueError as error:
+        known = ", ".join(str(item.value) for item in kinds)
+        raise InputError(f"{option} {text!r} is unknown", hint=f"it is one of: {known}") from error
 
 
 def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:

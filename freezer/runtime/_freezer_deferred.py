@@ -73,11 +73,13 @@ def _importing(name):
     return after
 
 
-def install(bundle):
-    """Register everything; what concerns modules that are loaded already is done now."""
+def install(bundle, available, more=()):
+    """Register everything; what concerns modules that are loaded already is done now.
+
+    ``available`` are the names of the modules in the archive; ``more`` is {module: what is called with it afterwards}.
+    """
     provisions.bundle = bundle
-    work = {}
-    available = set(__import__("pyimod02_importers").pyz_archive.toc)
+    work = {name: (provisions.nothing, after) for name, after in dict(more).items()}
     for name, hook in AFTER.items():
         if hook in available:
             work[name] = (provisions.nothing, _importing(hook))

@@ -21,8 +21,9 @@ def _start():
             del environment[name]
 
     import _freezer_deferred
+    import pyimod02_importers
 
-    _freezer_deferred.install(bundle)
+    _freezer_deferred.install(bundle, pyimod02_importers.pyz_archive.toc)
 
 
 _start()

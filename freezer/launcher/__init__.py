@@ -1,0 +1,33 @@
+"""The two C programs of the native linker: the launcher in front of every executable, and the runner inside of it.
+
+They are compiled when freezer is installed (``build.py``), where there is a compiler; only the native linker needs them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freezer.errors import EnvironmentFailure
+
+BIN = Path(__file__).resolve().parent / "bin"
+
+
+def launcher_path() -> Path:
+    """The compiled launcher; raises EnvironmentFailure if this installation has none."""
+    return _built("launcher")
+
+
+def runner_path() -> Path:
+    """The compiled runner; raises EnvironmentFailure if this installation has none."""
+    return _built("runner")
+
+
+def _built(name: str) -> Path:
+    path = BIN / name
+    if not path.is_file():
+        raise EnvironmentFailure(
+            f"this installation of freezer has no {name}, which the native linker needs",
+            why=f"{path} does not exist: no C compiler worked when freezer was installed",
+            hint="install gcc, libc6-dev and libzstd-dev (or musl-tools and libzstd-dev), then reinstall freezer",
+        )
+    return path

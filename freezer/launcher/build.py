@@ -1,0 +1,210 @@
+"""Compiles the launcher and the runner, with the first compiler that makes a launcher which runs.
+
+Called by setup.py, so nothing but the standard library is here. A compiler works when its launcher, started without an
+application behind it, says so; that shows missing headers, missing static libraries and other machines' code at once.
+musl comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
+
+The programs are the same bytes wherever they are built: the compiler runs in the sources' directory with relative
+names, and nothing of debugging or of build IDs is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+SOURCE = Path(__file__).resolve().parent
+SOURCES = ("main.c", "place.c", "entry.c", "extract.c", "remove.c", "says.c", "blake2b.c")
+HEADERS = ("zstd.h", "zstd_errors.h")
+LIBRARY = "libzstd.a"
+
+DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
+COMPILE = ("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
+LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--build-id=none", "-s")
+RUNNER = (
+    *("-O2", "-fPIC", "-pie", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
+    "-fno-asynchronous-unwind-tables",
+)
+
+PATIENCE = 120
+"""Seconds for a compiler."""
+PT_INTERP = 3
+
+
+class Unbuildable(Exception):
+    """No compiler works; the text says what was tried, and why each failed."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """One that may be there: its words, and what it needs in front of the sources and after them."""
+
+    words: tuple[str, ...]
+    before: tuple[str, ...] = ("-static-pie",)
+    after: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How it is called in messages."""
+        return shlex.join(self.words)
+
+
+def compilers(environ: Mapping[str, str]) -> Iterator[Compiler]:
+    """Those to try, in order. A name that is not there is left for the trial to find out."""
+    for words in (shlex.split(environ.get("CC", "")), ["musl-gcc"], ["cc"], ["gcc"], ["clang"]):
+        if words:
+            yield _musl(words) if words[-1].endswith("musl-gcc") else Compiler(tuple(words))
+    target = f"{platform.machine()}-linux-musl"
+    yield Compiler((sys.executable, "-m", "ziglang", "cc", "-target", target), ("-static",))
+
+
+def _musl(words: Sequence[str]) -> Compiler:
+    """The wrapper of musl around gcc: it takes -static-pie for a dynamic program, so that is spelt out for it."""
+    told = _run([*words, "-###", "-x", "c", "-"]).replace('"', " ").split()
+    starts = [Path(word).parent for word in told if Path(word).name in ("Scrt1.o", "crt1.o")]
+    if not starts or not (starts[0] / "rcrt1.o").exists():
+        return Compiler(tuple(words), ("-static",))
+    first, second, last = (str(starts[0] / name) for name in ("rcrt1.o", "crti.o", "crtn.o"))
+    link = "-Wl,-pie,--no-dynamic-linker,-z,text"
+    return Compiler(tuple(words), ("-static", "-nostartfiles", link, first, second), (last,))
+
+
+def _run(command: Sequence[str]) -> str:
+    """What a command says, be it good or bad."""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stdout
+
+
+def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """The directory of zstd's headers, and its static library. Raises Unbuildable."""
+
+    def listed(variable: str) -> list[Path]:
+        return [Path(part) for part in environ.get(variable, "").split(":") if part]
+
+    multiarch = sysconfig.get_config_var("MULTIARCH") or f"{platform.machine()}-linux-gnu"
+    prefixes = [Path("/usr/local"), Path("/usr")]
+    headers = [*listed("CPATH"), *(prefix / "include" for prefix in prefixes)]
+    libraries = listed("LIBRARY_PATH")
+    libraries += [prefix / part for prefix in prefixes for part in (f"lib/{multiarch}", "lib64", "lib")]
+    header = next((path for path in headers if all((path / name).is_file() for name in HEADERS)), None)
+    library = next((path / LIBRARY for path in libraries if (path / LIBRARY).is_file()), None)
+    if header is None or library is None:
+        raise Unbuildable(f"there is no {' and no '.join([HEADERS[0]] * (not header) + [LIBRARY] * (not library))}")
+    return header, library
+
+
+def launcher_command(compiler: Compiler, headers: Path, library: Path, output: Path) -> list[str]:
+    """The argv that makes the launcher; to be run in the directory of the sources."""
+    flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", "-I", str(headers)]
+    return [*compiler.words, *flags, *compiler.before, *SOURCES, str(library), *compiler.after, "-o", str(output)]
+
+
+def runner_command(compiler: Compiler, source: Path, output: Path) -> list[str]:
+    """The argv that makes the runner."""
+    flags = [*DIALECT, *WARNINGS, *RUNNER, *LINK, f"-ffile-prefix-map={source.parent}=."]
+    return [*compiler.words, *flags, source.name, "-o", str(output)]
+
+
+def needs_loader(program: bytes) -> bool:
+    """Whether an ELF file names a dynamic loader, and so is not static."""
+    offset = struct.unpack_from("<Q", program, 32)[0]
+    size, count = struct.unpack_from("<HH", program, 54)
+    return any(struct.unpack_from("<I", program, offset + index * size)[0] == PT_INTERP for index in range(count))
+
+
+def compile_with(command: Sequence[str], output: Path) -> Optional[str]:
+    """Run a compiler in the directory of the sources; the reason if it fails."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=SOURCE,
+            env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode != 0 or not output.is_file():
+        lines = [line for line in done.stderr.splitlines() if "error:" in line or "undefined" in line or "cannot find" in line]
+        return (lines or done.stderr.splitlines() or [f"status {done.returncode}"])[0].strip()
+    return None
+
+
+def trial(launcher: Path) -> Optional[str]:
+    """Start a launcher that has no application; the reason if it does not say that."""
+    try:
+        if needs_loader(launcher.read_bytes()):
+            return "it makes programs that are not static"
+        done = subprocess.run([str(launcher)], capture_output=True, timeout=PATIENCE, check=False)
+    except (OSError, struct.error, subprocess.TimeoutExpired) as error:
+        return f"what it makes does not run: {error}"
+    if done.returncode != 126 or b"no application in it" not in done.stderr:
+        return f"what it makes does not work: status {done.returncode}"
+    return None
+
+
+def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
+    """Compile both programs into a directory; the files. Raises Unbuildable, after installing what could be built."""
+    headers, library = find_zstd(environ)
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as name:
+        work = Path(name)
+        for header in HEADERS:
+            # In a directory of their own: beside them are another C library's.
+            shutil.copy(headers / header, work / header)
+        for compiler in compilers(environ):
+            launcher, runner = work / "launcher", work / "runner"
+            reason = compile_with(launcher_command(compiler, work, library, launcher), launcher) or trial(launcher)
+            if reason:
+                failures.append(f"{compiler.name}: {reason}")
+                launcher.unlink(missing_ok=True)
+                continue
+            folder.mkdir(parents=True, exist_ok=True)
+            built = [_install(launcher, folder / launcher.name)]
+            reason = compile_with(runner_command(compiler, SOURCE / "runner.c", runner), runner)
+            if reason:
+                raise Unbuildable(f"{compiler.name}: the runner: {reason}")
+            return [*built, _install(runner, folder / runner.name)]
+    raise Unbuildable("\n".join(failures))
+
+
+def _install(path: Path, target: Path) -> Path:
+    """Put a program in its place, which may be one that is running."""
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.copy(path, fresh)
+    fresh.chmod(0o755)
+    fresh.replace(target)
+    return target
+
+
+if __name__ == "__main__":
+    for made in build(Path(sys.argv[1])):
+        print(made)

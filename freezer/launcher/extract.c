@@ -1,0 +1,589 @@
+/* How the tree gets there: the reader of the payload, and the writer of files.
+
+   The payload is a stream of records (directories, files, links last), usually compressed by zstd. It is read, unpacked
+   and written in pieces, so that memory stays bounded whatever the size: the decoder's window, and two buffers that fit
+   into a processor's second cache. Nothing in the stream is trusted, though the executable's digest was checked before:
+   names and link targets are judged, and as links are made last, nothing is ever written through one.
+
+   Three things can come of it: done; refused, that is this directory cannot take it and another may; damaged. */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum {
+    INPUT_SIZE = 1 << 18,
+    OUTPUT_SIZE = 1 << 18,
+    WINDOW_LOG = 27, /* what zstd -19 and --ultra -22 use; 128 MB at most */
+    TELL_EACH = 1 << 20,
+    SECOND = 1000000000,
+    /* Seconds without progress after which a start no longer waits for the one that is unpacking. */
+#ifndef PATIENCE
+    PATIENCE = 30,
+#endif
+};
+
+struct reader {
+    const struct app *app;
+    ZSTD_DCtx *decoder;
+    uint8_t *input, *output;
+    ZSTD_inBuffer in;
+    size_t at, end;         /* of the output that was not taken yet */
+    uint64_t read, yielded; /* bytes of the payload, and of the stream */
+    bool over;
+    char *why;
+};
+
+static bool reader_open(struct reader *reader, const struct app *app, char *why)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->app = app;
+    reader->why = why;
+    reader->input = app->compressed ? malloc(INPUT_SIZE) : NULL;
+    reader->output = malloc(OUTPUT_SIZE);
+    reader->decoder = app->compressed ? ZSTD_createDCtx() : NULL;
+    if (!reader->output || (app->compressed && (!reader->input || !reader->decoder)) ||
+        (app->compressed && ZSTD_isError(ZSTD_DCtx_setParameter(reader->decoder, ZSTD_d_windowLogMax, WINDOW_LOG)))) {
+        refuse(why, "out of memory");
+        return false;
+    }
+    reader->in.src = reader->input;
+    return true;
+}
+
+static void reader_close(struct reader *reader)
+{
+    ZSTD_freeDCtx(reader->decoder);
+    free(reader->input);
+    free(reader->output);
+}
+
+/* Reads some of the payload; 0 at its end or after an error, for which "why" is set. */
+static size_t read_payload(struct reader *reader, uint8_t *to, size_t room)
+{
+    uint64_t left = reader->app->payload_size - reader->read;
+    size_t want = left < room ? (size_t)left : room;
+
+    while (want > 0) {
+        ssize_t count = pread(reader->app->fd, to, want, (off_t)(reader->app->payload_offset + reader->read));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            refuse(reader->why, "cannot read the executable: %s", count < 0 ? strerror(errno) : "it became shorter");
+            return 0;
+        }
+        reader->read += (uint64_t)count;
+        return (size_t)count;
+    }
+    return 0;
+}
+
+/* Has some output ready; false at the end of the stream, or after an error. */
+static bool fill(struct reader *reader)
+{
+    while (reader->at == reader->end) {
+        reader->at = reader->end = 0;
+        if (!reader->app->compressed) {
+            reader->end = read_payload(reader, reader->output, OUTPUT_SIZE);
+            if (reader->end == 0)
+                return false;
+        } else {
+            if (reader->over)
+                return false;
+            if (reader->in.pos == reader->in.size) {
+                reader->in.pos = 0;
+                reader->in.size = read_payload(reader, reader->input, INPUT_SIZE);
+                /* Even without input there may be output left inside of the decoder; the next call tells. */
+                if (reader->why[0])
+                    return false;
+            }
+            size_t had = reader->in.size - reader->in.pos;
+            ZSTD_outBuffer out = {reader->output, OUTPUT_SIZE, 0};
+            size_t rest = ZSTD_decompressStream(reader->decoder, &out, &reader->in);
+            if (ZSTD_isError(rest)) {
+                if (ZSTD_getErrorCode(rest) == ZSTD_error_memory_allocation)
+                    refuse(reader->why, "out of memory");
+                return false;
+            }
+            reader->end = out.pos;
+            reader->over = rest == 0;
+            if (had == 0 && out.pos == 0 && !reader->over)
+                return false; /* the payload ends within the frame */
+        }
+        reader->yielded += reader->end;
+        if (reader->yielded > reader->app->stream_size)
+            return false;
+    }
+    return true;
+}
+
+/* The next bytes of the stream, at most "most" of them; NULL as for fill(). */
+static const uint8_t *take(struct reader *reader, uint64_t most, size_t *count)
+{
+    if (!fill(reader))
+        return NULL;
+    size_t ready = reader->end - reader->at;
+    *count = most < ready ? (size_t)most : ready;
+    reader->at += *count;
+    return reader->output + reader->at - *count;
+}
+
+static bool take_all(struct reader *reader, void *to, size_t size)
+{
+    for (uint8_t *at = to; size > 0;) {
+        size_t count;
+        const uint8_t *from = take(reader, size, &count);
+        if (!from)
+            return false;
+        memcpy(at, from, count);
+        at += count;
+        size -= count;
+    }
+    return true;
+}
+
+int64_t now(void)
+{
+    struct timespec time = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * SECOND + time.tv_nsec;
+}
+
+/* Called with each file and megabyte. Those who wait look at the lock's time, and touching it each tenth of a second is
+   enough for them. */
+void watch_tell(struct watch *watch)
+{
+    int64_t time = now();
+
+    if (time - watch->touched > SECOND / 10 && watch->lock >= 0) {
+        watch->touched = time;
+        (void)futimens(watch->lock, NULL);
+    }
+    if (!watch->said && time - watch->started > SECOND / 2) {
+        watch->said = true;
+        if (isatty(STDERR_FILENO)) {
+            char text[128];
+            (void)snprintf(text, sizeof text, "unpacking for the first start, %llu MB to ",
+                (unsigned long long)((watch->app->stream_size + 999999) / 1000000));
+            says_notice(text, watch->home);
+        }
+    }
+}
+
+/* Whether a name is relative, and has no empty component, "." or "..". */
+static bool good_name(const char *name, size_t length)
+{
+    if (length == 0 || memchr(name, 0, length))
+        return false;
+    for (size_t at = 0; at <= length;) {
+        const char *slash = memchr(name + at, '/', length - at);
+        size_t size = (slash ? (size_t)(slash - name) : length) - at;
+        if (size == 0 || (size == 1 && name[at] == '.') || (size == 2 && name[at] == '.' && name[at + 1] == '.'))
+            return false;
+        at += size + 1;
+    }
+    return true;
+}
+
+/* Whether a link's target stays in the tree, judged lexically. */
+static bool good_target(const char *name, const char *target)
+{
+    size_t depth = 0;
+
+    if (!*target || *target == '/')
+        return false;
+    for (; *name; name++)
+        depth += *name == '/';
+    while (*target) {
+        size_t length = strcspn(target, "/");
+        if (length == 2 && target[0] == '.' && target[1] == '.') {
+            if (depth-- == 0)
+                return false;
+        } else if (length > 0 && !(length == 1 && target[0] == '.'))
+            depth++;
+        target += length;
+        target += strspn(target, "/");
+    }
+    return true;
+}
+
+struct fixup {
+    uint64_t offset, room;
+};
+
+struct writer {
+    struct reader reader;
+    struct watch *watch;
+    const char *tree; /* the absolute path that the tree will have */
+    char *why;
+    int directory;
+    uint64_t untold;
+};
+
+static enum outcome failed(struct writer *writer, const char *name)
+{
+    refuse(writer->why, "cannot write %s: %s", name, strerror(errno));
+    return REFUSED;
+}
+
+/* What it means that nothing could be taken. */
+static enum outcome ended(struct writer *writer)
+{
+    if (writer->why[0])
+        return REFUSED;
+    refuse(writer->why, "its content is not as it should be");
+    return DAMAGED;
+}
+
+static enum outcome damaged(struct writer *writer)
+{
+    refuse(writer->why, "its content is not as it should be");
+    return DAMAGED;
+}
+
+static bool write_at(int file, const char *data, size_t size, uint64_t offset)
+{
+    while (size > 0) {
+        ssize_t count = pwrite(file, data, size, (off_t)offset);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0) {
+            if (count == 0)
+                errno = ENOSPC;
+            return false;
+        }
+        data += count;
+        offset += (uint64_t)count;
+        size -= (size_t)count;
+    }
+    return true;
+}
+
+/* Puts the tree's path in front of a path within the file. */
+static enum outcome fix(struct writer *writer, int file, const char *name, const struct fixup *fixup)
+{
+    char text[PATH_ROOM] = {0}, fixed[2 * PATH_ROOM] = {0};
+    size_t most = fixup->room < sizeof text ? (size_t)fixup->room : sizeof text;
+
+    ssize_t size = pread(file, text, most, (off_t)fixup->offset);
+    if (size < 0)
+        return failed(writer, name);
+    if ((size_t)size != most || text[0] != '/' || !memchr(text, 0, most))
+        return damaged(writer);
+    size_t length = strlen(writer->tree) + strlen(text);
+    if (length >= fixup->room || length >= PATH_ROOM) {
+        refuse(writer->why, "its path is too long: the program has room for %llu bytes",
+            (unsigned long long)(fixup->room - strlen(text) - 1));
+        return REFUSED;
+    }
+    strcpy(fixed, writer->tree);
+    strcat(fixed, text);
+    if (!write_at(file, fixed, length + 1, fixup->offset))
+        return failed(writer, name);
+    /* The old text may have been longer than what now ends it; the rest was NULs, or becomes so. */
+    for (uint64_t at = length + 1; at < fixup->room;) {
+        static const char zeros[PATH_ROOM];
+        size_t part = fixup->room - at < sizeof zeros ? (size_t)(fixup->room - at) : sizeof zeros;
+        if (!write_at(file, zeros, part, fixup->offset + at))
+            return failed(writer, name);
+        at += part;
+    }
+    return DONE;
+}
+
+static enum outcome write_file(
+    struct writer *writer, const char *name, mode_t mode, uint64_t size, const struct fixup *fixups, uint32_t count)
+{
+    enum outcome outcome = DONE;
+    uint64_t left = size;
+
+    for (uint32_t index = 0; index < count; index++)
+        if (fixups[index].offset > size || fixups[index].room > size - fixups[index].offset || fixups[index].room < 2)
+            return damaged(writer);
+    int file = openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (file < 0)
+        return failed(writer, name);
+    while (left > 0 && outcome == DONE) {
+        size_t part;
+        const uint8_t *from = take(&writer->reader, left, &part);
+        if (!from) {
+            outcome = ended(writer);
+            break;
+        }
+        left -= part;
+        writer->untold += part;
+        while (part > 0) {
+            ssize_t done = write(file, from, part);
+            if (done < 0 && errno == EINTR)
+                continue;
+            if (done <= 0) {
+                if (done == 0)
+                    errno = ENOSPC;
+                outcome = failed(writer, name);
+                break;
+            }
+            from += done;
+            part -= (size_t)done;
+        }
+        if (writer->untold >= TELL_EACH) {
+            writer->untold = 0;
+            watch_tell(writer->watch);
+        }
+    }
+    for (uint32_t index = 0; index < count && outcome == DONE; index++)
+        outcome = fix(writer, file, name, &fixups[index]);
+    /* An access control list of the directory's may have changed the mode. */
+    if (outcome == DONE && fchmod(file, mode) != 0)
+        outcome = failed(writer, name);
+    if (close(file) != 0 && outcome == DONE)
+        outcome = failed(writer, name);
+    watch_tell(writer->watch);
+    return outcome;
+}
+
+/* Makes a link. Its directory is opened component by component: the links made before are not gone through. */
+static enum outcome write_link(struct writer *writer, const char *name, const char *target)
+{
+    int here = writer->directory;
+    const char *at = name;
+    enum outcome outcome = DONE;
+
+    if (!good_target(name, target))
+        return damaged(writer);
+    for (const char *slash; (slash = strchr(at, '/')) != NULL; at = slash + 1) {
+        char part[256];
+        size_t length = (size_t)(slash - at);
+        int next = -1;
+        errno = ENAMETOOLONG;
+        if (length < sizeof part) {
+            memcpy(part, at, length);
+            part[length] = 0;
+            next = openat(here, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        }
+        int error = errno;
+        if (here != writer->directory)
+            close(here);
+        errno = error;
+        if (next < 0)
+            return error == ENOENT || error == ENOTDIR || error == ELOOP ? damaged(writer) : failed(writer, name);
+        here = next;
+    }
+    if (symlinkat(target, here, at) != 0)
+        outcome = failed(writer, name);
+    if (here != writer->directory)
+        close(here);
+    return outcome;
+}
+
+static uint64_t number(const uint8_t *from, unsigned size)
+{
+    uint64_t value = 0;
+
+    while (size-- > 0)
+        value = value << 8 | from[size];
+    return value;
+}
+
+/* Reads the next record and carries it out; *type is it. */
+static enum outcome write_record(struct writer *writer, struct names *names, struct fixup *fixups, char *type)
+{
+    uint8_t header[24];
+    char name[NAME_LIMIT + 1], target[NAME_LIMIT + 1];
+    bool links = *type == 'L';
+
+    if (!take_all(&writer->reader, header, sizeof header))
+        return ended(writer);
+    size_t length = (size_t)number(header + 2, 2);
+    uint32_t count = (uint32_t)number(header + 4, 4);
+    uint64_t size = number(header + 8, 8);
+    *type = (char)header[0];
+    if (header[1] != 0 || number(header + 16, 8) != 0 || length > NAME_LIMIT || count > FIXUP_LIMIT)
+        return damaged(writer);
+    if (*type == 'E')
+        return length || count || size ? damaged(writer) : DONE;
+    bool file = *type == 'F' || *type == 'X';
+    if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || (count && !file) ||
+        (*type == 'D' && size) || (*type == 'L' && (size == 0 || size > NAME_LIMIT)))
+        return damaged(writer);
+    if (!take_all(&writer->reader, name, length))
+        return ended(writer);
+    name[length] = 0;
+    if (!good_name(name, length))
+        return damaged(writer);
+    if (strlen(writer->tree) + 1 + length >= PATH_ROOM) {
+        refuse(writer->why, "its path is too long");
+        return REFUSED;
+    }
+    for (uint32_t index = 0; index < count; index++) {
+        uint8_t pair[16];
+        if (!take_all(&writer->reader, pair, sizeof pair))
+            return ended(writer);
+        fixups[index].offset = number(pair, 8);
+        fixups[index].room = number(pair + 8, 8);
+    }
+    if (!names_add(names, name)) {
+        refuse(writer->why, "out of memory");
+        return REFUSED;
+    }
+    switch (*type) {
+    case 'D':
+        if (mkdirat(writer->directory, name, 0755) != 0 || fchmodat(writer->directory, name, 0755, 0) != 0)
+            return failed(writer, name);
+        return DONE;
+    case 'L':
+        if (!take_all(&writer->reader, target, (size_t)size))
+            return ended(writer);
+        target[size] = 0;
+        return strlen(target) != size ? damaged(writer) : write_link(writer, name, target);
+    default:
+        return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, fixups, count);
+    }
+}
+
+/* Unpacks into an empty directory. "why" says what went wrong. */
+enum outcome extract_stream(
+    const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why)
+{
+    struct writer writer = {.watch = watch, .tree = tree, .why = why, .directory = directory};
+    struct fixup *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
+    enum outcome outcome = REFUSED;
+    uint32_t count = 0;
+    size_t more;
+    char type = 0;
+
+    why[0] = 0;
+    if (!fixups || !names_add(names, ""))
+        refuse(why, "out of memory");
+    if (reader_open(&writer.reader, app, why) && !why[0]) {
+        do
+            outcome = write_record(&writer, names, fixups, &type);
+        while (outcome == DONE && type != 'E' && ++count <= app->records);
+        /* Nothing may come after the end, and the frame must be complete: zstd checks its own sum there. */
+        if (outcome == DONE &&
+            (type != 'E' || count != app->records || take(&writer.reader, 1, &more) != NULL || why[0] ||
+                writer.reader.yielded != app->stream_size || writer.reader.read != app->payload_size ||
+                writer.reader.in.pos != writer.reader.in.size || (app->compressed && !writer.reader.over)))
+            outcome = ended(&writer);
+    }
+    reader_close(&writer.reader);
+    free(fixups);
+    return outcome;
+}
+
+/* Waits for the lock of those who unpack. False when it cannot be had, with place->why. */
+static bool take_lock(struct place *place, int lock, struct watch *watch)
+{
+    int64_t progress = now(), nap = 1000000;
+    struct stat before, after;
+
+    if (fstat(lock, &before) != 0)
+        memset(&before, 0, sizeof before);
+    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            refuse(place->why, "its file system has no locks: %s", strerror(errno));
+            return false;
+        }
+        if (fstat(lock, &after) == 0 && memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0) {
+            before = after;
+            progress = now();
+        }
+        if (now() - progress > (int64_t)PATIENCE * SECOND) {
+            refuse(place->why, "another start is unpacking there, and got nowhere for %d seconds", (int)PATIENCE);
+            return false;
+        }
+        watch_tell(watch);
+        struct timespec time = {0, (long)nap};
+        (void)nanosleep(&time, NULL);
+        nap = nap * 2 > 20000000 ? 20000000 : nap * 2;
+    }
+    return true;
+}
+
+/* Puts what was unpacked in the place of what may be there. */
+static bool put(int directory)
+{
+    if (renameat(directory, "new", directory, "tree") == 0)
+        return true;
+    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
+        return false;
+    if (syscall(SYS_renameat2, directory, "new", directory, "tree", 2U /* RENAME_EXCHANGE */) == 0) {
+        (void)remove_tree(directory, "new");
+        return true;
+    }
+    /* An old kernel, or a file system that cannot. Without the manifest nobody uses what is there. */
+    (void)remove_tree(directory, "old");
+    if (renameat(directory, "tree", directory, "old") != 0 || renameat(directory, "new", directory, "tree") != 0)
+        return false;
+    (void)remove_tree(directory, "old");
+    return true;
+}
+
+static enum outcome fill_entry(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
+{
+    struct names names = {NULL, 0, 0, 0};
+    enum outcome outcome = REFUSED;
+    int fresh = -1;
+
+    (void)unlinkat(entry->dir, "manifest", 0);
+    (void)unlinkat(entry->dir, "manifest.new", 0);
+    if (!remove_tree(entry->dir, "new") || mkdirat(entry->dir, "new", 0755) != 0 ||
+        (fresh = openat(entry->dir, "new", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+        refuse(place->why, "cannot make a directory: %s", strerror(errno));
+    else
+        outcome = extract_stream(app, fresh, entry->tree, &names, watch, place->why);
+    if (fresh >= 0)
+        close(fresh);
+    if (outcome == DONE && !put(entry->dir)) {
+        refuse(place->why, "cannot rename: %s", strerror(errno));
+        outcome = REFUSED;
+    }
+    if (outcome == DONE && !manifest_write(entry, &names, place->why))
+        outcome = REFUSED;
+    if (outcome != DONE)
+        (void)remove_tree(entry->dir, "new");
+    free(names.text);
+    return outcome;
+}
+
+/* Unpacks into the entry, or finds that another start just did. The caller gave an opened entry. */
+enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
+{
+    enum outcome outcome = REFUSED;
+
+    watch->lock = openat(entry->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (watch->lock < 0) {
+        refuse(place->why, "cannot make the lock: %s", strerror(errno));
+        return REFUSED;
+    }
+    int lock = watch->lock;
+    watch->lock = -1; /* only its holder touches it */
+    if (take_lock(place, lock, watch)) {
+        watch->lock = lock;
+        (void)futimens(lock, NULL);
+        watch->touched = now();
+        /* Before all else, so that no cleaner takes the entry for unused. */
+        if (!entry_hold(entry, true))
+            refuse(place->why, "it was removed meanwhile");
+        else if (entry_whole(entry))
+            outcome = DONE;
+        else
+            outcome = fill_entry(entry, place, app, watch);
+        watch->lock = -1;
+    }
+    close(lock);
+    if (outcome != DONE && entry->used >= 0) {
+        close(entry->used);
+        entry->used = -1;
+    }
+    return outcome;
+}

@@ -1,0 +1,132 @@
+/* What the parts of the launcher share.
+
+   The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
+   behind it once, into a private directory, and then becomes the application by execve. Each file of it answers one
+   question: who am I (main.c), where may things be (place.c), is what is there whole (entry.c), how does it get there
+   (extract.c, remove.c), and how is that said (says.c). */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+enum {
+    DIGEST_SIZE = 32,
+    TRAILER_SIZE = 128,
+    IDENTITY_SIZE = 2 * DIGEST_SIZE,
+    PATH_ROOM = 4096,     /* the kernel's limit, with the NUL */
+    WHY_ROOM = 512,       /* a reason; a longer one is cut */
+    NAME_LIMIT = 4095,    /* of a record's name */
+    FIXUP_LIMIT = 65536,  /* of a file */
+    CANNOT_RUN = 126,     /* the exit status when the application did not get to run, as shells have it */
+    PLACES = 7
+};
+
+/* blake2b.c */
+
+struct blake2b {
+    uint64_t state[8];
+    uint64_t count;
+    size_t used;
+    uint8_t block[128];
+};
+
+void blake2b_start(struct blake2b *hash);
+void blake2b_add(struct blake2b *hash, const void *data, size_t size);
+void blake2b_end(struct blake2b *hash, uint8_t digest[DIGEST_SIZE]);
+
+/* says.c */
+
+void says_start(const char *program);
+void says_begin(const char *what);
+void says_why(const char *which, const char *why);
+_Noreturn void says_try(const char *hint);
+_Noreturn void says_error(const char *what, const char *why, const char *hint);
+void says_notice(const char *text, const char *path);
+
+/* main.c */
+
+struct app { /* the executable that was started */
+    int fd;
+    struct stat stat;
+    uint64_t payload_offset, payload_size, stream_size, disk_need;
+    uint32_t records;
+    bool compressed, verified;
+    uint8_t digest[DIGEST_SIZE];
+    char identity[IDENTITY_SIZE + 1];
+    char path[PATH_ROOM]; /* absolute, as the user called it */
+};
+
+/* place.c */
+
+struct place { /* a directory that may hold entries */
+    char path[PATH_ROOM];   /* as told; for an unusable variable its name */
+    char real[PATH_ROOM];   /* without symbolic links, once it was opened */
+    char why[WHY_ROOM];     /* the reason why it is not used, empty if there is none yet */
+    unsigned makeable;      /* how many of its last components may be made */
+    bool named, shared;     /* whether there is a path at all; whether others can make things beside it */
+};
+
+size_t places_find(struct place places[PLACES], char *const environment[]);
+int place_open(struct place *place, const struct app *app, bool make);
+bool trusted(const struct stat *stat, bool own);
+void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* entry.c */
+
+struct entry { /* one unpacked application */
+    int home, dir, used;
+    const char *identity;
+    char tree[PATH_ROOM];
+};
+
+enum found { ABSENT, WHOLE, UNUSABLE };
+
+enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
+bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make);
+bool entry_is_current(const struct entry *entry);
+bool entry_whole(struct entry *entry);
+bool entry_hold(struct entry *entry, bool make);
+bool entry_knows(const struct entry *entry, const struct app *app);
+void entry_remember(const struct entry *entry, const struct app *app);
+void entry_close(struct entry *entry);
+
+struct names { /* the names in the tree, each after a byte for nothing, NUL-terminated */
+    char *text;
+    size_t used, room;
+    uint32_t count;
+};
+
+bool names_add(struct names *names, const char *name);
+bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM]);
+
+/* extract.c */
+
+enum outcome { DONE, REFUSED, DAMAGED };
+
+struct watch { /* tells those who wait, and the user, that something happens */
+    int lock;
+    bool said;
+    int64_t started, touched; /* nanoseconds of the monotonic clock */
+    const struct app *app;
+    const char *home;
+};
+
+int64_t now(void);
+void watch_tell(struct watch *watch);
+enum outcome extract_stream(
+    const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why);
+enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch);
+
+/* remove.c */
+
+bool remove_tree(int parent, const char *name);
+void keep_house(int home, const char *identity);
+
+#endif

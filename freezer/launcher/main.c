@@ -1,0 +1,317 @@
+/* The start: who am I, is the application unpacked already, and become it.
+
+   First each candidate is looked at for a whole entry, which is cheap. Only when there is none, the executable is read
+   and hashed, and then unpacked into the first candidate that can take it. The application is started by execve: there
+   is one process, whose signals, terminal and status are the application's own.
+
+   Nothing that the caller set is left changed: the umask and one signal's disposition are restored, no descriptor stays
+   open but the lock (NATIVE: _FREEZER_START). When a standard stream is closed the kernel would hand its number to the
+   next file opened, and a message would be written into that. So such numbers are kept occupied, until execve. */
+#include "launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static struct app app;
+static struct place places[PLACES];
+
+static const char START[] = "_FREEZER_START=";
+static const char *const DAMAGED_HINT = "copy or download it again";
+
+static _Noreturn void damage(const char *why)
+{
+    char what[PATH_ROOM + 64];
+
+    (void)snprintf(what, sizeof what, "%s is damaged", app.path);
+    says_error(what, why, DAMAGED_HINT);
+}
+
+/* The path that the user called; /proc is a help, not a need. */
+static void find_path(const char *called)
+{
+    struct stat stat_;
+    int length = -1;
+
+    if (called && called[0] == '/')
+        length = snprintf(app.path, sizeof app.path, "%s", called);
+    else if (called && called[0]) {
+        char here[PATH_ROOM];
+        while (strncmp(called, "./", 2) == 0)
+            called += 2 + strspn(called + 2, "/");
+        if (getcwd(here, sizeof here))
+            length = snprintf(app.path, sizeof app.path, "%s/%s", strcmp(here, "/") ? here : "", called);
+    }
+    if (length > 0 && (size_t)length < sizeof app.path && stat(app.path, &stat_) == 0 &&
+        stat_.st_dev == app.stat.st_dev && stat_.st_ino == app.stat.st_ino)
+        return;
+    char found[PATH_ROOM];
+    static const char deleted[] = " (deleted)";
+    ssize_t size = readlink("/proc/self/exe", found, sizeof found - 1);
+    if (size > 0) {
+        found[size] = 0;
+        size_t tail = sizeof deleted - 1;
+        if ((size_t)size > tail && strcmp(found + size - tail, deleted) == 0)
+            found[(size_t)size - tail] = 0;
+        strcpy(app.path, found);
+    } else if (length <= 0 || (size_t)length >= sizeof app.path)
+        (void)snprintf(app.path, sizeof app.path, "%s", called && *called ? called : "program");
+}
+
+/* Opens the executable, with a descriptor above the standard streams'. */
+static void open_self(const char *called)
+{
+    int file;
+
+    do {
+        file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        if (file < 0 && called && *called)
+            file = open(called, O_RDONLY | O_CLOEXEC);
+    } while (file >= 0 && file <= STDERR_FILENO); /* it stays there, in place of a stream that is closed */
+    if (file < 0 || fstat(file, &app.stat) != 0)
+        says_error("the executable cannot read itself", strerror(errno), "chmod a+r, or mount /proc");
+    app.fd = file;
+    find_path(called);
+    says_start(app.path);
+}
+
+static uint64_t number(const uint8_t *from, unsigned size)
+{
+    uint64_t value = 0;
+
+    while (size-- > 0)
+        value = value << 8 | from[size];
+    return value;
+}
+
+static void read_trailer(void)
+{
+    static const uint8_t magic[8] = {'F', 'R', 'Z', 'R', 0, 0, 0, 1}, end[8] = "FREEZER\n";
+    uint8_t trailer[TRAILER_SIZE];
+    uint64_t size = app.stat.st_size > 0 ? (uint64_t)app.stat.st_size : 0;
+
+    if (size < TRAILER_SIZE ||
+        pread(app.fd, trailer, sizeof trailer, (off_t)(size - TRAILER_SIZE)) != (ssize_t)sizeof trailer ||
+        memcmp(trailer + 120, end, sizeof end) != 0)
+        damage("it was cut off, or has no application in it");
+    if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 1 || number(trailer + 12, 4) > 1 ||
+        number(trailer + 52, 4) != 0)
+        damage("the record at its end is not as it should be");
+    app.compressed = number(trailer + 12, 4) == 1;
+    app.payload_offset = number(trailer + 16, 8);
+    app.payload_size = number(trailer + 24, 8);
+    app.stream_size = number(trailer + 32, 8);
+    app.disk_need = number(trailer + 40, 8);
+    app.records = (uint32_t)number(trailer + 48, 4);
+    if (app.payload_offset > size - TRAILER_SIZE || app.payload_size != size - TRAILER_SIZE - app.payload_offset ||
+        app.stream_size > INT64_MAX || app.disk_need > INT64_MAX)
+        damage("it does not have the size that it should have");
+    for (unsigned index = 0; index < DIGEST_SIZE; index++)
+        (void)snprintf(app.identity + 2 * index, 3, "%02x", trailer[56 + index]);
+    memcpy(app.digest, trailer + 88, DIGEST_SIZE);
+}
+
+/* Hashes all of the executable before the digest, once. */
+static void verify(void)
+{
+    enum { PIECE = 1 << 18 };
+    struct blake2b hash;
+    uint8_t digest[DIGEST_SIZE];
+    uint64_t at = 0, end = (uint64_t)app.stat.st_size - TRAILER_SIZE + 88;
+
+    if (app.verified)
+        return;
+    uint8_t *piece = malloc(PIECE);
+    if (!piece)
+        says_error("the executable cannot be checked", strerror(ENOMEM), "allow it more memory");
+    blake2b_start(&hash);
+    while (at < end) {
+        ssize_t count = pread(app.fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, (off_t)at);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            says_error("the executable cannot be read", strerror(errno), DAMAGED_HINT);
+        if (count == 0)
+            damage("it became shorter while it was read");
+        blake2b_add(&hash, piece, (size_t)count);
+        at += (uint64_t)count;
+    }
+    free(piece);
+    blake2b_end(&hash, digest);
+    if (memcmp(digest, app.digest, DIGEST_SIZE) != 0)
+        damage("its content does not have the digest that it should have");
+    app.verified = true;
+}
+
+/* Makes the environment of the application; the runner puts back what is changed here. Variables of the dynamic loader
+   would make the host's libraries part of the application, or code of others run in its place. */
+static char **environment_of(int used)
+{
+    static char start[sizeof START + 16 + PATH_ROOM];
+    size_t count = 0, kept = 0;
+
+    while (environ[count])
+        count++;
+    char **result = malloc((count + 2) * sizeof *result);
+    if (!result)
+        return NULL;
+    for (size_t index = 0; index < count; index++) {
+        char *variable = environ[index];
+        if (strncmp(variable, START, sizeof START - 1) == 0)
+            continue;
+        if (strncmp(variable, "LD_", 3) == 0 || strncmp(variable, "GLIBC_TUNABLES=", 15) == 0)
+            variable[0] = 1;
+        result[kept++] = variable;
+    }
+    (void)snprintf(start, sizeof start, "%s%d:%s", START, used, app.path);
+    result[kept++] = start;
+    result[kept] = NULL;
+    return result;
+}
+
+/* What the caller had, before an extraction. */
+struct caller {
+    mode_t mask;
+    struct sigaction excess;
+    bool changed;
+};
+
+static void change(struct caller *caller)
+{
+    struct sigaction ignore;
+
+    if (caller->changed)
+        return;
+    memset(&ignore, 0, sizeof ignore);
+    ignore.sa_handler = SIG_IGN;
+    caller->mask = umask(0);
+    /* A file beyond the limit is then an error of write, as a full disk is. */
+    (void)sigaction(SIGXFSZ, &ignore, &caller->excess);
+    caller->changed = true;
+}
+
+static void restore(struct caller *caller)
+{
+    if (!caller->changed)
+        return;
+    (void)sigaction(SIGXFSZ, &caller->excess, NULL);
+    (void)umask(caller->mask);
+    caller->changed = false;
+}
+
+/* Becomes the application. Comes back only if that fails, with place->why. */
+static void start(struct entry *entry, struct place *place, char *arguments[])
+{
+    static char program[PATH_ROOM + 16];
+    char *only[] = {app.path, NULL};
+
+    (void)snprintf(program, sizeof program, "%s/program", entry->tree);
+    char **environment = environment_of(entry->used);
+    if (environment && fcntl(entry->used, F_SETFD, 0) == 0)
+        execve(program, arguments[0] ? arguments : only, environment);
+    refuse(place->why, "cannot start %s: %s", program, strerror(environment ? errno : ENOMEM));
+    (void)fcntl(entry->used, F_SETFD, FD_CLOEXEC);
+    free(environment);
+}
+
+/* Starts the application from a whole entry, if there is one. */
+static void look(struct place *place, char *arguments[])
+{
+    struct entry entry;
+    int home = place_open(place, &app, false);
+
+    if (home < 0)
+        return;
+    if (entry_find(&entry, place, &app, home) == WHOLE) {
+        if (!entry_knows(&entry, &app)) {
+            verify();
+            entry_remember(&entry, &app);
+        }
+        start(&entry, place, arguments);
+        entry_close(&entry);
+    }
+    close(home);
+}
+
+/* Unpacks the application, and starts it. */
+static void unpack(struct place *place, char *arguments[], struct watch *watch, struct caller *caller)
+{
+    enum { ATTEMPTS = 100 };
+    enum outcome outcome = REFUSED;
+    struct entry entry;
+
+    change(caller);
+    int home = place_open(place, &app, true);
+    if (home < 0)
+        return;
+    watch->home = place->real;
+    for (unsigned attempt = 0; attempt < ATTEMPTS; attempt++) {
+        place->why[0] = 0;
+        if (!entry_open(&entry, place, &app, home, true)) {
+            if (place->why[0])
+                break;
+            continue;
+        }
+        outcome = extract(&entry, place, &app, watch);
+        /* A cleaner may have taken the entry away between opening and locking it; then a new one is made. */
+        if (outcome != REFUSED || entry_is_current(&entry))
+            break;
+        entry_close(&entry);
+    }
+    if (outcome == DAMAGED)
+        damage(place->why);
+    if (outcome == DONE) {
+        entry_remember(&entry, &app);
+        keep_house(home, app.identity);
+        restore(caller);
+        start(&entry, place, arguments);
+    }
+    entry_close(&entry);
+    close(home);
+}
+
+/* Ends with the list of the candidates and what is wrong with each. */
+static _Noreturn void give_up(size_t count)
+{
+    says_begin("the application cannot be unpacked anywhere");
+    for (size_t index = 0; index < count; index++)
+        says_why(places[index].path, places[index].why[0] ? places[index].why : "does not exist");
+    /* Memory would be a tmpfs in namespaces of the application's own (a memfd holds one file, not a tree): then it and
+       its children would see other users, other mounts, and no privileges, which no application expects. */
+    says_why("memory", "not used, for the application would see another system than its caller");
+    says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
+             "       containers are read-only, build with --image-layout unpacked");
+}
+
+int main(int argc, char *argv[])
+{
+    const char *called = (const char *)getauxval(AT_EXECFN);
+    struct caller caller = {.changed = false};
+    char *none[] = {NULL};
+
+    says_start(argc > 0 && argv[0][0] ? argv[0] : called ? called : "program");
+    if (getauxval(AT_SECURE))
+        says_error("it would run with more rights than its caller has",
+            "it is setuid, setgid or has capabilities, and applications like this one are not safe then",
+            "take that from the file, and use sudo or a service instead");
+    open_self(called);
+    read_trailer();
+    char **arguments = argc > 0 ? argv : none;
+    size_t count = places_find(places, environ);
+    for (size_t index = 0; index < count; index++)
+        look(&places[index], arguments);
+    verify();
+    struct watch watch = {.lock = -1, .started = now(), .app = &app};
+    for (size_t index = 0; index < count; index++)
+        unpack(&places[index], arguments, &watch, &caller);
+    give_up(count);
+}

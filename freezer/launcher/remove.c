@@ -1,0 +1,167 @@
+/* Removing: what an interrupted extraction left, and entries that nobody used for a long time.
+
+   Two kinds of caution. A tree is removed with a constant number of descriptors and no recursion, for limits may be
+   low: directories in it are first moved up beside the others. And an entry is only removed by who holds both of its
+   locks, so never one that a running application uses, whatever the clock says; it is renamed first, so that a start
+   that has it open finds that it is gone. */
+#include "launcher.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { UNUSED_DAYS = 30, REMOVALS = 64, LOOKED_AT = 4096 };
+
+static DIR *open_list(int parent, const char *name)
+{
+    int file = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (file < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+        file = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return NULL;
+    DIR *list = fdopendir(file);
+    if (!list)
+        close(file);
+    return list;
+}
+
+static bool is_dots(const char *name)
+{
+    return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
+}
+
+/* Removes what is in a directory but for its directories, which are moved into "top". */
+static void empty(DIR *list, int top, unsigned *moved)
+{
+    int here = dirfd(list);
+
+    for (struct dirent *item; (item = readdir(list)) != NULL;) {
+        if (is_dots(item->d_name) || unlinkat(here, item->d_name, 0) == 0 ||
+            unlinkat(here, item->d_name, AT_REMOVEDIR) == 0)
+            continue;
+        char name[32];
+        if (here == top)
+            continue;
+        (void)snprintf(name, sizeof name, ".%u", (*moved)++);
+        (void)renameat(here, item->d_name, top, name);
+    }
+}
+
+/* Removes a directory and all that is in it, or a file. True when it is gone, or was not there. */
+bool remove_tree(int parent, const char *name)
+{
+    unsigned moved = 0;
+
+    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+        return true;
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return true;
+    DIR *top = open_list(parent, name);
+    if (!top)
+        return false;
+    /* Names that are there already are not used again: these have a letter in front. */
+    (void)fchmod(dirfd(top), 0700);
+    for (bool progress = true; progress;) {
+        progress = false;
+        empty(top, dirfd(top), &moved);
+        rewinddir(top);
+        for (struct dirent *item; (item = readdir(top)) != NULL;) {
+            if (is_dots(item->d_name))
+                continue;
+            DIR *list = open_list(dirfd(top), item->d_name);
+            if (list) {
+                (void)fchmod(dirfd(list), 0700);
+                empty(list, dirfd(top), &moved);
+                closedir(list);
+            }
+            progress |= unlinkat(dirfd(top), item->d_name, AT_REMOVEDIR) == 0;
+        }
+        rewinddir(top);
+    }
+    closedir(top);
+    return unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+static int lock_of(int entry, const char *name)
+{
+    int file = openat(entry, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0) {
+        close(file);
+        return -2;
+    }
+    return file < 0 && errno != ENOENT ? -2 : file;
+}
+
+/* Whether nobody used an entry for long; the start of a clock, 1970, is as long ago as any other time. */
+static bool unused(int home, int entry, const char *name)
+{
+    const time_t limit = (time_t)UNUSED_DAYS * 86400;
+    struct stat stat;
+
+    if (fstatat(home, name, &stat, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(stat.st_mode) || !trusted(&stat, true) ||
+        time(NULL) - stat.st_mtime < limit)
+        return false;
+    return fstatat(entry, "used", &stat, AT_SYMLINK_NOFOLLOW) != 0 ? errno == ENOENT
+                                                                   : time(NULL) - stat.st_mtime >= limit;
+}
+
+/* Removes an entry if nobody holds it; "old" says that it was renamed before, by someone who did not finish. */
+static bool remove_entry(int home, const char *name, bool old)
+{
+    char away[2 * IDENTITY_SIZE];
+    bool gone = false;
+
+    int entry = openat(home, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (entry < 0)
+        return false;
+    if (!old && !unused(home, entry, name)) {
+        close(entry);
+        return false;
+    }
+    int lock = lock_of(entry, "lock");
+    int used = lock == -2 ? -2 : lock_of(entry, "used");
+    /* Someone may have used and left it while the locks were being taken. */
+    if (lock != -2 && used != -2 && (old || unused(home, entry, name))) {
+        if (old)
+            gone = remove_tree(home, name);
+        else if ((size_t)snprintf(away, sizeof away, ".old-%s-%ld", name, (long)getpid()) < sizeof away &&
+                 renameat(home, name, home, away) == 0) {
+            (void)remove_tree(home, away);
+            gone = true;
+        }
+    }
+    if (lock >= 0)
+        close(lock);
+    if (used >= 0)
+        close(used);
+    close(entry);
+    return gone;
+}
+
+/* Removes what is no longer used from a directory of entries, but not the entry "identity". */
+void keep_house(int home, const char *identity)
+{
+    unsigned removals = 0, looks = 0;
+    DIR *list = open_list(home, ".");
+
+    if (!list)
+        return;
+    for (struct dirent *item; removals < REMOVALS && looks < LOOKED_AT && (item = readdir(list)) != NULL; looks++) {
+        bool old = strncmp(item->d_name, ".old-", 5) == 0;
+        const char *name = old ? item->d_name + 5 : item->d_name;
+        size_t length = strspn(name, "0123456789abcdef");
+        /* Whatever else is there is not ours. */
+        if (length != IDENTITY_SIZE || name[length] != (old ? '-' : 0) ||
+            (!old && strcmp(name, identity) == 0))
+            continue;
+        removals += remove_entry(home, item->d_name, old);
+    }
+    closedir(list);
+}

@@ -1,0 +1,1 @@
+"""The native linker: freezer's own launcher and start of Python, in place of staticx and PyInstaller's bootloader."""

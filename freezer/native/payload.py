@@ -1,0 +1,181 @@
+"""The file that the launcher is part of: a stream of files, compressed, and the trailer that describes it.
+
+The launcher (freezer/launcher) reads what is written here. Numbers are little-endian, digests BLAKE2b with 32 bytes
+(RFC 7693). The stream is a record for each file, directory and link; links come last, so that nothing is ever written
+through one. The trailer is the file's end: its ``digest`` covers every byte before it, so that no damaged one goes
+unnoticed; its ``identity`` is that of the stream, whatever its compression, and names the entry in caches.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Optional
+
+MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
+VERSION = 1
+TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
+RECORD = struct.Struct("<BBHIQQ")
+FIXUP = struct.Struct("<QQ")
+IDENTITY = b"freezer app 1"
+"""What tells identities from other digests, and changes when an entry's meaning does (RFC 7693, personalisation)."""
+ALIGNMENT = 4096
+BLOCK = 4096
+CHUNK = 1 << 20
+
+
+class Type(enum.IntEnum):
+    """A record's type."""
+
+    DIRECTORY = ord("D")
+    FILE = ord("F")
+    EXECUTABLE = ord("X")
+    LINK = ord("L")
+    END = ord("E")
+
+
+class Compression(enum.Enum):
+    """How a payload is packed: its number in the trailer, and zstd's level and window (as a power of two)."""
+
+    NONE = (0, 0, 0)
+    FAST = (1, 3, 23)
+    SMALL = (1, 19, 25)
+
+    @property
+    def number(self) -> int:
+        """As the trailer states it."""
+        return self.value[0]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are (offset, room)
+    in bytes of the paths in it that are below the tree."""
+
+    type: Type
+    name: str
+    source: Optional[Path] = None
+    data: bytes = b""
+    fixups: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The content's size in bytes."""
+        return self.source.stat().st_size if self.source is not None else len(self.data)
+
+
+@dataclass(frozen=True)
+class Trailer:
+    """What the end of a natively linked file says; offsets and sizes in bytes."""
+
+    compression: int
+    offset: int
+    size: int
+    stream_size: int
+    disk: int
+    records: int
+    identity: bytes
+    digest: bytes
+
+
+def records_of(tree: Path) -> list[Record]:
+    """The records of a directory, in the order that the launcher asks for."""
+    found, links = [], []
+    for directory, folders, files in os.walk(tree):
+        folders.sort()
+        inside = os.path.relpath(directory, tree)
+        if inside != ".":
+            found.append(Record(Type.DIRECTORY, inside))
+        for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(directory, item))]):
+            path = Path(directory, name)
+            relative = os.path.relpath(path, tree)
+            if path.is_symlink():
+                links.append(Record(Type.LINK, relative, data=os.fsencode(os.readlink(path))))
+            else:
+                kind = Type.EXECUTABLE if path.stat().st_mode & 0o100 else Type.FILE
+                found.append(Record(kind, relative, source=path))
+    return [*found, *sorted(links, key=lambda item: item.name)]
+
+
+def stream(records: Sequence[Record]) -> Iterator[bytes]:
+    """The records' bytes, in pieces."""
+    for record in records:
+        name = os.fsencode(record.name)
+        size = record.size
+        header = RECORD.pack(record.type, 0, len(name), len(record.fixups), size, 0)
+        yield header + name + b"".join(FIXUP.pack(*fixup) for fixup in record.fixups)
+        if record.source is None:
+            yield record.data
+            continue
+        with open(record.source, "rb") as file:
+            while data := file.read(CHUNK):
+                size -= len(data)
+                yield data
+        if size:
+            raise OSError(f"{record.source} changed while it was read")
+    yield RECORD.pack(Type.END, 0, 0, 0, 0, 0)
+
+
+def write(launcher: Path, records: Sequence[Record], compression: Compression, output: Path) -> Trailer:
+    """Write the executable. Raises OSError if that is not possible."""
+    with open(output, "w+b") as file:
+        with open(launcher, "rb") as source:
+            while data := source.read(CHUNK):
+                file.write(data)
+        file.write(b"\0" * (-file.tell() % ALIGNMENT))
+        offset = file.tell()
+        identity, stream_size = _pack(records, compression, file)
+        size = file.tell() - offset
+        disk = sum(-(-max(record.size, 1) // BLOCK) * BLOCK for record in records)
+        head = TRAILER.pack(
+            MAGIC,
+            VERSION,
+            compression.number,
+            offset,
+            size,
+            stream_size,
+            disk,
+            len(records),
+            0,
+            identity,
+            b"",
+            b"",
+        )[:88]
+        file.write(head)
+        file.flush()
+        file.seek(0)
+        hasher = hashlib.blake2b(digest_size=32)
+        while data := file.read(CHUNK):
+            hasher.update(data)
+        file.write(hasher.digest() + END_MAGIC)
+    return Trailer(compression.number, offset, size, stream_size, disk, len(records), identity, hasher.digest())
+
+
+def _pack(records: Sequence[Record], compression: Compression, out: IO[bytes]) -> tuple[bytes, int]:
+    """Write the stream, compressed; its identity and its size in bytes before compression."""
+    import zstandard
+
+    hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)
+    total = 0
+    if compression is Compression.NONE:
+        for data in stream(records):
+            hasher.update(data)
+            total += len(data)
+            out.write(data)
+        return hasher.digest(), total
+    _, level, window = compression.value
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level, window_log=window, write_checksum=True, write_content_size=False
+    )
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    for data in stream(records):
+        hasher.update(data)
+        total += len(data)
+        out.write(packer.compress(data))
+    out.write(packer.flush())
+    return hasher.digest(), total

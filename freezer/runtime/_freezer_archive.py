@@ -1,0 +1,246 @@
+"""The archive of modules of a natively linked application, and the importers that find what is in it.
+
+One file with all code, uncompressed, is read with one call for each module; Python's own importer looks through
+directories, opens, and checks times for each. What it is told by name here is in PyInstaller's own terms, since
+PyInstaller's run-time hooks, and code that knows about PyInstaller, go by these: ``__file__`` is below
+``sys._MEIPASS``, data is found beside it, and there are finders for directories below it.
+
+Layout: "FRZRMOD1"; the size of the table (8 bytes, little-endian); the table, marshalled; code, marshalled, one after
+the other. The table's "modules" maps names to (offset, size, kind).
+"""
+
+import marshal
+import posix
+import sys
+from _frozen_importlib import ModuleSpec, spec_from_loader
+from _frozen_importlib_external import ExtensionFileLoader, FileFinder, _get_supported_file_loaders
+
+MODULE, PACKAGE, NAMESPACE = 0, 1, 3
+"""Kinds of entries, as in PyInstaller's PYZ archives."""
+
+
+class Archive:
+    """The file. ``toc`` is its table of contents, ``extensions`` the extension modules beside it by name."""
+
+    def __init__(self, path, descriptor, start, contents):
+        self._path = path
+        self._descriptor = descriptor
+        self._start = start
+        self._identity = self._identify()
+        self.toc = contents["modules"]
+        self.extensions = contents["extensions"]
+        self.scripts = contents["scripts"]
+
+    def _identify(self):
+        status = posix.fstat(self._descriptor)
+        return status.st_dev, status.st_ino
+
+    def read(self, name):
+        """The marshalled code of a module."""
+        offset, size, _ = self.toc[name]
+        return self._at(offset, size)
+
+    def _at(self, offset, size):
+        # Daemons close all descriptors, and something else may have this number by now.
+        try:
+            same = self._identify() == self._identity
+        except OSError:
+            same = False
+        if not same:
+            self._descriptor = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
+            self._identity = self._identify()
+        return posix.pread(self._descriptor, size, self._start + offset)
+
+    def code(self, name):
+        """The code of a module; None for a namespace package."""
+        if self.toc[name][2] == NAMESPACE:
+            return None
+        return marshal.loads(self.read(name))
+
+    def script(self, index):
+        """The code of one of the scripts that are run before the main one."""
+        _, offset, size = self.scripts[index]
+        return marshal.loads(self._at(offset, size))
+
+
+class PyzArchive:
+    """The archive as ``pyimod02_importers.pyz_archive``, for those who look into that."""
+
+    def __init__(self, own):
+        self._own = own
+        self.toc = {name: (kind, offset, size) for name, (offset, size, kind) in own.toc.items()}
+
+    def extract(self, name, raw=False):
+        if self.toc[name][0] == NAMESPACE:
+            return None
+        return self._own.read(name) if raw else self._own.code(name)
+
+
+class Loader:
+    """Loads one module from the archive; ``key`` is its name there."""
+
+    def __init__(self, name, key, is_package):
+        self.name = name
+        self._pyz_entry_name = key
+        self._is_package = is_package
+        self.path = bundle + "/" + key.replace(".", "/") + ("/__init__.py" if is_package else ".py")
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        exec(archive.code(self._pyz_entry_name), module.__dict__)
+
+    def load_module(self, fullname):
+        import importlib._bootstrap
+
+        return importlib._bootstrap._load_module_shim(self, fullname)
+
+    def _check(self, name):
+        if name != self.name:
+            raise ImportError("loader for %s cannot handle %s" % (self.name, name), name=name)
+
+    def get_code(self, fullname):
+        self._check(fullname)
+        return archive.code(self._pyz_entry_name)
+
+    def get_filename(self, fullname):
+        self._check(fullname)
+        return self.path
+
+    def is_package(self, fullname):
+        self._check(fullname)
+        return self._is_package
+
+    def get_source(self, fullname):
+        self._check(fullname)
+        try:
+            data = self.get_data(self.path)
+        except FileNotFoundError:
+            return None
+        from importlib.util import decode_source
+
+        return decode_source(data)
+
+    def get_data(self, path):
+        with open(path, "rb") as file:
+            return file.read()
+
+    def get_resource_reader(self, fullname):
+        self._check(fullname)
+        from pyimod02_importers import PyiFrozenResourceReader
+
+        return PyiFrozenResourceReader(self)
+
+
+def _spec(name, key):
+    """The spec of what the archive or its extension modules call ``key``; None if they have no such thing."""
+    entry = archive.toc.get(key)
+    if entry is None:
+        place = archive.extensions.get(key)
+        if place is None:
+            return None
+        path = bundle + "/" + place
+        return spec_from_loader(name, ExtensionFileLoader(name, path), origin=path)
+    kind = entry[2]
+    if kind == NAMESPACE:
+        spec = ModuleSpec(name, None)
+        spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
+        return spec
+    loader = Loader(name, key, kind == PACKAGE)
+    spec = ModuleSpec(name, loader, origin=loader.path, is_package=kind == PACKAGE)
+    spec.has_location = True
+    if kind == PACKAGE:
+        spec.submodule_search_locations.append(loader.path[: -len("/__init__.py")])
+    return spec
+
+
+class Finder:
+    """The meta path finder: what is where it usually is, by name alone.
+
+    Where the application has put a directory of its own first in ``sys.path``, or has changed a package's
+    ``__path__``, that decides, and PathFinder asks a DirectoryFinder.
+    """
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if path is None:
+            if not sys.path or sys.path[0] != first:
+                return None
+        else:
+            parent = name.rpartition(".")[0]
+            for place in path:
+                if place != bundle + "/" + parent.replace(".", "/"):
+                    return None
+                break
+        return _spec(name, name)
+
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
+class DirectoryFinder:
+    """The path entry finder of a directory of the bundle, whose modules are in the archive or are files."""
+
+    def __init__(self, path):
+        self._path = path
+        self._pyz_entry_prefix = path[len(bundle) :].strip("/").replace("/", ".")
+        self._files = None
+
+    @classmethod
+    def path_hook(cls, path):
+        path = path.rstrip("/")
+        if path != bundle and not path.startswith(bundle + "/"):
+            raise ImportError("not in the bundle", path=path)
+        try:
+            is_file = posix.stat(path).st_mode & 0o170000 == 0o100000
+        except OSError:
+            is_file = False
+        if is_file:
+            raise ImportError("only directories are supported", path=path)
+        return cls(path)
+
+    @property
+    def fallback_finder(self):
+        if self._files is None:
+            self._files = FileFinder(self._path, *_get_supported_file_loaders())
+        return self._files
+
+    def find_spec(self, fullname, target=None):
+        tail = fullname.rpartition(".")[2]
+        key = self._pyz_entry_prefix + "." + tail if self._pyz_entry_prefix else tail
+        return _spec(fullname, key) or self.fallback_finder.find_spec(fullname, target)
+
+    def invalidate_caches(self):
+        if self._files is not None:
+            self._files.invalidate_caches()
+
+
+archive = None
+bundle = ""
+first = ""
+
+
+def install(tree, descriptor, start, contents):
+    """Have modules found in the archive of the tree, right after the interpreter's own."""
+    global archive, bundle, first
+    bundle = tree + "/_internal"
+    archive = Archive(tree + "/modules", descriptor, start, contents)
+    sys.path[:] = [bundle + "/" + place if place else bundle for place in contents["path"]]
+    first = sys.path[0]
+    for index, finder in enumerate(sys.meta_path):
+        if getattr(finder, "__name__", "") == "PathFinder":
+            sys.meta_path.insert(index, Finder)
+            break
+    sys.path_hooks.insert(0, DirectoryFinder.path_hook)
+    sys.path_importer_cache.clear()
+
+
+def adopt(module):
+    """Make a module that is being imported from elsewhere one of the archive's; returns its code."""
+    spec = _spec(module.__name__, module.__name__)
+    module.__spec__, module.__loader__ = spec, spec.loader
+    module.__file__, module.__path__ = spec.origin, spec.submodule_search_locations
+    module.__dict__.pop("__cached__", None)
+    return archive.code(module.__name__)

@@ -1,0 +1,24 @@
+# Stands in for the package ``encodings``, the first that an interpreter imports from files; nothing else is a file
+# there. It puts the archive of modules in place, from which then all come, ``encodings`` itself included.
+
+
+def _start():
+    import marshal
+    import posix
+    import sys
+
+    # TREE/lib/pythonX.Y/encodings/__init__.pyc
+    tree = __file__.rsplit("/", 4)[0]
+    descriptor = posix.open(tree + "/modules", posix.O_RDONLY | posix.O_CLOEXEC)
+    size = int.from_bytes(posix.pread(descriptor, 8, 8), "little")
+    contents = marshal.loads(posix.pread(descriptor, size, 16))
+    offset, length, _ = contents["modules"]["_freezer_archive"]
+    module = type(sys)("_freezer_archive")
+    sys.modules["_freezer_archive"] = module
+    exec(marshal.loads(posix.pread(descriptor, length, 16 + size + offset)), module.__dict__)
+    module.install(tree, descriptor, 16 + size, contents)
+    return module.adopt(sys.modules["encodings"])
+
+
+exec(_start(), globals())
+del _start

@@ -1,0 +1,76 @@
+"""Starts a natively linked application: what PyInstaller's bootloader and its first script do for others."""
+
+import os
+import sys
+
+import _freezer_archive
+import _freezer_deferred
+
+BOOTSTRAP = ("pyiboot01_bootstrap", "_freezer_start")
+"""Scripts whose work is done here."""
+
+
+def start():
+    """Become the application. ``sys.argv`` is as the runner made it (see freezer/launcher/runner.c)."""
+    archive, bundle = _freezer_archive.archive, _freezer_archive.bundle
+    executable, locale = sys.argv[1:3]
+    del sys.argv[:3]
+    sys.executable = sys._base_executable = executable
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [executable, *sys.argv[1:]]
+    sys.frozen, sys._MEIPASS = True, bundle
+    sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = bundle
+    _restore_locale(locale)
+    if sys.version_info >= (3, 11):
+        sys._stdlib_dir = bundle
+        _place_frozen_modules(bundle)
+    more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
+    _freezer_deferred.install(bundle, archive.toc, more)
+    main = sys.modules["__main__"]
+    *early, last = range(len(archive.scripts))
+    for index in early:
+        name = archive.scripts[index][0]
+        if name not in BOOTSTRAP:
+            main.__file__ = bundle + "/" + name + ".py"
+            exec(archive.script(index), main.__dict__)
+    main.__file__ = bundle + "/" + archive.scripts[last][0] + ".py"
+    main.__loader__ = None
+    exec(archive.script(last), main.__dict__)
+
+
+def _adapt_importers(module):
+    """Have PyInstaller's run-time hooks, and what asks for its importers, get those that are there."""
+    module.pyz_archive = _freezer_archive.PyzArchive(_freezer_archive.archive)
+    module.PyiFrozenLoader = _freezer_archive.Loader
+    module.PyiFrozenFinder = _freezer_archive.DirectoryFinder
+
+
+def _search_bundle(ctypes):
+    import pyimod03_ctypes
+
+    pyimod03_ctypes.install()
+
+
+def _restore_locale(original):
+    """Undo in the environment what Python's coercion of the C locale did (PEP 538); the locale itself stays."""
+    value = original[1:] if original else None
+    if os.environ.get("LC_CTYPE") != value:
+        if value is None:
+            del os.environ["LC_CTYPE"]
+        else:
+            os.environ["LC_CTYPE"] = value
+
+
+def _place_frozen_modules(bundle):
+    """Give the modules that are built into the interpreter a file, as they have where the library is on disk."""
+    import _imp
+
+    for name, module in list(sys.modules.items()):
+        if not _imp.is_frozen(name) or hasattr(module, "__file__"):
+            continue
+        state = getattr(module.__spec__, "loader_state", None)
+        origin = getattr(state, "origname", None) or name
+        path = bundle + "/" + origin.replace(".", "/")
+        module.__file__ = path + ("/__init__.pyc" if _imp.is_frozen_package(name) else ".pyc")
+        if state is not None and getattr(state, "filename", "") is None:
+            state.filename = module.__file__
