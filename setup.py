@@ -1,4 +1,4 @@
-"""Packaging. The metadata is in setup.cfg; here the manual page and the completions are made while building."""
+"""Packaging. The metadata is in setup.cfg; here the documents and the native linker's programs are made on building."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import Any, ClassVar
 
 from setuptools import Command, setup
 from setuptools.command.build import build
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # before setuptools 70.1 it is a package of its own, and only there for a wheel
+    try:
+        from wheel.bdist_wheel import bdist_wheel
+    except ImportError:
+        bdist_wheel = None
 
 SOURCE = Path(__file__).resolve().parent
 
@@ -53,11 +61,74 @@ class BuildDocuments(Command):
         return {}
 
 
+class BuildLauncher(Command):
+    """Compiles the native linker's programs, if there is a compiler; freezer works without them otherwise."""
+
+    description = "compile the launcher and the runner"
+    user_options: ClassVar[Any] = []
+    editable_mode = False
+    build_lib: Any
+    built: Any
+
+    def initialize_options(self) -> None:
+        """Start without any."""
+        self.build_lib = None
+        self.built = []
+
+    def finalize_options(self) -> None:
+        """Take the place from the build."""
+        self.set_undefined_options("build", ("build_lib", "build_lib"))
+
+    def run(self) -> None:
+        """Compile them: into the source tree, if that is what will be imported."""
+        sys.path.insert(0, str(SOURCE))
+        from freezer.launcher import build as launcher
+
+        folder = (SOURCE if self.editable_mode else Path(self.build_lib)) / "freezer" / "launcher" / "bin"
+        try:
+            launcher.build(folder)
+        except launcher.Unbuildable as error:
+            self.warn(f"freezer will lack its native linker, since no compiler works here:\n{error}")
+        self.built = sorted(folder.glob("[!.]*"))
+
+    def get_source_files(self) -> list[str]:
+        """What they are made of, for an sdist."""
+        return [str(path.relative_to(SOURCE)) for path in sorted((SOURCE / "freezer" / "launcher").glob("*.[ch]"))]
+
+    def get_outputs(self) -> list[str]:
+        """What was built into the packages' directory."""
+        return [] if self.editable_mode else [str(path) for path in self.built]
+
+    def get_output_mapping(self) -> dict[str, str]:
+        """Nothing that an editable installation would link to: it has them in their place."""
+        return {}
+
+
 class Build(build):
-    """The build, with the documents."""
+    """The build, with the documents and the programs."""
 
-    sub_commands = [*build.sub_commands, ("build_documents", None)]
+    sub_commands = [*build.sub_commands, ("build_documents", None), ("build_launcher", None)]
 
+
+commands: dict[str, Any] = {"build": Build, "build_documents": BuildDocuments, "build_launcher": BuildLauncher}
+
+if bdist_wheel is not None:
+
+    class Wheel(bdist_wheel):  # type: ignore[misc,valid-type,unused-ignore]
+        """A wheel for this platform if it has programs, but for every Python."""
+
+        def run(self) -> None:
+            """Build the programs first: whether there are any decides the wheel's name."""
+            self.run_command("build_launcher")
+            self.root_is_pure = not self.get_finalized_command("build_launcher").built
+            super().run()
+
+        def get_tag(self) -> tuple[str, str, str]:
+            """The programs depend on the platform, nothing on Python's version."""
+            python, abi, platform = super().get_tag()
+            return (python, abi, platform) if self.root_is_pure else ("py3", "none", platform)
+
+    commands["bdist_wheel"] = Wheel
 
 # data_files must not be empty, or nothing is ever asked for them.
-setup(cmdclass={"build": Build, "build_documents": BuildDocuments}, data_files=[("share", [])])
+setup(cmdclass=commands, data_files=[("share", [])])

@@ -21,6 +21,7 @@ from freezer.elf import (
     clear_executable_stack,
     closure,
     find_elves,
+    forbid_default_directories,
     loader_directories,
     read_elf,
     set_rpath_in_place,
@@ -32,6 +33,7 @@ from freezer.freeze import FrozenApp
 from freezer.log import Log
 from freezer.plan import Plan
 from freezer.provisions import Provided, provide
+from freezer.rooted import within
 from freezer.workspace import Workspace
 
 OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
@@ -39,13 +41,19 @@ OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "
 process), and for the name services."""
 
 
+SYSTEM_FILES = {b"/etc/ld.so.cache": b"/dev/null/.cache", b"/etc/ld.so.preload": b"/dev/null/.preload"}
+"""What glibc's loader reads of the system (ld.so(8)), and names of the same length that cannot exist."""
+
+
 @dataclass(frozen=True)
 class ClosedApp:
     """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
-    ``missing`` are libraries that the build environment lacks too."""
+    ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that the
+    build environment lacks too."""
 
     frozen: FrozenApp
     interpreter: str
+    python: Path
     libraries: tuple[str, ...]
     missing: tuple[Missing, ...]
     provided: tuple[Provided, ...]
@@ -88,8 +96,9 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     root = environment.root.path
     directories = loader_directories(root, program.machine)
     opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
+    python = read_elf(within(root, environment.interpreter.executable))
     found = closure(
-        native,
+        [*native, python] if plan.native else native,
         root=root,
         bundled=bundled,
         directories=directories,
@@ -113,9 +122,33 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
         mend(elf, frozen.tree, log=log, space=space)
         if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
             strip(elf.path, "--strip-debug", log=log, space=space)
+    if plan.native:
+        isolate(frozen.tree, os.path.basename(program.interpreter))
     return ClosedApp(
-        frozen, os.path.basename(program.interpreter), tuple(sorted(found.libraries)), found.missing, tuple(provided)
+        frozen=frozen,
+        interpreter=os.path.basename(program.interpreter),
+        python=python.path,
+        libraries=tuple(sorted(found.libraries)),
+        missing=found.missing,
+        provided=tuple(provided),
     )
+
+
+def isolate(tree: Path, loader: str) -> None:
+    """Have nothing of the system where the application runs loaded into it.
+
+    Its libraries are made for its C library, and the host's may be made for another. The files are told not to be
+    looked for in the loader's default directories, and freezer's copy of the loader has no cache of what is in others,
+    and no list of what is to be loaded into every program.
+    """
+    for elf in find_elves(tree):
+        if elf.is_library and elf.path.name != loader:
+            forbid_default_directories(elf.path)
+    path = tree / loader
+    content = path.read_bytes()
+    for name, other in SYSTEM_FILES.items():
+        content = content.replace(name + b"\0", other + b"\0")
+    path.write_bytes(content)
 
 
 def _link_needed_at_start(program: Elf, bundled: Mapping[str, Path], tree: Path) -> None:

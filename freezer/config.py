@@ -105,7 +105,7 @@ SETTINGS = (
     Setting(
         "compress",
         Kind.TEXT,
-        "how the file is packed: none (staticx's default), fast (native only), or small (native's default)",
+        "how the file is packed: none (staticx's default), fast (native's default), or small",
         RESULT,
         (),
         "HOW",
@@ -126,6 +126,14 @@ FILE_ONLY = (
 )
 
 IMAGE_SETTINGS = (
+    Setting(
+        "image-layout",
+        Kind.TEXT,
+        "what is in it: binary, the executable (the default), or unpacked, its files in layers (while building only)",
+        IMAGE,
+        (),
+        "LAYOUT",
+    ),
     Setting("tag", Kind.LIST, "name the image (repeat; default: after the executable)", IMAGE, ("-t",), "NAME[:TAG]"),
     Setting("user", Kind.TEXT, "the user it runs as, in numbers (default: 65535)", IMAGE, (), "UID[:GID]"),
     Setting("entrypoint", Kind.FLAG, "start the executable with the arguments of docker run", IMAGE),

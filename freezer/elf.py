@@ -26,7 +26,8 @@ from freezer.rooted import within
 ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
 PF_X = 1
-DT_RPATH = 15
+DT_NULL, DT_RPATH, DT_FLAGS_1 = 0, 15, 0x6FFFFFFB
+DF_1_NODEFLIB = 0x800
 
 
 DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
@@ -307,6 +308,39 @@ def clear_executable_stack(path: Path) -> None:
             flags = struct.unpack(order + "I", file.read(4))[0]
             file.seek(place)
             file.write(struct.pack(order + "I", flags & ~PF_X))
+
+
+def forbid_default_directories(path: Path) -> bool:
+    """Have the loader look for what this file needs, or opens, in no directory of the system (DF_1_NODEFLIB, gABI).
+
+    In place: in the tag that it has, or in one of those that GNU ld leaves free at the end of the table. False if there
+    is none, and nothing was changed.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    with open(path, "r+b") as stream:
+        file = ELFFile(stream)
+        order = "<" if file.little_endian else ">"
+        entry = struct.Struct(order + ("qQ" if file.elfclass == 64 else "iI"))
+        for segment in cast("Iterator[Any]", file.iter_segments()):
+            if segment["p_type"] != "PT_DYNAMIC":
+                continue
+            start = segment["p_offset"]
+            stream.seek(start)
+            table = stream.read(segment["p_filesz"])
+            tags = list(entry.iter_unpack(table[: len(table) // entry.size * entry.size]))
+            numbers = [number for number, _ in tags]
+            if DT_FLAGS_1 in numbers:
+                index = numbers.index(DT_FLAGS_1)
+                value = tags[index][1] | DF_1_NODEFLIB
+            else:
+                index, value = numbers.index(DT_NULL), DF_1_NODEFLIB
+                if numbers[index : index + 2] != [DT_NULL, DT_NULL]:
+                    return False
+            stream.seek(start + index * entry.size)
+            stream.write(entry.pack(DT_FLAGS_1, value))
+            return True
+    return False
 
 
 def set_rpath_in_place(elf: Elf, entries: list[str]) -> bool:

@@ -61,7 +61,7 @@ class Tree:
         self._replace = replace
         self._skipped: set[str] = set()
 
-    def put(self, member: tar.Member, content: tar.Content) -> None:
+    def put(self, member: tar.Member, content: tar.Readable) -> None:
         """Put an entry in its place; devices and pipes are passed over, and the top directory's own entry is."""
         name = inside(member.name)
         if name is None or "\0" in member.target:
@@ -110,7 +110,7 @@ class Tree:
         with _refusing(), self._opened(folder, make=True) as parent:
             _remove(parent, base)
 
-    def _file(self, parent: int, base: str, member: tar.Member, content: tar.Content) -> None:
+    def _file(self, parent: int, base: str, member: tar.Member, content: tar.Readable) -> None:
         self._clear(parent, base)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(base, flags, 0o600, dir_fd=parent), "wb", buffering=0) as out:

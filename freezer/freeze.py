@@ -50,7 +50,8 @@ class FrozenApp:
 
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
-    "pq"; ``strip`` says that symbols are not wanted.
+    "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
+    the application's own sources: names, and paths below the contents.
     """
 
     tree: Path
@@ -61,6 +62,8 @@ class FrozenApp:
     added: tuple[Added, ...]
     opened: tuple[str, ...]
     strip: bool
+    own_modules: frozenset[str] = frozenset()
+    own_files: frozenset[str] = frozenset()
 
     @property
     def program(self) -> Path:
@@ -128,6 +131,8 @@ def freeze(plan: Plan, environment: Environment, application: Application, *, lo
         added=tuple(Added(i["distribution"], i["files"], i["bytes"], i["modules"]) for i in facts["added"]),
         opened=tuple(facts["opened"]),
         strip=facts["strip"],
+        own_modules=frozenset(facts["own"]["modules"]),
+        own_files=frozenset(facts["own"]["files"]),
     )
 
 

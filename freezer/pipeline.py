@@ -1,7 +1,7 @@
 """The stages of a build, in order; the table of contents of freezer.
 
 Plan -> BuildRoot -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof ->
-ImageFile -> Built
+ImageFile -> Built; an image of the application's files is made of an UnpackedApp, which is made of the ClosedApp, too.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from freezer import environment, link, record, tools
 from freezer.application import build_wheel, choose_script, resolve_application
 from freezer.bundle import ClosedApp, check_architecture, close_bundle
 from freezer.chroot.roots import open_root
-from freezer.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
+from freezer.errors import EnvironmentFailure, InputError, OutputError, ToolError, VerificationError
 from freezer.freeze import Added, FrozenApp, freeze
 from freezer.image import make
 from freezer.image.make import Origin
-from freezer.image.plan import ImagePlan
+from freezer.image.plan import ImageLayout, ImagePlan
 from freezer.image.prove import ImageProof, prove_image
 from freezer.image.write import ImageFile
 from freezer.inspect.image import inspect
@@ -29,6 +29,7 @@ from freezer.inspect.report import Report
 from freezer.interpreter import probe_interpreter
 from freezer.link import StaticApp
 from freezer.log import Log, human_size
+from freezer.native.layers import UnpackedApp, make_layers
 from freezer.plan import Plan, Smoke
 from freezer.provisions import Provided
 from freezer.verify import Proof, verify
@@ -60,7 +61,9 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
     if plan.image is not None:
         check_target(plan.image.output)
     tools.require(link.TOOLS)
-    kept = None if plan.refresh else record.still_valid(plan, cache)
+    unpacked = plan.image is not None and plan.image.layout is ImageLayout.UNPACKED
+    # Nothing is kept of a build that an image of its files could be made of.
+    kept = None if plan.refresh or unpacked else record.still_valid(plan, cache)
     if kept is not None:
         log.line(f"{kept.path} is up to date")
         image = make_image(plan.image, kept.path, kept.path.name, kept.origin, log) if plan.image else None
@@ -109,7 +112,7 @@ def _build(plan: Plan, space: Workspace, log: Log) -> Built:
         step.result = human_size(linked.size)
     proof = prove(plan, linked, space, log)
     origin = record.origin_of(plan, application)
-    image = make_image(plan.image, linked.path, destination.name, origin, log) if plan.image is not None else None
+    image = image_beside(plan.image, linked, destination.name, origin, log, space) if plan.image is not None else None
     with log.step("publish") as step:
         publish(linked.path, destination, mode=0o755)
         step.result = str(destination)
@@ -143,19 +146,45 @@ def prove(plan: Plan, linked: StaticApp, space: Workspace, log: Log) -> Optional
     return proof
 
 
-def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin, log: Log) -> ImageFile:
-    """Make the image of an executable, and say what it is called. Raises InputError, OutputError."""
+def image_beside(
+    plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, log: Log, space: Workspace
+) -> ImageFile:
+    """Make the image that was asked for with the executable. Raises as ``make_image`` does, and ToolError."""
+    if plan.layout is ImageLayout.BINARY:
+        return make_image(plan, linked.path, name, origin, log)
+    return make_image(plan, make_layers(linked.closed, log=log, space=space), name, origin, log)
+
+
+def make_image(
+    plan: ImagePlan, application: Union[Path, UnpackedApp], name: str, origin: Origin, log: Log
+) -> ImageFile:
+    """Make the image of an executable or of an application's files, and say what it is called.
+
+    Raises InputError, OutputError.
+    """
     with log.step("image") as step:
-        image = make.make_image(plan, executable, name, origin)
+        if isinstance(application, UnpackedApp):
+            image = make.make_unpacked_image(plan, application, name, origin)
+        else:
+            image = make.make_image(plan, application, name, origin)
         step.result = f"{', '.join(image.names)}, {human_size(image.size)}"
     log.line(f"    image ID {image.image_id}")
     log.line(f"    manifest {image.manifest_digest}")
+    if plan.layout is ImageLayout.UNPACKED:
+        for layer in image.layers:
+            log.detail(f"    {layer.descriptor.digest} {human_size(layer.descriptor.size)} {layer.comment}")
     log.line("    " + ("CA certificates in /etc/ssl/certs" if plan.ca_certs else CERTIFICATES_WITHIN))
     return image
 
 
 def image_of(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
     """Make the image of an executable that exists already. Raises as ``make_image`` does."""
+    if plan.layout is not ImageLayout.BINARY:
+        raise InputError(
+            "an executable that exists cannot be put into an unpacked image",
+            why="it does not tell any more what of it is the application's own",
+            hint="have the image made while building: freezer build ... --image TAR --image-layout unpacked",
+        )
     check_target(plan.output)
     newest = int(executable.stat().st_mtime)
     return make_image(plan, executable, executable.name, Origin(None, None, newest), log)

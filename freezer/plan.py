@@ -28,7 +28,7 @@ from freezer.config import (
     split_pair,
 )
 from freezer.errors import InputError, UsageError
-from freezer.image.plan import ImagePlan, resolve_image
+from freezer.image.plan import ImageLayout, ImagePlan, resolve_image
 
 CONTENTS = "_internal"
 """PyInstaller's name for the directory beside the program."""
@@ -125,6 +125,12 @@ class Plan:
     epoch: int
     image: Optional[ImagePlan] = None
 
+    @property
+    def native(self) -> bool:
+        """Whether the application is to be started by freezer's own means."""
+        unpacked = self.image is not None and self.image.layout is ImageLayout.UNPACKED
+        return self.linker is Linker.NATIVE or unpacked
+
     def digest_parts(self) -> dict[str, Any]:
         """All that decides the executable, for comparison with an earlier build's. Images are made anew each time."""
         parts = dataclasses.asdict(self)
@@ -189,7 +195,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
 def _linking(values: Mapping[str, Any]) -> tuple[Linker, Compress]:
     """The linker, and how it packs. Raises InputError for unknown ones, and what they cannot do."""
     linker = _choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
-    default = Compress.SMALL if linker is Linker.NATIVE else Compress.NONE
+    default = Compress.FAST if linker is Linker.NATIVE else Compress.NONE
     compress = _choice(values.get("compress", default.value), Compress, "--compress")
     if linker is Linker.STATICX and compress is Compress.FAST:
         raise InputError(

@@ -1,27 +1,61 @@
-"""Reading the bundle out of a linked executable, without trusting it.
+"""Reading the bundle out of a linked executable, whichever linker made it, without trusting it.
 
 ``freezer check`` takes any file. In its archive only regular files, directories and relative links that stay inside are
-accepted, none of them twice, and bytes and entries are capped.
+accepted, none of them twice, and bytes and entries are capped. Who asks for a bundle learns where its program and its
+loader are, and need not know how either linker names them.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from freezer import tar
 from freezer.compression import XZ, DamagedStream, Stream, compression_of, decompressed
-from freezer.elf import DAMAGE
+from freezer.elf import DAMAGE, NotElf, read_elf
 from freezer.errors import InputError
-from freezer.extract import Refused, Tree, new_tree
+from freezer.extract import Refused, Tree, inside, new_tree
+from freezer.native.read import find_payload, unpack_payload
 
 STATICX_SECTION = ".staticx.archive"
+PROGRAM = "program"
+"""What the native linker calls the program of a bundle."""
 CHUNK = 1 << 20
 MAX_BYTES = 16 << 30
 MAX_ENTRIES = 500_000
+
+
+class Linker(enum.Enum):
+    """Who made an executable."""
+
+    STATICX = "staticx"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A bundle in the directory ``folder``. ``program`` is what is started and ``loader`` its dynamic loader, both as
+    paths below that; None if there is none."""
+
+    folder: Path
+    linker: Linker
+    program: Optional[str]
+    loader: Optional[str]
+
+    def files(self) -> dict[str, int]:
+        """The paths of all regular files in it, and their sizes in bytes."""
+        found = {}
+        for directory, _, names in os.walk(self.folder):
+            for name in names:
+                place = os.path.join(directory, name)
+                if not os.path.islink(place):
+                    found[os.path.relpath(place, self.folder)] = os.path.getsize(place)
+        return found
 
 
 def find_archive(path: Path) -> Optional[tuple[int, int]]:
@@ -37,27 +71,69 @@ def find_archive(path: Path) -> Optional[tuple[int, int]]:
     return None if section is None else (section["sh_offset"], section["sh_size"])
 
 
-def unpack_bundle(path: Path, folder: Path) -> bool:
-    """Unpack the bundle of a linked executable into the new directory ``folder``; False if it has none.
+def has_bundle(path: Path) -> bool:
+    """Whether an ELF file has a bundle. Raises InputError for a damaged one."""
+    return find_payload(path) is not None or find_archive(path) is not None
 
-    Raises InputError for an archive that is damaged or reaches out of the directory.
+
+def unpack_bundle(path: Path, folder: Path) -> Optional[Unpacked]:
+    """Unpack the bundle of a linked executable into the new directory ``folder``; None if it has none.
+
+    Raises InputError for a bundle that is damaged or reaches out of the directory.
     """
+    if find_payload(path) is not None:
+        unpack_payload(path, folder, limits=_limits())
+        _check_links(path, folder)
+        return _of_native(path, folder)
     place = find_archive(path)
     if place is None:
-        return False
+        return None
+    _unpack_archive(path, folder, place)
+    _check_links(path, folder)
+    return _of_staticx(folder)
+
+
+def _limits() -> tar.Limits:
+    return tar.Limits(entries=MAX_ENTRIES, total=MAX_BYTES)
+
+
+def _of_native(path: Path, folder: Path) -> Unpacked:
+    program = folder / PROGRAM
+    if program.is_symlink() or not program.is_file():
+        raise InputError(f"{path} is damaged", why="it has no program to start")
+    try:
+        # The launcher puts the directory's path in front, which makes the loader's absolute.
+        loader = inside((read_elf(program).interpreter or "").lstrip("/"))
+    except NotElf:
+        loader = None
+    return Unpacked(folder, Linker.NATIVE, PROGRAM, _file_in(folder, loader))
+
+
+def _of_staticx(folder: Path) -> Unpacked:
+    """What staticx's start-up program goes by: links to the program and to the loader."""
+    program, loader = (_file_in(folder, f".staticx.{name}") for name in ("prog", "interp"))
+    return Unpacked(folder, Linker.STATICX, program, loader)
+
+
+def _file_in(folder: Path, name: Optional[str]) -> Optional[str]:
+    """The path below the directory of a file in it, behind all links; None if there is none."""
+    if name is None or not (folder / name).is_file():
+        return None
+    return os.path.relpath(os.path.realpath(folder / name), os.path.realpath(folder))
+
+
+def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:
+    """Unpack what staticx has put into a section."""
     try:
         with new_tree(folder, replace=False) as tree:
             # Its padding and its headers are little beside what it holds.
             chunks = decompressed(_section(path, *place), _compression(path, place[0]), 2 * MAX_BYTES)
-            limits = tar.Limits(entries=MAX_ENTRIES, total=MAX_BYTES)
-            for member, content in tar.read_members(Stream(chunks), limits):
+            for member, content in tar.read_members(Stream(chunks), _limits()):
                 _put(path, tree, member, content)
     except tar.TooLarge as error:
         raise InputError(f"the archive in {path} is too large", why=str(error)) from error
     except (tar.DamagedTar, DamagedStream) as error:
         raise InputError(f"the archive in {path} is damaged", why=str(error)) from error
-    _check_links(path, folder)
-    return True
 
 
 def _compression(path: Path, offset: int) -> Optional[str]:

@@ -28,8 +28,9 @@ def locked(path: Path) -> Iterator[None]:
 class Builds:
     """The executables of the samples. Samples with equal ``build`` share one; builds run side by side.
 
-    ``folder`` is common to the workers of pytest-xdist. A build is known by its arguments and by the parameter that
-    names its Python, not by that Python's place: each worker may have its own, and the application needs none.
+    ``folder`` is common to the workers of pytest-xdist. A build is known by its arguments, its linker, and the
+    parameter that names its Python, not by that Python's place: each worker may have its own, and the application needs
+    none.
     """
 
     def __init__(self, freezer: Freezer, samples: Path, folder: Path, pythons: Callable[[str], Path]) -> None:
@@ -38,14 +39,14 @@ class Builds:
         self.folder = folder
         self.pythons = pythons
         self.pool = ThreadPoolExecutor(max_workers=max(2, (os.cpu_count() or 1)))
-        self.futures: dict[tuple[tuple[str, ...], str], Future[Path]] = {}
+        self.futures: dict[tuple[tuple[str, ...], str, str], Future[Path]] = {}
 
-    def start(self, sample: Sample, python: str) -> Future[Path]:
+    def start(self, sample: Sample, python: str, linker: str = "staticx") -> Future[Path]:
         """Have it built."""
-        key = (sample.build, python)
+        key = (sample.build, python, linker)
         if key not in self.futures:
             # Not in the thread: fixtures are pytest's, and not made for several threads.
-            self.futures[key] = self.pool.submit(self._build, sample, python, self.pythons(python))
+            self.futures[key] = self.pool.submit(self._build, sample, python, linker, self.pythons(python))
         return self.futures[key]
 
     def missing(self, sample: Sample, python: str) -> str:
@@ -63,20 +64,20 @@ class Builds:
             future.cancel()
         self.pool.shutdown()
 
-    def _build(self, sample: Sample, python: str, interpreter: Path) -> Path:
-        mark = hashlib.sha256(json.dumps([sample.build, python]).encode()).hexdigest()[:16]
+    def _build(self, sample: Sample, python: str, linker: str, interpreter: Path) -> Path:
+        mark = hashlib.sha256(json.dumps([sample.build, python, linker]).encode()).hexdigest()[:16]
         place = self.folder / mark
         place.mkdir(parents=True, exist_ok=True)
         result = place / "result.json"
         with locked(place / "lock"):
             if not result.exists():
-                result.write_text(json.dumps(self._attempt(sample, interpreter, place)))
+                result.write_text(json.dumps(self._attempt(sample, interpreter, linker, place)))
             output, error = json.loads(result.read_text())
         assert output is not None, error
         return Path(output)
 
-    def _attempt(self, sample: Sample, interpreter: Path, place: Path) -> tuple[Optional[str], str]:
-        arguments = sample.build_arguments(self.samples)
+    def _attempt(self, sample: Sample, interpreter: Path, linker: str, place: Path) -> tuple[Optional[str], str]:
+        arguments = [*sample.build_arguments(self.samples), "--linker", linker]
         output = place / sample.name
         try:
             done = self.freezer("build", *arguments, "--python", interpreter, "-o", output, cwd=place)

@@ -119,7 +119,7 @@ def builds_of_the_file(request: pytest.FixtureRequest, builds: Builds) -> Builds
         if item.path == request.path and "sample" in parameters:
             sample, python = parameters["sample"], parameters.get("python", "system")
             if not builds.missing(sample, python):
-                builds.start(sample, python)
+                builds.start(sample, python, parameters.get("linker", "staticx"))
     return builds
 
 
@@ -130,12 +130,18 @@ def python() -> str:
 
 
 @pytest.fixture
-def application(builds_of_the_file: Builds, sample: Sample, python: str) -> Path:
+def linker() -> str:
+    """Which linker makes the test's executable; a parameter of that name takes its place."""
+    return "staticx"
+
+
+@pytest.fixture
+def application(builds_of_the_file: Builds, sample: Sample, python: str, linker: str) -> Path:
     """The executable of the test's sample."""
     missing = builds_of_the_file.missing(sample, python)
     if missing:
         lacking(missing)
-    return builds_of_the_file.start(sample, python).result()
+    return builds_of_the_file.start(sample, python, linker).result()
 
 
 @pytest.fixture(scope="session")

@@ -96,3 +96,30 @@ class Made:
 def pack(path: Path, contents: dict[str, bytes], extra: Sequence[Entry] = ()) -> Path:
     path.write_bytes(archive(*(file(name, data) for name, data in contents.items()), *extra))
     return path
+
+
+def documents(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The configuration and the manifest of an image, read with nothing of freezer's."""
+    with tarfile.open(path) as tar:
+
+        def load(name: str) -> Any:
+            member = tar.extractfile(name)
+            assert member is not None
+            return json.load(member)
+
+        (descriptor,) = load("index.json")["manifests"]
+        manifest = load("blobs/" + descriptor["digest"].replace(":", "/"))
+        return load("blobs/" + manifest["config"]["digest"].replace(":", "/")), manifest
+
+
+def layers(path: Path) -> list[dict[str, tarfile.TarInfo]]:
+    """The entries of each layer of an image, by name."""
+    _, manifest = documents(path)
+    found = []
+    with tarfile.open(path) as tar:
+        for descriptor in manifest["layers"]:
+            member = tar.extractfile("blobs/" + descriptor["digest"].replace(":", "/"))
+            assert member is not None
+            with tarfile.open(fileobj=io.BytesIO(member.read())) as layer:
+                found.append({item.name: item for item in layer})
+    return found

@@ -1,9 +1,10 @@
-"""``freezer cache``: what is kept for the next build, and removing it."""
+"""``freezer cache``: what is kept for the next build or start, and removing it."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,30 +17,36 @@ from freezer.errors import EnvironmentFailure, ExitStatus, UsageError
 if TYPE_CHECKING:
     from freezer.cache import Item
 
-KINDS = ("roots", "environments", "pip", "work", "records", "logs")
+KINDS = ("roots", "environments", "pip", "work", "records", "logs", "apps")
 """``freezer.cache.Kind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
 Show what freezer keeps for the next build - systems to build in, build environments, pip's downloads, notes and logs -
-or remove some of it.
+and what natively linked executables unpacked for their next start, or remove some of it.
 """
 
 LIST_DESCRIPTION = "Show what is in the cache, how big it is on disk, when it was last used, and whether it is in use."
 
 PRUNE_DESCRIPTION = """\
-Remove from the cache what is of no use to anybody: what killed builds left, environments whose Python is gone, notes on
-executables that are gone; and what the options say. What a running build uses stays. The paths removed are printed.
+Remove from the cache what is of no use to anybody: what killed builds and starts left, environments whose Python is
+gone, notes on executables that are gone; and what the options say. What a running build or application uses stays. The
+paths removed are printed.
 """
 
 FILES = {"records": "notes on finished builds", "logs": "what the tools printed"}
 """Kinds of many small files, that the table shows in one line."""
+
+DIGITS = 24
+"""How much the table shows of the names of what executables unpacked: as much as other digests have."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command, and the two that it has, to the program's."""
-    cache = commands.add_parser("cache", help="show or prune what is kept for the next build", description=DESCRIPTION)
+    cache = commands.add_parser(
+        "cache", help="show or prune what is kept for the next build or start", description=DESCRIPTION
+    )
     actions = cache.add_subparsers(title="commands", dest="action", metavar="COMMAND", required=True)
     listing = actions.add_parser("list", help="show what is in the cache", description=LIST_DESCRIPTION)
     add_output_options(listing)
@@ -61,10 +68,16 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
 
 
-def _list(arguments: argparse.Namespace, cache: Path) -> int:
-    from freezer.cache import contents
+def _everything(cache: Path) -> list[Item]:
+    from freezer import apps
+    from freezer.cache import contents, outputs
 
     items = contents(cache)
+    return items + apps.entries(apps.homes(os.environ, os.geteuid()), apps.identities(outputs(cache)))
+
+
+def _list(arguments: argparse.Namespace, cache: Path) -> int:
+    items = _everything(cache)
     if arguments.json:
         total = sum(item.size for item in items)
         print(json.dumps({"cache": str(cache), "size": total, "items": [item.as_json() for item in items]}))
@@ -75,8 +88,9 @@ def _list(arguments: argparse.Namespace, cache: Path) -> int:
 
 
 def _prune(arguments: argparse.Namespace, cache: Path) -> int:
-    from freezer.cache import Kind, Rules, choose, contents, parse_age, parse_size, remove
+    from freezer.cache import Kind
     from freezer.log import human_size
+    from freezer.prune import Rules, choose, parse_age, parse_size, remove
 
     if arguments.all and (arguments.older_than is not None or arguments.max_size is not None):
         raise UsageError("--all leaves nothing for --older-than and --max-size to choose", hint="leave --all out")
@@ -87,7 +101,7 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
         kinds=frozenset(Kind(name) for name in arguments.kind or KINDS),
     )
     log = log_of(arguments)
-    items = contents(cache)
+    items = _everything(cache)
     removed: list[Item] = []
     status = ExitStatus.DONE
     for item in choose(items, rules, time.time()):
@@ -133,7 +147,10 @@ def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
             state = "in use" if item.in_use else "litter" if item.litter is not None else ""
             what = f"{item.what}: {item.litter}" if item.litter is not None else item.what
             size, age = human_size(item.size), human_age(now - item.last_used)
-            rows.append((item.kind.value, item.path.name, size, age, state, _printable(what)))
+            if cache not in item.path.parents:
+                what += f" (in {item.path.parent})"
+            name = item.path.name[:DIGITS] if item.kind.value == "apps" else item.path.name
+            rows.append((item.kind.value, name, size, age, state, _printable(what)))
     for kind, what in FILES.items():
         files = [item for item in items if item.kind.value == kind]
         if files:

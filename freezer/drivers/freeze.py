@@ -16,6 +16,7 @@ import sys
 import collect
 import collect_context
 import inventory
+import own_sources
 
 # The directory of this file, which the interpreter has put first, is nothing that applications may import from.
 sys.path[:] = [place for place in sys.path if os.path.realpath(place) != os.path.dirname(os.path.realpath(__file__))]
@@ -274,6 +275,7 @@ class Driver:
         ]
         base = [node.identifier for node in analysis.graph._base_modules]
         modules = {name for name, _, _ in analysis.pure} | set(base) | {name for name in extensions if name}
+        distribution = own_sources.of_distribution(self.inventory, self.request["distribution"])
         return {
             "tree": collection.name,
             "program": os.path.basename(executable.name),
@@ -284,6 +286,7 @@ class Driver:
             "warnings": CONF["warnfile"],
             "opened": sorted(self.collector.opened),
             "strip": self.strip,
+            "own": own_sources.OwnSources(self.request, distribution).of(analysis),
             "added": [
                 {
                     "distribution": name,

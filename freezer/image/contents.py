@@ -1,13 +1,14 @@
-"""The files of an image: the executable, and the little that programs expect of a root.
+"""The files of an image: the application, and the little that programs expect of a root.
 
-Two layers: the base (directories, users, names, what was added), and the application, so that a changed application
-leaves the base where it is. Everything belongs to root but the directories that the user is to write to.
+The base (directories, users, names, what was added) is a layer of its own, so that a changed application leaves it
+where it is; the application is one layer with its executable, or several with its files. Everything belongs to root
+but the directories that the user is to write to.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Callable
@@ -15,6 +16,8 @@ from typing import Callable
 from freezer.errors import EnvironmentFailure, InputError
 from freezer.image.layer import Entry, Layer
 from freezer.image.plan import AddedFile, ImagePlan
+from freezer.native.layers import PLACE, Part, UnpackedApp
+from freezer.native.payload import Record, Type
 from freezer.provisions import copy_certificates, copy_locale, copy_zoneinfo
 from freezer.tar import Kind
 
@@ -38,19 +41,59 @@ def home(plan: ImagePlan) -> str:
 
 
 def layers(plan: ImagePlan, executable: Path, name: str) -> tuple[Layer, ...]:
-    """The layers of an image, the application last.
+    """The layers of an image with an executable, the application last.
 
     Raises InputError for entries that exclude each other, EnvironmentFailure for what this system lacks.
     """
-    added = _tree(Entry(f"app/{name}", Kind.FILE, 0o755, executable))
+    added = _tree([Entry(f"app/{name}", Kind.FILE, 0o755, executable)])
     application = Layer(tuple(added.values()), plan.compression, plan.epoch, f"the application: /app/{name}")
+    return (_base(plan, added), application)
+
+
+def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tuple[Layer, ...]:
+    """The layers of an image with an application's files, its own last. Raises as ``layers`` does, and InputError if
+    the program cannot have that name among them."""
+    comments = {
+        Part.RUNTIME: f"the runtime: Python {application.python}, its libraries and standard library",
+        Part.DEPENDENCIES: "the dependencies",
+        Part.APPLICATION: f"the application: /app/{name}",
+    }
+    program = Entry(f"app/{name}", Kind.FILE, 0o755, application.runner)
+    found = {part: [_unpacked(item) for item in records] for part, records in application.parts.items()}
+    if any(f"{item.name}/".startswith(f"{program.name}/") for entries in found.values() for item in entries):
+        raise InputError(
+            f"the program of an unpacked image cannot be called {name}",
+            why=f"/{program.name} is one of the application's files",
+            hint="choose another name: --name NAME, or another --output",
+        )
+    trees = {part: _tree([*entries, *([program] if part is Part.APPLICATION else [])]) for part, entries in found.items()}
+    base = _base(plan, {key: entry for tree in trees.values() for key, entry in tree.items()})
+    parts = [Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part]
+    return (base, *parts)
+
+
+def _unpacked(record: Record) -> Entry:
+    """A file of an application as it is in an image."""
+    name = f"{PLACE.strip('/')}/{record.name}"
+    if record.type is Type.DIRECTORY:
+        return Entry(name, Kind.DIRECTORY, 0o755)
+    if record.type is Type.LINK:
+        return Entry(name, Kind.SYMLINK, 0o777, os.fsdecode(record.data))
+    mode = 0o755 if record.type is Type.EXECUTABLE else 0o644
+    return Entry(name, Kind.FILE, mode, record.source if record.source is not None else record.data)
+
+
+def _base(plan: ImagePlan, application: Mapping[str, Entry]) -> Layer:
+    """The layer below that with the application's entries."""
     base: dict[str, Entry] = {}
     for entry in (*_fixed(plan), *_provided(plan), *_added(plan)):
         _put(base, entry)
-    if f"app/{name}" in base:
-        raise InputError(f"--add-file would replace the executable /app/{name}", hint="choose another destination")
+    for name, entry in base.items():
+        other = application.get(name)
+        if other is not None and not (entry.kind is other.kind is Kind.DIRECTORY):
+            raise InputError(f"--add-file would replace /{name}, the application's", hint="choose another destination")
     comment = "the base: directories, users, names" + (", added files" if plan.files else "")
-    return (Layer(tuple(base.values()), plan.compression, plan.epoch, comment), application)
+    return Layer(tuple(base.values()), plan.compression, plan.epoch, comment)
 
 
 def _fixed(plan: ImagePlan) -> Iterator[Entry]:
@@ -120,10 +163,11 @@ def _added_file(item: AddedFile, path: Path, place: str) -> Entry:
     return Entry(place, Kind.FILE, mode, path)
 
 
-def _tree(entry: Entry) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
-    _put(entries, entry)
-    return entries
+def _tree(entries: Iterable[Entry]) -> dict[str, Entry]:
+    tree: dict[str, Entry] = {}
+    for entry in entries:
+        _put(tree, entry)
+    return tree
 
 
 def _put(entries: dict[str, Entry], entry: Entry) -> None:

@@ -1,4 +1,4 @@
-"""From an executable and an image's plan to the image: what it says of itself, and where it runs."""
+"""From an application and an image's plan to the image: what it says of itself, and where it runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from freezer import __version__
 from freezer.elf import Elf, NotElf, read_elf
 from freezer.errors import InputError
 from freezer.image import contents
+from freezer.image.layer import Layer
 from freezer.image.model import PREDEFINED, Platform, timestamp
 from freezer.image.plan import ImagePlan
 from freezer.image.reference import default_reference
 from freezer.image.write import ImageFile, Recipe, write_image
 from freezer.metadata import Metadata
+from freezer.native.layers import UnpackedApp
 from freezer.plan import DEFAULT_EPOCH
 
 PLATFORMS = {
@@ -46,13 +48,22 @@ def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin) -> 
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
-    platform = platform_of(executable)
+    return _write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin)
+
+
+def make_unpacked_image(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin) -> ImageFile:
+    """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
+    platform = _platform(read_elf(application.runner), application.runner)
+    return _write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin)
+
+
+def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name: str, origin: Origin) -> ImageFile:
     newest = max([origin.newest or DEFAULT_EPOCH, *(int(item.source.stat().st_mtime) for item in plan.files)])
     created = timestamp(plan.created if plan.created is not None else newest)
     labels = {**_described(name, origin, created), **plan.labels}
     recipe = Recipe(
         platform=platform,
-        layers=contents.layers(plan, executable, name),
+        layers=layers,
         settings=_settings(plan, name, labels),
         annotations=labels,
         names=plan.names or (default_reference(name),),
@@ -80,6 +91,10 @@ def platform_of(path: Path) -> Platform:
             why=problem,
             hint="make one of the application: freezer build",
         )
+    return _platform(elf, path)
+
+
+def _platform(elf: Elf, path: Path) -> Platform:
     platform = PLATFORMS.get((elf.machine, elf.bits))
     if platform is None:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import re
 import shlex
@@ -21,6 +22,13 @@ MAX_ID = (1 << 31) - 1
 """The highest user that docker accepts."""
 MAX_OWNER = 0o7777777
 """The highest owner that a USTAR header can state."""
+
+
+class ImageLayout(enum.Enum):
+    """What an image has of the application: its executable, or the files that it would unpack, in layers."""
+
+    BINARY = "binary"
+    UNPACKED = "unpacked"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class ImagePlan:
     """
 
     output: Path
+    layout: ImageLayout
     names: tuple[Reference, ...]
     uid: int
     gid: int
@@ -88,6 +97,7 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
         )
     return ImagePlan(
         output=output,
+        layout=_layout(values.get("image_layout", ImageLayout.BINARY.value)),
         names=tuple(dict.fromkeys(parse_reference(item) for item in values.get("tag", ()))),
         uid=uid,
         gid=gid,
@@ -210,6 +220,14 @@ def _signal(text: str) -> str:
     if name not in signal.Signals.__members__ and not re.fullmatch(r"SIGRTM(IN\+|AX-)[0-9]{1,2}", name):
         raise InputError(f"--stop-signal {text!r} is no signal", hint="for example: SIGINT, QUIT, 15, RTMIN+3")
     return name
+
+
+def _layout(text: str) -> ImageLayout:
+    try:
+        return ImageLayout(text)
+    except ValueError as error:
+        known = ", ".join(item.value for item in ImageLayout)
+        raise InputError(f"--image-layout {text!r} is unknown", hint=f"it is one of: {known}") from error
 
 
 def _compression(text: str) -> Compression:

@@ -18,9 +18,10 @@ from freezer.image.archive import Image, open_image
 from freezer.image.check import MergedRoot, command_of, find_program, validate
 from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
 from freezer.image.rootfs import unpack_root
+from freezer.judge import judge_loads, judge_run
 from freezer.log import Log, Step
 from freezer.plan import Smoke
-from freezer.verify import Bundle, judge_loads, judge_run, open_bundle, run_sandbox
+from freezer.verify import Bundle, open_bundle, run_sandbox
 from freezer.workspace import Workspace
 
 SHOWN = 20
@@ -78,7 +79,7 @@ def prove_image(
             if "error" in reply:
                 outcome = f"not run: {reply['error']}: {reply['reason']}"
             else:
-                judge_loads(reply["loads"], bundle, path.name)
+                judge_loads(reply["loads"], bundle.known_missing, path.name)
                 run = reply["runs"][0]
                 # All files that it can see are the image's.
                 outcome = judge_run(run, smoke, path.name, places=("/",)).replace("an empty root", "its own root")

@@ -1,6 +1,6 @@
-"""The inside of an executable: staticx's archive, and in it the archive of PyInstaller's program.
+"""The inside of an executable: its bundle, and in that the archive of PyInstaller's program, or those of modules.
 
-Nothing of either is trusted: the first is unpacked as ``unpack`` does, the second is read in a process of its own. The
+Nothing of them is trusted: the first is unpacked as ``unpack`` does, PyInstaller's is read in a process of its own. The
 sizes add up: each archive's items are its entries, and what is left of it - start-up code, tables of contents - is an
 item too.
 """
@@ -20,13 +20,13 @@ from freezer.drivers import DRIVERS, MANIFEST
 from freezer.elf import NotElf, read_elf
 from freezer.errors import InputError
 from freezer.inspect.grouping import Names, names_of
+from freezer.inspect.native import native_items
 from freezer.inspect.report import APPLICATION, RUNTIME, Item
 from freezer.log import Log
-from freezer.unpack import find_archive, unpack_bundle
+from freezer.native.read import find_payload
+from freezer.plan import CONTENTS
+from freezer.unpack import Unpacked, find_archive, unpack_bundle
 from freezer.workspace import Workspace, remove_tree
-
-CONTENTS = "_internal"
-"""The directory of the application's files beside its program (PyInstaller's ``contents_directory``)."""
 
 TABLE = "table of contents"
 
@@ -35,23 +35,28 @@ FILES = "bxn"
 
 
 def inspect_executable(path: Path, *, log: Log, space: Workspace, name: Optional[str] = None) -> tuple[Item, ...]:
-    """The items in an executable, sorted by path; the file itself if it is neither staticx's nor PyInstaller's.
+    """The items in an executable, sorted by path; the file itself if neither freezer, staticx nor PyInstaller made it.
 
-    ``name`` is what the file is called where it comes from. The items of an executable of staticx add up to the bytes
-    of the files it unpacks and of its start-up program. Raises InputError for a damaged file.
+    ``name`` is what the file is called where it comes from. The items of an executable with a bundle add up to the
+    bytes of the files it unpacks and of what does that. Raises InputError for a damaged file.
     """
-    place = find_archive(path)
-    if place is None:
-        listing = _list_archive(path, log=log, space=space)
-        items = list(_program(name or path.name, path.stat().st_size, listing, ()))
-    else:
-        folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=space.work))
-        try:
-            unpack_bundle(path, folder / "bundle")
-            items = list(_bundle(folder / "bundle", log=log, space=space))
-        finally:
-            remove_tree(folder)
-        items.append(Item(".staticx.start", path.stat().st_size - place[1], "staticx", RUNTIME))
+    name = name or path.name
+    folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=space.work))
+    try:
+        unpacked = unpack_bundle(path, folder / "bundle")
+        trailer = find_payload(path)
+        if unpacked is None:
+            listing = _list_archive(path, log=log, space=space)
+            items = list(_program(name, path.stat().st_size, listing, ()))
+        elif trailer is not None:
+            items = list(native_items(unpacked, trailer, name))
+        else:
+            items = list(_bundle(unpacked, log=log, space=space))
+            place = find_archive(path)
+            assert place is not None
+            items.append(Item(".staticx.start", path.stat().st_size - place[1], "staticx", RUNTIME))
+    finally:
+        remove_tree(folder)
     return tuple(sorted(items, key=lambda item: (item.path, item.size)))
 
 
@@ -106,16 +111,10 @@ def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
     return listing
 
 
-def _bundle(bundle: Path, *, log: Log, space: Workspace) -> Iterator[Item]:
-    files: dict[str, int] = {}
-    for directory, _, names in os.walk(bundle):
-        for name in names:
-            place = os.path.join(directory, name)
-            if not os.path.islink(place):
-                files[os.path.relpath(place, bundle)] = os.path.getsize(place)
-    start = bundle / ".staticx.prog"
-    program = os.path.relpath(start.resolve(), bundle.resolve()) if start.is_file() else ""
-    listing = _list_archive(bundle / program, log=log, space=space) if program in files else None
+def _bundle(unpacked: Unpacked, *, log: Log, space: Workspace) -> Iterator[Item]:
+    files = unpacked.files()
+    program = unpacked.program or ""
+    listing = _list_archive(unpacked.folder / program, log=log, space=space) if program in files else None
     inside = {name: name[len(CONTENTS) + 1 :] for name in files if name.startswith(f"{CONTENTS}/")}
     modules = listing.module_names() if listing is not None else ()
     known = names_of(os.path.basename(program), modules, inside.values())

@@ -19,7 +19,7 @@ from freezer.inspect.executable import architecture, inspect_executable
 from freezer.inspect.report import DATA, FILE, Item, Layer, Report, Settings
 from freezer.log import Log
 from freezer.provisions import PROVISIONS, size_of
-from freezer.unpack import find_archive
+from freezer.unpack import has_bundle
 from freezer.workspace import CHUNK, Workspace
 
 WHITEOUT = ".wh."
@@ -109,7 +109,7 @@ def _group(name: str) -> tuple[str, str]:
 
 def _has_inside(name: str, member: tar.Member, path: Path) -> bool:
     try:
-        return find_archive(path) is not None or (name.startswith("app/") and member.mode & 0o100 != 0)
+        return has_bundle(path) or (name.startswith("app/") and member.mode & 0o100 != 0)
     except InputError:
         # An image may well have damaged files; they have no inside.
         return False

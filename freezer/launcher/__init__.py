@@ -1,6 +1,7 @@
 """The two C programs of the native linker: the launcher in front of every executable, and the runner inside of it.
 
-They are compiled when freezer is installed (``build.py``), where there is a compiler; only the native linker needs them.
+They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker needs
+them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ def launcher_path() -> Path:
 def runner_path() -> Path:
     """The compiled runner; raises EnvironmentFailure if this installation has none."""
     return _built("runner")
+
+
+def starter_path() -> Path:
+    """The library that makes an interpreter start an application; raises EnvironmentFailure as ``launcher_path``."""
+    return _built("start.so")
 
 
 def _built(name: str) -> Path:

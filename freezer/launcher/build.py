@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import struct
@@ -153,8 +154,8 @@ def compile_with(command: Sequence[str], output: Path) -> Optional[str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     if done.returncode != 0 or not output.is_file():
-        lines = [line for line in done.stderr.splitlines() if "error:" in line or "undefined" in line or "cannot find" in line]
-        return (lines or done.stderr.splitlines() or [f"status {done.returncode}"])[0].strip()
+        told = done.stderr.splitlines() or [f"status {done.returncode}"]
+        return next((line for line in told if re.search("error:|undefined|cannot find", line)), told[0]).strip()
     return None
 
 

@@ -552,10 +552,12 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
     if (outcome != DONE)
         (void)remove_tree(entry->dir, "new");
     free(names.text);
+    watch->unpacked = outcome == DONE;
     return outcome;
 }
 
-/* Unpacks into the entry, or finds that another start just did. The caller gave an opened entry. */
+/* Unpacks into the entry, which is open, or finds that another start just did. GONE: someone removed the entry between
+   its opening and its locking, so a new one has to be made. */
 enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
 {
     enum outcome outcome = REFUSED;
@@ -563,7 +565,7 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
     watch->lock = openat(entry->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (watch->lock < 0) {
         refuse(place->why, "cannot make the lock: %s", strerror(errno));
-        return REFUSED;
+        return entry_is_current(entry) ? REFUSED : GONE;
     }
     int lock = watch->lock;
     watch->lock = -1; /* only its holder touches it */
@@ -572,12 +574,15 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
         (void)futimens(lock, NULL);
         watch->touched = now();
         /* Before all else, so that no cleaner takes the entry for unused. */
-        if (!entry_hold(entry, true))
-            refuse(place->why, "it was removed meanwhile");
-        else if (entry_whole(entry))
+        if (!entry_hold(entry, true)) {
+            refuse(place->why, "cannot mark the entry as used: %s", strerror(errno));
+            outcome = entry_is_current(entry) ? REFUSED : GONE;
+        } else if (entry_whole(entry))
             outcome = DONE;
         else
             outcome = fill_entry(entry, place, app, watch);
+        if (outcome != DONE && entry->used >= 0)
+            remove_unfinished(entry);
         watch->lock = -1;
     }
     close(lock);

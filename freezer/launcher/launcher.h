@@ -108,11 +108,11 @@ bool manifest_write(const struct entry *entry, const struct names *names, char w
 
 /* extract.c */
 
-enum outcome { DONE, REFUSED, DAMAGED };
+enum outcome { DONE, REFUSED, DAMAGED, GONE };
 
 struct watch { /* tells those who wait, and the user, that something happens */
     int lock;
-    bool said;
+    bool said, unpacked;
     int64_t started, touched; /* nanoseconds of the monotonic clock */
     const struct app *app;
     const char *home;
@@ -127,6 +127,7 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
 /* remove.c */
 
 bool remove_tree(int parent, const char *name);
+void remove_unfinished(const struct entry *entry);
 void keep_house(int home, const char *identity);
 
 #endif

@@ -262,16 +262,17 @@ static void unpack(struct place *place, char *arguments[], struct watch *watch, 
             continue;
         }
         outcome = extract(&entry, place, &app, watch);
-        /* A cleaner may have taken the entry away between opening and locking it; then a new one is made. */
-        if (outcome != REFUSED || entry_is_current(&entry))
+        if (outcome != GONE)
             break;
         entry_close(&entry);
     }
     if (outcome == DAMAGED)
         damage(place->why);
     if (outcome == DONE) {
-        entry_remember(&entry, &app);
-        keep_house(home, app.identity);
+        if (!entry_knows(&entry, &app))
+            entry_remember(&entry, &app);
+        if (watch->unpacked)
+            keep_house(home, app.identity);
         restore(caller);
         start(&entry, place, arguments);
     }

@@ -51,6 +51,8 @@ static void add_place(
         refuse(place->why, "empty");
     else if (*value != '/')
         refuse(place->why, "not an absolute path");
+    else if (!*rest && !value[strspn(value, "/")])
+        refuse(place->why, "not a directory of its own");
     else {
         size_t length = strlen(value);
         while (length > 1 && value[length - 1] == '/')
@@ -293,7 +295,8 @@ static int make_rest(struct place *place, const struct app *app, int here, const
         missing++;
     }
     if (missing > place->makeable) {
-        refuse(place->why, "%.*s does not exist", (int)(rest - place->real + (ptrdiff_t)component(&rest)), place->real);
+        length = component(&rest);
+        refuse(place->why, "%.*s does not exist", (int)(rest - place->real + (ptrdiff_t)length), place->real);
         close(here);
         return -1;
     }

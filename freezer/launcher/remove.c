@@ -99,6 +99,24 @@ static int lock_of(int entry, const char *name)
     return file < 0 && errno != ENOENT ? -2 : file;
 }
 
+static bool remove_renamed(int home, const char *name)
+{
+    char away[2 * IDENTITY_SIZE];
+
+    if ((size_t)snprintf(away, sizeof away, ".old-%s-%ld", name, (long)getpid()) >= sizeof away ||
+        renameat(home, name, home, away) != 0)
+        return false;
+    (void)remove_tree(home, away);
+    return true;
+}
+
+/* Removes an entry that could not be filled, for who holds its lock. If another just began to use it, it stays. */
+void remove_unfinished(const struct entry *entry)
+{
+    if (entry_is_current(entry) && flock(entry->used, LOCK_EX | LOCK_NB) == 0)
+        (void)remove_renamed(entry->home, entry->identity);
+}
+
 /* Whether nobody used an entry for long; the start of a clock, 1970, is as long ago as any other time. */
 static bool unused(int home, int entry, const char *name)
 {
@@ -115,7 +133,6 @@ static bool unused(int home, int entry, const char *name)
 /* Removes an entry if nobody holds it; "old" says that it was renamed before, by someone who did not finish. */
 static bool remove_entry(int home, const char *name, bool old)
 {
-    char away[2 * IDENTITY_SIZE];
     bool gone = false;
 
     int entry = openat(home, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -129,13 +146,7 @@ static bool remove_entry(int home, const char *name, bool old)
     int used = lock == -2 ? -2 : lock_of(entry, "used");
     /* Someone may have used and left it while the locks were being taken. */
     if (lock != -2 && used != -2 && (old || unused(home, entry, name))) {
-        if (old)
-            gone = remove_tree(home, name);
-        else if ((size_t)snprintf(away, sizeof away, ".old-%s-%ld", name, (long)getpid()) < sizeof away &&
-                 renameat(home, name, home, away) == 0) {
-            (void)remove_tree(home, away);
-            gone = true;
-        }
+        gone = old ? remove_tree(home, name) : remove_renamed(home, name);
     }
     if (lock >= 0)
         close(lock);

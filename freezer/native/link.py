@@ -14,83 +14,27 @@ which they are imported without a search (freezer/runtime/_freezer_archive.py). 
 from __future__ import annotations
 
 import json
-import marshal
 import os
-import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from freezer.bundle import ClosedApp, strip
 from freezer import tools
-from freezer.bundle import ClosedApp
-from freezer.drivers import DRIVERS, MANIFEST
+from freezer.drivers import MANIFEST
+from freezer.elf import clear_executable_stack, find_elves, read_elf
 from freezer.errors import ToolError
-from freezer.launcher import runner_path
+from freezer.launcher import runner_path, starter_path
 from freezer.log import Log
+from freezer.native.modules import Package, read_package, whole, write_archive
 from freezer.native.payload import Record, Type, records_of
 from freezer.plan import CONTENTS
 from freezer.workspace import Workspace
 
 ROOM = 4096
 """The bytes that the runner reserves for a path."""
-PROGRAM, MODULES = "program", "modules"
-ARCHIVE_MAGIC = b"FRZRMOD1"
+PROGRAM, STARTER, MODULES = "program", "start.so", "modules"
 FIRST = "_freezer_encodings"
 START = "import _freezer_native; _freezer_native.start()"
-EXTENSION = re.compile(r"(?P<stem>.+?)(?:\.cpython-[\w-]+|\.abi3|\.pypy[\w-]+)?\.so")
-
-
-@dataclass(frozen=True)
-class Package:
-    """The code of a frozen application. ``code`` is a file; places in it are (offset, size) in bytes."""
-
-    code: Path
-    scripts: list[tuple[str, int, int]]
-    modules: dict[str, tuple[int, int, int]]
-    options: tuple[str, ...]
-    magic: bytes
-    version: tuple[int, int]
-    library: str
-
-    def read(self, name: str) -> bytes:
-        """The marshalled code of a module."""
-        offset, size, _ = self.modules[name]
-        with open(self.code, "rb") as file:
-            file.seek(offset)
-            return file.read(size)
-
-
-def read_package(closed: ClosedApp, *, log: Log, space: Workspace) -> Package:
-    """Take the code out of PyInstaller's package. Raises ToolError if that is not possible."""
-    code = space.folder("native") / "code"
-    done = tools.run(
-        [tools.own_python(), "-s", DRIVERS / "read_package.py"],
-        log=log,
-        build_log=space.build_log,
-        what=f"read the package of {closed.frozen.name}",
-        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=0),
-        cwd=space.work,
-        stdin=json.dumps(
-            {
-                "program": str(closed.frozen.program),
-                "code": str(code),
-                "base_library": str(closed.frozen.contents / "base_library.zip"),
-            }
-        ),
-        hold=space.held,
-        capture=True,
-    )
-    reply: dict[str, Any] = json.loads(done.stdout)
-    return Package(
-        code=code,
-        scripts=[(name, offset, size) for name, offset, size in reply["scripts"]],
-        modules={name: (offset, size, kind) for name, (offset, size, kind) in reply["modules"].items()},
-        options=tuple(reply["options"]),
-        magic=bytes.fromhex(reply["magic"]),
-        version=(reply["version"][0], reply["version"][1]),
-        library=reply["library"],
-    )
 
 
 def make_tree(closed: ClosedApp, *, log: Log, space: Workspace) -> list[Record]:
@@ -103,18 +47,14 @@ def make_tree(closed: ClosedApp, *, log: Log, space: Workspace) -> list[Record]:
     (python / "os.pyc").write_bytes(b"")
     # PEP 552: no flags, no time, no size; files without a source are not compared with one.
     (python / "encodings" / "__init__.pyc").write_bytes(package.magic + bytes(12) + package.read(FIRST))
-    write_archive(made / MODULES, package, closed.frozen.contents)
+    write_archive(made / MODULES, package, whole(package, closed.frozen.contents))
     (made / MANIFEST).write_text(
         json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True) + "\n"
     )
     (made / MANIFEST).chmod(0o644)
-    fixups = write_runner(made / PROGRAM, closed, package)
-    left_out = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
-    records = [item for item in records_of(closed.frozen.tree) if item.name not in left_out]
-    for item in records_of(made):
-        records.append(
-            Record(Type.EXECUTABLE, item.name, source=item.source, fixups=fixups) if item.name == PROGRAM else item
-        )
+    unused = without_loaders(closed, package)
+    records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]
+    records += [*records_of(made), *start_records(closed, package, log=log, space=space)]
     return sorted(records, key=lambda item: (item.type is Type.LINK, _order(item), item.name))
 
 
@@ -125,40 +65,74 @@ def _order(record: Record) -> int:
     return 1 if ".so" in record.name else 2
 
 
-def write_archive(path: Path, package: Package, contents: Path) -> None:
-    """Write the archive of modules (see freezer/runtime/_freezer_archive.py)."""
-    dynamic = [folder for folder in sorted(contents.glob("**/lib-dynload")) if folder.is_dir()]
-    search = [os.path.relpath(folder, contents) for folder in dynamic[:1]]
-    table = {
-        "modules": package.modules,
-        "scripts": package.scripts,
-        "extensions": extensions(contents, search),
-        "path": [*search, "", *(item.name for item in sorted(contents.glob("*.egg")) if item.is_dir())],
+def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
+    """What of the bundle is PyInstaller's way to start an application, and of no use to ours: paths in the tree."""
+    tree = closed.frozen.tree
+    found = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
+    needed = {
+        name
+        for elf in (*find_elves(tree), read_elf(closed.python))
+        for name in elf.needed
+        if elf.path.name != closed.frozen.name
     }
-    # Version 2 knows no references, and every Python reads it.
-    packed = marshal.dumps(table, 2)
-    with open(path, "wb") as out, open(package.code, "rb") as code:
-        out.write(ARCHIVE_MAGIC + len(packed).to_bytes(8, "little") + packed)
-        shutil.copyfileobj(code, out)
-    path.chmod(0o644)
+    if package.library not in needed:
+        # The interpreter has Python built in.
+        found |= {item.name for item in records_of(tree) if os.path.basename(item.name) == package.library}
+    return frozenset(found)
 
 
-def extensions(contents: Path, search: list[str]) -> dict[str, str]:
-    """The extension modules in the bundle: dotted names, and paths below ``contents``."""
-    found: dict[str, str] = {}
-    for path in sorted(contents.rglob("*.so")):
-        inside = path.relative_to(contents)
-        match = EXTENSION.fullmatch(path.name)
-        folder = str(inside.parent)
-        if folder in search:
-            folder = "."
-        parts = [] if folder == "." else folder.split("/")
-        if match is None or not all(part.isidentifier() for part in (*parts, match["stem"])):
-            continue
-        if match["stem"] == "__init__":
-            continue
-        found.setdefault(".".join((*parts, match["stem"])), str(inside))
-    return found
+def start_records(
+    closed: ClosedApp, package: Package, *, launched: bool = True, log: Log, space: Workspace
+) -> list[Record]:
+    """The program of a tree, and the library that makes it start the application (see freezer/launcher/start.c).
+
+    Raises ToolError for an interpreter that cannot be changed so.
+    """
+    folder = space.folder("start")
+    program = folder / PROGRAM
+    shutil.copyfile(closed.python, program)
+    program.chmod(0o755)
+    elf = read_elf(program)
+    if elf.executable_stack:
+        clear_executable_stack(program)
+    strip(program, "--strip-all", log=log, space=space)
+    loader, library = _placeholder("loader"), _placeholder("start")
+    tools.run(
+        [
+            tools.require(["patchelf"])["patchelf"],
+            *("--set-interpreter", loader, "--add-needed", library),
+            "--no-default-lib",
+            *("--force-rpath", "--set-rpath", f"$ORIGIN:$ORIGIN/{CONTENTS}"),
+            program,
+        ],
+        log=log,
+        build_log=space.build_log,
+        what=f"have {closed.python.name} start the application",
+        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=0),
+        cwd=space.work,
+        hold=space.held,
+    )
+    data = bytearray(program.read_bytes())
+    fixups = (
+        (_fill(data, loader.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),
+        (_fill(data, library.encode(), os.fsencode(f"/{STARTER}")), ROOM),
+    )
+    program.write_bytes(data)
+    data = bytearray(starter_path().read_bytes())
+    name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
+    arguments = python_arguments(package.options)
+    _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
+    at = _find(data, b"@freezer:start@")
+    data[at : at + 16] = (b"1" if launched else b"0").ljust(16, b"\0")
+    return [
+        Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
+        Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=(name,)),
+    ]
+
+
+def _placeholder(name: str) -> str:
+    """A text that takes up the room for a path, with its final NUL."""
+    return f"/@freezer:{name}@".ljust(ROOM - 1, "@")
 
 
 def python_arguments(options: tuple[str, ...]) -> list[str]:
@@ -193,7 +167,9 @@ def write_runner(path: Path, closed: ClosedApp, package: Package, launched: bool
     }
     for mark, text in places.items():
         fixups.append((_fill(data, mark, os.fsencode(text)), ROOM))
-    _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in python_arguments(package.options)))
+    _fill(
+        data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in python_arguments(package.options))
+    )
     at = _find(data, b"@freezer:start@")
     data[at : at + 16] = (b"1" if launched else b"0").ljust(16, b"\0")
     path.write_bytes(data)

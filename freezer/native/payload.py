@@ -43,7 +43,7 @@ class Compression(enum.Enum):
     """How a payload is packed: its number in the trailer, and zstd's level and window (as a power of two)."""
 
     NONE = (0, 0, 0)
-    FAST = (1, 3, 23)
+    FAST = (1, 12, 25)
     SMALL = (1, 19, 25)
 
     @property

@@ -1,12 +1,14 @@
-"""The archive of modules of a natively linked application, and the importers that find what is in it.
+"""The archives of modules of a natively linked application, and the importers that find what is in them.
 
-One file with all code, uncompressed, is read with one call for each module; Python's own importer looks through
+A file with all code, uncompressed, is read with one call for each module; Python's own importer looks through
 directories, opens, and checks times for each. What it is told by name here is in PyInstaller's own terms, since
 PyInstaller's run-time hooks, and code that knows about PyInstaller, go by these: ``__file__`` is below
 ``sys._MEIPASS``, data is found beside it, and there are finders for directories below it.
 
 Layout: "FRZRMOD1"; the size of the table (8 bytes, little-endian); the table, marshalled; code, marshalled, one after
-the other. The table's "modules" maps names to (offset, size, kind).
+the other. The table's "modules" maps names to (offset, size, kind); "extensions" has the extension modules beside it,
+names and paths; "scripts" what is run at the start, (name, offset, size); "path" the directories of ``sys.path``; "next"
+is the name of another archive, if the modules are in several.
 """
 
 import marshal
@@ -20,16 +22,18 @@ MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 
 
 class Archive:
-    """The file. ``toc`` is its table of contents, ``extensions`` the extension modules beside it by name."""
+    """One file. ``toc`` is its table of modules, ``extensions`` that of extension modules beside it."""
 
-    def __init__(self, path, descriptor, start, contents):
+    def __init__(self, path, descriptor=None, contents=None):
         self._path = path
-        self._descriptor = descriptor
-        self._start = start
+        self._descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) if descriptor is None else descriptor
         self._identity = self._identify()
+        self._start = 16 + int.from_bytes(posix.pread(self._descriptor, 8, 8), "little")
+        if contents is None:
+            contents = marshal.loads(posix.pread(self._descriptor, self._start - 16, 16))
+        self.contents = contents
         self.toc = contents["modules"]
         self.extensions = contents["extensions"]
-        self.scripts = contents["scripts"]
 
     def _identify(self):
         status = posix.fstat(self._descriptor)
@@ -38,9 +42,10 @@ class Archive:
     def read(self, name):
         """The marshalled code of a module."""
         offset, size, _ = self.toc[name]
-        return self._at(offset, size)
+        return self.at(offset, size)
 
-    def _at(self, offset, size):
+    def at(self, offset, size):
+        """Some bytes of the code."""
         # Daemons close all descriptors, and something else may have this number by now.
         try:
             same = self._identify() == self._identity
@@ -57,30 +62,31 @@ class Archive:
             return None
         return marshal.loads(self.read(name))
 
-    def script(self, index):
-        """The code of one of the scripts that are run before the main one."""
-        _, offset, size = self.scripts[index]
-        return marshal.loads(self._at(offset, size))
-
 
 class PyzArchive:
-    """The archive as ``pyimod02_importers.pyz_archive``, for those who look into that."""
+    """The archives as ``pyimod02_importers.pyz_archive``, for those who look into that."""
 
-    def __init__(self, own):
-        self._own = own
-        self.toc = {name: (kind, offset, size) for name, (offset, size, kind) in own.toc.items()}
+    def __init__(self):
+        self.toc = {}
+        self._homes = {}
+        for archive in reversed(archives):
+            for name, (offset, size, kind) in archive.toc.items():
+                self.toc[name] = (kind, offset, size)
+                self._homes[name] = archive
 
     def extract(self, name, raw=False):
         if self.toc[name][0] == NAMESPACE:
             return None
-        return self._own.read(name) if raw else self._own.code(name)
+        archive = self._homes[name]
+        return archive.read(name) if raw else archive.code(name)
 
 
 class Loader:
-    """Loads one module from the archive; ``key`` is its name there."""
+    """Loads one module from an archive; ``key`` is its name there."""
 
-    def __init__(self, name, key, is_package):
+    def __init__(self, name, archive, key, is_package):
         self.name = name
+        self._archive = archive
         self._pyz_entry_name = key
         self._is_package = is_package
         self.path = bundle + "/" + key.replace(".", "/") + ("/__init__.py" if is_package else ".py")
@@ -89,7 +95,7 @@ class Loader:
         return None
 
     def exec_module(self, module):
-        exec(archive.code(self._pyz_entry_name), module.__dict__)
+        exec(self._archive.code(self._pyz_entry_name), module.__dict__)
 
     def load_module(self, fullname):
         import importlib._bootstrap
@@ -102,7 +108,7 @@ class Loader:
 
     def get_code(self, fullname):
         self._check(fullname)
-        return archive.code(self._pyz_entry_name)
+        return self._archive.code(self._pyz_entry_name)
 
     def get_filename(self, fullname):
         self._check(fullname)
@@ -134,20 +140,24 @@ class Loader:
 
 
 def _spec(name, key):
-    """The spec of what the archive or its extension modules call ``key``; None if they have no such thing."""
-    entry = archive.toc.get(key)
-    if entry is None:
-        place = archive.extensions.get(key)
-        if place is None:
-            return None
-        path = bundle + "/" + place
-        return spec_from_loader(name, ExtensionFileLoader(name, path), origin=path)
+    """The spec of what is called ``key`` in the archives, or beside them; None if there is no such thing."""
+    for archive in archives:
+        entry = archive.toc.get(key)
+        if entry is not None:
+            break
+    else:
+        for archive in archives:
+            place = archive.extensions.get(key)
+            if place is not None:
+                path = bundle + "/" + place
+                return spec_from_loader(name, ExtensionFileLoader(name, path), origin=path)
+        return None
     kind = entry[2]
     if kind == NAMESPACE:
         spec = ModuleSpec(name, None)
         spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
         return spec
-    loader = Loader(name, key, kind == PACKAGE)
+    loader = Loader(name, archive, key, kind == PACKAGE)
     spec = ModuleSpec(name, loader, origin=loader.path, is_package=kind == PACKAGE)
     spec.has_location = True
     if kind == PACKAGE:
@@ -217,17 +227,19 @@ class DirectoryFinder:
             self._files.invalidate_caches()
 
 
-archive = None
+archives = []
 bundle = ""
 first = ""
 
 
-def install(tree, descriptor, start, contents):
-    """Have modules found in the archive of the tree, right after the interpreter's own."""
-    global archive, bundle, first
+def install(tree, descriptor, contents):
+    """Have modules found in the archives of the tree, right after the interpreter's own."""
+    global bundle, first
     bundle = tree + "/_internal"
-    archive = Archive(tree + "/modules", descriptor, start, contents)
-    sys.path[:] = [bundle + "/" + place if place else bundle for place in contents["path"]]
+    archives.append(Archive(tree + "/modules", descriptor, contents))
+    while archives[-1].contents["next"]:
+        archives.append(Archive(tree + "/" + archives[-1].contents["next"]))
+    sys.path[:] = [bundle + "/" + item if item else bundle for archive in archives for item in archive.contents["path"]]
     first = sys.path[0]
     for index, finder in enumerate(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
@@ -238,9 +250,23 @@ def install(tree, descriptor, start, contents):
 
 
 def adopt(module):
-    """Make a module that is being imported from elsewhere one of the archive's; returns its code."""
+    """Make a module that is being imported from elsewhere one of an archive's; returns its code."""
     spec = _spec(module.__name__, module.__name__)
     module.__spec__, module.__loader__ = spec, spec.loader
     module.__file__, module.__path__ = spec.origin, spec.submodule_search_locations
     module.__dict__.pop("__cached__", None)
-    return archive.code(module.__name__)
+    return spec.loader.get_code(module.__name__)
+
+
+def scripts():
+    """What is run at the start, as (name, code), the main script last."""
+    for archive in archives:
+        for name, offset, size in archive.contents["scripts"]:
+            yield name, marshal.loads(archive.at(offset, size))
+
+
+def names():
+    """The names of all modules in the archives."""
+    if len(archives) == 1:
+        return archives[0].toc
+    return {name for archive in archives for name in archive.toc}

@@ -16,7 +16,7 @@ def _start():
     module = type(sys)("_freezer_archive")
     sys.modules["_freezer_archive"] = module
     exec(marshal.loads(posix.pread(descriptor, length, 16 + size + offset)), module.__dict__)
-    module.install(tree, descriptor, 16 + size, contents)
+    module.install(tree, descriptor, contents)
     return module.adopt(sys.modules["encodings"])
 
 

@@ -12,7 +12,7 @@ BOOTSTRAP = ("pyiboot01_bootstrap", "_freezer_start")
 
 def start():
     """Become the application. ``sys.argv`` is as the runner made it (see freezer/launcher/runner.c)."""
-    archive, bundle = _freezer_archive.archive, _freezer_archive.bundle
+    bundle = _freezer_archive.bundle
     executable, locale = sys.argv[1:3]
     del sys.argv[:3]
     sys.executable = sys._base_executable = executable
@@ -25,22 +25,18 @@ def start():
         sys._stdlib_dir = bundle
         _place_frozen_modules(bundle)
     more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
-    _freezer_deferred.install(bundle, archive.toc, more)
+    _freezer_deferred.install(bundle, _freezer_archive.names(), more)
     main = sys.modules["__main__"]
-    *early, last = range(len(archive.scripts))
-    for index in early:
-        name = archive.scripts[index][0]
+    main.__loader__ = None
+    for name, code in _freezer_archive.scripts():
         if name not in BOOTSTRAP:
             main.__file__ = bundle + "/" + name + ".py"
-            exec(archive.script(index), main.__dict__)
-    main.__file__ = bundle + "/" + archive.scripts[last][0] + ".py"
-    main.__loader__ = None
-    exec(archive.script(last), main.__dict__)
+            exec(code, main.__dict__)
 
 
 def _adapt_importers(module):
     """Have PyInstaller's run-time hooks, and what asks for its importers, get those that are there."""
-    module.pyz_archive = _freezer_archive.PyzArchive(_freezer_archive.archive)
+    module.pyz_archive = _freezer_archive.PyzArchive()
     module.PyiFrozenLoader = _freezer_archive.Loader
     module.PyiFrozenFinder = _freezer_archive.DirectoryFinder
 

@@ -4,7 +4,6 @@ The host's own always wins where it has it. The C libraries take such places fro
 set just around the call that reads it and then put back, so that children never see one of them.
 """
 
-import contextlib
 import os
 import sys
 
@@ -29,22 +28,30 @@ def _place(name):
     return path if os.path.exists(path) else None
 
 
-@contextlib.contextmanager
-def nothing():
-    yield
+class nothing:
+    """A context that changes nothing."""
+
+    # Not of contextlib, here and below: that takes longer to import than many an application to run.
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        return None
 
 
-@contextlib.contextmanager
-def _variable(name, value):
-    # os.putenv changes what C code reads and leaves os.environ alone.
-    os.putenv(name, value)
-    try:
-        yield
-    finally:
-        if name in os.environ:
-            os.putenv(name, os.environ[name])
+class _variable(nothing):
+    def __init__(self, name, value):
+        self._name, self._value = name, value
+
+    def __enter__(self):
+        # os.putenv changes what C code reads and leaves os.environ alone.
+        os.putenv(self._name, self._value)
+
+    def __exit__(self, *_exception):
+        if self._name in os.environ:
+            os.putenv(self._name, os.environ[self._name])
         else:
-            os.unsetenv(name)
+            os.unsetenv(self._name)
 
 
 def hooks():
@@ -138,9 +145,11 @@ def _mend_locale():
             return bundled(category, locale)
         if locale == "" and category in (_locale.LC_ALL, _locale.LC_CTYPE) and _unset():
             # Python coerces the C locale to C.UTF-8 (PEP 538); an application that asks for the default gets it.
-            with contextlib.suppress(_locale.Error):
+            try:
                 setlocale(_locale.LC_CTYPE, "C.UTF-8")
                 result = original(category)
+            except _locale.Error:
+                pass
         return result
 
     def _unset():
@@ -149,8 +158,10 @@ def _mend_locale():
 
     _locale.setlocale = setlocale
     # As the interpreter does at its start; code in C (readline) goes by what is set then.
-    with contextlib.suppress(_locale.Error):
+    try:
         setlocale(_locale.LC_CTYPE, "")
+    except _locale.Error:
+        pass
     if "locale" in sys.modules:
         sys.modules["locale"]._setlocale = setlocale
 

@@ -48,10 +48,11 @@ def run():
 
 def main_code(path):
     """The main script's code, named after its own file rather than after the module that it is stored as."""
-    import importlib.util
     import os
 
-    return _renamed(importlib.util.find_spec(MAIN_SCRIPT).loader.get_code(MAIN_SCRIPT), os.path.basename(path))
+    # Not importlib.util, which would be one more import at every start.
+    spec = sys.modules["_frozen_importlib"]._find_spec(MAIN_SCRIPT, None)
+    return _renamed(spec.loader.get_code(MAIN_SCRIPT), os.path.basename(path))
 
 
 def _renamed(code, name):

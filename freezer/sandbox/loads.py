@@ -88,8 +88,12 @@ def finish_trace(load: Message, trace: Trace) -> Message:
         problems.append(f"the loader did not end within {LOAD_SECONDS:g} seconds")
     elif code is not None and code < 0:
         problems.append(f"the loader was killed by {signal.Signals(-code).name}: the file may be damaged")
+    # Extension modules of a Python that is built into its program have hundreds, which are nobody's problem.
+    symbols = [problem for problem in problems if "undefined symbol" in problem][:MAXIMUM_PROBLEMS]
+    problems = [problem for problem in problems if "undefined symbol" not in problem]
     if len(problems) > MAXIMUM_PROBLEMS:
         problems[MAXIMUM_PROBLEMS:] = [f"... and {len(problems) - MAXIMUM_PROBLEMS} more"]
+    problems += symbols
     return {
         "file": load["file"],
         "status": None if code is None or code < 0 else code,

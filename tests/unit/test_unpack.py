@@ -1,4 +1,4 @@
-"""Hostile archives are refused, and nothing outside the directory changes."""
+"""Hostile archives are refused, and nothing outside the directory changes; payloads are in test_native_read.py."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,9 @@ from support import compile_c, need_program, snapshot
 
 from freezer import unpack
 from freezer.errors import InputError
-from freezer.unpack import find_archive, unpack_bundle
+from freezer.native import payload
+from freezer.native.payload import Compression, Record, Type
+from freezer.unpack import Linker, Unpacked, find_archive, has_bundle, unpack_bundle
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,101 @@ def test_good(linked: Callable[[bytes], Path], inside: Path, pack: Callable[[byt
 
 def test_no_archive(program: Path, inside: Path) -> None:
     assert find_archive(program) is None
-    assert not unpack_bundle(program, inside)
+    assert not has_bundle(program)
+    assert unpack_bundle(program, inside) is None
     assert not inside.exists()
+
+
+def test_what_is_known_of_a_bundle(linked: Callable[[bytes], Path], inside: Path) -> None:
+    entries = [file("app", mode=0o755), file("ld.so.2"), link("ld.so", "ld.so.2")]
+    entries += [link(".staticx.prog", "app"), link(".staticx.interp", "ld.so")]
+    path = linked(archive(*entries))
+    assert has_bundle(path)
+    assert unpack_bundle(path, inside) == Unpacked(inside, Linker.STATICX, "app", "ld.so.2")
+    for number, odd in enumerate(([], [link(".staticx.prog", "gone")], [folder(".staticx.prog")])):
+        place = inside.with_name(str(number))
+        assert unpack_bundle(linked(archive(file("app"), *odd)), place) == Unpacked(place, Linker.STATICX, None, None)
+
+
+def test_files(linked: Callable[[bytes], Path], inside: Path) -> None:
+    found = unpack_bundle(linked(archive(*GOOD)), inside)
+    assert found is not None
+    assert found.files() == {"d/run": 7, "d/data": 4, "implied/parent/file": 1}
+
+
+def native(program: Path, output: Path, *records: Record) -> Path:
+    payload.write(program, records, Compression.NONE, output)
+    return output
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "loader"),
+    [("/ld.so", "ld-2.so"), ("//d/../ld.so", None), ("/gone.so", None), ("/d", None), ("/ld.so\0/etc", "ld-2.so")],
+)
+def test_native(program: Path, tmp_path: Path, inside: Path, interpreter: str, loader: Optional[str]) -> None:
+    """The runner's interpreter is below the tree, and has room behind it for the tree's path."""
+    started = compile_c("int main(void) { return 0; }", tmp_path / "run", f"-Wl,--dynamic-linker=/@@{'@' * 60}")
+    data = started.read_bytes().replace(f"/@@{'@' * 60}".encode(), interpreter.encode().ljust(63, b"\0"))
+    records = [
+        Record(Type.DIRECTORY, "d"),
+        Record(Type.EXECUTABLE, "program", data=data),
+        Record(Type.EXECUTABLE, "ld-2.so", data=b"loader"),
+        Record(Type.LINK, "ld.so", data=b"ld-2.so"),
+    ]
+    path = native(program, tmp_path / "app", *records)
+    assert has_bundle(path)
+    assert find_archive(path) is None
+    found = unpack_bundle(path, inside)
+    assert found == Unpacked(inside, Linker.NATIVE, "program", loader)
+    assert found.files() == {"program": len(data), "ld-2.so": 6}
+
+
+def test_native_with_a_program_that_is_no_elf(program: Path, tmp_path: Path, inside: Path) -> None:
+    path = native(program, tmp_path / "app", Record(Type.EXECUTABLE, "program", data=b"#!/bin/sh\n"))
+    assert unpack_bundle(path, inside) == Unpacked(inside, Linker.NATIVE, "program", None)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [Record(Type.DIRECTORY, "program")],
+        [Record(Type.FILE, "x"), Record(Type.LINK, "program", data=b"x")],
+    ],
+)
+def test_native_without_a_program(program: Path, tmp_path: Path, inside: Path, records: list[Record]) -> None:
+    with pytest.raises(InputError, match="app is damaged"):
+        unpack_bundle(native(program, tmp_path / "app", *records), inside)
+
+
+def test_native_links_that_lead_out_together(program: Path, tmp_path: Path, inside: Path) -> None:
+    records = [
+        Record(Type.DIRECTORY, "d"),
+        Record(Type.EXECUTABLE, "program"),
+        Record(Type.LINK, "b", data=b"d/a/../sentinel"),
+        Record(Type.LINK, "d/a", data=b".."),
+    ]
+    with pytest.raises(InputError, match="a link to outside"):
+        unpack_bundle(native(program, tmp_path / "app", *records), inside)
+
+
+def test_native_that_is_damaged_or_too_large(
+    program: Path, tmp_path: Path, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = native(program, tmp_path / "app", Record(Type.EXECUTABLE, "program", data=b"x" * 1000))
+    monkeypatch.setattr(unpack, "MAX_BYTES", 999)
+    with pytest.raises(InputError, match="is too large"):
+        unpack_bundle(path, inside)
+    monkeypatch.undo()
+    changed = bytearray(path.read_bytes())
+    changed[5000] ^= 1
+    path.write_bytes(changed)
+    assert has_bundle(path)
+    with pytest.raises(InputError, match="is damaged"):
+        unpack_bundle(path, inside.with_name("again"))
+    path.write_bytes(changed[:-130] + changed[-129:])
+    with pytest.raises(InputError, match="is damaged"):
+        has_bundle(path)
 
 
 HOSTILE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 from pathlib import Path
@@ -13,12 +14,30 @@ from support import compile_c
 from freezer import verify as module
 from freezer.drivers import MANIFEST
 from freezer.errors import InputError, VerificationError
+from freezer.judge import judge_loads, judge_run
+from freezer.log import Log
+from freezer.native import payload
+from freezer.native.payload import Record, Type
 from freezer.plan import Smoke
-from freezer.verify import check_static, judge_run
+from freezer.unpack import Linker, Unpacked
+from freezer.verify import check_static
+from freezer.workspace import workspace
 
 ANY = Smoke(None, None, 10)
 TRACEBACK = 'Traceback (most recent call last):\n  File "app.py", line 1, in <module>\n'
 BUNDLE = "/tmp/staticx-abcdef/_internal"
+NATIVE = [
+    f"{home}/{'0123456789abcdef' * 4}/tree/_internal"
+    for home in (
+        "/tmp/.cache/freezer/apps",
+        "/tmp/freezer-65534",
+        "/home/ada/.cache/freezer/apps",
+        "/dev/shm/freezer-0",
+    )
+]
+LAUNCHER = (
+    "app: error: the application cannot be unpacked anywhere\n  why: $FREEZER_CACHE: not set\n       $HOME: empty\n"
+)
 
 
 def run(status: Optional[int] = 0, *, number: Optional[int] = None, **fields: Any) -> dict[str, Any]:
@@ -79,6 +98,10 @@ def test_failures_that_say_nothing_of_the_bundle(said: str) -> None:
             "--add-data SOURCE:app/data",
         ),
         (TRACEBACK + f"FileNotFoundError: [Errno 2] No such file: '{BUNDLE}/x.json'\n", "--add-data SOURCE:."),
+        *(
+            (TRACEBACK + f"FileNotFoundError: [Errno 2] No such file: '{place}/app/x.json'\n", "--add-data SOURCE:app")
+            for place in NATIVE
+        ),
         (TRACEBACK + "zoneinfo._common.ZoneInfoNotFoundError: 'No time zone found'\n", "--smoke ARGS"),
         ("app: error while loading shared libraries: libx.so.1: cannot open shared object file\n", "--smoke ARGS"),
         ("/x.so: undefined symbol: f\n", "--smoke ARGS"),
@@ -127,10 +150,26 @@ def test_exec_error() -> None:
     assert caught.value.why == "ENOEXEC: Exec format error"
 
 
+@pytest.mark.parametrize("expected", [None, 0, 126])
+@pytest.mark.parametrize("said", [LAUNCHER, "error: there is no memory to start Python with\n"])
+def test_a_launcher_that_cannot_start_the_application_is_no_success(said: str, expected: Optional[int]) -> None:
+    with pytest.raises(VerificationError, match="app cannot unpack or start itself") as caught:
+        judge_run(run(126, stderr=said), Smoke(None, expected, 5), "app")
+    assert said.splitlines()[-1] in (caught.value.why or "")
+
+
+@pytest.mark.parametrize("more", [{"stdout": LAUNCHER}, {"stderr": "app: error: nothing to do\n"}])
+def test_an_application_may_end_as_launchers_do(more: dict[str, str]) -> None:
+    assert judge_run(run(126, **more), ANY, "app").endswith("status 126")
+    assert judge_run(run(0, stderr=LAUNCHER), ANY, "app").endswith("status 0")
+
+
 @pytest.mark.parametrize(
     ("path", "fine"),
     [
         ("/tmp/staticx-x/libc.so.6", True),
+        (f"{NATIVE[0]}/x.so", True),
+        (f"{NATIVE[1]}/x.so", True),
         ("/app/app", True),
         ("/memfd:x (deleted)", True),
         ("/dev/shm/sem (deleted)", True),
@@ -165,7 +204,7 @@ def load(libraries: dict[str, Optional[str]], *problems: str) -> dict[str, Any]:
 )
 def test_loads_that_fail(one: dict[str, Any], words: str) -> None:
     with pytest.raises(VerificationError, match="app is not complete") as caught:
-        module.judge_loads([one, one], module.Bundle(None, (), frozenset()), "app")
+        judge_loads([one, one], frozenset(), "app")
     assert caught.value.why == words
 
 
@@ -178,7 +217,7 @@ def test_loads_that_fail(one: dict[str, Any], words: str) -> None:
     ],
 )
 def test_loads_that_are_fine(one: dict[str, Any]) -> None:
-    module.judge_loads([one], module.Bundle(None, (), frozenset({"libknown.so.1"})), "app")
+    judge_loads([one], frozenset({"libknown.so.1"}), "app")
 
 
 def test_manifest(tmp_path: Path) -> None:
@@ -192,6 +231,55 @@ def test_manifest(tmp_path: Path) -> None:
 
 
 MAIN = "int main(void) { return 0; }"
+
+
+def test_loads_of_a_native_bundle(tmp_path: Path) -> None:
+    """Every library is tried as in the running application; the program and the loader are none."""
+    folder = tmp_path / "bundle"
+    (folder / "_internal").mkdir(parents=True)
+    compile_c(MAIN, folder / "program", "-Wl,--dynamic-linker=/ld-x.so")
+    for place in ("libc.so.6", "ld-x.so", "_internal/libpython3.9.so.1.0", "_internal/x.abi3.so"):
+        compile_c("int f;", folder / place, "-shared", "-fPIC")
+    loads = module._loads(Unpacked(folder, Linker.NATIVE, "program", "ld-x.so"))
+    assert sorted(item.pop("file") for item in loads) == [
+        "/bundle/_internal/libpython3.9.so.1.0",
+        "/bundle/_internal/x.abi3.so",
+        "/bundle/libc.so.6",
+    ]
+    assert loads == 3 * [
+        {
+            "loader": "/bundle/ld-x.so",
+            "library_path": ["/bundle/_internal", "/bundle"],
+            "preload": ["/bundle/_internal/libpython3.9.so.1.0"],
+        }
+    ]
+    assert module._loads(Unpacked(folder, Linker.NATIVE, "program", None)) == []
+    (folder / "program").write_text("#!/bin/sh\n")
+    assert module._loads(Unpacked(folder, Linker.NATIVE, "program", "ld-x.so")) == []
+
+
+def test_a_native_bundle_is_opened(tmp_path: Path) -> None:
+    records = [
+        Record(Type.EXECUTABLE, "program", source=compile_c(MAIN, tmp_path / "program")),
+        Record(Type.FILE, MANIFEST, data=b'{"missing_libraries": ["libgone.so.1"]}'),
+    ]
+    launcher = compile_c(MAIN, tmp_path / "launcher", "-static")
+    path = tmp_path / "app"
+    payload.write(launcher, records, payload.Compression.FAST, path)
+    path.chmod(0o755)
+    check_static(path)
+    log = Log(stream=io.StringIO())
+    with workspace(tmp_path / "cache", "app", keep=False) as space:
+        found = module.open_bundle(path, log=log, space=space)
+        assert found == module.Bundle(space.work / "unpacked", (), frozenset({"libgone.so.1"}))
+    changed = bytearray(path.read_bytes())
+    changed[1000] ^= 1
+    path.write_bytes(changed)
+    with (
+        workspace(tmp_path / "cache", "app", keep=False) as space,
+        pytest.raises(InputError, match="app is damaged"),
+    ):
+        module.open_bundle(path, log=log, space=space)
 
 
 def test_check_static(tmp_path: Path) -> None:

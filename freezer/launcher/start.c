@@ -1,0 +1,187 @@
+/*
+ * The library that makes the bundled interpreter start the application.
+ *
+ * The program of an unpacked tree is the very interpreter that the application was built with, with two additions made
+ * by freezer/native/link.py: it needs this library, before all others, and it finds it and the dynamic loader by
+ * absolute paths, for which there is room (nothing but the kernel's own knowledge is needed to start it, no /proc, and
+ * a path may have any byte in it). Not a program of our own that loads libpython: many interpreters have Python built
+ * in, and are faster than their shared library by a tenth; and nothing in here depends on a version of Python.
+ *
+ * Every program enters its C library by __libc_start_main (glibc's; System V ABI, LSB). The one here is found first. It
+ * hands over other arguments to the interpreter than those that the kernel and everybody else see, and before that
+ * undoes in place what the launcher did to the environment, so that the application, its children and /proc show what
+ * the caller gave.
+ *
+ * No C library is compiled in, and the few symbols used have no version, so that one file does for every one.
+ */
+
+#include <stddef.h>
+
+#define ROOM 4096
+#define PLACE __attribute__((used, aligned(16)))
+
+/* Filled in: the interpreter's name in the tree, which is what Python derives its own places from; and Python's
+   arguments, each ended by a NUL, the last by two. Volatile: the compiler must not believe what is here. */
+static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
+static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
+/* "1" if a launcher starts this; else what it would say is not to be believed. */
+static const volatile char launched[16] PLACE = "@freezer:start@";
+
+typedef int entry(int, char **, char **);
+typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
+
+/* The C library's, by the names that they have everywhere. */
+extern void *malloc(size_t);
+extern void *mmap(void *, size_t, int, int, int, long);
+extern int close(int);
+extern char *getcwd(char *, size_t);
+extern long write(int, const void *, size_t);
+extern int prctl(int, ...);
+extern void *dlsym(void *, const char *);
+
+#define PROT_READ_ 1
+#define MAP_PRIVATE_ 2
+#define PR_SET_NAME_ 15
+#define RTLD_NEXT_ ((void *)-1L)
+
+/* What the interpreter gave for its own main function. */
+static entry *interpreter;
+
+static size_t length(const char *text)
+{
+    size_t count = 0;
+    while (text[count] != '\0')
+        count++;
+    return count;
+}
+
+static const char *after(const char *text, const char *prefix)
+{
+    while (*prefix != '\0')
+        if (*text++ != *prefix++)
+            return NULL;
+    return text;
+}
+
+/* Undo what the launcher did; returns what it said, NULL if there is none. */
+static char *restore(char **environment)
+{
+    char *said = NULL;
+    char **kept = environment;
+    for (char **item = environment; *item != NULL; item++) {
+        const char *rest = after(*item, "_FREEZER_START=");
+        if (rest != NULL && launched[0] == '1') {
+            said = *item + (rest - *item);
+            continue;
+        }
+        if ((*item)[0] == '\001') {
+            if (after(*item + 1, "D_") != NULL)
+                (*item)[0] = 'L';
+            else if (after(*item + 1, "LIBC_TUNABLES=") != NULL)
+                (*item)[0] = 'G';
+        }
+        *kept++ = *item;
+    }
+    *kept = NULL;
+    return said;
+}
+
+/* Keep the lock that the launcher took, as long as this process lives and whatever it closes: a mapping holds the open
+   file, and that the lock. */
+static const char *hold(char *said)
+{
+    int descriptor = 0;
+    char *at = said;
+    while (*at >= '0' && *at <= '9')
+        descriptor = descriptor * 10 + (*at++ - '0');
+    if (at > said) {
+        mmap(NULL, 1, PROT_READ_, MAP_PRIVATE_, descriptor, 0);
+        close(descriptor);
+    }
+    return *at == ':' ? at + 1 : at;
+}
+
+/* Be called what the caller has started, where processes are listed and killed by name. */
+static void take_name(const char *path)
+{
+    const char *name = path;
+    for (; *path != '\0'; path++)
+        if (*path == '/')
+            name = path + 1;
+    prctl(PR_SET_NAME_, name);
+}
+
+/* The path that was executed, absolute. */
+static const char *executed(char **environment, const char *fallback)
+{
+    const char *name = fallback;
+    size_t *vector;
+    while (*environment != NULL)
+        environment++;
+    /* The auxiliary vector follows the environment; 31 is AT_EXECFN, the kernel's own note of the path. */
+    for (vector = (size_t *)(void *)(environment + 1); vector[0] != 0; vector += 2)
+        if (vector[0] == 31)
+            name = (const char *)vector[1];
+    if (name[0] == '/')
+        return name;
+    size_t size = ROOM + length(name) + 2;
+    char *path = malloc(size);
+    if (path == NULL || getcwd(path, ROOM) == NULL)
+        return name;
+    size_t end = length(path);
+    path[end++] = '/';
+    for (size_t i = 0; name[i] != '\0'; i++)
+        path[end++] = name[i];
+    path[end] = '\0';
+    return path;
+}
+
+static const char *locale_of(char **environment)
+{
+    for (; *environment != NULL; environment++) {
+        const char *value = after(*environment, "LC_CTYPE=");
+        if (value != NULL)
+            return value - 1;
+    }
+    return "";
+}
+
+static int run(int count, char **given, char **environment)
+{
+    char **end = environment;
+    while (*end != NULL)
+        end++;
+    const char *path = executed(environment, count > 0 ? given[0] : "");
+    char *said = restore(environment);
+    if (said != NULL)
+        path = hold(said);
+    take_name(path);
+    /* Python's own arguments are at most one for two bytes of their room. */
+    char **words = malloc(((size_t)count + ROOM / 2 + 8) * sizeof *words);
+    if (words == NULL) {
+        static const char problem[] = "error: there is no memory to start Python with\n";
+        (void)!write(2, problem, sizeof problem - 1);
+        return 126;
+    }
+    int used = 0;
+    words[used++] = (char *)python_name;
+    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
+        words[used++] = (char *)word;
+    words[used++] = (char *)path;
+    words[used++] = (char *)locale_of(environment);
+    for (int i = 0; i < count; i++)
+        words[used++] = given[i];
+    words[used] = NULL;
+    return interpreter(used, words, environment);
+}
+
+starter __libc_start_main;
+
+int __libc_start_main(entry *program, int count, char **given, void (*first)(void), void (*last)(void),
+                      void (*finish)(void), void *stack)
+{
+    /* Two casts, since ISO C knows none from an object's pointer to a function's. */
+    starter *real = (starter *)(size_t)dlsym(RTLD_NEXT_, "__libc_start_main");
+    interpreter = program;
+    return real(run, count, given, first, last, finish, stack);
+}

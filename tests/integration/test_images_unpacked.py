@@ -1,0 +1,430 @@
+"""Images with the application's files in layers: which layers change, the same bytes, and what runs where nothing can be
+written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import consumers
+import images
+import pytest
+from consumers import Completed, Docker
+from samples.catalogue import SAMPLES, Sample
+from support import Freezer, lacking, sha256
+
+USAGE, INPUT = 2, 3
+EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
+BASE, RUNTIME, DEPENDENCIES, APPLICATION = range(4)
+ENGINES = ("docker", "podman")
+BY_NAME = {sample.name: sample for sample in SAMPLES}
+UNPACKED = ("--linker", "native", "--compress", "fast", "--no-verify", "--image-layout", "unpacked")
+
+MAIN = """
+import json
+import click
+import helper.words
+print(json.dumps([helper.words.GREETING, click.__name__]))
+"""
+
+TOLD = """
+import json, os, signal, sys, time
+
+def end(*_):
+    sys.exit(7)
+
+what = sys.argv[1]
+if what == "exit":
+    sys.exit(int(sys.argv[2]))
+elif what == "raise":
+    raise ValueError("told to")
+elif what == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
+elif what == "who":
+    import ctypes
+    pids = sorted(int(name) for name in os.listdir("/proc") if name.isdecimal())
+    print(json.dumps({"pids": pids, "ids": [os.getuid(), os.getgid()], "argv": sys.argv[1:]}))
+elif what == "write":
+    found = []
+    for folder, _, _ in os.walk("/"):
+        if folder.split("/")[1] not in ("proc", "sys", "dev") and os.access(folder, os.W_OK):
+            found.append(folder)
+    print(json.dumps(found))
+elif what == "handle":
+    signal.signal(signal.SIGTERM, end)
+    print("ready", flush=True)
+    time.sleep(60)
+elif what == "sleep":
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+
+
+def project(folder: Path, click: str = "8.1.7") -> Path:
+    """A small application with a package of its own, data and a dependency."""
+    (folder / "helper").mkdir(parents=True)
+    (folder / "main.py").write_text(MAIN)
+    (folder / "helper" / "__init__.py").write_text("")
+    (folder / "helper" / "words.py").write_text("GREETING = 'hello'\n")
+    (folder / "note.txt").write_text("a note\n")
+    (folder / "requirements.txt").write_text(f"click=={click}\n")
+    return folder
+
+
+def build(freezer: Freezer, folder: Path, *options: str | Path, **more: Any) -> dict[str, Any]:
+    """Build the project's image; what freezer says of it."""
+    words = ["main.py", "-r", "requirements.txt", "--add-data", "note.txt:.", *UNPACKED, "--image", "main.tar"]
+    done = freezer("build", *words, "--json", *options, cwd=folder, env={**EPOCH, **more.pop("env", {})}, **more)
+    return dict(json.loads(done.stdout))
+
+
+def digests(report: dict[str, Any]) -> list[str]:
+    return [layer["digest"] for layer in report["image"]["layers"]]
+
+
+@dataclass(frozen=True)
+class Made:
+    """The project as built once, to compare others with."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def tar(self) -> Path:
+        return self.folder / "main.tar"
+
+
+@pytest.fixture(scope="module")
+def made(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = project(tmp_path_factory.mktemp("made") / "project")
+    return Made(folder, build(freezer, folder))
+
+
+# What is in which layer
+
+
+def test_the_parts(made: Made) -> None:
+    base, runtime, dependencies, application = images.layers(made.tar)
+    assert "etc/passwd" in base and not any(name.startswith("app") for name in base)
+    assert {"app/libc.so.6", "app/modules"} <= set(runtime)
+    assert any("libpython" in name for name in runtime) and any("lib-dynload/" in name for name in runtime)
+    assert "app/modules.dependencies" in dependencies
+    assert {"app/main", "app/modules.application", "app/_internal/note.txt"} <= set(application)
+    for layer in (runtime, dependencies, application):
+        for item in layer.values():
+            assert (item.uid, item.gid, item.uname, item.gname) == (0, 0, "", "")
+            assert item.mode == (0o777 if item.issym() else 0o755 if item.isdir() or item.mode & 0o100 else 0o644)
+    files = [name for layer in images.layers(made.tar) for name, item in layer.items() if not item.isdir()]
+    assert len(files) == len(set(files))
+
+
+def test_the_command_and_the_platform(made: Made) -> None:
+    config, _ = images.documents(made.tar)
+    assert config["config"]["Cmd"] == ["/app/main"]
+    assert config["architecture"] == {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
+
+
+def test_check_and_inspect(freezer: Freezer, made: Made) -> None:
+    assert freezer("check", made.tar, "--smoke", "", cwd=made.folder).output == made.tar
+    report = json.loads(freezer("inspect", made.tar, "--json", cwd=made.folder).stdout)
+    assert {"app/main", "app/modules"} <= {item["path"].partition("//")[0] for item in report["items"]}
+
+
+# What changes what
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("main.py", MAIN + "print('more')\n"),
+        ("helper/words.py", "GREETING = 'bonjour'\n"),
+        ("helper/more.py", "ANSWER = 42\n"),
+        ("note.txt", "another note\n"),
+    ],
+)
+def test_a_change_of_the_application_changes_the_last_layer(
+    freezer: Freezer, made: Made, tmp_path: Path, file: str, text: str
+) -> None:
+    folder = project(tmp_path / "changed")
+    (folder / file).write_text(text)
+    if file == "helper/more.py":
+        (folder / "helper" / "__init__.py").write_text("from helper import more\n")
+    old, new = digests(made.report), digests(build(freezer, folder))
+    assert new[:APPLICATION] == old[:APPLICATION]
+    assert new[APPLICATION] != old[APPLICATION]
+
+
+def test_another_dependency_changes_its_layer(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    old, new = digests(made.report), digests(build(freezer, project(tmp_path / "changed", click="8.1.8")))
+    changed = [index for index, pair in enumerate(zip(old, new)) if pair[0] != pair[1]]
+    assert changed == [DEPENDENCIES]
+
+
+def test_a_changed_setting_changes_no_layer_of_the_application(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    report = build(freezer, project(tmp_path / "changed"), "--env", "A=b", "--port", "80", "--user", "1000")
+    assert digests(report)[RUNTIME:] == digests(made.report)[RUNTIME:]
+    assert report["image"]["image_id"] != made.report["image"]["image_id"]
+
+
+def test_installed_application(freezer: Freezer, tmp_path: Path) -> None:
+    """What owns the entry point is the application, wherever it comes from."""
+    words = ["--with", "pyfiglet==1.0.2", "-e", "pyfiglet:main", *UNPACKED, "--image", "figlet.tar"]
+    freezer("build", *words, cwd=tmp_path)
+    _, _, dependencies, application = images.layers(tmp_path / "figlet.tar")
+    assert any(name.startswith("app/_internal/pyfiglet/fonts") for name in application)
+    assert not any("pyfiglet" in name for name in dependencies)
+
+
+# The same bytes
+
+
+def test_reproducible(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    folder = project(tmp_path / "quite another place" / "of it")
+    build(freezer, folder, env={"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}, umask=0o077)
+    assert sha256(folder / "main.tar") == sha256(made.tar)
+
+
+def test_twice_the_same(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    folder = project(tmp_path / "twice")
+    first = build(freezer, folder)
+    digest = sha256(folder / "main.tar")
+    second = build(freezer, folder)
+    assert (second["unchanged"], second["image"]) == (False, first["image"])
+    assert sha256(folder / "main.tar") == digest == sha256(made.tar)
+    # The executable is as it was; with an image of that alone, nothing is to be built.
+    third = build(freezer, folder, "--image-layout", "binary")
+    assert third["unchanged"] and third["sha256"] == first["sha256"]
+
+
+def test_the_same_with_the_other_linker(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    report = build(freezer, project(tmp_path / "other"), "--linker", "staticx", "--compress", "none")
+    assert report["image"] == {**made.report["image"], "path": report["image"]["path"]}
+    assert report["sha256"] != made.report["sha256"]
+
+
+def test_layers_compressed(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    report = build(freezer, project(tmp_path / "packed"), "--layer-compression", "zstd")
+    diffs = [[layer["diff_id"] for layer in item["image"]["layers"]] for item in (report, made.report)]
+    assert diffs[0] == diffs[1]
+    assert report["image"]["size"] * 2 < made.report["image"]["size"]
+
+
+# Refused
+
+
+def test_not_of_an_executable(freezer: Freezer, made: Made, tmp_path: Path) -> None:
+    words = ["image", made.report["path"], "-o", "x.tar", "--image-layout", "unpacked"]
+    message = freezer.fails(*words, cwd=tmp_path, status=INPUT)
+    assert "freezer build" in message and "--image-layout unpacked" in message
+
+
+def test_without_an_image(freezer: Freezer, made: Made) -> None:
+    done = freezer("build", "main.py", "--image-layout", "unpacked", cwd=made.folder, check=False)
+    assert done.status == USAGE and "--image TAR" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["modules", "libc.so.6", "lib"])
+def test_a_name_that_is_taken(freezer: Freezer, tmp_path: Path, name: str) -> None:
+    folder = project(tmp_path / "taken")
+    words = ["build", "main.py", "-r", "requirements.txt", *UNPACKED, "--image", "x.tar", "-o", f"out/{name}"]
+    message = freezer.fails(*words, cwd=folder, status=INPUT)
+    assert f"cannot be called {name}" in message and "--output" in message
+
+
+def test_added_files_must_not_replace_the_application(freezer: Freezer, tmp_path: Path) -> None:
+    folder = project(tmp_path / "added")
+    words = ["build", "main.py", "-r", "requirements.txt", *UNPACKED, "--image", "x.tar"]
+    message = freezer.fails(*words, "--add-file", "note.txt:/app/libc.so.6", cwd=folder, status=INPUT)
+    assert "would replace /app/libc.so.6" in message
+
+
+# Run, where nothing can be written
+
+
+@pytest.fixture(scope="module")
+def all_engines() -> Iterator[Callable[[str], Docker]]:
+    """docker and podman, each started when it is first asked for."""
+    started: dict[str, Docker] = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(name: str) -> Docker:
+            if name not in started:
+                started[name] = stack.enter_context({"docker": consumers.docker, "podman": consumers.podman}[name]())
+            return started[name]
+
+        yield get
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, all_engines: Callable[[str], Docker]) -> Docker:
+    return all_engines(request.param)
+
+
+GUARDED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
+
+
+def options_of(engine: Docker) -> list[str]:
+    # podman asks for higher limits than even root may have inside of a container.
+    return [] if engine.short else ["--ulimit", "host", "--cgroups=disabled", "--read-only-tmpfs=false"]
+
+
+def run(engine: Docker, image: str, *words: str, options: tuple[str, ...] = GUARDED) -> Completed:
+    """Run an image to its end: read-only, with no place to write to unless ``options`` have one."""
+    return engine.place.run(*engine.command, "run", "--rm", *options, *options_of(engine), image, *words)
+
+
+@contextlib.contextmanager
+def loaded(engine: Docker, tar: Path, name: str) -> Iterator[str]:
+    engine.load(tar)
+    try:
+        yield f"docker.io/library/{name}:latest"
+    finally:
+        engine.remove(f"docker.io/library/{name}:latest")
+
+
+@pytest.fixture(scope="module")
+def of_samples(freezer: Freezer, samples: Path, system_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Unpacked images of samples, each made once."""
+    folder = tmp_path_factory.mktemp("samples-unpacked")
+
+    def image(sample: Sample) -> Path:
+        tar = folder / f"{sample.name}.tar"
+        if not tar.exists():
+            words = [*sample.build_arguments(samples), "--python", system_python, *UNPACKED, "--entrypoint"]
+            output = folder / sample.name.replace("_", "-")
+            freezer("build", *words, "-o", output, "--image", tar, cwd=folder)
+        return tar
+
+    return image
+
+
+@pytest.mark.parametrize("name", ["hello", "cli", "tls", "numeric", "db", "daemon", "empty_root"])
+def test_samples(engine: Docker, of_samples: Callable[[Sample], Path], name: str) -> None:
+    sample = BY_NAME[name]
+    # The one of databases makes a file.
+    writes = ("--tmpfs", "/tmp:noexec,mode=1777") if name == "db" else ()
+    with loaded(engine, of_samples(sample), name.replace("_", "-")) as image:
+        done = run(engine, image, *sample.run, options=(*GUARDED, *writes))
+    assert sample.accepts(done.stdout, done.returncode), done
+
+
+def test_multiprocessing(engine: Docker, of_samples: Callable[[Sample], Path]) -> None:
+    """With a /tmp that nothing can be executed in: the sockets of a fork server are files."""
+    sample = BY_NAME["mp"]
+    with loaded(engine, of_samples(sample), "mp") as image:
+        done = run(engine, image, options=(*GUARDED, "--tmpfs", "/tmp:noexec,mode=1777"))
+    assert sample.accepts(done.stdout, done.returncode), done
+
+
+@pytest.fixture(scope="module")
+def told(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An application that does what it is told, in an image that also has its source."""
+    folder = tmp_path_factory.mktemp("told")
+    (folder / "told.py").write_text(TOLD)
+    words = ["told.py", *UNPACKED, "--image", "told.tar", "--add-file", "told.py:/src/told.py"]
+    freezer("build", *words, cwd=folder)
+    return folder / "told.tar"
+
+
+FROZEN = ("/app/told",)
+
+
+@pytest.fixture
+def image(engine: Docker, told: Path) -> Iterator[str]:
+    with loaded(engine, told, "told") as name:
+        yield name
+
+
+@pytest.mark.parametrize("user", ["", "1", "65535:65535", "1234567:7", "0"])
+def test_one_process_of_any_user(engine: Docker, image: str, user: str) -> None:
+    options = (*GUARDED, *(["--user", user] if user else []))
+    done = run(engine, image, *FROZEN, "who", "a b", "", options=options)
+    assert done.returncode == 0, done
+    told = json.loads(done.stdout)
+    assert (told["pids"], told["argv"]) == ([1], ["who", "a b", ""])
+    uid, _, gid = (user or "65535:65535").partition(":")
+    assert told["ids"] == [int(uid), int(gid or 0)]
+
+
+def test_no_place_to_write_to(engine: Docker, image: str) -> None:
+    done = run(engine, image, *FROZEN, "write")
+    assert done.returncode == 0, done
+    # Where the engine has none, /tmp is there, on the read-only root.
+    assert json.loads(done.stdout) == []
+
+
+def test_nothing_is_written(engine: Docker, image: str) -> None:
+    """By root, with all rights, where everything could be."""
+    words = [*engine.command, "run", "--name", "wrote", "--user", "0", "--network", "none", *options_of(engine)]
+    words = [word for word in words if not word.startswith("--read-only")]
+    try:
+        done = engine.place.run(*words, image, *FROZEN, "who")
+        assert done.returncode == 0, done
+        changes = engine.place.output(*engine.command, "diff", "wrote").splitlines()
+    finally:
+        engine.place.output(*engine.command, "rm", "wrote")
+    # Mount points, and what engines put over /etc.
+    own = re.compile(r"[AC] /(dev|proc|sys|run|etc)(/.*)?")
+    assert [change for change in changes if not own.fullmatch(change)] == []
+
+
+# The first process of a container, as Python itself is
+
+
+def plain() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The options and the command that have the host's Python run the same in the same image."""
+    folders = [name for name in ("/usr", "/lib", "/lib64") if os.path.isdir(name)]
+    if not os.access("/usr/bin/python3", os.X_OK):
+        lacking("there is no /usr/bin/python3")
+    options = [word for name in folders for word in ("--volume", f"{os.path.realpath(name)}:{name}:ro")]
+    return tuple(options), ("/usr/bin/python3", "/src/told.py")
+
+
+@pytest.mark.parametrize("what", [("exit", "0"), ("exit", "3"), ("exit", "255"), ("exit", "256"), ("raise",), ("kill",)])
+def test_status_as_pythons(engine: Docker, image: str, what: tuple[str, ...]) -> None:
+    options, command = plain()
+    expected = run(engine, image, *command, *what, options=(*GUARDED, *options))
+    done = run(engine, image, *FROZEN, *what)
+    assert done.returncode == expected.returncode, (done, expected)
+    assert done.stderr.splitlines()[-1:] == expected.stderr.splitlines()[-1:]
+
+
+def ended(engine: Docker, image: str, options: tuple[str, ...], words: tuple[str, ...], stop: tuple[str, ...]) -> int:
+    """Start an image, stop it once it is ready, and return its status."""
+    command = [*engine.command, "run", "--rm", "--name", "ended", *options, *options_of(engine), image, *words]
+    with engine.place.start(*command) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.3)  # until the signal's handler is in place
+            engine.place.output(*engine.command, *stop, "ended")
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
+    return process.returncode
+
+
+@pytest.mark.parametrize("what", ["handle", "sleep"])
+@pytest.mark.parametrize("stop", [("stop", "--time", "2"), ("kill", "--signal", "KILL")], ids=["stop", "kill"])
+def test_stopped_as_python(engine: Docker, image: str, what: str, stop: tuple[str, ...]) -> None:
+    options, command = plain()
+    expected = ended(engine, image, (*GUARDED, *options), (*command, what), stop)
+    assert ended(engine, image, GUARDED, (*FROZEN, what), stop) == expected
+    # Without a handler, the first process of a container does not notice.
+    assert expected == (7 if (what, stop[0]) == ("handle", "stop") else 128 + signal.SIGKILL)
+
+
+def test_images_need_no_executable(made: Made) -> None:
+    """Nothing of the launcher is in it, and what starts it needs no variable of the environment."""
+    config, _ = images.documents(made.tar)
+    assert not [item for item in config["config"]["Env"] if "FREEZER" in item or item.startswith("LD_")]
+    assert shutil.which("docker") is None or not any("launcher" in name for name in images.layers(made.tar)[APPLICATION])
