@@ -58,17 +58,17 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
         Part.DEPENDENCIES: "the dependencies",
         Part.APPLICATION: f"the application: /app/{name}",
     }
+    trees = {part: _tree(map(_unpacked, application.parts[part])) for part in Part}
     program = Entry(f"app/{name}", Kind.FILE, 0o755, application.runner)
-    found = {part: [_unpacked(item) for item in records] for part, records in application.parts.items()}
-    if any(f"{item.name}/".startswith(f"{program.name}/") for entries in found.values() for item in entries):
+    if any(program.name in tree for tree in trees.values()):
         raise InputError(
             f"the program of an unpacked image cannot be called {name}",
             why=f"/{program.name} is one of the application's files",
             hint="choose another name: --name NAME, or another --output",
         )
-    trees = {part: _tree([*entries, *([program] if part is Part.APPLICATION else [])]) for part, entries in found.items()}
+    _put(trees[Part.APPLICATION], program)
     base = _base(plan, {key: entry for tree in trees.values() for key, entry in tree.items()})
-    parts = [Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part]
+    parts = (Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part)
     return (base, *parts)
 
 

@@ -1,4 +1,4 @@
-"""Compiles the launcher and the runner, with the first compiler that makes a launcher which runs.
+"""Compiles the launcher and the library in every bundle, with the first compiler that makes a launcher which runs.
 
 Called by setup.py, so nothing but the standard library is here. A compiler works when its launcher, started without an
 application behind it, says so; that shows missing headers, missing static libraries and other machines' code at once.
@@ -34,9 +34,10 @@ DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
 COMPILE = ("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--build-id=none", "-s")
-RUNNER = (
-    *("-O2", "-fPIC", "-pie", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
-    "-fno-asynchronous-unwind-tables",
+STARTER = (
+    # Without a C library: it runs with whichever the application has, and before that is ready.
+    *("-O2", "-fPIC", "-shared", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
+    *("-fno-asynchronous-unwind-tables", "-Wl,-soname,start.so"),
 )
 
 PATIENCE = 120
@@ -124,10 +125,10 @@ def launcher_command(compiler: Compiler, headers: Path, library: Path, output: P
     return [*compiler.words, *flags, *compiler.before, *SOURCES, str(library), *compiler.after, "-o", str(output)]
 
 
-def runner_command(compiler: Compiler, source: Path, output: Path) -> list[str]:
-    """The argv that makes the runner."""
-    flags = [*DIALECT, *WARNINGS, *RUNNER, *LINK, f"-ffile-prefix-map={source.parent}=."]
-    return [*compiler.words, *flags, source.name, "-o", str(output)]
+def starter_command(compiler: Compiler, output: Path) -> list[str]:
+    """The argv that makes the library in the bundle."""
+    flags = [*DIALECT, *WARNINGS, *STARTER, *LINK, f"-ffile-prefix-map={SOURCE}=."]
+    return [*compiler.words, *flags, "start.c", "-o", str(output)]
 
 
 def needs_loader(program: bytes) -> bool:
@@ -182,7 +183,7 @@ def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
             # In a directory of their own: beside them are another C library's.
             shutil.copy(headers / header, work / header)
         for compiler in compilers(environ):
-            launcher, runner = work / "launcher", work / "runner"
+            launcher, starter = work / "launcher", work / "start.so"
             reason = compile_with(launcher_command(compiler, work, library, launcher), launcher) or trial(launcher)
             if reason:
                 failures.append(f"{compiler.name}: {reason}")
@@ -190,10 +191,10 @@ def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             built = [_install(launcher, folder / launcher.name)]
-            reason = compile_with(runner_command(compiler, SOURCE / "runner.c", runner), runner)
+            reason = compile_with(starter_command(compiler, starter), starter)
             if reason:
-                raise Unbuildable(f"{compiler.name}: the runner: {reason}")
-            return [*built, _install(runner, folder / runner.name)]
+                raise Unbuildable(f"{compiler.name}: start.so: {reason}")
+            return [*built, _install(starter, folder / starter.name)]
     raise Unbuildable("\n".join(failures))
 
 

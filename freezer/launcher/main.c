@@ -25,7 +25,7 @@ extern char **environ;
 static struct app app;
 static struct place places[PLACES];
 
-static const char START[] = "_FREEZER_START=";
+static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=";
 static const char *const DAMAGED_HINT = "copy or download it again";
 
 static _Noreturn void damage(const char *why)
@@ -152,16 +152,16 @@ static void verify(void)
     app.verified = true;
 }
 
-/* Makes the environment of the application; the runner puts back what is changed here. Variables of the dynamic loader
+/* Makes the environment of the application; start.c puts back what is changed here. Variables of the dynamic loader
    would make the host's libraries part of the application, or code of others run in its place. */
-static char **environment_of(int used)
+static char **environment_of(const struct entry *entry)
 {
-    static char start[sizeof START + 16 + PATH_ROOM];
+    static char start[sizeof START + 16 + PATH_ROOM], origin[sizeof ORIGIN + PATH_ROOM];
     size_t count = 0, kept = 0;
 
     while (environ[count])
         count++;
-    char **result = malloc((count + 2) * sizeof *result);
+    char **result = malloc((count + 3) * sizeof *result);
     if (!result)
         return NULL;
     for (size_t index = 0; index < count; index++) {
@@ -172,8 +172,11 @@ static char **environment_of(int used)
             variable[0] = 1;
         result[kept++] = variable;
     }
-    (void)snprintf(start, sizeof start, "%s%d:%s", START, used, app.path);
+    (void)snprintf(start, sizeof start, "%s%d:%s", START, entry->used, app.path);
     result[kept++] = start;
+    /* What the dynamic loader takes $ORIGIN to be, where no /proc tells it (ld.so(8)). */
+    (void)snprintf(origin, sizeof origin, "%s%s", ORIGIN, entry->tree);
+    result[kept++] = origin;
     result[kept] = NULL;
     return result;
 }
@@ -215,7 +218,7 @@ static void start(struct entry *entry, struct place *place, char *arguments[])
     char *only[] = {app.path, NULL};
 
     (void)snprintf(program, sizeof program, "%s/program", entry->tree);
-    char **environment = environment_of(entry->used);
+    char **environment = environment_of(entry);
     if (environment && fcntl(entry->used, F_SETFD, 0) == 0)
         execve(program, arguments[0] ? arguments : only, environment);
     refuse(place->why, "cannot start %s: %s", program, strerror(environment ? errno : ENOMEM));

@@ -65,7 +65,7 @@ bool remove_tree(int parent, const char *name)
     DIR *top = open_list(parent, name);
     if (!top)
         return false;
-    /* Names that are there already are not used again: these have a letter in front. */
+    /* Until nothing goes any more; a directory that was moved is emptied in the next round. */
     (void)fchmod(dirfd(top), 0700);
     for (bool progress = true; progress;) {
         progress = false;

@@ -63,6 +63,12 @@ static const char *after(const char *text, const char *prefix)
     return text;
 }
 
+static void blank(char *text)
+{
+    while (*text != '\0')
+        *text++ = '\0';
+}
+
 /* Undo what the launcher did; returns what it said, NULL if there is none. */
 static char *restore(char **environment)
 {
@@ -72,6 +78,11 @@ static char *restore(char **environment)
         const char *rest = after(*item, "_FREEZER_START=");
         if (rest != NULL && launched[0] == '1') {
             said = *item + (rest - *item);
+            continue;
+        }
+        /* The caller's own begins otherwise at this point. */
+        if (after(*item, "LD_ORIGIN_PATH=") != NULL && launched[0] == '1') {
+            blank(*item);
             continue;
         }
         if ((*item)[0] == '\001') {
@@ -87,7 +98,7 @@ static char *restore(char **environment)
 }
 
 /* Keep the lock that the launcher took, as long as this process lives and whatever it closes: a mapping holds the open
-   file, and that the lock. */
+   file, and that the lock. Returns the path that the user called. */
 static const char *hold(char *said)
 {
     int descriptor = 0;
@@ -98,7 +109,17 @@ static const char *hold(char *said)
         mmap(NULL, 1, PROT_READ_, MAP_PRIVATE_, descriptor, 0);
         close(descriptor);
     }
-    return *at == ':' ? at + 1 : at;
+    if (*at == ':')
+        at++;
+    size_t size = length(at) + 1;
+    char *path = malloc(size);
+    if (path == NULL)
+        return at;
+    for (size_t i = 0; i < size; i++)
+        path[i] = at[i];
+    /* The variable was never the caller's. */
+    blank(said - sizeof "_FREEZER_START=" + 1);
+    return path;
 }
 
 /* Be called what the caller has started, where processes are listed and killed by name. */

@@ -1,47 +1,28 @@
 """Reading a natively linked executable, without trusting it: what ``payload`` writes, and the launcher unpacks.
 
-``freezer check`` takes any file, so nothing here is believed before it fits: sizes, names, links, counts. What the
-launcher refuses (freezer/launcher/extract.c) is refused here, and the bytes and entries of a payload are capped as
-well. Everything is read once, in pieces, the digests being made on the way: memory is bounded by the decompressor's
-window, whatever a payload claims.
+``freezer check`` takes any file, so nothing here is believed before it fits. What the launcher refuses is refused here,
+and the bytes and entries of a payload are capped as well (``records``). Everything is read once, in pieces, the digests
+being made on the way: memory is bounded by the decompressor's window, whatever a payload claims.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
 from freezer import tar
-from freezer.compression import DamagedStream, Stream
+from freezer.compression import DamagedStream
 from freezer.errors import InputError
-from freezer.extract import Refused, Tree, new_tree
-from freezer.native.payload import (
-    CHUNK,
-    END_MAGIC,
-    FIXUP,
-    IDENTITY,
-    MAGIC,
-    RECORD,
-    TRAILER,
-    VERSION,
-    Compression,
-    Trailer,
-    Type,
-)
+from freezer.extract import new_tree
+from freezer.native.payload import CHUNK, END_MAGIC, IDENTITY, MAGIC, TRAILER, VERSION, Compression, Trailer
+from freezer.native.records import put_records
 
 DIGEST_SIZE = 32
 COVERED = 88
 """The bytes of the trailer that the digest covers."""
-MAX_NAME = 4095
-"""Bytes of a name, or of a link's target."""
-MAX_PATH = 4096
-"""Bytes of a path with the NUL behind it (PATH_MAX)."""
-MAX_FIXUPS = 1 << 16
 MAX_WINDOW = 1 << 27
 """Bytes that the decompressor may keep, as the launcher's."""
 STEP = 1 << 10
@@ -79,8 +60,10 @@ def unpack_payload(path: Path, folder: Path, *, limits: tar.Limits, tree: Option
             packed = _hashed(_pieces(file, trailer.offset, trailer.size), whole)
             content = _hashed(_stream(packed, trailer), identity)
             with new_tree(folder, replace=False) as place:
-                _Unpacking(_Reader(content), place, limits, tree).run(trailer)
+                records = put_records(content, place, limits, tree)
             whole.update(head)
+            if records != trailer.records:
+                raise DamagedStream(f"it has {records} entries, and should have {trailer.records}")
             if whole.digest() != trailer.digest or identity.digest() != trailer.identity:
                 raise DamagedStream("its content does not have the digest that it should have")
     except tar.TooLarge as error:
@@ -161,153 +144,3 @@ def _frame(packed: Iterable[bytes]) -> Iterator[bytes]:
                 raise DamagedStream(str(error)) from error
     if not stream.eof or stream.unused_data:
         raise DamagedStream("its content ends too early, or there is more behind it")
-
-
-class _Reader:
-    """A stream that is read to the byte."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._stream = Stream(chunks)
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        while size:
-            data = self._stream.read(size)
-            if not data:
-                raise DamagedStream("its content ends too early")
-            size -= len(data)
-            yield data
-
-    def exactly(self, size: int) -> bytes:
-        return b"".join(self.pieces(size))
-
-    def at_end(self) -> bool:
-        return not self._stream.read(1)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """The header of a record, its name, and its fixups in the order of their places."""
-
-    type: Type
-    name: str
-    size: int
-    fixups: tuple[tuple[int, int], ...]
-
-
-class _Unpacking:
-    """Carries records out below a directory."""
-
-    def __init__(self, reader: _Reader, place: Tree, limits: tar.Limits, tree: Optional[str]) -> None:
-        self._reader = reader
-        self._place = place
-        self._limits = limits
-        self._tree = tree
-        self._names: set[str] = set()
-        self._folders = {""}
-        self._links = False
-
-    def run(self, trailer: Trailer) -> None:
-        """Carry out all, to the end of the stream. Raises DamagedStream, or TooLarge."""
-        entries = total = 0
-        while (entry := self._next()) is not None:
-            entries += 1
-            total += entry.size
-            if entries > self._limits.entries or total > self._limits.total:
-                raise tar.TooLarge(f"more than {self._limits.entries} entries, or {self._limits.total} bytes")
-            try:
-                self._put(entry)
-            except Refused as error:
-                raise DamagedStream(f"{entry.name!r}: {error}") from error
-        if entries != trailer.records:
-            raise DamagedStream(f"it has {entries} entries, and should have {trailer.records}")
-        if not self._reader.at_end():
-            raise DamagedStream("there is more behind its last entry")
-
-    def _next(self) -> Optional[_Entry]:
-        code, zero, length, count, size, more = RECORD.unpack(self._reader.exactly(RECORD.size))
-        if zero or more or length > MAX_NAME or count > MAX_FIXUPS:
-            raise DamagedStream("an entry is not as it should be")
-        try:
-            kind = Type(code)
-        except ValueError as error:
-            raise DamagedStream(f"an entry has the unknown type {code}") from error
-        if kind is Type.END:
-            if length or count or size:
-                raise DamagedStream("its end is not as it should be")
-            return None
-        name = os.fsdecode(self._reader.exactly(length))
-        if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
-            raise DamagedStream(f"an entry has the name {name[:80]!r}")
-        file = kind in (Type.FILE, Type.EXECUTABLE)
-        if (count and not file) or (size and kind is Type.DIRECTORY):
-            raise DamagedStream(f"{name!r} has content, and is no file")
-        if kind is Type.LINK and not 0 < size <= MAX_NAME:
-            raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
-        fixups = sorted(FIXUP.iter_unpack(self._reader.exactly(count * FIXUP.size)))
-        return _Entry(kind, name, size, tuple((offset, room) for offset, room in fixups))
-
-    def _put(self, entry: _Entry) -> None:
-        if entry.name in self._names:
-            raise Refused("it is there twice")
-        if posixpath.dirname(entry.name) not in self._folders:
-            raise Refused("it comes before the directory that it is in")
-        self._names.add(entry.name)
-        if entry.type is Type.LINK:
-            self._links = True
-            target = os.fsdecode(self._reader.exactly(entry.size))
-            if "\0" in target or not _stays_inside(entry.name, target):
-                raise Refused(f"it links to {target[:80]!r}")
-            self._place.put(_member(entry, tar.Kind.SYMLINK, target), Stream(iter(())))
-            return
-        if self._links:
-            raise Refused("it comes after a link")
-        if entry.type is Type.DIRECTORY:
-            self._folders.add(entry.name)
-            self._place.put(_member(entry, tar.Kind.DIRECTORY), Stream(iter(())))
-        else:
-            self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)))
-
-    def _content(self, entry: _Entry) -> Iterator[bytes]:
-        at = 0
-        for offset, room in entry.fixups:
-            if offset < at or room < 2 or offset + room > entry.size:
-                raise Refused("its places for paths are not in it")
-            yield from self._reader.pieces(offset - at)
-            yield from self._fixed(room)
-            at = offset + room
-        yield from self._reader.pieces(entry.size - at)
-
-    def _fixed(self, room: int) -> Iterator[bytes]:
-        """What stands where a path is to be."""
-        start = self._reader.exactly(min(room, MAX_PATH))
-        text, end, _ = start.partition(b"\0")
-        if not end or not text.startswith(b"/"):
-            raise Refused("what is to become a path in it is none")
-        rest = self._reader.pieces(room - len(start))
-        if self._tree is None:
-            yield start
-            yield from rest
-            return
-        path = os.fsencode(self._tree) + text
-        if len(path) >= len(start):
-            raise Refused(f"it has no room for the path {os.fsdecode(path)!r}")
-        yield path.ljust(len(start), b"\0")
-        for piece in rest:
-            yield bytes(len(piece))
-
-
-def _member(entry: _Entry, kind: tar.Kind, target: str = "") -> tar.Member:
-    # Verification reads the bundle as another user.
-    mode = 0o644 if entry.type is Type.FILE else 0o755
-    size = entry.size if kind is tar.Kind.FILE else 0
-    return tar.Member(entry.name, kind, size, mode, 0, 0, 0, target)
-
-
-def _stays_inside(name: str, target: str) -> bool:
-    """Whether a link leads to something below the top, going by the names alone, at each step of its way."""
-    depth = name.count("/")
-    for part in target.split("/"):
-        depth += -1 if part == ".." else part not in ("", ".")
-        if depth < 0:
-            return False
-    return not target.startswith("/")

@@ -1,5 +1,4 @@
-"""Images with the application's files in layers: which layers change, the same bytes, and what runs where nothing can be
-written."""
+"""Images with the application's files in layers: which of them change, and where nothing can be written, they run."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +128,8 @@ def test_the_parts(made: Made) -> None:
 def test_the_command_and_the_platform(made: Made) -> None:
     config, _ = images.documents(made.tar)
     assert config["config"]["Cmd"] == ["/app/main"]
+    # What starts it needs to be told nothing.
+    assert not [item for item in config["config"]["Env"] if "FREEZER" in item or item.startswith("LD_")]
     assert config["architecture"] == {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
 
 
@@ -389,7 +389,9 @@ def plain() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(options), ("/usr/bin/python3", "/src/told.py")
 
 
-@pytest.mark.parametrize("what", [("exit", "0"), ("exit", "3"), ("exit", "255"), ("exit", "256"), ("raise",), ("kill",)])
+@pytest.mark.parametrize(
+    "what", [("exit", "0"), ("exit", "3"), ("exit", "255"), ("exit", "256"), ("raise",), ("kill",)]
+)
 def test_status_as_pythons(engine: Docker, image: str, what: tuple[str, ...]) -> None:
     options, command = plain()
     expected = run(engine, image, *command, *what, options=(*GUARDED, *options))
@@ -421,10 +423,3 @@ def test_stopped_as_python(engine: Docker, image: str, what: str, stop: tuple[st
     assert ended(engine, image, GUARDED, (*FROZEN, what), stop) == expected
     # Without a handler, the first process of a container does not notice.
     assert expected == (7 if (what, stop[0]) == ("handle", "stop") else 128 + signal.SIGKILL)
-
-
-def test_images_need_no_executable(made: Made) -> None:
-    """Nothing of the launcher is in it, and what starts it needs no variable of the environment."""
-    config, _ = images.documents(made.tar)
-    assert not [item for item in config["config"]["Env"] if "FREEZER" in item or item.startswith("LD_")]
-    assert shutil.which("docker") is None or not any("launcher" in name for name in images.layers(made.tar)[APPLICATION])

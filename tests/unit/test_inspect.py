@@ -8,9 +8,11 @@ import hashlib
 import html
 import io
 import json
+import marshal
 import py_compile
 import re
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from freezer.inspect import image
 from freezer.inspect.executable import architecture, inspect_executable, parse_listing
 from freezer.inspect.grouping import Names, standard_modules
 from freezer.inspect.image import inspect, inspect_image
+from freezer.inspect.modules import is_archive, parse_table, read_archive
 from freezer.inspect.report import (
     APPLICATION,
     DATA,
@@ -45,6 +48,10 @@ from freezer.inspect.report import (
 from freezer.inspect.table import render_table
 from freezer.inspect.treemap import render_html
 from freezer.log import Log
+from freezer.native import payload
+from freezer.native.modules import ARCHIVE_MAGIC
+from freezer.native.payload import Record, Type
+from freezer.native.read import find_payload
 from freezer.unpack import STATICX_SECTION, find_archive
 from freezer.workspace import Workspace, workspace
 
@@ -307,6 +314,194 @@ def test_plain_executable(program: Path, log: Log, space: Workspace, monkeypatch
     assert made.architecture == architecture(program) != ""
 
 
+# Natively linked executables
+
+
+def modules_archive(
+    modules: dict[str, int], scripts: dict[str, int], *, table: Optional[bytes] = None, code: Optional[bytes] = None
+) -> bytes:
+    """An archive as the linker makes it, of modules and scripts with so many bytes."""
+    at = 0
+    places = []
+    for size in (*modules.values(), *scripts.values()):
+        places.append((at, size))
+        at += size
+    contents = {
+        "modules": {name: (*place, 0) for name, place in zip(modules, places)},
+        "scripts": [(name, *place) for name, place in zip(scripts, places[len(modules) :])],
+        "extensions": {"_x": "lib-dynload/_x.so"},
+        "path": ["lib-dynload", ""],
+        "next": "",
+    }
+    packed = marshal.dumps(contents, 2) if table is None else table
+    return ARCHIVE_MAGIC + len(packed).to_bytes(8, "little") + packed + (bytes(at) if code is None else code)
+
+
+def link_natively(launcher: Path, files: dict[str, bytes], output: Path) -> Path:
+    folders = {str(parent) for name in files for parent in Path(name).parents if str(parent) != "."}
+    records = [Record(Type.DIRECTORY, name) for name in sorted(folders)]
+    records += [Record(Type.FILE, name, data=data) for name, data in files.items()]
+    records.append(Record(Type.LINK, "libc.so", data=b"libc.so.6"))
+    payload.write(launcher, records, payload.Compression.FAST, output)
+    return output
+
+
+def test_native(program: Path, tmp_path: Path, log: Log, space: Workspace) -> None:
+    modules = {"json": 5, "greeter": 7, "greeter.words": 0, "tool.cli": 9, "_freezer_native": 3}
+    files = {
+        "program": b"r" * 29,
+        "modules": modules_archive(modules, {"pyiboot01_bootstrap": 4, "tool": 6}),
+        "modules.dependencies": modules_archive({"yaml": 100, "yaml.x": 20}, {}),
+        "modules.json": b"{}",
+        "libc.so.6": b"c" * 11,
+        "ld-linux-x86-64.so.2": b"l" * 7,
+        ".freezer.json": b"{}",
+        "lib/python3.11/os.pyc": b"",
+        "lib/python3.11/encodings/__init__.pyc": b"e" * 31,
+        "_internal/greeter/data.txt": b"d" * 17,
+        "_internal/templates/page.html": b"p" * 19,
+        "_internal/yaml/ext.abi3.so": b"e" * 23,
+        "_internal/modules": modules_archive({"not_at_the_top": 5}, {}),
+    }
+    path = link_natively(program, files, tmp_path / "tool")
+    trailer = find_payload(path)
+    assert trailer is not None
+    items = inspect_executable(path, log=log, space=space)
+    assert sum(item.size for item in items) == trailer.offset + 128 + sum(map(len, files.values()))
+    assert list(items) == sorted(items, key=lambda item: item.path)
+    found = {item.path: (item.group, item.kind) for item in items}
+    assert found == {
+        ".freezer.launcher": ("freezer", RUNTIME),
+        ".freezer.trailer": ("freezer", RUNTIME),
+        ".freezer.json": ("freezer", RUNTIME),
+        "program": ("freezer", RUNTIME),
+        "libc.so.6": ("libc", LIBRARY),
+        "ld-linux-x86-64.so.2": ("dynamic loader", RUNTIME),
+        "lib/python3.11/os.pyc": ("pure modules", STANDARD),
+        "lib/python3.11/encodings/__init__.pyc": ("pure modules", STANDARD),
+        "_internal/greeter/data.txt": ("greeter", PACKAGE),
+        "_internal/templates/page.html": ("templates", APPLICATION),
+        "_internal/yaml/ext.abi3.so": ("yaml", PACKAGE),
+        "_internal/modules": ("tool", APPLICATION),
+        "modules.json": ("tool", APPLICATION),
+        "modules/table of contents": ("freezer", RUNTIME),
+        "modules/json": ("pure modules", STANDARD),
+        "modules/greeter": ("greeter", PACKAGE),
+        "modules/greeter.words": ("greeter", PACKAGE),
+        "modules/tool.cli": ("tool", APPLICATION),
+        "modules/_freezer_native": ("freezer", RUNTIME),
+        "modules/scripts/pyiboot01_bootstrap": ("PyInstaller", RUNTIME),
+        "modules/scripts/tool": ("tool", APPLICATION),
+        "modules.dependencies/table of contents": ("freezer", RUNTIME),
+        "modules.dependencies/yaml": ("yaml", PACKAGE),
+        "modules.dependencies/yaml.x": ("yaml", PACKAGE),
+    }
+    sizes = {item.path: item.size for item in items}
+    assert (sizes["modules/tool.cli"], sizes["modules/scripts/tool"], sizes["program"]) == (9, 6, 29)
+    named = inspect_executable(path, log=log, space=space, name="greeter")
+    assert {item.kind for item in named if item.group == "greeter"} == {APPLICATION}
+    assert not list(space.work.glob("inspect-*"))
+
+
+def test_a_damaged_native_executable(program: Path, tmp_path: Path, log: Log, space: Workspace) -> None:
+    path = link_natively(program, {"program": b"x" * 100}, tmp_path / "tool")
+    changed = bytearray(path.read_bytes())
+    changed[500] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match="tool is damaged"):
+        inspect(path, log=log, space=space)
+    archive = modules_archive({"a": 5}, {}, code=b"1234")
+    path = link_natively(program, {"program": b"x", "modules": archive}, tmp_path / "other")
+    with pytest.raises(InputError, match="archive modules is damaged"):
+        inspect(path, log=log, space=space)
+    assert not list(space.work.glob("inspect-*"))
+
+
+TABLES: list[Any] = [
+    {},
+    {"a": [(1, -1, "\u00e9\udcff"), (), [], {"b": {}}], "c": None, "d": True, "e": False},
+    ["same", "same", sys.intern("same"), 2**31 - 1, -(2**31)],
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables(table: Any) -> None:
+    packed = marshal.dumps(table, 2)
+    assert parse_table(packed) == table
+    for end in range(len(packed)):
+        with pytest.raises(ValueError, match="table"):
+            parse_table(packed[:end])
+    with pytest.raises(ValueError, match="table"):
+        parse_table(packed + b"N")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(marshal.dumps(item, 2) for item in (1.5, 2**31, b"bytes", {1}, compile("1", "x", "eval"), ..., 1j)),
+        *(marshal.dumps(item, 4) for item in ("text", (1,), [()])),
+        marshal.dumps([[[[[[[[[1]]]]]]]]], 2),
+        b"[" + (1 << 30).to_bytes(4, "little") + b"N",
+        b"[\xff\xff\xff\xffN",
+        b"(\1\0\0\x000",
+        b"u\xff\xff\xff\x7fabc",
+        b"u\xff\xff\xff\xff",
+        b"u\1\0\0\0\xff",
+        b"{N",
+        b"{N0",
+        b"{[\0\0\0\0N0",
+        b"0",
+    ],
+)
+def test_tables_of_anything_else(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        parse_table(data)
+    (tmp_path / "modules").write_bytes(modules_archive({}, {}, table=data))
+    with pytest.raises(InputError, match="modules is damaged"):
+        read_archive(tmp_path / "modules")
+
+
+GOOD_TABLE = {"modules": {"a": (0, 5, 0)}, "scripts": [("s", 5, 5)]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"modules": {"a": (0, 11, 0)}},
+        {"modules": {"a": (-1, 5, 0)}},
+        {"modules": {"a": (0, -5, 0)}},
+        {"modules": {"a": (6, 5, 0)}},
+        {"modules": {"a": (0, 10, 0), "b": (0, 10, 0)}},
+        {"modules": {"a": (0,)}},
+        {"modules": {"a": "xy"}},
+        {"modules": {1: (0, 5, 0)}},
+        {"modules": ["a"]},
+        {"modules": None},
+        {"scripts": [("s", 5, 6)]},
+        {"scripts": [("s", 5)]},
+        {"scripts": [(None, 5, 5)]},
+        {"scripts": 3},
+    ],
+)
+def test_tables_that_do_not_fit(change: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "modules"
+    path.write_bytes(modules_archive({}, {}, table=marshal.dumps(GOOD_TABLE, 2), code=bytes(10)))
+    assert is_archive(path)
+    whole = read_archive(path)
+    assert (whole.modules, whole.scripts, whole.rest) == ((("a", 5),), (("s", 5),), path.stat().st_size - 10)
+    path.write_bytes(modules_archive({}, {}, table=marshal.dumps({**GOOD_TABLE, **change}, 2), code=bytes(10)))
+    with pytest.raises(InputError, match="modules is damaged"):
+        read_archive(path)
+
+
+def test_an_archive_that_is_cut_off(tmp_path: Path) -> None:
+    whole = modules_archive({"a": 5}, {"s": 5})
+    for end in range(len(whole)):
+        (tmp_path / "modules").write_bytes(whole[:end])
+        with pytest.raises(InputError, match="modules is damaged"):
+            read_archive(tmp_path / "modules")
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -477,10 +672,12 @@ def test_image(
     opened: Callable[..., None], link: Callable[..., Path], program: Path, tmp_path: Path, log: Log, space: Workspace
 ) -> None:
     tool = link({"tool": pack(tmp_path / "pack", {}, MODULES), "libc.so.6": b"c" * 11})
+    native = link_natively(program, {"program": b"r", "modules": modules_archive({"native.x": 8}, {})}, tmp_path / "n")
     first = {"./etc/passwd": b"root", "/usr/lib/deep/er/file": b"12", "top": b"1", "bin/plain": program.read_bytes()}
     first["usr/share/zoneinfo/Etc/UTC"] = b"z"
     second = {
         "app/tool": tool.read_bytes(),
+        "app/native": native.read_bytes(),
         "app/plain": program.read_bytes(),
         "app/broken": b"\x7fELF" + bytes(90),
         "etc/.wh.passwd": b"",
@@ -505,7 +702,7 @@ def test_image(
     assert made.settings == Settings(
         "65534", ("/app/tool",), (), ("A=b",), "/app", ("22/tcp", "80/tcp"), labels=(("l", "v"),)
     )
-    assert [part.files for part in made.layers] == [5, 3]
+    assert [part.files for part in made.layers] == [5, 4]
     assert [part.unpacked for part in made.layers] == [
         sum(map(len, first.values())),
         sum(map(len, second.values())),
@@ -522,8 +719,11 @@ def test_image(
     assert found["app/broken"] == Item("app/broken", 94, "app", FILE)
     assert found["app/tool//libc.so.6"] == Item("app/tool//libc.so.6", 11, "libc", LIBRARY)
     assert found["app/tool//PYZ.pyz/tool.cli"].kind == APPLICATION
-    inner = sum(item.size for item in inspect_executable(tool, log=log, space=space))
-    assert made.unpacked == sum(part.unpacked for part in made.layers) - tool.stat().st_size + inner
+    assert found["app/native//modules/native.x"] == Item("app/native//modules/native.x", 8, "native", APPLICATION)
+    assert found["app/native//program"].size == 1
+    inner = sum(item.size for path in (tool, native) for item in inspect_executable(path, log=log, space=space))
+    outer = tool.stat().st_size + native.stat().st_size
+    assert made.unpacked == sum(part.unpacked for part in made.layers) - outer + inner
     assert not list(space.work.glob("inspect-*"))
 
 

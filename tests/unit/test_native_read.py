@@ -9,7 +9,7 @@ import random
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 import zstandard
@@ -265,6 +265,7 @@ HOSTILE = {
     "two slashes": [folder("a"), file("a//b")],
     "NUL": [file("a\0b")],
     "long": [file("x" * 256)],
+    "deep": [folder("/".join("d" * (depth + 1))) for depth in range(130)],
     "twice": [file("a"), file("a")],
     "directory twice": [folder("a"), folder("a")],
     "file over a directory": [folder("a"), file("a")],
@@ -351,19 +352,18 @@ def test_what_these_are_made_of_is_good(tmp_path: Path, place: Path) -> None:
 def test_counts_and_sizes_that_lie(tmp_path: Path, place: Path) -> None:
     stream = header(Type.FILE, b"a", 1) + b"x" + END
     cases: list[Path] = []
-    for number, (content, options) in enumerate(
-        [
-            (stream, {"records": 0}),
-            (stream, {"records": 2}),
-            (stream, {"stream_size": len(stream) - 1}),
-            (stream, {"stream_size": len(stream) + 1}),
-            (stream, {"stream_size": (1 << 64) - 1}),
-            (stream + b"\0", {}),
-            (stream + stream, {}),
-            (stream[: -len(END)], {}),
-            (b"", {"records": 0}),
-        ]
-    ):
+    lies: list[tuple[bytes, dict[str, Any]]] = [
+        (stream, {"records": 0}),
+        (stream, {"records": 2}),
+        (stream, {"stream_size": len(stream) - 1}),
+        (stream, {"stream_size": len(stream) + 1}),
+        (stream, {"stream_size": (1 << 64) - 1}),
+        (stream + b"\0", {}),
+        (stream + stream, {}),
+        (stream[: -len(END)], {}),
+        (b"", {"records": 0}),
+    ]
+    for number, (content, options) in enumerate(lies):
         cases.append(assemble(tmp_path / f"app{number}", content, **options))
         packed = zstandard.compress(content)
         cases.append(assemble(tmp_path / f"packed{number}", content, packed=packed, compression=1, **options))

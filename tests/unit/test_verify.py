@@ -159,7 +159,7 @@ def test_a_launcher_that_cannot_start_the_application_is_no_success(said: str, e
 
 
 @pytest.mark.parametrize("more", [{"stdout": LAUNCHER}, {"stderr": "app: error: nothing to do\n"}])
-def test_an_application_may_end_as_launchers_do(more: dict[str, str]) -> None:
+def test_an_application_may_end_as_launchers_do(more: dict[str, Any]) -> None:
     assert judge_run(run(126, **more), ANY, "app").endswith("status 126")
     assert judge_run(run(0, stderr=LAUNCHER), ANY, "app").endswith("status 0")
 
@@ -275,10 +275,7 @@ def test_a_native_bundle_is_opened(tmp_path: Path) -> None:
     changed = bytearray(path.read_bytes())
     changed[1000] ^= 1
     path.write_bytes(changed)
-    with (
-        workspace(tmp_path / "cache", "app", keep=False) as space,
-        pytest.raises(InputError, match="app is damaged"),
-    ):
+    with workspace(tmp_path / "cache", "app", keep=False) as space, pytest.raises(InputError, match="is damaged"):
         module.open_bundle(path, log=log, space=space)
 
 
