@@ -8,6 +8,7 @@ along, by the closure of ``elf.py``, to the top of the tree, where the linker's 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,8 +42,8 @@ OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "
 process), and for the name services."""
 
 
-SYSTEM_FILES = {b"/etc/ld.so.cache": b"/dev/null/.cache", b"/etc/ld.so.preload": b"/dev/null/.preload"}
-"""What glibc's loader reads of the system (ld.so(8)), and names of the same length that cannot exist."""
+SYSTEM_PLACES = re.compile(rb"(?<=\0)(/etc/ld\.so\.(?:cache|preload)|/[\w./-]+/gconv(?:/gconv-modules\.cache)?)(?=\0)")
+"""Where glibc's loader and C library find what else of the system to load: ld.so(8), iconv(1)."""
 
 
 @dataclass(frozen=True)
@@ -137,18 +138,18 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
 def isolate(tree: Path, loader: str) -> None:
     """Have nothing of the system where the application runs loaded into it.
 
-    Its libraries are made for its C library, and the host's may be made for another. The files are told not to be
-    looked for in the loader's default directories, and freezer's copy of the loader has no cache of what is in others,
-    and no list of what is to be loaded into every program.
+    Its libraries are made for its C library, and the host's may be made for another. What the files need is not looked
+    for in the loader's default directories; and freezer's copies of the loader and the C library know no cache of what
+    is in others, no list of what is to be loaded into every program, and no modules for other charsets than Unicode's
+    and ASCII (Python has its own), neither in their own place nor by GCONV_PATH.
     """
     for elf in find_elves(tree):
         if elf.is_library and elf.path.name != loader:
             forbid_default_directories(elf.path)
-    path = tree / loader
-    content = path.read_bytes()
-    for name, other in SYSTEM_FILES.items():
-        content = content.replace(name + b"\0", other + b"\0")
-    path.write_bytes(content)
+    for path in (tree / loader, tree / "libc.so.6"):
+        # Nothing can be below /dev/null, and no variable has a "=" in its name.
+        content = SYSTEM_PLACES.sub(lambda found: b"/dev/null/".ljust(len(found[0]), b"-"), path.read_bytes())
+        path.write_bytes(content.replace(b"\0GCONV_PATH\0", b"\0=CONV_PATH\0"))
 
 
 def _link_needed_at_start(program: Elf, bundled: Mapping[str, Path], tree: Path) -> None:

@@ -20,11 +20,10 @@ from freezer.compression import XZ, DamagedStream, Stream, compression_of, decom
 from freezer.elf import DAMAGE, NotElf, read_elf
 from freezer.errors import InputError
 from freezer.extract import Refused, Tree, inside, new_tree
+from freezer.native.link import PROGRAM
 from freezer.native.read import find_payload, unpack_payload
 
 STATICX_SECTION = ".staticx.archive"
-PROGRAM = "program"
-"""What the native linker calls the program of a bundle."""
 CHUNK = 1 << 20
 MAX_BYTES = 16 << 30
 MAX_ENTRIES = 500_000

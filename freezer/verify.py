@@ -176,7 +176,9 @@ def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
         machine = read_elf(bundle / unpacked.program).machine
     except NotElf:
         return []
-    path = [f"/bundle/{place}" for place in (CONTENTS, ONE_FILE) if (bundle / place).is_dir()] + ["/bundle"]
+    path = [f"/bundle/{place}" for place in (CONTENTS, ONE_FILE) if (bundle / place).is_dir()]
+    # The program's own RPATH has them in this order; staticx makes one that ends with the bundle.
+    path = ["/bundle", *path] if unpacked.linker is Linker.NATIVE else [*path, "/bundle"]
     python = [item for place in (CONTENTS, ONE_FILE) for item in sorted((bundle / place).glob("libpython*.so*"))]
     return [
         {

@@ -9,6 +9,7 @@ from freezer.drivers import MANIFEST
 from freezer.inspect.grouping import PURE, Names, names_of
 from freezer.inspect.modules import Contents, is_archive, read_archive
 from freezer.inspect.report import APPLICATION, RUNTIME, STANDARD, Item
+from freezer.native.link import STARTER
 from freezer.native.payload import TRAILER, Trailer
 from freezer.plan import CONTENTS
 from freezer.unpack import Unpacked
@@ -38,7 +39,9 @@ def native_items(unpacked: Unpacked, trailer: Trailer, name: str) -> Iterator[It
     for file, size in files.items():
         if file in archives:
             yield from _archive(file, archives[file], names)
-        elif file in (unpacked.program, MANIFEST):
+        elif file == unpacked.program and STARTER in files:
+            yield Item(file, size, "Python", RUNTIME)
+        elif file in (unpacked.program, STARTER, MANIFEST):
             yield Item(file, size, *FREEZER)
         elif HOME.fullmatch(file):
             yield Item(file, size, PURE, STANDARD)

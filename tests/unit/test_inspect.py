@@ -398,6 +398,10 @@ def test_native(program: Path, tmp_path: Path, log: Log, space: Workspace) -> No
     }
     sizes = {item.path: item.size for item in items}
     assert (sizes["modules/tool.cli"], sizes["modules/scripts/tool"], sizes["program"]) == (9, 6, 29)
+    # Where freezer's library starts it, the program is the interpreter.
+    started = link_natively(program, {"program": b"p" * 29, "start.so": b"s"}, tmp_path / "started")
+    kinds = {item.path: (item.group, item.kind) for item in inspect_executable(started, log=log, space=space)}
+    assert (kinds["program"], kinds["start.so"]) == (("Python", RUNTIME), ("freezer", RUNTIME))
     named = inspect_executable(path, log=log, space=space, name="greeter")
     assert {item.kind for item in named if item.group == "greeter"} == {APPLICATION}
     assert not list(space.work.glob("inspect-*"))

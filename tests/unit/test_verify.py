@@ -249,7 +249,7 @@ def test_loads_of_a_native_bundle(tmp_path: Path) -> None:
     assert loads == 3 * [
         {
             "loader": "/bundle/ld-x.so",
-            "library_path": ["/bundle/_internal", "/bundle"],
+            "library_path": ["/bundle", "/bundle/_internal"],
             "preload": ["/bundle/_internal/libpython3.9.so.1.0"],
         }
     ]
