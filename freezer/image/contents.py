@@ -17,6 +17,7 @@ from freezer.errors import EnvironmentFailure, InputError
 from freezer.image.layer import Entry, Layer
 from freezer.image.plan import AddedFile, ImagePlan
 from freezer.native.layers import PLACE, Part, UnpackedApp
+from freezer.native.link import PROGRAM
 from freezer.native.payload import Record, Type
 from freezer.provisions import copy_certificates, copy_locale, copy_zoneinfo
 from freezer.tar import Kind
@@ -54,19 +55,21 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
     """The layers of an image with an application's files, its own last. Raises as ``layers`` does, and InputError if
     the program cannot have that name among them."""
     comments = {
-        Part.RUNTIME: f"the runtime: Python {application.python}, its libraries and standard library",
+        Part.RUNTIME: f"the runtime: Python {application.version}, its libraries and standard library",
         Part.DEPENDENCIES: "the dependencies",
         Part.APPLICATION: f"the application: /app/{name}",
     }
     trees = {part: _tree(map(_unpacked, application.parts[part])) for part in Part}
-    program = Entry(f"app/{name}", Kind.FILE, 0o755, application.runner)
-    if any(program.name in tree for tree in trees.values()):
-        raise InputError(
-            f"the program of an unpacked image cannot be called {name}",
-            why=f"/{program.name} is one of the application's files",
-            hint="choose another name: --name NAME, or another --output",
-        )
-    _put(trees[Part.APPLICATION], program)
+    program = Entry(f"app/{name}", Kind.SYMLINK, 0o777, PROGRAM)
+    if name != PROGRAM:
+        if any(program.name in tree for tree in trees.values()):
+            raise InputError(
+                f"the program of an unpacked image cannot be called {name}",
+                why=f"/{program.name} is one of the application's files",
+                hint="choose another name: --name NAME, or another --output",
+            )
+        # The program is the same for all applications; it goes by what it is started as.
+        _put(trees[Part.APPLICATION], program)
     base = _base(plan, {key: entry for tree in trees.values() for key, entry in tree.items()})
     parts = (Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part)
     return (base, *parts)

@@ -53,7 +53,7 @@ def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin) -> 
 
 def make_unpacked_image(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
-    platform = _platform(read_elf(application.runner), application.runner)
+    platform = _platform(application.python, application.python.path)
     return _write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin)
 
 

@@ -5,8 +5,9 @@
    is one process, whose signals, terminal and status are the application's own.
 
    Nothing that the caller set is left changed: the umask and one signal's disposition are restored, no descriptor stays
-   open but the lock (NATIVE: _FREEZER_START). When a standard stream is closed the kernel would hand its number to the
-   next file opened, and a message would be written into that. So such numbers are kept occupied, until execve. */
+   open but that of the lock, which _FREEZER_START names. When a standard stream is closed the kernel would hand its
+   number to the next file opened, and a message would be written into that. So such numbers are kept occupied, until
+   execve. */
 #include "launcher.h"
 
 #include <errno.h>

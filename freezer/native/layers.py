@@ -19,15 +19,14 @@ import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from freezer.bundle import OPENED_AT_RUN_TIME, ClosedApp
 from freezer.drivers import MANIFEST
-from freezer.elf import Elf, find_elves
+from freezer.elf import Elf, find_elves, read_elf
 from freezer.inspect.grouping import Names, names_of
 from freezer.inspect.report import DATA, RUNTIME, STANDARD
 from freezer.log import Log
-from freezer.native.link import FIRST, MODULES, write_runner
+from freezer.native.link import FIRST, MODULES, start_records, without_loaders
 from freezer.native.modules import Archive, Package, read_package, whole, write_archive
 from freezer.native.payload import Record, Type, records_of
 from freezer.plan import CONTENTS
@@ -59,29 +58,33 @@ class Part(enum.Enum):
 
 @dataclass(frozen=True)
 class UnpackedApp:
-    """An application to be run where it is. ``parts`` are the files below PLACE, but for ``runner``, the program, which
-    may have any name there; ``python`` is the version, such as "3.11"."""
+    """An application to be run where it is. ``parts`` are the files below PLACE, nothing to be filled in any more, with
+    PROGRAM, which is the same for all applications, among those of the runtime; ``python`` is the interpreter that this
+    is made of, and ``version`` its version, such as "3.11"."""
 
-    runner: Path
-    python: str
+    python: Elf
+    version: str
     parts: Mapping[Part, tuple[Record, ...]]
+
+    def sizes(self) -> dict[Part, int]:
+        """How much there is in each part, in bytes."""
+        return {part: sum(item.size for item in found) for part, found in self.parts.items()}
 
 
 def make_layers(closed: ClosedApp, *, log: Log, space: Workspace) -> UnpackedApp:
     """Make the parts; what is not taken from the bundle is written below the work directory.
 
-    Raises ToolError, or EnvironmentFailure if this installation has no runner.
+    Raises ToolError, or EnvironmentFailure if this installation lacks what starts the application.
     """
     # A directory of its own: the application may also be linked natively.
     space = dataclasses.replace(space, work=space.folder("unpacked"))
     package = read_package(closed, log=log, space=space)
     frozen = closed.frozen
-    records = [
-        item for item in records_of(frozen.tree) if item.name not in (frozen.name, f"{CONTENTS}/base_library.zip")
-    ]
+    unused = without_loaders(closed, package)
+    records = [item for item in records_of(frozen.tree) if item.name not in unused]
     inside = [item.name.partition("/")[2] for item in records if item.name.startswith(f"{CONTENTS}/")]
     names = names_of(frozen.name, package.modules, inside)
-    files = split_files(records, names, frozen.own_files, needed_by_python(closed, names, package.library))
+    files = split_files(records, names, frozen.own_files, needed_by_python(closed, names))
     modules = split_modules(package, names, frozen.own_modules)
     parts: dict[Part, list[Record]] = {part: [] for part in Part}
     for item in records:
@@ -108,11 +111,14 @@ def make_layers(closed: ClosedApp, *, log: Log, space: Workspace) -> UnpackedApp
     parts[Part.RUNTIME] += _landmarks(package)
     missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
     parts[Part.APPLICATION].append(Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n"))
-    runner = made / "program"
-    fixups = write_runner(runner, closed, package, launched=False)
-    runner.write_bytes(fixed(runner.read_bytes(), fixups, PLACE))
-    version = "{}.{}".format(*package.version)
-    return UnpackedApp(runner, version, {part: tuple(found) for part, found in parts.items()})
+    parts[Part.RUNTIME] += start_records(closed, package, launched=False, log=log, space=space)
+    return UnpackedApp(
+        python=read_elf(closed.python),
+        version="{}.{}".format(*package.version),
+        parts={
+            part: tuple(at(PLACE, item) if item.fixups else item for item in found) for part, found in parts.items()
+        },
+    )
 
 
 def _search_path(everything: Archive, part: Part) -> tuple[str, ...]:
@@ -137,16 +143,18 @@ def _landmarks(package: Package) -> list[Record]:
     ]
 
 
-def fixed(data: bytes, fixups: Iterable[tuple[int, int]], place: str) -> bytes:
-    """A file of the tree as it is where the tree is at ``place``; ``fixups`` are (offset, room) in bytes."""
-    result = bytearray(data)
-    for offset, room in fixups:
-        below = data[offset : offset + room].partition(b"\0")[0]
-        result[offset : offset + room] = (os.fsencode(place) + below).ljust(room, b"\0")
-    return bytes(result)
+def at(place: str, record: Record) -> Record:
+    """A file as it is where the tree is at ``place``: what the launcher would fill in is filled in."""
+    if not record.fixups:
+        return record
+    data = bytearray(record.source.read_bytes() if record.source is not None else record.data)
+    for offset, room in record.fixups:
+        below = bytes(data[offset : offset + room]).partition(b"\0")[0]
+        data[offset : offset + room] = (os.fsencode(place) + below).ljust(room, b"\0")
+    return Record(record.type, record.name, data=bytes(data))
 
 
-def needed_by_python(closed: ClosedApp, names: Names, library: str) -> frozenset[str]:
+def needed_by_python(closed: ClosedApp, names: Names) -> frozenset[str]:
     """The libraries, by their paths in the tree, that the interpreter and the standard library need themselves, through
     others too, and those that the C library opens; whatever else needs them as well."""
     frozen = closed.frozen
@@ -158,11 +166,15 @@ def needed_by_python(closed: ClosedApp, names: Names, library: str) -> frozenset
             for name in {posixpath.basename(path), *filter(None, [elf.soname])}:
                 shared.setdefault(name, []).append(path)
     queue: list[Elf] = [
-        elf
-        for path, elf in elves.items()
-        if path == frozen.name or _is_of_standard_library(path, names, frozen.own_files)
+        read_elf(closed.python),
+        *(
+            elf
+            for path, elf in elves.items()
+            # PyInstaller's program is always the same: what it alone needs does not depend on the application either.
+            if path == frozen.name or _is_of_standard_library(path, names, frozen.own_files)
+        ),
     ]
-    wanted = {closed.interpreter, library, *OPENED_AT_RUN_TIME}
+    wanted = {closed.interpreter, *OPENED_AT_RUN_TIME}
     found: set[str] = set()
     while queue or wanted:
         wanted.update(*(elf.needed for elf in queue))

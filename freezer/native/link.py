@@ -18,8 +18,8 @@ import os
 import shutil
 from pathlib import Path
 
-from freezer.bundle import ClosedApp, strip
 from freezer import tools
+from freezer.bundle import ClosedApp, strip
 from freezer.drivers import MANIFEST
 from freezer.elf import clear_executable_stack, find_elves, read_elf
 from freezer.errors import ToolError

@@ -7,8 +7,8 @@ PyInstaller's run-time hooks, and code that knows about PyInstaller, go by these
 
 Layout: "FRZRMOD1"; the size of the table (8 bytes, little-endian); the table, marshalled; code, marshalled, one after
 the other. The table's "modules" maps names to (offset, size, kind); "extensions" has the extension modules beside it,
-names and paths; "scripts" what is run at the start, (name, offset, size); "path" the directories of ``sys.path``; "next"
-is the name of another archive, if the modules are in several.
+names and paths; "scripts" what is run at the start, (name, offset, size); "path" the directories of ``sys.path``;
+"next" is the name of another archive, if the modules are in several.
 """
 
 import marshal
@@ -21,12 +21,22 @@ MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 """Kinds of entries, as in PyInstaller's PYZ archives."""
 
 
+def _open(path):
+    """Open an archive, by a number that is no standard stream's: a closed one must stay so."""
+    descriptors = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)]
+    while descriptors[-1] <= 2:
+        descriptors.append(posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC))
+    for low in descriptors[:-1]:
+        posix.close(low)
+    return descriptors[-1]
+
+
 class Archive:
     """One file. ``toc`` is its table of modules, ``extensions`` that of extension modules beside it."""
 
     def __init__(self, path, descriptor=None, contents=None):
         self._path = path
-        self._descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC) if descriptor is None else descriptor
+        self._descriptor = _open(path) if descriptor is None else descriptor
         self._identity = self._identify()
         self._start = 16 + int.from_bytes(posix.pread(self._descriptor, 8, 8), "little")
         if contents is None:
@@ -52,7 +62,7 @@ class Archive:
         except OSError:
             same = False
         if not same:
-            self._descriptor = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
+            self._descriptor = _open(self._path)
             self._identity = self._identify()
         return posix.pread(self._descriptor, size, self._start + offset)
 
@@ -169,13 +179,15 @@ class Finder:
     """The meta path finder: what is where it usually is, by name alone.
 
     Where the application has put a directory of its own first in ``sys.path``, or has changed a package's
-    ``__path__``, that decides, and PathFinder asks a DirectoryFinder.
+    ``__path__``, that decides, and PathFinder asks a DirectoryFinder. ``first`` is what else ``sys.path`` begins with.
     """
+
+    first = ""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
         if path is None:
-            if not sys.path or sys.path[0] != first:
+            if not sys.path or sys.path[0] != Finder.first:
                 return None
         else:
             parent = name.rpartition(".")[0]
@@ -229,18 +241,16 @@ class DirectoryFinder:
 
 archives = []
 bundle = ""
-first = ""
+"""The directory that is ``sys._MEIPASS``; set by who installs this."""
 
 
 def install(tree, descriptor, contents):
     """Have modules found in the archives of the tree, right after the interpreter's own."""
-    global bundle, first
-    bundle = tree + "/_internal"
     archives.append(Archive(tree + "/modules", descriptor, contents))
     while archives[-1].contents["next"]:
         archives.append(Archive(tree + "/" + archives[-1].contents["next"]))
     sys.path[:] = [bundle + "/" + item if item else bundle for archive in archives for item in archive.contents["path"]]
-    first = sys.path[0]
+    Finder.first = sys.path[0]
     for index, finder in enumerate(sys.meta_path):
         if getattr(finder, "__name__", "") == "PathFinder":
             sys.meta_path.insert(index, Finder)

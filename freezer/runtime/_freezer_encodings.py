@@ -16,7 +16,13 @@ def _start():
     module = type(sys)("_freezer_archive")
     sys.modules["_freezer_archive"] = module
     exec(marshal.loads(posix.pread(descriptor, length, 16 + size + offset)), module.__dict__)
-    module.install(tree, descriptor, contents)
+    module.bundle = tree + "/_internal"
+    if descriptor > 2:
+        module.install(tree, descriptor, contents)
+    else:
+        # The number of a standard stream that is closed, which must stay so.
+        module.install(tree, None, contents)
+        posix.close(descriptor)
     return module.adopt(sys.modules["encodings"])
 
 

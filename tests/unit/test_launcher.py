@@ -687,15 +687,22 @@ def test_what_was_changed_is_unpacked_again(app: App, tamper: Callable[[App], No
 def test_a_damaged_manifest_is_made_again(app: App) -> None:
     app.works()
     manifest = app.entry / "manifest"
-    whole = manifest.read_bytes()
-    damaged = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 97)]
-    for data in [*damaged, b"", whole[:-1], whole[:40], whole + b"x"]:
+    size = manifest.stat().st_size
+    for at in [*range(0, size, 97), size - 1, None]:
         inode = (app.entry / "tree").stat().st_ino
-        manifest.write_bytes(data)
+        whole = bytearray(manifest.read_bytes())
+        assert len(whole) == size
+        if at is None:
+            whole += b"x"
+        else:
+            whole[at] ^= 1
+        manifest.write_bytes(whole)
         app.works()
         assert (app.entry / "tree").stat().st_ino != inode
-        whole_again = manifest.read_bytes()
-        assert len(whole_again) == len(whole)
+        inode = (app.entry / "tree").stat().st_ino
+        manifest.write_bytes(manifest.read_bytes()[: at or 1])
+        app.works()
+        assert (app.entry / "tree").stat().st_ino != inode
 
 
 def test_damaged_notes_of_what_was_seen_do_no_harm(app: App) -> None:
@@ -773,12 +780,13 @@ def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
         [record("L", "l", b".."), record("F", "l/out", b"x")],
         [record("D", "d"), record("L", "d/l", b".."), record("L", "d/l/m", b"../..")],
         [record("L", "l", b"/etc")],
+        [record("D", "d"), record("L", "l", b"d"), record("F", "l/out", b"x")],
         [record("F", "f", b"/x\0", [(1, 1 << 63)])],
         [record("F", "f", b"x\0\0", [(0, 3)])],
         [record("Z", "f")],
         [record("E", "")],
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_hostile_payloads(make: Callable[..., App], program: bytes, records: list[bytes]) -> None:
     app = make([record("X", "program", program), *records])

@@ -20,7 +20,7 @@ from freezer.errors import EnvironmentFailure
 from freezer.freeze import FrozenApp
 from freezer.link import LINKERS, StaticApp
 from freezer.log import Log
-from freezer.plan import Plan, resolve
+from freezer.plan import Linker, Plan, resolve
 from freezer.unpack import find_archive
 from freezer.workspace import workspace
 
@@ -51,13 +51,20 @@ def closed_app(folder: Path) -> ClosedApp:
     (tree / "_internal" / "data").write_text("data")
     (tree / "_internal" / "link").symlink_to("data")
     frozen = FrozenApp(tree, "app", frozenset(), {}, (), (), (), False)
-    return ClosedApp(frozen, os.path.basename(interpreter), ("libc.so.6",), (Missing("libgone.so.1", program),), ())
+    return ClosedApp(
+        frozen=frozen,
+        interpreter=os.path.basename(interpreter),
+        python=program,
+        libraries=("libc.so.6",),
+        missing=(Missing("libgone.so.1", program),),
+        provided=(),
+    )
 
 
 def link(plan: Plan, folder: Path) -> StaticApp:
     folder.mkdir()
     with workspace(folder / "cache", "app", keep=True) as space:
-        return LINKERS["staticx"](plan, closed_app(folder), log=Log(stream=io.StringIO()), space=space)
+        return LINKERS[Linker.STATICX](plan, closed_app(folder), log=Log(stream=io.StringIO()), space=space)
 
 
 def test_the_result_runs(plan: Plan, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from freezer.errors import InputError, UsageError
-from freezer.plan import DEFAULT_EPOCH, EntryKind, Plan, Smoke, resolve, resolve_smoke
+from freezer.plan import DEFAULT_EPOCH, Compress, EntryKind, Linker, Plan, Smoke, resolve, resolve_smoke
 
 
 @pytest.fixture
@@ -28,10 +28,38 @@ def test_defaults(here: Path) -> None:
     assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
     assert (made.output, made.folder) == (None, here)
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
-    assert made.verify and not made.strip and not made.compress and not made.refresh
+    assert made.verify and not made.strip and not made.refresh
+    assert (made.linker, made.compress, made.native) == (Linker.STATICX, Compress.NONE, False)
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
     assert made.epoch == DEFAULT_EPOCH
+
+
+@pytest.mark.parametrize(
+    ("given", "compress"),
+    [
+        ({"linker": "native"}, Compress.FAST),
+        ({"linker": "native", "compress": "none"}, Compress.NONE),
+        ({"linker": "native", "compress": "small"}, Compress.SMALL),
+        ({"compress": "small"}, Compress.SMALL),
+    ],
+)
+def test_linkers_and_how_they_pack(here: Path, given: dict[str, str], compress: Compress) -> None:
+    made = plan(here, entry="app.py", **given)
+    assert (made.linker.value, made.compress) == (given.get("linker", "staticx"), compress)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"linker": "gold"}, "--linker 'gold' is unknown"),
+        ({"compress": "xz"}, "--compress 'xz' is unknown"),
+        ({"compress": "fast"}, "nothing that staticx can do"),
+    ],
+)
+def test_linkers_that_are_unknown(here: Path, given: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(here, entry="app.py", **given)
 
 
 def test_the_plan_is_frozen(here: Path) -> None:

@@ -286,7 +286,8 @@ def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) 
 
 def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
     """The first script, run by a plain Python that has what the bootloader would have left."""
-    (tmp_path / "_freezer_deferred.py").write_text("def install(bundle): print('bundle', bundle)\n")
+    (tmp_path / "_freezer_deferred.py").write_text("def install(bundle, names): print('bundle', bundle, names)\n")
+    (tmp_path / "pyimod02_importers.py").write_text("class pyz_archive: toc = ['a']\n")
     code = (
         "import os, runpy, sys; sys._MEIPASS = '/b'; sys.path.insert(0, sys.argv[1]); "
         "runpy.run_path(sys.argv[2]); print(sorted(os.environ.items()))"
@@ -300,7 +301,7 @@ def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
         env = {"LC_ALL": "C", **given}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         expected = sorted([("LC_ALL", "C"), *left])
-        assert done.stdout.splitlines() == ["bundle /b", str(expected)]
+        assert done.stdout.splitlines() == ["bundle /b ['a']", str(expected)]
 
 
 def test_the_start_imports_nothing_slow() -> None:

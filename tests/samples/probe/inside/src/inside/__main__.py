@@ -1,0 +1,3 @@
+import sys
+
+print("run", __name__, sys.argv[1:])
