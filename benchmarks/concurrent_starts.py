@@ -4,8 +4,8 @@
 
 All processes are forked before the first of them may go on, so that they meet in the empty cache; each has nothing of
 this one's memory but what fork shares, and becomes the program at once. (``python3 SCRIPT`` as often is there to
-compare with: so many Pythons take their memory, however they were started.) Each must print what one alone prints, and end
-with 0. That one of them has unpacked for all shows in the cache: there is one entry, its tree is one inode all the
+compare with: so many Pythons take their memory, however they were started.) Each must print what most of them do, and
+end with 0. That one of them has unpacked for all shows in the cache: there is one entry, its tree is one inode all the
 time, and no file in it has changed after the manifest, which is written last.
 
 Then fewer of them start with 100 MB for temporary files and caches altogether, as root (it mounts a file system of

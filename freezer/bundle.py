@@ -19,6 +19,7 @@ from freezer import tools
 from freezer.elf import (
     Elf,
     Missing,
+    NotElf,
     clear_executable_stack,
     closure,
     find_elves,
@@ -29,7 +30,7 @@ from freezer.elf import (
     sonames_of,
 )
 from freezer.environment import Environment
-from freezer.errors import InputError
+from freezer.errors import EnvironmentFailure, InputError
 from freezer.freeze import FrozenApp
 from freezer.log import Log
 from freezer.plan import Plan
@@ -62,8 +63,6 @@ class ClosedApp:
 
 def check_architecture(plan: Plan, environment: Environment) -> None:
     """Refuse libraries given by the user that are made for another machine, before the slow work."""
-    from freezer.elf import NotElf
-
     machine = read_elf(environment.interpreter.libpython)
     for path in [*plan.libraries, *(source for source, _ in plan.add_binary if source.is_file())]:
         try:
@@ -97,7 +96,7 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
     root = environment.root.path
     directories = loader_directories(root, program.machine)
     opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
-    python = read_elf(within(root, environment.interpreter.executable))
+    python = _program_of(environment)
     found = closure(
         [*native, python] if plan.native else native,
         root=root,
@@ -133,6 +132,15 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, *, log
         missing=found.missing,
         provided=tuple(provided),
     )
+
+
+def _program_of(environment: Environment) -> Elf:
+    """The program of the Python that is built with. Raises EnvironmentFailure for one that is a script."""
+    path = within(environment.root.path, environment.interpreter.executable)
+    try:
+        return read_elf(path)
+    except NotElf as error:
+        raise EnvironmentFailure(f"{path} is no program", why=str(error), hint="name another: --python PATH") from error
 
 
 def isolate(tree: Path, loader: str) -> None:

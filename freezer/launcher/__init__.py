@@ -1,4 +1,5 @@
-"""The two C programs of the native linker: the launcher in front of every executable, and the runner inside of it.
+"""What of the native linker is in C: the launcher in front of every executable, and the library that starts what it
+unpacked.
 
 They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker needs
 them.
@@ -16,11 +17,6 @@ BIN = Path(__file__).resolve().parent / "bin"
 def launcher_path() -> Path:
     """The compiled launcher; raises EnvironmentFailure if this installation has none."""
     return _built("launcher")
-
-
-def runner_path() -> Path:
-    """The compiled runner; raises EnvironmentFailure if this installation has none."""
-    return _built("runner")
 
 
 def starter_path() -> Path:

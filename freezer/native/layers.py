@@ -111,7 +111,7 @@ def make_layers(closed: ClosedApp, *, log: Log, space: Workspace) -> UnpackedApp
     parts[Part.RUNTIME] += _landmarks(package)
     missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
     parts[Part.APPLICATION].append(Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n"))
-    parts[Part.RUNTIME] += start_records(closed, package, launched=False, log=log, space=space)
+    parts[Part.RUNTIME] += start_records(closed, package, place=PLACE, log=log, space=space)
     return UnpackedApp(
         python=read_elf(closed.python),
         version="{}.{}".format(*package.version),

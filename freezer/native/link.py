@@ -1,10 +1,11 @@
 """Linking natively: the closed bundle becomes a tree that needs no start-up work, packed behind freezer's launcher.
 
-PyInstaller's bootloader and its archives are left out. In their place come the runner, which starts the bundled Python
-with the bundled dynamic loader and nothing else (freezer/launcher/runner.c), and one archive of all modules, from
+PyInstaller's bootloader and its archives are left out. In their place come the interpreter that the application was
+built with, changed so that it starts the application (freezer/launcher/start.c), and one archive of all modules, from
 which they are imported without a search (freezer/runtime/_freezer_archive.py). The tree::
 
-    program                              the runner
+    program                              the interpreter
+    start.so                             the library that it needs first
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
     lib/pythonX.Y                        what an interpreter looks for to know where it is, and its first import
@@ -16,14 +17,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
+from typing import Optional
 
 from freezer import tools
 from freezer.bundle import ClosedApp, strip
 from freezer.drivers import MANIFEST
 from freezer.elf import clear_executable_stack, find_elves, read_elf
 from freezer.errors import ToolError
-from freezer.launcher import runner_path, starter_path
+from freezer.launcher import starter_path
 from freezer.log import Log
 from freezer.native.modules import Package, read_package, whole, write_archive
 from freezer.native.payload import Record, Type, records_of
@@ -31,7 +32,7 @@ from freezer.plan import CONTENTS
 from freezer.workspace import Workspace
 
 ROOM = 4096
-"""The bytes that the runner reserves for a path."""
+"""The bytes that there are for a path, with its NUL (PATH_MAX)."""
 PROGRAM, STARTER, MODULES = "program", "start.so", "modules"
 FIRST = "_freezer_encodings"
 START = "import _freezer_native; _freezer_native.start()"
@@ -82,11 +83,12 @@ def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
 
 
 def start_records(
-    closed: ClosedApp, package: Package, *, launched: bool = True, log: Log, space: Workspace
+    closed: ClosedApp, package: Package, *, place: Optional[str] = None, log: Log, space: Workspace
 ) -> list[Record]:
     """The program of a tree, and the library that makes it start the application (see freezer/launcher/start.c).
 
-    Raises ToolError for an interpreter that cannot be changed so.
+    ``place`` is where the tree will be, if that is known; else a launcher knows. Raises ToolError for an interpreter
+    that cannot be changed so.
     """
     folder = space.folder("start")
     program = folder / PROGRAM
@@ -102,7 +104,9 @@ def start_records(
             tools.require(["patchelf"])["patchelf"],
             *("--set-interpreter", loader, "--add-needed", library),
             "--no-default-lib",
-            *("--force-rpath", "--set-rpath", f"$ORIGIN:$ORIGIN/{CONTENTS}"),
+            # For what is opened at run time, by whomever: the loader asks the program's DT_RPATH last. Where the
+            # program is takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets.
+            *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
             program,
         ],
         log=log,
@@ -117,13 +121,17 @@ def start_records(
         (_fill(data, loader.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),
         (_fill(data, library.encode(), os.fsencode(f"/{STARTER}")), ROOM),
     )
+    if b"\0__libc_start_main\0" not in data:
+        raise ToolError(
+            f"{closed.python} cannot start an application", why="it does not enter its C library as others do"
+        )
     program.write_bytes(data)
     data = bytearray(starter_path().read_bytes())
     name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
     arguments = python_arguments(package.options)
     _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
-    data[at : at + 16] = (b"1" if launched else b"0").ljust(16, b"\0")
+    data[at : at + 16] = (b"1" if place is None else b"0").ljust(16, b"\0")
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
         Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=(name,)),
@@ -152,42 +160,17 @@ def python_arguments(options: tuple[str, ...]) -> list[str]:
     return [*arguments, "-c", START]
 
 
-def write_runner(path: Path, closed: ClosedApp, package: Package, launched: bool = True) -> tuple[tuple[int, int], ...]:
-    """Write the runner of one application; returns its fixups. Raises ToolError for one that is not freezer's."""
-    data = bytearray(runner_path().read_bytes())
-    tree = closed.frozen.tree
-    libpython = f"/{CONTENTS}/{package.library}"
-    libc = next(name for name in ("libc.so.6", "libc.so") if (tree / name).exists())
-    fixups = []
-    places = {
-        b"/@freezer:loader@": f"/{closed.interpreter}",
-        b"/@freezer:libpython@": libpython,
-        b"/@freezer:libc@": f"/{libc}",
-        b"@freezer:python@": "/bin/python3",
-    }
-    for mark, text in places.items():
-        fixups.append((_fill(data, mark, os.fsencode(text)), ROOM))
-    _fill(
-        data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in python_arguments(package.options))
-    )
-    at = _find(data, b"@freezer:start@")
-    data[at : at + 16] = (b"1" if launched else b"0").ljust(16, b"\0")
-    path.write_bytes(data)
-    path.chmod(0o755)
-    return tuple(fixups)
-
-
 def _find(data: bytearray, mark: bytes) -> int:
     at = data.find(mark)
     if at < 0 or data.find(mark, at + 1) >= 0:
-        raise ToolError("the runner of this installation is not as expected", why=f"{mark!r} is not in it once")
+        raise ToolError("a program is not as expected", why=f"{mark.rstrip(b'@')!r} is not in it once")
     return at
 
 
 def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
-    """Put a text where the runner has room for it; returns the place."""
+    """Put a text where there is room for it; returns the place."""
     at = _find(data, mark)
     if len(text) >= ROOM:
-        raise ToolError("the runner has no room for what it is to start", why=repr(text))
+        raise ToolError("there is no room for what the application is started with", why=repr(text))
     data[at : at + ROOM] = text.ljust(ROOM, b"\0")
     return at

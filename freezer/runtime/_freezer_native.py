@@ -11,7 +11,7 @@ BOOTSTRAP = ("pyiboot01_bootstrap", "_freezer_start")
 
 
 def start():
-    """Become the application. ``sys.argv`` is as the runner made it (see freezer/launcher/runner.c)."""
+    """Become the application. ``sys.argv`` is as freezer/launcher/start.c made it."""
     bundle = _freezer_archive.bundle
     executable, locale = sys.argv[1:3]
     del sys.argv[:3]

@@ -136,7 +136,7 @@ def test_the_command_and_the_platform(made: Made) -> None:
 def test_check_and_inspect(freezer: Freezer, made: Made) -> None:
     assert freezer("check", made.tar, "--smoke", "", cwd=made.folder).output == made.tar
     report = json.loads(freezer("inspect", made.tar, "--json", cwd=made.folder).stdout)
-    assert {"app/main", "app/modules"} <= {item["path"].partition("//")[0] for item in report["items"]}
+    assert {"app/program", "app/modules"} <= {item["path"].partition("//")[0] for item in report["items"]}
 
 
 # What changes what

@@ -1,0 +1,675 @@
+"""An application linked natively is, to whoever starts it and to whomever it starts, what its script is under Python.
+
+One application does everything (tests/samples/probe). It is linked once and started in all the ways, places and
+circumstances in which the start, the unpacked files or the interpreter could show; where a thing can be asked of plain
+Python as well, that gives the answer to expect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import itertools
+import json
+import os
+import pty
+import random
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Optional, Union
+
+import consumers
+import pytest
+import zstandard
+from consumers import Docker
+from support import ORDINARY, PATIENCE, SAMPLES, Freezer, compile_c, need_program, need_root, wait_until
+
+from freezer.native.payload import END_MAGIC, IDENTITY, MAGIC, RECORD, TRAILER, VERSION, Type
+from freezer.native.read import find_payload
+
+CANNOT_RUN = 126
+PATH = "/usr/local/bin:/usr/bin:/bin"
+Environment = Optional[Mapping[str, str]]
+
+
+# The application
+
+
+@dataclass(frozen=True)
+class Application:
+    """An executable, or a script with the Python before it, and a cache for the former."""
+
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @property
+    def path(self) -> Path:
+        return Path(self.words[0])
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.environment["FREEZER_CACHE"])
+
+    def at(self, path: Union[str, Path]) -> Application:
+        """The same at another path."""
+        return Application((str(path),), self.environment)
+
+    def cold(self, cache: Path) -> Application:
+        """The same with another cache."""
+        return Application(self.words, {**self.environment, "FREEZER_CACHE": str(cache)})
+
+    def run(
+        self, *arguments: str, before: Sequence[str] = (), env: Environment = None, input: bytes = b"", **options: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it to its end, with the words ``before`` in front of it."""
+        return subprocess.run(
+            [*before, *self.words, *arguments],
+            env={**self.environment, **(env or {})},
+            input=input,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+            **options,
+        )
+
+    def says(self, *arguments: str, **options: Any) -> Any:
+        """What it finds out."""
+        done = self.run(*arguments, **options)
+        assert (done.returncode, done.stderr) == (0, b""), done
+        return json.loads(done.stdout)
+
+    @contextlib.contextmanager
+    def started(
+        self, *arguments: str, before: Sequence[str] = (), env: Environment = None, **options: Any
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start it, and wait until it says that it is ready; it is killed in the end."""
+        with subprocess.Popen(
+            [*before, *self.words, *arguments],
+            env={**self.environment, **(env or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            **options,
+        ) as process:
+            try:
+                assert line(process.stdout) == "ready"
+                yield process
+            finally:
+                process.kill()
+
+
+def line(stream: Optional[IO[bytes]]) -> str:
+    assert stream is not None
+    return os.fsdecode(stream.readline()).rstrip("\n")
+
+
+def tell(process: subprocess.Popen[bytes]) -> None:
+    """Write a line to it, if it is there to read it."""
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(b"\n")
+
+
+@pytest.fixture(scope="session")
+def built(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The application, linked natively."""
+    folder = tmp_path_factory.mktemp("probe")
+    shutil.copytree(SAMPLES / "probe", folder / "probe")
+    extras = ["--with", "probe/inside", "--with", "setuptools<81", "--collect-all", "inside"]
+    extras += ["--hidden-import", "pkg_resources"]
+    arguments = ["probe/probe.py", *extras, "--linker", "native", "--smoke", "report"]
+    return freezer("build", *arguments, cwd=folder).output
+
+
+@pytest.fixture(scope="session")
+def app(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """The same, with a cache that is filled already."""
+    made = Application((str(built),), {"PATH": PATH, "FREEZER_CACHE": str(tmp_path_factory.mktemp("warm"))})
+    made.says("report")
+    return made
+
+
+@pytest.fixture(scope="session")
+def plain(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """Its script, run by Python."""
+    folder = tmp_path_factory.mktemp("plain")
+    source = shutil.copytree(SAMPLES / "probe", folder / "probe")
+    target = folder / "packages"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+    subprocess.run([*install, "--target", str(target), str(source / "inside"), "setuptools<81"], check=True)
+    words = (sys.executable, str(source / "probe.py"))
+    return Application(words, {"PATH": PATH, "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def identity(path: Path) -> str:
+    found = find_payload(path)
+    assert found is not None
+    return found.identity.hex()
+
+
+def patched(path: Path, output: Path, extra: bytes = b"") -> Path:
+    """The executable linked once more, uncompressed, with ``extra`` records: as another version of it would be."""
+    trailer = find_payload(path)
+    assert trailer is not None
+    data = path.read_bytes()
+    packed = data[trailer.offset : trailer.offset + trailer.size]
+    stream = extra + zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress(packed)
+    own = hashlib.blake2b(stream, digest_size=32, person=IDENTITY).digest()
+    numbers = (trailer.offset, len(stream), len(stream), trailer.disk + 4096, trailer.records + bool(extra), 0)
+    body = data[: trailer.offset] + stream + TRAILER.pack(MAGIC, VERSION, 0, *numbers, own, b"", b"")[:88]
+    output.write_bytes(body + hashlib.blake2b(body, digest_size=32).digest() + END_MAGIC)
+    output.chmod(0o755)
+    return output
+
+
+# Another root
+
+
+class Root:
+    """A root with nothing but the executable, /app, and the directories and files asked for."""
+
+    def __init__(self, app: Application, folder: Path, folders: Sequence[str] = ("tmp",)) -> None:
+        need_root()
+        self.folder = folder
+        folder.mkdir(mode=0o755)
+        folder.chmod(0o755)
+        for name in folders:
+            (folder / name).mkdir(parents=True)
+            (folder / name).chmod(0o1777)
+        shutil.copy(app.path, folder / "app")
+
+    def put(self, source: Path, place: str) -> None:
+        target = self.folder / place.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+
+    def run(
+        self,
+        *arguments: str,
+        mounts: str = "",
+        user: int = 0,
+        env: Environment = None,
+        program: str = "/app",
+        **options: Any,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it there, after the commands ``mounts``, which see nothing but the root in the current directory."""
+        words = [need_program("chroot"), f"--userspec={user}:{user}", ".", program, *arguments]
+        if mounts:
+            words = [need_program("unshare"), "--mount", "/bin/sh", "-c", f'{mounts} && exec "$@"', "sh", *words]
+        return subprocess.run(
+            words,
+            cwd=self.folder,
+            env=dict(env or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+            **options,
+        )
+
+    def says(self, *arguments: str, **options: Any) -> Any:
+        done = self.run(*arguments, **options)
+        assert (done.returncode, done.stderr) == (0, b""), done
+        return json.loads(done.stdout)
+
+
+PROC = "{ mount -t proc proc proc 2>/dev/null || mount --rbind /proc proc; }"
+
+
+@pytest.fixture
+def root(app: Application, tmp_path: Path) -> Callable[..., Root]:
+    return lambda *folders: Root(app, tmp_path / "root", folders or ("tmp",))
+
+
+def names(folder: Path) -> set[str]:
+    """The names of everything in a directory."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def refusal(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The one message of a start that was refused before any of the application ran."""
+    text = done.stderr.decode()
+    assert (done.returncode, done.stdout) == (CANNOT_RUN, b""), done
+    assert text.count(": error: ") == 1 and "\n  why: " in text and "\n  try: " in text, text
+    return text
+
+
+# Processes and signals
+
+
+def test_there_is_one_process(app: Application, tmp_path: Path) -> None:
+    for each in (app.cold(tmp_path / "cache"), app):
+        with subprocess.Popen([each.path], env=dict(each.environment), stdout=subprocess.PIPE) as process:
+            found = json.load(process.stdout)  # type: ignore[arg-type]
+        assert (found["pid"], found["ppid"]) == (process.pid, os.getpid())
+        assert (found["threads"], found["children"]) == (1, "")
+        tree = each.cache / identity(app.path) / "tree"
+        assert found["exe"] == str(tree / "program")
+        assert [name for name in found["code"] if tree not in Path(name).parents] == []
+        kept = {name for number, name in found["descriptors"].items() if int(number) > 2}
+        assert kept == {str(tree / "modules")}
+
+
+def test_every_signal_reaches_a_handler(app: Application) -> None:
+    wanted = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM}
+    with app.started("catch") as process:
+        for number in sorted(wanted):
+            process.send_signal(number)
+            # One by one, for signals of one number that are pending together are one.
+            assert line(process.stdout) == str(int(number))
+        process.send_signal(signal.SIGTERM)
+        assert line(process.stdout) == "15"
+        assert process.wait(PATIENCE) == 115
+
+
+def after(process: subprocess.Popen[bytes], number: int) -> Union[int, str]:
+    """What comes of a process that waits, once a signal is sent: its status, "stopped" or "alive"."""
+    process.send_signal(number)
+    tell(process)
+    found: list[Union[int, str]] = []
+
+    def seen() -> bool:
+        result = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT)
+        if result is not None and result.si_code == os.CLD_STOPPED:
+            found.append("stopped")
+        elif result is not None:
+            found.append(process.wait(PATIENCE))
+        elif ready(process):
+            found.append(line(process.stdout))
+        return bool(found) and found[-1] != ""
+
+    wait_until(seen, f"the effect of signal {number}")
+    return found[-1]
+
+
+def ready(process: subprocess.Popen[bytes]) -> bool:
+    import select
+
+    return bool(select.select([process.stdout], [], [], 0)[0])
+
+
+def without_cores() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def test_every_signal_without_a_handler_does_what_it_does_to_python(app: Application, plain: Application) -> None:
+    numbers = sorted(signal.valid_signals())
+    results = []
+    for each in (app, plain):
+        with contextlib.ExitStack() as stack:
+            processes = [stack.enter_context(each.started("wait", preexec_fn=without_cores)) for _ in numbers]
+            results.append({int(number): after(process, number) for process, number in zip(processes, numbers)})
+    assert results[0] == results[1]
+    assert results[0][signal.SIGTERM] == -signal.SIGTERM and results[0][signal.SIGTSTP] == "stopped"
+    assert results[0][64] == -64
+
+
+def test_a_terminals_interrupt_comes_once(app: Application) -> None:
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(app.path, [app.path, "interrupts"], app.environment)
+    with open(terminal, "r+b", buffering=0) as stream:
+        assert stream.readline() == b"ready\r\n"
+        stream.write(b"\x03")
+        output = stream.readline()
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    assert output == b"^Ccount 1\r\n"
+
+
+NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("exit", "0"), ("exit", "7"), *(("kill", str(int(n))) for n in (9, 11, 15, 2, 10))], ids="-".join
+)
+def test_the_first_process_ends(app: Application, plain: Application, arguments: tuple[str, str]) -> None:
+    need_root()
+    results = []
+    for each in (app, plain):
+        done = each.run("ends", *arguments, before=NAMESPACE, preexec_fn=without_cores)
+        results.append((done.returncode, done.stdout, done.stderr))
+    assert results[0] == results[1]
+    assert results[0][0] == (7 if arguments[1] == "7" else 0)  # the kernel spares it
+
+
+def test_the_first_process_adopts_orphans(app: Application, plain: Application) -> None:
+    need_root()
+    found = [each.says("reap", before=NAMESPACE) for each in (app, plain)]
+    assert found[0] == found[1] == {"pid": 1, "statuses": [5, 6]}
+
+
+def inside(process: subprocess.Popen[bytes]) -> int:
+    """The first process of the namespace that ``process`` made."""
+    (number,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(number)
+
+
+def test_the_first_process_and_signals(app: Application, plain: Application) -> None:
+    need_root()
+    for each in (app, plain):
+        with each.started("wait", before=NAMESPACE) as process:
+            os.kill(inside(process), signal.SIGTERM)
+            tell(process)
+            assert line(process.stdout) == "alive"
+            os.kill(inside(process), signal.SIGKILL)
+            assert process.wait(PATIENCE) == -signal.SIGKILL
+        with each.started("catch", before=NAMESPACE) as process:
+            os.kill(inside(process), signal.SIGTERM)
+            assert process.wait(PATIENCE) == 115
+
+
+# How it is called
+
+NAMES = ("name", "two words", "new\nline", "h\u00e9llo \u4e16", "-dash", "a:b$ORIGIN", "\udcff", "n" * 200)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("way", ["absolute", "relative", "dotted", "path", "link"])
+def test_the_names_that_it_goes_by(app: Application, way: str, name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "some place"
+    folder.mkdir()
+    path = folder / name
+    if way == "link":
+        (folder / "target").mkdir()
+        os.link(app.path, folder / "target" / "other")
+        path.symlink_to("target/other")
+    else:
+        os.link(app.path, path)
+    called = {"relative": f"./{name}", "dotted": f"../{folder.name}/{name}", "path": name}.get(way, str(path))
+    words = app.at(called)
+    found = words.says("report", "x y", "", env={"PATH": f"{folder}:{PATH}"}, cwd=folder)
+    executable = f"{folder}/{called}" if way == "dotted" else str(path)
+    assert found["argv"] == [called, "report", "x y", ""]
+    assert found["executable"] == found["base_executable"] == executable
+    assert found["orig_argv"] == [executable, "report", "x y", ""]
+    assert found["cmdline"] == "\0".join([called, "report", "x y", "", ""])
+    assert found["comm"] == os.fsdecode(os.fsencode(name)[:15] + b"\n")
+    again = words.run("again", "report", env={"PATH": f"{folder}:{PATH}"}, cwd=folder)
+    assert (again.returncode, again.stderr) == (0, b"")
+    assert [json.loads(item)["argv"][0] for item in again.stdout.splitlines()] == [executable, called]
+
+
+def test_a_name_of_ones_own_choice(app: Application) -> None:
+    done = subprocess.run(["own name", "report"], executable=app.path, env=dict(app.environment), capture_output=True)
+    found = json.loads(done.stdout)
+    assert (found["argv"], found["executable"]) == (["own name", "report"], str(app.path))
+
+
+def test_no_arguments_at_all(app: Application, tmp_path: Path) -> None:
+    source = "#include <unistd.h>\nint main(int c, char **v) { char *n[] = {0}; execve(v[1], n, v + 2); return 1; }"
+    starter = compile_c(source, tmp_path / "starter")
+    given = [f"{name}={value}" for name, value in app.environment.items()]
+    done = subprocess.run([starter, app.path, *given], capture_output=True, check=True)
+    found = json.loads(done.stdout)
+    # Since Linux 5.18 there always is one, an empty one.
+    assert found["argv"] in ([""], [str(app.path)]) and found["executable"] == str(app.path)
+
+
+def test_from_a_scripts_first_line(app: Application, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    os.link(app.path, tmp_path / "bin" / "app")
+    script = tmp_path / "script"
+    script.write_text(f"#!{tmp_path}/bin/app report\nanything\n")
+    script.chmod(0o755)
+    found = app.at(script).says("more")
+    assert found["argv"] == [f"{tmp_path}/bin/app", "report", str(script), "more"]
+    assert found["executable"] == f"{tmp_path}/bin/app"
+
+
+def test_from_memory(app: Application) -> None:
+    file = os.memfd_create("some", 0)
+    os.write(file, app.path.read_bytes())
+    try:
+        found = app.at(f"/proc/self/fd/{file}").says("report", pass_fds=[file])
+        assert found["executable"] == found["argv"][0] == f"/proc/self/fd/{file}"
+        again = app.at(f"/proc/self/fd/{file}").run("processes", pass_fds=[file])
+        assert (again.returncode, again.stderr) == (0, b"")
+    finally:
+        os.close(file)
+
+
+@pytest.mark.parametrize("proc", [False, True])
+def test_one_that_cannot_be_read(root: Callable[..., Root], proc: bool) -> None:
+    place = root("tmp", "proc")
+    (place.folder / "app").chmod(0o711)
+    done = place.run("report", user=ORDINARY, mounts=PROC if proc else "")
+    assert "cannot read itself" in refusal(done)
+    assert names(place.folder) == {"app", "tmp", "proc"}
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed", "overwritten"])
+def test_the_executable_changes_while_it_runs(app: Application, how: str, tmp_path: Path) -> None:
+    path = shutil.copy(app.path, tmp_path / "app")
+    with app.at(path).started("lazy") as process:
+        if how == "overwritten":
+            Path(path).write_bytes(b"#!/bin/sh\necho other\n")  # nothing executes the file any more
+        else:
+            Path(path).unlink()
+            if how == "replaced":
+                Path(path).write_text("#!/bin/sh\necho other\n")
+        tell(process)
+        assert set(json.loads(line(process.stdout)).values()) == {None}
+
+
+# The environment
+
+ODD = {
+    "Z": "",
+    "LD_LIBRARY_PATH": "/nowhere:$ORIGIN",
+    "A": "a\nb=c\udcff",
+    "LC_ALL": "C",
+    "LD_ORIGIN_PATH": "/nowhere",
+    "LD_BIND_NOW": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.check=0",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONPATH": "/nowhere",
+    "PYTHONIOENCODING": "latin-1",
+    "PYTHONWARNINGS": "error",
+    "VIRTUAL_ENV": "/nowhere",
+    "_MEIPASS2": "/nowhere",
+    "_PYI_APPLICATION_HOME_DIR": "/nowhere",
+    "STATICX_PROG_PATH": "/nowhere",
+    "FREEZER_ODD": "1",
+    "LDX": "1",
+    "HOME": "/nowhere",
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"LC_ALL": ""}, {"LC_CTYPE": "POSIX"}, {"LANG": "xx_XX"}], ids=str)
+@pytest.mark.parametrize("odd", [True, False])
+def test_children_see_the_callers_environment(app: Application, more: dict[str, str], odd: bool, tmp_path: Path) -> None:
+    given = {**(ODD if odd else {}), **more}
+    for each in (app, app.cold(tmp_path / "cache")):
+        expected = [f"{name}={value}" for name, value in {**each.environment, **given}.items()]
+        found = each.says("report", env=given)
+        assert found["environ"] == expected
+        assert [item for item in found["proc_environ"] if item] == expected
+        seen = each.says("child", need_program("env"), "-0", env=given)
+        assert seen["stdout"].split("\0")[:-1] == expected
+
+
+def test_the_environment_picks_no_code(app: Application, tmp_path: Path) -> None:
+    plant, marks = tmp_path / "plant", tmp_path / "marks"
+    for folder in (plant / "encodings", plant / "lib" / "python3.11", marks):
+        folder.mkdir(parents=True)
+    for name in ("sitecustomize", "usercustomize", "json", "os", "startup", "ssl", "inside", "encodings/__init__"):
+        mark = marks / name.replace("/", ".")
+        (plant / f"{name}.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    source = f"""
+        #include <fcntl.h>
+        unsigned la_version(unsigned version) {{ return version; }}
+        __attribute__((constructor)) static void start(void) {{ open("{marks}/library", O_CREAT | O_WRONLY, 0644); }}
+        int gconv(void) {{ return 5; }}
+        int gconv_init(void) {{ return 5; }}
+    """
+    library = compile_c(source, plant / "planted.so", "-shared", "-fPIC")
+    for name in ("libssl.so.3", "libcrypto.so.3", "libz.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "start.so"):
+        shutil.copy(library, plant / name)
+    (plant / "gconv-modules").write_text("module PLANTED// INTERNAL planted 1\nmodule INTERNAL PLANTED// planted 1\n")
+    places = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONPYCACHEPREFIX")
+    places = (*places, "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "GCONV_PATH", "LOCPATH", "_MEIPASS2", "_PYI_APPLICATION_HOME_DIR")
+    given = {name: str(plant) for name in places}
+    given.update(PYTHONSTARTUP=str(plant / "startup.py"), PYTHONINSPECT="1", PYTHONBREAKPOINT="startup")
+    given.update(PYTHONOPTIMIZE="2", PYTHONWARNINGS="error", PYTHONVERBOSE="1", PYTHONPLATLIBDIR="plant")
+    given.update(LD_PRELOAD=str(library), LD_AUDIT=str(library), _FREEZER_START=f"0:{plant}/app")
+    given.update({f"FREEZER_{name}": str(plant) for name in ("HOME", "TREE", "PROGRAM", "MODULES", "PYTHON", "START")})
+    for each in (app, app.cold(tmp_path / "cache")):
+        done = each.run("lazy", env=given, input=b"\n", cwd=plant)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}
+        found = each.says("report", env=given, cwd=plant)
+        assert each.cache / identity(app.path) / "tree" in Path(found["json"]).parents
+        assert not [path for path in found["path"] if str(plant) in path]
+        assert (found["executable"], found["flags"]) == (str(app.path), each.says("report")["flags"])
+        each.run("gconv", env=given, cwd=plant)
+    assert names(marks) == set()
+
+
+def test_the_interpreters_settings(app: Application) -> None:
+    found = app.says("report")
+    flags = dict(re.findall(r"(\w+)=([\w-]+)", found["flags"]))
+    assert {name for name, value in flags.items() if value not in ("0", "False")} == {
+        "dont_write_bytecode",
+        "ignore_environment",
+        "isolated",
+        "no_site",
+        "no_user_site",
+        "hash_randomization",
+        "int_max_str_digits",
+        "safe_path",
+        "utf8_mode",
+    } & set(flags) - ({"utf8_mode"} if flags.get("utf8_mode") == "0" else set())
+    assert found["frozen"] is True and found["warnings"] == []
+    assert Path(found["bundle"]) == app.cache / identity(app.path) / "tree" / "_internal"
+    assert found["prefix"] == found["bundle"] and Path(found["file"]) == Path(found["bundle"], "probe.py")
+    assert not {"site", "importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl"} & set(found["modules"])
+
+
+HOST_TOOLS = (
+    ("curl", "--version"),
+    ("openssl", "version"),
+    ("python3", "-c", "import ssl, sqlite3, ctypes; print(ssl.OPENSSL_VERSION)"),
+    ("env", "true"),
+    ("sh", "-c", "echo $0"),
+)
+
+
+@pytest.mark.parametrize("tool", HOST_TOOLS, ids=lambda tool: tool[0])
+def test_host_tools(app: Application, tool: tuple[str, ...]) -> None:
+    words = (need_program(tool[0]), *tool[1:])
+    direct = subprocess.run(words, env=dict(app.environment), capture_output=True, check=True, text=True)
+    expected = {"status": 0, "stdout": direct.stdout, "stderr": direct.stderr}
+    assert app.says("child", *words) == expected
+    assert app.says("child", *words, env={"LD_LIBRARY_PATH": "/nowhere"})["status"] == 0
+
+
+# Other systems
+
+
+@pytest.mark.parametrize("user", [0, ORDINARY])
+@pytest.mark.parametrize("proc", [False, True])
+def test_an_empty_root(root: Callable[..., Root], app: Application, user: int, proc: bool) -> None:
+    place = root("tmp", "proc")
+    for _ in range(2):
+        found = place.says("report", user=user, mounts=PROC if proc else "")
+        assert found["executable"] == "/app" and found["environ"] == []
+        assert found["bundle"] == f"/tmp/freezer-{user}/{identity(app.path)}/tree/_internal"
+    entry = f"tmp/freezer-{user}/{identity(app.path)}"
+    kept = {name for name in names(place.folder) if not name.startswith(f"{entry}/tree/")}
+    parts = {f"{entry}/{name}" for name in ("lock", "used", "manifest", "seen", "tree")}
+    assert kept - {f"{entry}/seen"} == {"app", "tmp", "proc", f"tmp/freezer-{user}", entry} | parts - {f"{entry}/seen"}
+    done = place.run("lazy", user=user, mounts=PROC if proc else "")
+    assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}
+    if proc:
+        done = place.run("processes", user=user, mounts=f"{PROC} && mkdir -p dev && mount -t tmpfs tmpfs dev")
+        assert done.returncode == 0, done
+
+
+def test_a_system_with_musl_alone(root: Callable[..., Root], tmp_path: Path) -> None:
+    place = root("tmp", "proc")
+    source = "#include <stdio.h>\n#ifdef __GLIBC__\n#error\n#endif\nint main(void) { return puts(\"musl\") < 0; }"
+    program = tmp_path / "program"
+    subprocess.run(
+        [need_program("musl-gcc"), "-x", "c", "-", "-o", str(program)], input=source.encode(), check=True
+    )
+    loader = Path("/lib/ld-musl-x86_64.so.1")
+    place.put(loader.resolve(), str(loader))
+    place.put(program, "/bin/program")
+    assert place.run(program="/bin/program").stdout == b"musl\n"
+    for variables in ({}, {"LD_LIBRARY_PATH": "/lib:/usr/lib", "LD_PRELOAD": ""}):
+        found = place.says("child", "/bin/program", env=variables)
+        assert found == {"status": 0, "stdout": "musl\n", "stderr": ""}
+    assert not list(place.folder.glob("lib*/**/*linux-gnu*")) and not (place.folder / "lib64").exists()
+    assert set(json.loads(place.run("lazy").stdout.splitlines()[-1]).values()) == {None}
+
+
+@pytest.mark.parametrize("suite", ["bullseye", "trixie"])
+def test_another_release(request: pytest.FixtureRequest, app: Application, suite: str) -> None:
+    need_root()
+    system: Path = request.getfixturevalue(suite)
+    before = names(system)
+    mounts = " && ".join(f"mount -t tmpfs -o mode=1777 tmpfs {name}" for name in ("tmp", "var/tmp", "mnt"))
+    mounts = f'cd "{system}" && {mounts} && {PROC} && cp "{app.path}" mnt/app'
+
+    def run(*words: str) -> Any:
+        place = Root.__new__(Root)
+        place.folder = system
+        return place.says(*words, mounts=mounts, program="/mnt/app", env={"PATH": PATH, "LANG": "C.UTF-8"})
+
+    found = run("report")
+    assert found["bundle"].startswith("/var/tmp/freezer-0/")
+    assert [name for name in found["code"] if not name.startswith("/var/tmp/freezer-0/")] == []
+    own = run("child", "/usr/bin/python3", "-c", "import ssl, sys, ctypes; print(sys.version_info[1])")
+    assert (own["status"], own["stdout"]) == (0, {"bullseye": "9\n", "trixie": "13\n"}[suite])
+    for tool in HOST_TOOLS:
+        if any((system / folder / tool[0]).exists() for folder in ("usr/bin", "bin")):
+            child = run("child", *tool)
+            assert (child["status"], child["stderr"]) == (0, ""), child
+    assert names(system) == before
+
+
+@pytest.fixture(scope="session")
+def image(freezer: Freezer, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image of the executable."""
+    folder = tmp_path_factory.mktemp("image")
+    freezer("image", built, "-o", "probe.tar", "--tag", "probe:1", "--entrypoint", cwd=folder)
+    return folder / "probe.tar"
+
+
+@pytest.mark.parametrize("engine", [consumers.docker, consumers.podman], ids=lambda engine: engine.__name__)
+def test_containers(image: Path, engine: Callable[[], contextlib.AbstractContextManager[Docker]]) -> None:
+    with engine() as consumer:
+        consumer.load(image)
+        name = "docker.io/library/probe:1"
+        done = consumer.run(name, "report")
+        assert done.returncode == 0, done
+        found = json.loads(done.stdout)
+        assert found["pid"] == 1 and found["bundle"].startswith("/tmp/freezer-")
+        assert consumer.run(name, "ends", "exit", "9").returncode == 9
+        process = consumer.start(name, "waits")
+        try:
+            # The entry point's arguments come from the image: by default it reports.
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+        guard = consumer._run(name, "none")
+        guard[guard.index("--tmpfs") + 1] = "/tmp"
+        done = consumer.place.run(*guard, "report")
+        text = done.stderr
+        if done.returncode != 0:
+            assert done.returncode == CANNOT_RUN and done.stdout == "", done
+            assert "/tmp/freezer-65535: mounted noexec" in text and "/dev/shm/freezer-65535: " in text, text
+            for candidate in ("$FREEZER_CACHE", "$XDG_CACHE_HOME", "$HOME", "/var/tmp", "$TMPDIR"):
+                assert f"{candidate}" in text
+            assert "--image-layout unpacked" in text
