@@ -50,8 +50,8 @@ SYSTEM_PLACES = re.compile(rb"(?<=\0)(/etc/ld\.so\.(?:cache|preload)|/[\w./-]+/g
 @dataclass(frozen=True)
 class ClosedApp:
     """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
-    ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that the
-    build environment lacks too."""
+    ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
+    the build environment lacks too."""
 
     frozen: FrozenApp
     interpreter: str

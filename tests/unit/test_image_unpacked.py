@@ -231,8 +231,8 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) 
     closed = application(folder, extra=extra)
     monkeypatch.setattr(layers, "read_package", lambda *_, **__: package(folder, MODULES))
 
-    def start_records(*_: object, launched: bool, **__: object) -> list[Record]:
-        assert not launched
+    def start_records(*_: object, place: str, **__: object) -> list[Record]:
+        assert place == "/app"
         return [Record(Type.EXECUTABLE, PROGRAM, data=b"x" * 8 + b"/loader".ljust(32, b"\0"), fixups=((8, 32),))]
 
     monkeypatch.setattr(layers, "start_records", start_records)
