@@ -64,7 +64,7 @@ class BuildDocuments(Command):
 class BuildLauncher(Command):
     """Compiles the native linker's programs, if there is a compiler; freezer works without them otherwise."""
 
-    description = "compile the launcher and the runner"
+    description = "compile the launcher and what it starts"
     user_options: ClassVar[Any] = []
     editable_mode = False
     build_lib: Any
