@@ -31,6 +31,9 @@ SIZES = {"B": 1} | {
     for unit in units
 }
 
+ATTEMPTS = 5
+"""How often a directory is removed: a start that had opened an entry may make a lock in it meanwhile."""
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -92,10 +95,13 @@ def remove(cache: Path, item: Item) -> bool:
         with apps.taken(item) if item.kind is Kind.APPS else _taken(cache, item) as place:
             if place is None:
                 return False
-            if place.is_dir():
-                remove_tree(place)
-            else:
-                place.unlink(missing_ok=True)
+            for _ in range(ATTEMPTS):
+                if place.is_dir():
+                    remove_tree(place)
+                else:
+                    place.unlink(missing_ok=True)
+                if not os.path.lexists(place):
+                    break
     except OSError as error:
         home = item.path.parent if item.kind is Kind.APPS else cache
         raise cannot("remove something of", home, error) from error

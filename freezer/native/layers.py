@@ -115,9 +115,7 @@ def make_layers(closed: ClosedApp, *, log: Log, space: Workspace) -> UnpackedApp
     return UnpackedApp(
         python=read_elf(closed.python),
         version="{}.{}".format(*package.version),
-        parts={
-            part: tuple(at(PLACE, item) if item.fixups else item for item in found) for part, found in parts.items()
-        },
+        parts={part: tuple(at(PLACE, item) for item in found) for part, found in parts.items()},
     )
 
 

@@ -141,15 +141,11 @@ def app(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
 
 
 @pytest.fixture(scope="session")
-def plain(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Application:
-    """Its script, run by Python."""
-    folder = tmp_path_factory.mktemp("plain")
-    source = shutil.copytree(SAMPLES / "probe", folder / "probe")
-    target = folder / "packages"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    subprocess.run([*install, "--target", str(target), str(source / "inside"), "setuptools<81"], check=True)
-    words = (sys.executable, str(source / "probe.py"))
-    return Application(words, {"PATH": PATH, "PYTHONPATH": str(target), "PYTHONDONTWRITEBYTECODE": "1"})
+def plain(freezer: Freezer, built: Path) -> Application:
+    """Its script, run by the Python that it was built with."""
+    pythons = [path.parents[4] / "bin/python" for path in freezer.cache.glob("env/*/lib/python3*/site-packages/inside")]
+    words = (str(max(pythons, key=lambda path: path.parents[1].stat().st_mtime)), str(SAMPLES / "probe" / "probe.py"))
+    return Application(words, {"PATH": PATH, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def identity(path: Path) -> str:
@@ -308,11 +304,14 @@ def test_every_signal_without_a_handler_does_what_it_does_to_python(app: Applica
     results = []
     for each in (app, plain):
         with contextlib.ExitStack() as stack:
-            processes = [stack.enter_context(each.started("wait", preexec_fn=without_cores)) for _ in numbers]
-            results.append({int(number): after(process, number) for process, number in zip(processes, numbers)})
-    assert results[0] == results[1]
-    assert results[0][signal.SIGTERM] == -signal.SIGTERM and results[0][signal.SIGTSTP] == "stopped"
-    assert results[0][64] == -64
+            # Those for applications' own use are alike; Python is asked about two of them only.
+            some = numbers if each is app else [number for number in numbers if number < 32 or number in (34, 64)]
+            processes = [stack.enter_context(each.started("wait", preexec_fn=without_cores)) for _ in some]
+            results.append({int(number): after(process, number) for process, number in zip(processes, some)})
+    found, expected = results
+    assert {number: found.pop(number) for number in expected} == expected
+    assert found == {number: -number for number in range(35, 64)}
+    assert expected[signal.SIGTERM] == -signal.SIGTERM and expected[signal.SIGTSTP] == "stopped"
 
 
 def test_a_terminals_interrupt_comes_once(app: Application) -> None:
@@ -374,8 +373,11 @@ def test_the_first_process_and_signals(app: Application, plain: Application) -> 
 NAMES = ("name", "two words", "new\nline", "h\u00e9llo \u4e16", "-dash", "a:b$ORIGIN", "\udcff", "n" * 200)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-@pytest.mark.parametrize("way", ["absolute", "relative", "dotted", "path", "link"])
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [*(("absolute", name) for name in NAMES), *itertools.product(("relative", "dotted", "path", "link"), NAMES[1:3])],
+    ids=ascii,
+)
 def test_the_names_that_it_goes_by(app: Application, way: str, name: str, tmp_path: Path) -> None:
     folder = tmp_path / "some place"
     folder.mkdir()
@@ -433,8 +435,6 @@ def test_from_memory(app: Application) -> None:
     try:
         found = app.at(f"/proc/self/fd/{file}").says("report", pass_fds=[file])
         assert found["executable"] == found["argv"][0] == f"/proc/self/fd/{file}"
-        again = app.at(f"/proc/self/fd/{file}").run("processes", pass_fds=[file])
-        assert (again.returncode, again.stderr) == (0, b"")
     finally:
         os.close(file)
 
@@ -486,17 +486,18 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("more", [{}, {"LC_ALL": ""}, {"LC_CTYPE": "POSIX"}, {"LANG": "xx_XX"}], ids=str)
-@pytest.mark.parametrize("odd", [True, False])
-def test_children_see_the_callers_environment(app: Application, more: dict[str, str], odd: bool, tmp_path: Path) -> None:
-    given = {**(ODD if odd else {}), **more}
-    for each in (app, app.cold(tmp_path / "cache")):
-        expected = [f"{name}={value}" for name, value in {**each.environment, **given}.items()]
-        found = each.says("report", env=given)
-        assert found["environ"] == expected
-        assert [item for item in found["proc_environ"] if item] == expected
-        seen = each.says("child", need_program("env"), "-0", env=given)
-        assert seen["stdout"].split("\0")[:-1] == expected
+@pytest.mark.parametrize("cold", [False, True])
+@pytest.mark.parametrize("given", [{}, ODD, {"LC_ALL": ""}, {"LC_CTYPE": "POSIX"}, {"LANG": "xx_XX"}], ids=len)
+def test_children_see_the_callers_environment(
+    app: Application, given: dict[str, str], cold: bool, tmp_path: Path
+) -> None:
+    each = app.cold(tmp_path / "cache") if cold else app
+    expected = [f"{name}={value}" for name, value in {**each.environment, **given}.items()]
+    found = each.says("report", env=given)
+    assert found["environ"] == expected
+    assert [item for item in found["proc_environ"] if item] == expected
+    seen = each.says("child", need_program("env"), "-0", env=given)
+    assert seen["stdout"].split("\0")[:-1] == expected
 
 
 def test_the_environment_picks_no_code(app: Application, tmp_path: Path) -> None:

@@ -769,12 +769,30 @@ def test_an_entry_is_renamed_before_it_is_removed(cache: Cache, monkeypatch: pyt
     monkeypatch.setattr(pruning, "remove_tree", look)
     with pytest.raises(EnvironmentFailure, match="cannot remove all of"):
         remove(cache.path, item)
-    assert seen == [f".old-{IDENTITY}-{os.getpid()}"]
+    assert set(seen) == {f".old-{IDENTITY}-{os.getpid()}"}
     assert not entry.exists()
     monkeypatch.undo()
     (left,) = listed({"FREEZER_CACHE": str(cache.path / "apps")})
     assert left.litter == "its removal was not finished"
     assert remove(cache.path, left)
+    assert os.listdir(cache.path / "apps") == []
+
+
+def test_a_start_makes_a_lock_in_what_is_being_removed(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one does that had opened the entry before it was renamed."""
+    unpacked(cache.path / "apps")
+    (item,) = listed()
+    times = []
+
+    def remove_but_for_a_lock(place: Path) -> None:
+        remove_tree(place)
+        if not times:
+            times.append(place)
+            place.mkdir()
+            (place / "lock").touch()
+
+    monkeypatch.setattr(pruning, "remove_tree", remove_but_for_a_lock)
+    assert remove(cache.path, item)
     assert os.listdir(cache.path / "apps") == []
 
 

@@ -179,20 +179,44 @@ def reap():
     say({"pid": os.getpid(), "statuses": sorted(statuses)})
 
 
-LAZY = ("decimal", "sqlite3", "ssl", "xml.dom.minidom", "ctypes", "email.mime.text", "inside.deep.leaf", "wsgiref.util")
-
-
 def modules():
     """Import much, and say of each what came of it."""
-    import importlib
+
+    def database():
+        import sqlite3
+
+        return sqlite3.connect(":memory:").execute("select 42").fetchone()
+
+    def network():
+        import ssl
+
+        return ssl.create_default_context()
+
+    def extensions():
+        import ctypes
+        import decimal
+
+        return ctypes.sizeof(ctypes.c_int), decimal.Decimal(1)
+
+    def many():
+        import email.mime.text
+        import wsgiref.util
+        import xml.dom.minidom
+
+        return xml.dom.minidom.parseString("<a/>"), email.mime.text.MIMEText("x"), wsgiref.util.FileWrapper
+
+    def package():
+        import inside.deep.leaf
+
+        return inside.deep.leaf.answer()
 
     found = {}
-    for name in LAZY:
+    for function in (database, network, extensions, many, package):
         try:
-            importlib.import_module(name)
-            found[name] = None
+            function()
+            found[function.__name__] = None
         except Exception as error:
-            found[name] = "%s: %s" % (type(error).__name__, error)
+            found[function.__name__] = "%s: %s" % (type(error).__name__, error)
     return found
 
 
