@@ -1,8 +1,8 @@
 """Programs that run in a process of their own, under another interpreter or beside code of another licence.
 
-They import nothing of freezer. ``describe``, ``resolve`` and ``freeze`` (with ``inventory`` and ``collect``) run under
-the Python of the build environment; ``staticx_link`` runs beside staticx, ``unpack_onefile`` and ``list_archive``
-beside PyInstaller, all under freezer's own.
+They import nothing of freezer. ``describe``, ``resolve`` and ``freeze`` (with ``inventory``, ``collect`` and
+``own_sources``) run under the Python of the build environment; ``staticx_link`` runs beside staticx, ``read_package``,
+``unpack_onefile`` and ``list_archive`` beside PyInstaller, all under freezer's own.
 """
 
 from pathlib import Path

@@ -65,7 +65,7 @@ def test_packages_are_named(freezer: Freezer, tmp_path: Path, space: Workspace) 
     (tmp_path / "templates" / "page.html").write_text("<p>")
     (tmp_path / "tool.py").write_text("import click, ssl\nprint('tool')\n")
     data = f"{tmp_path / 'templates'}:templates"
-    options = ("--with", "click", "--add-data", data, "--ca-certs", "--compress")
+    options = ("--with", "click", "--add-data", data, "--ca-certs", "--compress", "small")
     path = freezer("build", "tool.py", *options, cwd=tmp_path).output
     report = look_into(path, space)
     assert_exact(path, report, tmp_path / "unpacked")
