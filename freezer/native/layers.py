@@ -14,19 +14,17 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import json
 import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from freezer.bundle import OPENED_AT_RUN_TIME, ClosedApp
-from freezer.drivers import MANIFEST
 from freezer.elf import Elf, find_elves, read_elf
 from freezer.inspect.grouping import Names, names_of
 from freezer.inspect.report import DATA, RUNTIME, STANDARD
 from freezer.log import Log
-from freezer.native.link import FIRST, MODULES, start_records, without_loaders
+from freezer.native.link import MODULES, landmarks, manifest, start_records, without_loaders
 from freezer.native.modules import Archive, Package, read_package, whole, write_archive
 from freezer.native.payload import Record, Type, records_of
 from freezer.plan import CONTENTS
@@ -108,10 +106,9 @@ def make_layers(closed: ClosedApp, *, log: Log, space: Workspace) -> UnpackedApp
         )
         write_archive(made / part.value, package, archive)
         parts[part].append(Record(Type.FILE, part.value, source=made / part.value))
-    parts[Part.RUNTIME] += _landmarks(package)
-    missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
-    parts[Part.APPLICATION].append(Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n"))
+    parts[Part.RUNTIME] += landmarks(package)
     parts[Part.RUNTIME] += start_records(closed, package, place=PLACE, log=log, space=space)
+    parts[Part.APPLICATION].append(manifest(closed))
     return UnpackedApp(
         python=read_elf(closed.python),
         version="{}.{}".format(*package.version),
@@ -125,20 +122,6 @@ def _search_path(everything: Archive, part: Part) -> tuple[str, ...]:
     if part is Part.RUNTIME:
         return everything.path[:own]
     return everything.path[own:] if part is Part.DEPENDENCIES else ()
-
-
-def _landmarks(package: Package) -> list[Record]:
-    """What an interpreter looks for to know where it is, and its first import (see freezer/native/link.py)."""
-    python = "lib/python{}.{}".format(*package.version)
-    return [
-        Record(Type.DIRECTORY, "lib"),
-        Record(Type.DIRECTORY, python),
-        Record(Type.DIRECTORY, f"{python}/lib-dynload"),
-        Record(Type.FILE, f"{python}/os.pyc"),
-        Record(Type.DIRECTORY, f"{python}/encodings"),
-        # PEP 552: no flags, no time, no size; files without a source are not compared with one.
-        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=package.magic + bytes(12) + package.read(FIRST)),
-    ]
 
 
 def at(place: str, record: Record) -> Record:

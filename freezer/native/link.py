@@ -41,22 +41,34 @@ START = "import _freezer_native; _freezer_native.start()"
 def make_tree(closed: ClosedApp, *, log: Log, space: Workspace) -> list[Record]:
     """The records of the tree; what is not taken from the bundle is written below the work directory."""
     package = read_package(closed, log=log, space=space)
-    made = space.folder("native") / "made"
-    python = made / "lib" / "python{}.{}".format(*package.version)
-    (python / "encodings").mkdir(parents=True)
-    (python / "lib-dynload").mkdir()
-    (python / "os.pyc").write_bytes(b"")
-    # PEP 552: no flags, no time, no size; files without a source are not compared with one.
-    (python / "encodings" / "__init__.pyc").write_bytes(package.magic + bytes(12) + package.read(FIRST))
-    write_archive(made / MODULES, package, whole(package, closed.frozen.contents))
-    (made / MANIFEST).write_text(
-        json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True) + "\n"
-    )
-    (made / MANIFEST).chmod(0o644)
+    archive = space.folder("native") / MODULES
+    write_archive(archive, package, whole(package, closed.frozen.contents))
     unused = without_loaders(closed, package)
     records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]
-    records += [*records_of(made), *start_records(closed, package, log=log, space=space)]
+    records += [Record(Type.FILE, MODULES, source=archive), manifest(closed), *landmarks(package)]
+    records += start_records(closed, package, log=log, space=space)
     return sorted(records, key=lambda item: (item.type is Type.LINK, _order(item), item.name))
+
+
+def manifest(closed: ClosedApp) -> Record:
+    """What freezer's own later checks are told."""
+    missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
+    return Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n")
+
+
+def landmarks(package: Package) -> list[Record]:
+    """What an interpreter looks for to know where it is, and its first import."""
+    python = "lib/python{}.{}".format(*package.version)
+    # PEP 552: no flags, no time, no size; files without a source are not compared with one.
+    first = package.magic + bytes(12) + package.read(FIRST)
+    return [
+        Record(Type.DIRECTORY, "lib"),
+        Record(Type.DIRECTORY, python),
+        Record(Type.DIRECTORY, f"{python}/lib-dynload"),
+        Record(Type.FILE, f"{python}/os.pyc"),
+        Record(Type.DIRECTORY, f"{python}/encodings"),
+        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=first),
+    ]
 
 
 def _order(record: Record) -> int:

@@ -21,8 +21,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +120,20 @@ def tell(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="session")
-def built(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The application, linked natively."""
+def link(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Links a script of the sample's natively, in an environment that is made once."""
     folder = tmp_path_factory.mktemp("probe")
     shutil.copytree(SAMPLES / "probe", folder / "probe")
-    extras = ["--with", "probe/inside", "--with", "setuptools<81", "--collect-all", "inside"]
-    extras += ["--hidden-import", "pkg_resources"]
-    arguments = ["probe/probe.py", *extras, "--linker", "native", "--smoke", "report"]
-    return freezer("build", *arguments, cwd=folder).output
+    options = ("--with", "probe/inside", "--with", "setuptools<81", "--collect-all", "inside", "--linker", "native")
+    return lambda name, *more: freezer("build", f"probe/{name}.py", *options, *more, cwd=folder).output
+
+
+@pytest.fixture(scope="session")
+def built(link: Callable[..., Path]) -> Path:
+    """The application, linked natively."""
+    if os.environ.get("HACK"):
+        return Path(os.environ["HACK"])
+    return link("probe", "--smoke", "report")
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +147,7 @@ def app(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Application:
 @pytest.fixture(scope="session")
 def plain(freezer: Freezer, built: Path) -> Application:
     """Its script, run by the Python that it was built with."""
-    pythons = [path.parents[4] / "bin/python" for path in freezer.cache.glob("env/*/lib/python3*/site-packages/inside")]
+    pythons = [path.parents[3] / "bin/python" for path in freezer.cache.glob("env/*/lib/python3*/site-packages/inside")]
     words = (str(max(pythons, key=lambda path: path.parents[1].stat().st_mtime)), str(SAMPLES / "probe" / "probe.py"))
     return Application(words, {"PATH": PATH, "PYTHONDONTWRITEBYTECODE": "1"})
 
@@ -317,12 +321,12 @@ def test_every_signal_without_a_handler_does_what_it_does_to_python(app: Applica
 def test_a_terminals_interrupt_comes_once(app: Application) -> None:
     process, terminal = pty.fork()
     if process == 0:
-        os.execve(app.path, [app.path, "interrupts"], app.environment)
+        os.execve(app.path, [app.path, "interrupts"], dict(app.environment))
     with open(terminal, "r+b", buffering=0) as stream:
         assert stream.readline() == b"ready\r\n"
         stream.write(b"\x03")
         output = stream.readline()
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
     assert output == b"^Ccount 1\r\n"
 
 
@@ -356,16 +360,18 @@ def inside(process: subprocess.Popen[bytes]) -> int:
 
 def test_the_first_process_and_signals(app: Application, plain: Application) -> None:
     need_root()
+    killed = []
     for each in (app, plain):
         with each.started("wait", before=NAMESPACE) as process:
             os.kill(inside(process), signal.SIGTERM)
             tell(process)
             assert line(process.stdout) == "alive"
             os.kill(inside(process), signal.SIGKILL)
-            assert process.wait(PATIENCE) == -signal.SIGKILL
+            killed.append(process.wait(PATIENCE))  # unshare's way to say so
         with each.started("catch", before=NAMESPACE) as process:
             os.kill(inside(process), signal.SIGTERM)
             assert process.wait(PATIENCE) == 115
+    assert killed[0] == killed[1] != 0
 
 
 # How it is called
@@ -403,7 +409,9 @@ def test_the_names_that_it_goes_by(app: Application, way: str, name: str, tmp_pa
 
 
 def test_a_name_of_ones_own_choice(app: Application) -> None:
-    done = subprocess.run(["own name", "report"], executable=app.path, env=dict(app.environment), capture_output=True)
+    done = subprocess.run(
+        ["own name", "report"], executable=app.path, env=dict(app.environment), capture_output=True, check=False
+    )
     found = json.loads(done.stdout)
     assert (found["argv"], found["executable"]) == (["own name", "report"], str(app.path))
 
@@ -518,8 +526,8 @@ def test_the_environment_picks_no_code(app: Application, tmp_path: Path) -> None
     for name in ("libssl.so.3", "libcrypto.so.3", "libz.so.1", "libc.so.6", "libm.so.6", "libdl.so.2", "start.so"):
         shutil.copy(library, plant / name)
     (plant / "gconv-modules").write_text("module PLANTED// INTERNAL planted 1\nmodule INTERNAL PLANTED// planted 1\n")
-    places = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONPYCACHEPREFIX")
-    places = (*places, "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "GCONV_PATH", "LOCPATH", "_MEIPASS2", "_PYI_APPLICATION_HOME_DIR")
+    places = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX", "LOCPATH")
+    places = (*places, "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "_MEIPASS2", "_PYI_APPLICATION_HOME_DIR")
     given = {name: str(plant) for name in places}
     given.update(PYTHONSTARTUP=str(plant / "startup.py"), PYTHONINSPECT="1", PYTHONBREAKPOINT="startup")
     given.update(PYTHONOPTIMIZE="2", PYTHONWARNINGS="error", PYTHONVERBOSE="1", PYTHONPLATLIBDIR="plant")
@@ -533,28 +541,40 @@ def test_the_environment_picks_no_code(app: Application, tmp_path: Path) -> None
         assert each.cache / identity(app.path) / "tree" in Path(found["json"]).parents
         assert not [path for path in found["path"] if str(plant) in path]
         assert (found["executable"], found["flags"]) == (str(app.path), each.says("report")["flags"])
-        each.run("gconv", env=given, cwd=plant)
+    assert names(marks) == set()
+    app.run("gconv", env={"GCONV_PATH": str(plant)}, cwd=plant)
     assert names(marks) == set()
 
 
-def test_the_interpreters_settings(app: Application) -> None:
+def test_no_variable_says_where_the_interpreter_is(app: Application, tmp_path: Path) -> None:
+    """Python 3.11 and later go by PYTHONEXECUTABLE, whatever they are told to ignore."""
+    mark = tmp_path / "mark"
+    for version in range(9, 20):
+        library = tmp_path / "lib" / f"python3.{version}"
+        (library / "lib-dynload").mkdir(parents=True)
+        (library / "encodings").mkdir()
+        (library / "os.py").write_text("")
+        (library / "encodings" / "__init__.py").write_text(f"import posix; posix.mkdir({str(mark)!r})\n")
+    for name in ("PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "PYTHONHOME"):
+        found = app.says("report", env={name: str(tmp_path / "bin" / "python3")})
+        assert (found["executable"], found["prefix"]) == (str(app.path), found["bundle"])
+        assert not mark.exists()
+
+
+def test_the_interpreters_settings(app: Application, plain: Application) -> None:
     found = app.says("report")
-    flags = dict(re.findall(r"(\w+)=([\w-]+)", found["flags"]))
-    assert {name for name, value in flags.items() if value not in ("0", "False")} == {
-        "dont_write_bytecode",
-        "ignore_environment",
-        "isolated",
-        "no_site",
-        "no_user_site",
-        "hash_randomization",
-        "int_max_str_digits",
-        "safe_path",
-        "utf8_mode",
-    } & set(flags) - ({"utf8_mode"} if flags.get("utf8_mode") == "0" else set())
+    code = "import sys; print(sys.flags, end='')"
+    command = [plain.words[0], "-I", "-S", "-B", "-c", code]
+    assert (
+        found["flags"]
+        == subprocess.run(command, env=dict(app.environment), capture_output=True, text=True, check=True).stdout
+    )
     assert found["frozen"] is True and found["warnings"] == []
     assert Path(found["bundle"]) == app.cache / identity(app.path) / "tree" / "_internal"
     assert found["prefix"] == found["bundle"] and Path(found["file"]) == Path(found["bundle"], "probe.py")
-    assert not {"site", "importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl"} & set(found["modules"])
+    assert not {"site", "importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl", "typing"} & set(
+        found["modules"]
+    )
 
 
 HOST_TOOLS = (
@@ -584,7 +604,7 @@ def test_an_empty_root(root: Callable[..., Root], app: Application, user: int, p
     place = root("tmp", "proc")
     for _ in range(2):
         found = place.says("report", user=user, mounts=PROC if proc else "")
-        assert found["executable"] == "/app" and found["environ"] == []
+        assert found["executable"] == "/app" and {item[:4] for item in found["environ"]} <= {"PWD="}
         assert found["bundle"] == f"/tmp/freezer-{user}/{identity(app.path)}/tree/_internal"
     entry = f"tmp/freezer-{user}/{identity(app.path)}"
     kept = {name for name in names(place.folder) if not name.startswith(f"{entry}/tree/")}
@@ -593,20 +613,24 @@ def test_an_empty_root(root: Callable[..., Root], app: Application, user: int, p
     done = place.run("lazy", user=user, mounts=PROC if proc else "")
     assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}
     if proc:
-        done = place.run("processes", user=user, mounts=f"{PROC} && mkdir -p dev && mount -t tmpfs tmpfs dev")
+        done = place.run(
+            "processes",
+            user=user,
+            mounts=f"{PROC} && mkdir -p dev && mount -t tmpfs tmpfs dev && mkdir -m 1777 dev/shm",
+        )
         assert done.returncode == 0, done
 
 
 def test_a_system_with_musl_alone(root: Callable[..., Root], tmp_path: Path) -> None:
     place = root("tmp", "proc")
-    source = "#include <stdio.h>\n#ifdef __GLIBC__\n#error\n#endif\nint main(void) { return puts(\"musl\") < 0; }"
+    source = '#include <stdio.h>\n#ifdef __GLIBC__\n#error\n#endif\nint main(void) { return puts("musl") < 0; }'
     program = tmp_path / "program"
-    subprocess.run(
-        [need_program("musl-gcc"), "-x", "c", "-", "-o", str(program)], input=source.encode(), check=True
-    )
+    subprocess.run([need_program("musl-gcc"), "-x", "c", "-", "-o", str(program)], input=source.encode(), check=True)
     loader = Path("/lib/ld-musl-x86_64.so.1")
     place.put(loader.resolve(), str(loader))
     place.put(program, "/bin/program")
+    (place.folder / "dev").mkdir()
+    (place.folder / "dev" / "null").touch()
     assert place.run(program="/bin/program").stdout == b"musl\n"
     for variables in ({}, {"LD_LIBRARY_PATH": "/lib:/usr/lib", "LD_PRELOAD": ""}):
         found = place.says("child", "/bin/program", env=variables)
@@ -642,35 +666,361 @@ def test_another_release(request: pytest.FixtureRequest, app: Application, suite
 
 @pytest.fixture(scope="session")
 def image(freezer: Freezer, built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image of the executable."""
+    """An image of the executable, which waits for signals."""
     folder = tmp_path_factory.mktemp("image")
-    freezer("image", built, "-o", "probe.tar", "--tag", "probe:1", "--entrypoint", cwd=folder)
+    freezer("image", built, "-o", "probe.tar", "--tag", "probe:1", "--cmd", "catch", cwd=folder)
     return folder / "probe.tar"
 
 
-@pytest.mark.parametrize("engine", [consumers.docker, consumers.podman], ids=lambda engine: engine.__name__)
-def test_containers(image: Path, engine: Callable[[], contextlib.AbstractContextManager[Docker]]) -> None:
-    with engine() as consumer:
-        consumer.load(image)
-        name = "docker.io/library/probe:1"
-        done = consumer.run(name, "report")
-        assert done.returncode == 0, done
-        found = json.loads(done.stdout)
-        assert found["pid"] == 1 and found["bundle"].startswith("/tmp/freezer-")
-        assert consumer.run(name, "ends", "exit", "9").returncode == 9
-        process = consumer.start(name, "waits")
+@pytest.mark.parametrize("make", [consumers.docker, consumers.podman], ids=lambda make: str(make.__name__))
+def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextManager[Docker]]) -> None:
+    name = "docker.io/library/probe:1"
+    with make() as engine:
+        engine.load(image)
+        found = json.loads(engine.run(name, "report").stdout)
+        assert found["pid"] == 1 and found["bundle"].startswith("/tmp/freezer-65535/")
+        assert engine.run(name, "ends", "exit", "9").returncode == 9
+        process = engine.start(name, "waits")
         try:
-            # The entry point's arguments come from the image: by default it reports.
-            process.communicate(timeout=PATIENCE)
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            engine.stop("waits")
+            assert (process.stdout.read(), process.wait(PATIENCE)) == ("15\n", 115)
         finally:
             process.kill()
-        guard = consumer._run(name, "none")
-        guard[guard.index("--tmpfs") + 1] = "/tmp"
-        done = consumer.place.run(*guard, "report")
-        text = done.stderr
+            process.stdout.close()  # type: ignore[union-attr]
+        # As people write it, which mounts it noexec.
+        words = [word.replace(f"/tmp:{consumers.TMPFS}", "/tmp") for word in engine._run(name, "none")]
+        done = engine.place.run(*words, "report")
         if done.returncode != 0:
-            assert done.returncode == CANNOT_RUN and done.stdout == "", done
-            assert "/tmp/freezer-65535: mounted noexec" in text and "/dev/shm/freezer-65535: " in text, text
-            for candidate in ("$FREEZER_CACHE", "$XDG_CACHE_HOME", "$HOME", "/var/tmp", "$TMPDIR"):
-                assert f"{candidate}" in text
-            assert "--image-layout unpacked" in text
+            assert (done.returncode, done.stdout) == (CANNOT_RUN, ""), done
+            reasons = re.findall(r"^(?:  why:|      ) (\S+): (.+)$", done.stderr, re.MULTILINE)
+            places = ["$FREEZER_CACHE", "$XDG_CACHE_HOME", "$HOME", "/var/tmp/freezer-65535", "$TMPDIR"]
+            places += ["/tmp/freezer-65535", "/dev/shm/freezer-65535", "memory"]
+            assert len(reasons) == len(places), done.stderr
+            assert "--image-layout unpacked" in done.stderr
+        engine.remove(name)
+
+
+# Circumstances
+
+
+@pytest.mark.parametrize("closed", ["".join(each) for n in range(4) for each in itertools.combinations("012", n)])
+def test_closed_streams(app: Application, plain: Application, closed: str, tmp_path: Path) -> None:
+    found = []
+    for each in (app.cold(tmp_path / "cache"), app, plain):
+        report = tmp_path / "report"
+        script = 'exec "$@" ' + " ".join(f"{number}>&-" for number in closed)
+        done = each.run("report", before=("/bin/sh", "-c", script, "sh"), env={"PROBE_REPORT": str(report)})
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        said = json.loads(report.read_text())
+        standard = {number: place for number, place in said["descriptors"].items() if int(number) < 3}
+        assert set(standard) == set("012") - set(closed)
+        found.append(said["encodings"][1])
+        assert each.run("ends", "exit", "3", before=("/bin/sh", "-c", script, "sh")).returncode == 3
+    assert found[0] == found[1] == found[2]
+
+
+def test_what_the_caller_set(app: Application, plain: Application, tmp_path: Path) -> None:
+    def prepare() -> None:
+        os.umask(0o777)
+        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, 40])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+        os.nice(1)
+
+    for restore in (True, False):
+        found = []
+        for each in (app.cold(tmp_path / f"cache{restore}"), app, plain):
+            said = each.says("report", preexec_fn=prepare, restore_signals=restore)
+            found.append([said[name] for name in ("umask", "blocked", "ignored", "caught", "cwd")])
+            child = each.says("child", "/bin/sh", "-c", "umask; exit 4", preexec_fn=prepare)
+            found[-1].append(child)
+        assert found[0] == found[1] == found[2]
+        assert found[0][0] == 0o777
+
+
+def test_no_shared_memory(app: Application, plain: Application) -> None:
+    """As plain Python: without /dev/shm there are no semaphores, so what needs them fails, and the rest works."""
+    need_root()
+    before = (
+        need_program("unshare"),
+        "--mount",
+        "/bin/sh",
+        "-c",
+        'mount -t tmpfs -o ro tmpfs /dev/shm && exec "$@"',
+        "sh",
+    )
+    found = [each.run("processes", before=before) for each in (app, plain)]
+    last = [done.stderr.splitlines()[-1:] for done in found]
+    assert (found[0].returncode, last[0]) == (found[1].returncode, last[1])
+    assert app.says("report", before=before)["pid"] > 0
+
+
+ODD_PLACES = (
+    "/a:b",
+    "/$ORIGIN",
+    "/two words",
+    "/new\nline",
+    "/" + "/".join(["n" * 200] * 15),
+    "/\u00e9\udcff",
+    "/%s{}",
+)
+
+
+@pytest.mark.parametrize("place", ODD_PLACES, ids=lambda place: ascii(place[:12]))
+@pytest.mark.parametrize("proc", [False, True])
+def test_odd_places(root: Callable[..., Root], app: Application, place: str, proc: bool) -> None:
+    system = root(place.lstrip("/"), "proc")
+    for variable in ("TMPDIR", "FREEZER_CACHE"):
+        given = {variable: place if variable == "TMPDIR" else f"{place}/own"}
+        for _ in range(2):
+            found = system.says("report", env=given, mounts=PROC if proc else "")
+            folder = f"{place}/freezer-0" if variable == "TMPDIR" else f"{place}/own"
+            assert found["bundle"] == f"{folder}/{identity(app.path)}/tree/_internal"
+        done = system.run("lazy", env=given, mounts=PROC if proc else "")
+        assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}, done
+
+
+def test_nowhere(root: Callable[..., Root]) -> None:
+    system = root("proc", "readonly")
+    (system.folder / "readonly").chmod(0o555)
+    done = system.run("report", user=ORDINARY, env={"HOME": "/home/none", "TMPDIR": "/readonly", "XDG_CACHE_HOME": ""})
+    text = refusal(done)
+    for reason in ("$FREEZER_CACHE: not set", "$XDG_CACHE_HOME: empty", "/home does not exist", "/readonly"):
+        assert reason in text
+    assert names(system.folder) == {"app", "proc", "readonly"}
+
+
+# The cache
+
+
+def entries(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir()}
+
+
+def test_one_entry_is_all_that_is_left(root: Callable[..., Root], app: Application) -> None:
+    system = root("tmp", "var/tmp", "dev/shm", "home", "proc", "here")
+    before = names(system.folder)
+    for arguments in (("report",), ("lazy",), ("uncaught", "plain"), ("processes",), ("ends", "kill", "9")):
+        system.run(*arguments, env={"HOME": "/home", "TMPDIR": "/here"}, mounts=PROC)
+    entry = f"home/.cache/freezer/apps/{identity(app.path)}"
+    new = {name for name in names(system.folder) - before if not name.startswith(f"{entry}/")}
+    assert new == {"home/.cache", "home/.cache/freezer", "home/.cache/freezer/apps", entry}
+    assert entries(system.folder / entry) == {"lock", "used", "manifest", "seen", "tree"}
+
+
+def test_who_shares_an_entry(app: Application, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cold = app.cold(cache)
+    first = cold.says("report")
+    copy = cold.at(shutil.copy(app.path, tmp_path / "copy"))
+    packed = cold.at(patched(app.path, tmp_path / "packed"))
+    assert copy.says("report")["exe"] == packed.says("report")["exe"] == first["exe"]
+    assert entries(cache) == {identity(app.path)}
+    extra = RECORD.pack(Type.FILE, 0, 7, 0, 2, 0) + b"version" + b"2\n"
+    second = cold.at(patched(app.path, tmp_path / "second", extra))
+    assert second.says("report")["exe"] != first["exe"]
+    assert cold.says("report")["exe"] == first["exe"]
+    assert entries(cache) == {identity(app.path), identity(second.path)}
+
+
+def edit(tree: Path) -> None:
+    with open(tree / "modules", "r+b") as file:
+        file.seek(20000)
+        file.write(b"changed")
+
+
+def same_size_and_time(tree: Path) -> None:
+    status = (tree / "modules").stat()
+    edit(tree)
+    os.utime(tree / "modules", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+TAMPERED: dict[str, Callable[[Path], object]] = {
+    "edited": edit,
+    "same time": same_size_and_time,
+    "removed": lambda tree: (tree / "start.so").unlink(),
+    "added": lambda tree: (tree / "_internal" / "json.py").write_text("raise SystemExit('added')\n"),
+    "replaced": lambda tree: os.replace(shutil.copy("/bin/true", tree / "new"), tree / "program"),
+    "mode": lambda tree: (tree / "_internal").chmod(0o777),
+    "truncated": lambda tree: os.truncate(tree / "modules", 5000),
+    "emptied": lambda tree: shutil.rmtree(tree / "_internal"),
+    "no tree": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_changed_entry_is_made_again(app: Application, how: str, tmp_path: Path) -> None:
+    cold = app.cold(tmp_path / "cache")
+    entry = cold.cache / identity(app.path)
+    cold.says("report")
+    before = names(entry)
+    with cold.started("lazy") as running:
+        TAMPERED[how](entry / "tree")
+        done = cold.run("lazy", input=b"\n")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}
+        tell(running)
+        said = json.loads(line(running.stdout))
+        # What it had open it reads on; what it opens now is the new tree's.
+        assert [problem for problem in said.values() if problem and "Error" not in problem] == []
+        assert running.wait(PATIENCE) == 0
+    assert names(entry) == before and entries(cold.cache) == {identity(app.path)}
+
+
+def test_the_cache_is_deleted_under_a_running_application(app: Application, tmp_path: Path) -> None:
+    cold = app.cold(tmp_path / "cache")
+    with cold.started("lazy") as first:
+        shutil.rmtree(cold.cache)
+        with cold.started("lazy") as second:
+            for process in (first, second):
+                tell(process)
+                assert set(json.loads(line(process.stdout)).values()) == {None}
+    with cold.started("lazy") as first:
+        shutil.rmtree(cold.cache)
+        tell(first)
+        said = json.loads(line(first.stdout))
+        # Modules are read from the open archive; extension modules and data are files, which plain Python lacks then.
+        assert {said[name].split(":")[0] for name in said if said[name]} <= {"ImportError", "FileNotFoundError"}
+        assert said["package"] is None
+        assert first.wait(PATIENCE) == 0
+
+
+def test_a_daemon_keeps_its_entry(app: Application, freezer: Freezer, tmp_path: Path) -> None:
+    cold = app.cold(tmp_path / "cache")
+    entry = cold.cache / identity(app.path)
+    report, stop = tmp_path / "report", tmp_path / "stop"
+    prune = ("cache", "prune", "--all", "--kind", "apps")
+    # Not the caches of whoever runs the tests.
+    given = {"FREEZER_CACHE": str(cold.cache), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    done = cold.run("daemon", str(stop), env={"PROBE_REPORT": str(report)})
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    wait_until(report.exists, "the daemon's report")
+    said = json.loads(report.read_text())
+    try:
+        assert set(said["modules"].values()) == {None}
+        assert str(entry) not in freezer(*prune, cwd=tmp_path, env=given).stdout
+        assert cold.says("report")["exe"] == f"{entry}/tree/program"
+    finally:
+        stop.touch()
+    wait_until(lambda: not Path(f"/proc/{said['pid']}").exists(), "the daemon's end")
+    assert str(entry) in freezer(*prune, cwd=tmp_path, env=given).stdout
+    assert not entry.exists()
+
+
+# Damage
+
+
+def test_flipped_bits_and_truncation(app: Application, tmp_path: Path) -> None:
+    trailer = find_payload(app.path)
+    assert trailer is not None
+    data = app.path.read_bytes()
+    choice = random.Random(5)
+    # All over the payload; in the trailer; in the padding. The launcher's own code has tests of its own.
+    places = [trailer.offset + choice.randrange(trailer.size) for _ in range(44)]
+    places += [len(data) - 1 - choice.randrange(128) for _ in range(14)] + [trailer.offset, trailer.offset - 1]
+    path = Path(shutil.copy(app.path, tmp_path / "app"))
+    for number, place in enumerate(places):
+        with open(path, "r+b", buffering=0) as file:
+            file.seek(place)
+            file.write(bytes([data[place] ^ 1 << choice.randrange(8)]))
+        each = app.at(path) if number % 2 else app.at(path).cold(tmp_path / "cold")
+        text = refusal(each.run("report"))
+        assert "is damaged" in text, (place, text)
+        with open(path, "r+b", buffering=0) as file:
+            file.seek(place)
+            file.write(data[place : place + 1])
+    sizes = [len(data) - 1, len(data) - 128, trailer.offset + 5, trailer.offset, trailer.offset - 1, len(data) // 2]
+    for size in sizes:
+        os.truncate(path, size)
+        for each in (app.at(path), app.at(path).cold(tmp_path / "cold")):
+            assert "is damaged" in refusal(each.run("report"))
+    assert not (tmp_path / "cold").exists() or not list((tmp_path / "cold").glob("*/manifest"))
+    path.write_bytes(data + b"x")
+    refusal(app.at(path).run("report"))
+    path.write_bytes(data)
+    assert app.at(path).cold(tmp_path / "cold").says("report")["argv"] == [str(path), "report"]
+
+
+# Many at once
+
+
+def test_two_hundred_cold_starts(app: Application, tmp_path: Path) -> None:
+    cold = app.cold(tmp_path / "cache")
+    entry = cold.cache / identity(app.path)
+    entry.mkdir(mode=0o700, parents=True)
+    cold.cache.chmod(0o700)
+    libc = ctypes.CDLL(None)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, os.fsencode(entry), 0x100) >= 0  # IN_CREATE
+    actions = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    environment = dict(cold.environment)
+    processes = [
+        os.posix_spawn(app.path, ["app", "ends", "exit", "5"], environment, file_actions=actions) for _ in range(200)
+    ]
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+    assert statuses == [5] * 200
+    events, made = os.read(watch, 1 << 20), []
+    os.close(watch)
+    while events:
+        size = struct.unpack_from("iIII", events)[3]
+        made.append(events[16 : 16 + size].rstrip(b"\0"))
+        events = events[16 + size :]
+    assert made.count(b"new") == 1
+    assert entries(entry) == {"lock", "used", "manifest", "seen", "tree"} and entries(cold.cache) == {entry.name}
+
+
+def test_fifty_starts_on_a_small_disk(root: Callable[..., Root], app: Application) -> None:
+    system = root("tmp", "proc")
+    mounts = "mount -t tmpfs -o mode=1777,size=100m tmpfs tmp"
+    # Words for the shell in the root's mounts, outside of the root; then comes the chroot command.
+    script = """{
+        for number in $(seq 50); do { "$@" >&2; echo "$?"; } & done
+        wait
+        ls -A tmp tmp/freezer-0 tmp/freezer-0/*
+        exit
+    }"""
+    done = system.run("ends", "exit", "5", mounts=f"{mounts} && {PROC} && {script}")
+    lines = done.stdout.decode().splitlines()
+    assert (done.stderr, lines[:50]) == (b"", ["5"] * 50)
+    own = identity(app.path)
+    listed = ["tmp:", "freezer-0", "", "tmp/freezer-0:", own, "", f"tmp/freezer-0/{own}:"]
+    assert lines[50:] == [*listed, "lock", "manifest", "seen", "tree", "used"]
+
+
+# What Python offers
+
+
+def test_python_is_all_there(app: Application, plain: Application, tmp_path: Path) -> None:
+    found = []
+    for number, each in enumerate((app, plain)):
+        (tmp_path / str(number)).mkdir()
+        found.append(each.says("facilities", str(tmp_path / str(number))))
+    assert found[0] == found[1]
+    assert [name for name, value in found[0].items() if "Error" in str(value) and name not in ("format_exc",)] == []
+
+
+def test_processes_and_threads(app: Application, plain: Application, tmp_path: Path) -> None:
+    for each in (app.cold(tmp_path / "cache"), app):
+        assert each.says("processes") == plain.says("processes")
+
+
+@pytest.mark.parametrize("how", ["plain", "chained", "thread", "message", "hook", "atexit"])
+def test_uncaught_exceptions(app: Application, plain: Application, how: str) -> None:
+    done, expected = app.run("uncaught", how), plain.run("uncaught", how)
+    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout)
+
+    def told(text: bytes) -> list[str]:
+        # Sources are not there to be quoted, and directories are others.
+        lines = re.sub(r'File "[^"]*/', 'File "', text.decode()).splitlines()
+        quoted = {number for number, each in enumerate(lines) if re.match(r"    \S|  warnings\.|    [~^]+$", each)}
+        return [re.sub(r"^\S*/", "", each) for number, each in enumerate(lines) if number not in quoted]
+
+    assert told(done.stderr) == told(expected.stderr)
+
+
+def test_pkg_resources(link: Callable[..., Path], app: Application, plain: Application) -> None:
+    own = app.at(link("resources", "--hidden-import", "pkg_resources"))
+    script = Application((plain.words[0], str(SAMPLES / "probe" / "resources.py")), plain.environment)
+    assert own.says() == script.says()

@@ -155,10 +155,11 @@ def wait():
 def interrupts():
     """Count the Ctrl-C of a terminal."""
     count = 0
-    os.write(1, b"ready\n")
-    for _ in range(2):
+    for seconds in (600, 1):
         try:
-            time.sleep(1.5 if count else 600)
+            if not count:
+                os.write(1, b"ready\n")
+            time.sleep(seconds)
         except KeyboardInterrupt:
             count += 1
     os.write(1, b"count %d\n" % count)
@@ -423,23 +424,10 @@ def facilities(folder):
         except AttributeError:
             return traceback.format_exc().splitlines()[-1]
 
-    def package_resources():
-        import pkg_resources
-
-        return [
-            pkg_resources.get_distribution("probe-inside").version,
-            pkg_resources.resource_string("inside", "data.txt").decode(),
-            pkg_resources.resource_exists("inside", "none.txt"),
-            [item.name for item in pkg_resources.iter_entry_points("probe.plugins")],
-        ]
-
     def reloaded():
         importlib.reload(inside.deep.leaf)
         return inside.deep.leaf.answer()
 
-    warnings.simplefilter("ignore")
-    packages = attempt(package_resources)
-    warnings.resetwarnings()
     found = {
         "iter_modules": lambda: sorted(item.name for item in pkgutil.iter_modules(inside.__path__)),
         "iter_modules prefix": lambda: sorted(
@@ -477,7 +465,6 @@ def facilities(folder):
         "builtins": lambda: [callable(exit), callable(quit), "copyright" in dir(__builtins__)][:2],
         "format_exc": formatted,
         "reloaded": reloaded,
-        "pkg_resources": lambda: packages,
         "spec": lambda: [inside.__spec__.name, inside.__spec__.parent, inside.__package__, inside.deep.leaf.__package__],
         "main": lambda: [__name__, __spec__ is None, __package__ in (None, "")],
         "is_package": lambda: [inside.__loader__.is_package("inside"), inside.deep.leaf.__loader__.is_package("inside.deep.leaf")],
@@ -509,7 +496,7 @@ def uncaught(how):
         thread.start()
         thread.join()
         sys.exit(3)
-    elif how == "group":
+    elif how == "message":
         sys.exit("a message")
     elif how == "hook":
         sys.excepthook = lambda *rest: sys.stderr.write("hooked %s\n" % rest[0].__name__)
