@@ -8,7 +8,8 @@ the unpacked tree: one is started without the launcher; in one the library that 
 clock and ends, when the dynamic loader has done its work; one runs nothing but a line that does so, when the
 interpreter is ready. All of them, and ``python3`` with the same script, are run in turn. No tracer slows anything down.
 
-Prints a table of the medians, and of what each phase is of the whole. A C compiler is needed.
+Prints a table of the medians, and of what each phase is of the whole; and of the minima, which are what a machine
+without anything else to do would show. A C compiler is needed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from contestants import TEST_SAMPLES, Sample, Way, Workshop
@@ -101,15 +102,17 @@ def marks_of(command: Sequence[str], env: Mapping[str, str]) -> list[float]:
     return [mark - started for mark in (*map(float, text.split()), ended)]
 
 
-def phases(marks: Mapping[str, list[list[float]]]) -> list[tuple[str, float, float | None]]:
+def phases(
+    marks: Mapping[str, list[list[float]]], typical: Callable[[Iterable[float]], float]
+) -> list[tuple[str, float, float | None]]:
     """Each phase: what it is, how long it takes from the launcher on, and how long in python3, if there is such a
-    thing; in seconds."""
+    thing; in seconds. ``typical`` makes one figure of those of all rounds."""
 
     def at(variant: str, mark: int) -> float:
-        return statistics.median(found[mark] for found in marks[variant])
+        return typical(found[mark] for found in marks[variant])
 
     def step(variant: str, mark: int) -> float:
-        return statistics.median(found[mark] - found[mark - 1] for found in marks[variant])
+        return typical(found[mark] - found[mark - 1] for found in marks[variant])
 
     before = [
         ("launcher: find the entry, see that it is whole, and exec", at("whole", 0) - at("direct", 0)),
@@ -129,13 +132,18 @@ def phases(marks: Mapping[str, list[list[float]]]) -> list[tuple[str, float, flo
     ]
 
 
-def table(found: list[tuple[str, float, float | None]]) -> str:
+def table(marks: Mapping[str, list[list[float]]]) -> str:
     """The phases in Markdown; the last is the whole."""
-    whole = found[-1][1]
-    lines = ["| phase | ms | share | python3, ms |", "|---|---|---|---|"]
-    for what, seconds, other in found:
-        beside = "" if other is None else f"{other * 1000:.1f}"
-        lines.append(f"| {what} | {seconds * 1000:.1f} | {seconds / whole * 100:.0f} % | {beside} |")
+
+    def milliseconds(seconds: float | None) -> str:
+        return "" if seconds is None else f"{seconds * 1000:.1f}"
+
+    medians, minima = phases(marks, statistics.median), phases(marks, min)
+    whole = medians[-1][1]
+    lines = ["| phase | ms | share | python3 | least ms | python3 |", "|---|---|---|---|---|---|"]
+    for (what, median, beside), (_, least, least_beside) in zip(medians, minima):
+        cells = [what, milliseconds(median), f"{median / whole * 100:.0f} %", milliseconds(beside)]
+        lines.append(f"| {' | '.join([*cells, milliseconds(least), milliseconds(least_beside)])} |")
     return "\n".join(lines)
 
 
@@ -164,7 +172,7 @@ def main() -> None:
                 found = marks_of(commands[variant], place.environment())
                 if turn > 1:  # the first fill the cache, and have the executable known
                     marks[variant].append(found)
-        print(table(phases(marks)))
+        print(table(marks))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,11 @@ def open_bundle(path: Path, *, log: Log, space: Workspace) -> Bundle:
         return Bundle(None, (), frozenset())
     if unpacked.linker is Linker.STATICX:
         _unpack_onefile(unpacked, log=log, space=space)
+    return bundle_of(unpacked)
+
+
+def bundle_of(unpacked: Unpacked) -> Bundle:
+    """What there is to load of an unpacked bundle. Raises InputError if its manifest is damaged."""
     return Bundle(unpacked.folder, tuple(_loads(unpacked)), _known_missing(unpacked.folder))
 
 
@@ -176,10 +181,12 @@ def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
         machine = read_elf(bundle / unpacked.program).machine
     except NotElf:
         return []
-    path = [f"/bundle/{place}" for place in (CONTENTS, ONE_FILE) if (bundle / place).is_dir()]
+    # In an image a link may lead out, even to directories of the host.
+    places = [item for item in (CONTENTS, ONE_FILE) if (bundle / item).is_dir() and not (bundle / item).is_symlink()]
+    path = [f"/bundle/{place}" for place in places]
     # The program's own RPATH has them in this order; staticx makes one that ends with the bundle.
     path = ["/bundle", *path] if unpacked.linker is Linker.NATIVE else [*path, "/bundle"]
-    python = [item for place in (CONTENTS, ONE_FILE) for item in sorted((bundle / place).glob("libpython*.so*"))]
+    python = [item for place in places for item in sorted((bundle / place).glob("libpython*.so*"))]
     return [
         {
             "loader": f"/bundle/{unpacked.loader}",

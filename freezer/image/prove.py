@@ -1,6 +1,7 @@
 """Proving an image: judged by the rules, then run in its own root, as a careful cluster would run it.
 
-The root is read-only but for a /tmp, there are no capabilities and no network, and the user is the image's own.
+The root is read-only but for a /tmp, there are no capabilities and no network, and the user is the image's own. If the
+program is freezer's, packed or unpacked, all its libraries are loaded, too (see ``freezer.verify``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer import tools
-from freezer.elf import NotElf, read_elf
+from freezer.drivers import MANIFEST
+from freezer.elf import Elf, NotElf, read_elf
 from freezer.errors import VerificationError
 from freezer.image.archive import Image, open_image
 from freezer.image.check import MergedRoot, command_of, find_program, validate
@@ -21,7 +23,8 @@ from freezer.image.rootfs import unpack_root
 from freezer.judge import judge_loads, judge_run
 from freezer.log import Log, Step
 from freezer.plan import Smoke
-from freezer.verify import Bundle, open_bundle, run_sandbox
+from freezer.unpack import Linker, Unpacked
+from freezer.verify import Bundle, bundle_of, open_bundle, run_sandbox
 from freezer.workspace import Workspace
 
 SHOWN = 20
@@ -30,11 +33,13 @@ SHOWN = 20
 @dataclass(frozen=True)
 class ImageProof:
     """What was found out about an image. ``isolation`` is how the run was isolated, None if there was none; ``seconds``
-    until the first output, or the end; ``size`` is the file's, in bytes."""
+    until the first output, or the end; ``libraries`` were loaded from the program's bundle; ``size`` is the file's, in
+    bytes."""
 
     isolation: Optional[str]
     outcome: str
     seconds: Optional[float]
+    libraries: int
     image_id: str
     manifest_digest: Optional[str]
     names: tuple[str, ...]
@@ -63,7 +68,7 @@ def prove_image(
         settings = image.config.get("config") or {}
         command = _command(settings, smoke)
         architecture = image.config.get("architecture")
-        isolation, seconds, notes = None, None, ()
+        isolation, seconds, libraries, notes = None, None, 0, ()
         if architecture != _own_architecture():
             outcome = f"not run: it is made for {architecture}"
         else:
@@ -83,9 +88,9 @@ def prove_image(
                 run = reply["runs"][0]
                 # All files that it can see are the image's.
                 outcome = judge_run(run, smoke, path.name, places=("/",)).replace("an empty root", "its own root")
-                isolation, notes = reply["isolation"], tuple(reply["notes"])
+                isolation, libraries, notes = reply["isolation"], len(bundle.loads), tuple(reply["notes"])
                 seconds = run["seconds"] if run["first_output"] is None else run["first_output"]
-        return _proof(path, image, command, isolation, outcome, seconds, notes)
+        return _proof(path, image, command, isolation, outcome, seconds, libraries, notes)
 
 
 def _proof(
@@ -95,12 +100,14 @@ def _proof(
     isolation: Optional[str],
     outcome: str,
     seconds: Optional[float],
+    libraries: int,
     notes: tuple[str, ...],
 ) -> ImageProof:
     return ImageProof(
         isolation=isolation,
         outcome=outcome,
         seconds=seconds,
+        libraries=libraries,
         image_id=image.config_digest,
         manifest_digest=image.manifest_digest,
         names=image.names,
@@ -173,12 +180,30 @@ def _account(folder: Path, uid: int) -> tuple[int, str]:
 def _bundle(
     folder: Path, command: tuple[str, ...], settings: dict[str, Any], root: MergedRoot, *, log: Log, space: Workspace
 ) -> tuple[Bundle, Optional[Path]]:
-    """The bundle of the image's program, if that is a static executable with one, and where the program is."""
+    """The bundle of the image's program, and where the program is, if that is a static executable with one; or the
+    native linker's tree, if it is the program of that."""
     program = find_program(command[0], settings, root)
     binary = folder / program.name if program is not None else folder
     try:
-        if not any(item.is_symlink() for item in (binary, *binary.parents)) and not dynamic_problem(read_elf(binary)):
-            return open_bundle(binary, log=log, space=space), binary
+        if not any(item.is_symlink() for item in (binary, *binary.parents) if folder in item.parents):
+            elf = read_elf(binary)
+            if not dynamic_problem(elf):
+                return open_bundle(binary, log=log, space=space), binary
+            tree = _tree(folder, elf)
+            if tree is not None:
+                return bundle_of(tree), None
     except (NotElf, OSError):
         pass  # a script: nothing to look into
     return Bundle(None, (), frozenset()), None
+
+
+def _tree(folder: Path, program: Elf) -> Optional[Unpacked]:
+    """The native linker's tree in the root ``folder`` that a program is of: its loader is beside it, and what the
+    linker notes; None if it is of no such tree."""
+    place = program.path.parent
+    directory, loader = posixpath.split(program.interpreter or "")
+    if directory != f"/{place.relative_to(folder)}":
+        return None
+    if any(item.is_symlink() or not item.is_file() for item in (place / loader, place / MANIFEST)):
+        return None
+    return Unpacked(place, Linker.NATIVE, program.path.name, loader)

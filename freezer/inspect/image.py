@@ -1,4 +1,7 @@
-"""The inside of an image, and of the executables in it; ``inspect`` takes any file."""
+"""The inside of an image, and of the executables in it; ``inspect`` takes any file.
+
+An application's files that are unpacked in the image count as those of an executable do.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,22 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from freezer import tar
+from freezer.drivers import MANIFEST
 from freezer.elf import ELF_MAGIC, is_elf
 from freezer.errors import InputError
-from freezer.image.archive import Image, open_image
+from freezer.image.archive import Image, ImageArchive, open_image
+from freezer.image.check import MergedRoot, find_program
 from freezer.image.contents import PLACES
 from freezer.inspect.executable import architecture, inspect_executable
+from freezer.inspect.modules import Contents, read_contents
+from freezer.inspect.native import ARCHIVE_NAME, TreeFile, tree_items
 from freezer.inspect.report import DATA, FILE, Item, Layer, Report, Settings
 from freezer.log import Log
+from freezer.native.link import MODULES, STARTER
+from freezer.native.modules import ARCHIVE_MAGIC
 from freezer.provisions import PROVISIONS, size_of
 from freezer.unpack import has_bundle
 from freezer.workspace import CHUNK, Workspace
@@ -50,21 +59,33 @@ def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
         image = archive.images[0]
         if len(archive.images) > 1:
             log.warning(f"{path} has {len(archive.images)} images; this is the first of them")
+        settings = _settings(image.config)
+        program = _tree_program(archive, image, settings)
+        tree = posixpath.dirname(program) + "/" if program is not None else None
         items: list[Item] = []
+        parts: list[TreeFile] = []
         layers: list[Layer] = []
         for blob in image.layers:
             files = unpacked = 0
             for member, content in archive.layer_members(blob):
-                name = posixpath.normpath(member.name).lstrip("/")
+                name = _name(member)
                 if member.kind is not tar.Kind.FILE or posixpath.basename(name).startswith(WHITEOUT):
                     continue
                 files += 1
                 unpacked += member.size
                 try:
-                    items += _file(name, member, content, log=log, space=space)
+                    if tree is not None and name.startswith(tree):
+                        below = name[len(tree) :]
+                        parts.append(TreeFile(below, member.size, _contents(below, member, content)))
+                    else:
+                        items += _file(name, member, content, log=log, space=space)
                 except tar.DamagedTar as error:
                     raise InputError(f"{path} is damaged", why=f"in {name!r}: {error}") from error
             layers.append(Layer(blob.digest or "", blob.diff_id or "", blob.size, unpacked, files))
+        if program is not None and tree is not None:
+            called = posixpath.basename((*settings.entrypoint, *settings.command)[0])
+            for item in tree_items(parts, program[len(tree) :], called):
+                items.append(dataclasses.replace(item, path=tree + item.path))
     return Report(
         path=str(path),
         kind="image",
@@ -74,9 +95,38 @@ def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
         image_id=image.config_digest,
         manifest_digest=image.manifest_digest or "",
         names=tuple(str(name) for name in image.names),
-        settings=_settings(image.config),
+        settings=settings,
         layers=tuple(layers),
     )
+
+
+def _name(member: tar.Member) -> str:
+    return posixpath.normpath(member.name).lstrip("/")
+
+
+def _tree_program(archive: ImageArchive, image: Image, settings: Settings) -> Optional[str]:
+    """The path in an image of the program that is started, if it is the one of the native linker's tree, whose other
+    files are beside it; else None. What a layer removes counts as there, since it is listed as well."""
+    command = (*settings.entrypoint, *settings.command)
+    if not command:
+        return None
+    root = MergedRoot()
+    for blob in image.layers:
+        root.entries.update((_name(member), member) for member, _ in archive.layer_members(blob))
+    fields = {"Env": settings.environment, "WorkingDir": settings.working_directory}
+    program = find_program(command[0], fields, root)
+    place = posixpath.dirname(_name(program)) if program is not None else ""
+    beside = [root.entries.get(f"{place}/{item}") for item in (STARTER, MODULES, MANIFEST)]
+    if program is None or not place or not all(item is not None and item.kind is tar.Kind.FILE for item in beside):
+        return None
+    return _name(program)
+
+
+def _contents(name: str, member: tar.Member, content: tar.Content) -> Optional[Contents]:
+    """What is in a file of the tree if it is an archive of modules. Raises InputError for a damaged one."""
+    if ARCHIVE_NAME.fullmatch(name) is None or content.read(len(ARCHIVE_MAGIC)) != ARCHIVE_MAGIC:
+        return None
+    return read_contents(content, member.size, name)
 
 
 def _file(name: str, member: tar.Member, content: tar.Content, *, log: Log, space: Workspace) -> Iterator[Item]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from freezer.errors import InputError
 from freezer.native.modules import ARCHIVE_MAGIC
+from freezer.tar import Readable
 
 HEADER = len(ARCHIVE_MAGIC) + 8
 """Bytes before the table: what every archive starts with, and the table's size."""
@@ -42,21 +43,29 @@ def is_archive(path: Path) -> bool:
 
 def read_archive(path: Path) -> Contents:
     """The table of an archive. Raises InputError for a damaged one."""
-    size = path.stat().st_size
+    with open(path, "rb") as file:
+        file.seek(len(ARCHIVE_MAGIC))
+        return read_contents(file, path.stat().st_size, path.name)
+
+
+def read_contents(stream: Readable, size: int, name: str) -> Contents:
+    """The table of an archive of ``size`` bytes, from behind what every archive starts with.
+
+    Raises InputError for a damaged one.
+    """
     try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(HEADER)[len(ARCHIVE_MAGIC) :], "little")
-            if length > min(MAX_TABLE, size - HEADER):
-                raise ValueError("its table does not fit into it")
-            table = parse_table(file.read(length))
+        length = int.from_bytes(stream.read(HEADER - len(ARCHIVE_MAGIC)), "little")
+        if length > min(MAX_TABLE, size - HEADER):
+            raise ValueError("its table does not fit into it")
+        table = parse_table(stream.read(length))
         room = size - HEADER - length
-        modules = tuple((name, _fitting(room, *place[:2])) for name, place in table["modules"].items())
-        scripts = tuple((name, _fitting(room, *place)) for name, *place in table["scripts"])
+        modules = tuple((module, _fitting(room, *place[:2])) for module, place in table["modules"].items())
+        scripts = tuple((script, _fitting(room, *place)) for script, *place in table["scripts"])
     except (ValueError, TypeError, LookupError, AttributeError, struct.error) as error:
-        raise InputError(f"the archive {path.name} is damaged", why=str(error)) from error
+        raise InputError(f"the archive {name} is damaged", why=str(error)) from error
     rest = size - sum(each for _, each in (*modules, *scripts))
-    if rest < HEADER + length or not all(isinstance(name, str) for name, _ in (*modules, *scripts)):
-        raise InputError(f"the archive {path.name} is damaged", why="its entries do not fit into it")
+    if rest < HEADER + length or not all(isinstance(each, str) for each, _ in (*modules, *scripts)):
+        raise InputError(f"the archive {name} is damaged", why="its entries do not fit into it")
     return Contents(modules, scripts, rest)
 
 

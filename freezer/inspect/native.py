@@ -1,9 +1,14 @@
-"""The inside of a natively linked executable: the launcher, the files that it unpacks, and the modules in archives."""
+"""The inside of a natively linked executable: the launcher, the files that it unpacks, and the modules in archives.
+
+An image that has these files unpacked has the same inside, without the launcher.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Optional
 
 from freezer.drivers import MANIFEST
 from freezer.inspect.grouping import PURE, Names, names_of
@@ -20,6 +25,16 @@ HOME = re.compile(r"lib/python[\d.]+/.*")
 """What an interpreter looks for to know where it is, and its first import."""
 
 
+@dataclass(frozen=True)
+class TreeFile:
+    """A file of the native linker's tree: its path below that, its bytes, and its contents if it is an archive of
+    modules."""
+
+    path: str
+    size: int
+    contents: Optional[Contents] = None
+
+
 def native_items(unpacked: Unpacked, trailer: Trailer, name: str) -> Iterator[Item]:
     """The items of an executable called ``name``; they add up to the launcher, the trailer and the files unpacked.
 
@@ -27,26 +42,33 @@ def native_items(unpacked: Unpacked, trailer: Trailer, name: str) -> Iterator[It
     """
     yield Item(".freezer.launcher", trailer.offset, *FREEZER)
     yield Item(".freezer.trailer", TRAILER.size, *FREEZER)
-    files = unpacked.files()
-    archives = {
-        file: read_archive(unpacked.folder / file)
-        for file in files
-        if ARCHIVE_NAME.fullmatch(file) and is_archive(unpacked.folder / file)
-    }
-    modules = [module for contents in archives.values() for module, _ in contents.modules]
-    inside = {file: file[len(CONTENTS) + 1 :] for file in files if file.startswith(f"{CONTENTS}/")}
+    files = []
+    for file, size in unpacked.files().items():
+        place = unpacked.folder / file
+        archive = ARCHIVE_NAME.fullmatch(file) is not None and is_archive(place)
+        files.append(TreeFile(file, size, read_archive(place) if archive else None))
+    yield from tree_items(files, unpacked.program, name)
+
+
+def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> Iterator[Item]:
+    """The items of the native linker's tree of an application called ``name``, whose program is the file ``program``;
+    they add up to the files."""
+    modules = [module for file in files if file.contents is not None for module, _ in file.contents.modules]
+    inside = {file.path: file.path[len(CONTENTS) + 1 :] for file in files if file.path.startswith(f"{CONTENTS}/")}
     names = names_of(name, modules, inside.values())
-    for file, size in files.items():
-        if file in archives:
-            yield from _archive(file, archives[file], names)
-        elif file == unpacked.program and STARTER in files:
-            yield Item(file, size, "Python", RUNTIME)
-        elif file in (unpacked.program, STARTER, MANIFEST):
-            yield Item(file, size, *FREEZER)
-        elif HOME.fullmatch(file):
-            yield Item(file, size, PURE, STANDARD)
+    started = any(file.path == STARTER for file in files)
+    for file in files:
+        path, size = file.path, file.size
+        if file.contents is not None:
+            yield from _archive(path, file.contents, names)
+        elif path == program and started:
+            yield Item(path, size, "Python", RUNTIME)
+        elif path in (program, STARTER, MANIFEST):
+            yield Item(path, size, *FREEZER)
+        elif HOME.fullmatch(path):
+            yield Item(path, size, PURE, STANDARD)
         else:
-            yield Item(file, size, *names.file(inside.get(file, file)))
+            yield Item(path, size, *names.file(inside.get(path, path)))
 
 
 def _archive(file: str, contents: Contents, names: Names) -> Iterator[Item]:

@@ -109,13 +109,40 @@ def _divert_multiprocessing():
 
     try:
         own, parent = os.stat("/proc/self/exe"), os.stat("/proc/%d/exe" % os.getppid())
+        trusted = (own.st_dev, own.st_ino) == (parent.st_dev, parent.st_ino)
     except OSError:
-        return
-    if (own.st_dev, own.st_ino) == (parent.st_dev, parent.st_ino):
+        trusted = not os.path.exists("/proc/self/exe") and _has_descriptors(arguments)
+    if trusted:
         import multiprocessing.spawn
 
         multiprocessing.spawn._fixup_main_from_path = _run_main_script
         multiprocessing.freeze_support()
+
+
+def _has_descriptors(arguments):
+    """Without /proc: whether the arguments are such as multiprocessing makes, and the descriptors that they name are
+    there. A parent hands these over; whoever may choose only the arguments cannot, but for the standard streams.
+    """
+    import ast
+    import os
+    import stat
+
+    try:
+        if arguments[0] == "--multiprocessing-fork":
+            numbers = [int(item.partition("=")[2]) for item in arguments[1:]]
+        else:
+            module, _, call = arguments[-1].partition(" import main;")
+            call = call.strip()
+            if module.rpartition(".")[0] != "from multiprocessing" or not module.rpartition(".")[2].isidentifier():
+                return False
+            if not (call.startswith("main(") and call.endswith(")")):
+                return False
+            given = ast.literal_eval("[" + call[5:-1].replace(", **{", ", {", 1) + "]")
+            numbers = [item for item in given if isinstance(item, int)]
+        kinds = [stat.S_IFMT(os.fstat(number).st_mode) for number in numbers]
+    except (OSError, SyntaxError, TypeError, ValueError):
+        return False
+    return bool(numbers) and min(numbers) > 2 and set(kinds) <= {stat.S_IFIFO, stat.S_IFSOCK}
 
 
 def _run_main_script(path):

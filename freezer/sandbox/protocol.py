@@ -3,7 +3,7 @@
 The request, on stdin; all paths are absolute::
 
     root         an empty directory of the host to mount on
-    binary       the file that becomes /app/NAME; null where there is a rootfs and nothing to load
+    binary       the file that becomes /app/NAME; null where there is a rootfs
     rootfs       a directory that is the root of the runs, read-only, instead of an empty one (optional)
     name         that NAME
     bundle       a directory that becomes /bundle for the loads, or null

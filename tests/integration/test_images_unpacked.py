@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import posixpath
 import re
 import signal
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from consumers import Completed, Docker
 from samples.catalogue import SAMPLES, Sample
 from support import Freezer, lacking, sha256
 
-USAGE, INPUT = 2, 3
+USAGE, INPUT, VERIFICATION = 2, 3, 6
 EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
 BASE, RUNTIME, DEPENDENCIES, APPLICATION = range(4)
 ENGINES = ("docker", "podman")
@@ -135,8 +138,41 @@ def test_the_command_and_the_platform(made: Made) -> None:
 
 def test_check_and_inspect(freezer: Freezer, made: Made) -> None:
     assert freezer("check", made.tar, "--smoke", "", cwd=made.folder).output == made.tar
+    reply = json.loads(freezer("check", made.tar, "--json", cwd=made.folder).stdout)
+    assert reply["isolation"] and reply["libraries"] > 10
     report = json.loads(freezer("inspect", made.tar, "--json", cwd=made.folder).stdout)
-    assert {"app/program", "app/modules"} <= {item["path"].partition("//")[0] for item in report["items"]}
+    found = {item["path"]: (item["group"], item["kind"]) for item in report["items"]}
+    assert found["app/program"] == ("Python", "runtime")
+    assert found["app/modules/json"] == ("pure modules", "standard library")
+    assert found["app/modules.dependencies/click.core"] == ("click", "python package")
+    assert found["app/_internal/note.txt"] == ("main", "application")
+    assert report["unpacked"] == sum(layer["unpacked"] for layer in report["layers"])
+
+
+@pytest.mark.parametrize("name", ["libz.so", "libcrypto.so"])
+def test_check_of_an_image_that_lacks_a_library(freezer: Freezer, made: Made, tmp_path: Path, name: str) -> None:
+    """Loading every library shows it, whether the application needs it or not."""
+    config, manifest = images.documents(made.tar)
+    layers, dropped = [], []
+    with tarfile.open(made.tar) as tar:
+        for descriptor in manifest["layers"]:
+            blob = tar.extractfile("blobs/" + descriptor["digest"].replace(":", "/"))
+            assert blob is not None
+            stream = io.BytesIO()
+            with tarfile.open(fileobj=blob) as old, tarfile.open(fileobj=stream, mode="w") as new:
+                for member in old:
+                    if posixpath.basename(member.name).startswith(name):
+                        dropped.append(member.name)
+                    else:
+                        new.addfile(member, old.extractfile(member) if member.isreg() else None)
+            layers.append(stream.getvalue())
+    assert dropped
+    less = images.Made(*layers, settings=config["config"])
+    less.config["architecture"] = config["architecture"]
+    less.write(tmp_path / "less.tar")
+    message = freezer.fails("check", "less.tar", cwd=tmp_path, status=VERIFICATION)
+    assert "less.tar is not complete" in message
+    assert re.search(rf"lib-dynload/\S+ needs {re.escape(name)}\S*, which is not in the bundle", message)
 
 
 # What changes what

@@ -651,13 +651,14 @@ class FakeArchive:
         return tar.read_members(io.BytesIO(blob.content))
 
 
-def layer(files: dict[str, bytes]) -> FakeBlob:
+def layer(files: dict[str, bytes], links: Optional[dict[str, str]] = None) -> FakeBlob:
     data = b""
     for name, content in files.items():
         mode = 0o755 if content[:4] == b"\x7fELF" else 0o644
         data += tar.header(tar.Member(name, tar.Kind.FILE, len(content), mode, 0, 0, 0)) + content
         data += tar.padding(len(content))
-    data += tar.header(tar.Member("etc/link", tar.Kind.SYMLINK, 0, 0o777, 0, 0, 0, "passwd"))
+    for name, target in {"etc/link": "passwd", **(links or {})}.items():
+        data += tar.header(tar.Member(name, tar.Kind.SYMLINK, 0, 0o777, 0, 0, 0, target))
     data += tar.header(tar.Member("app/", tar.Kind.DIRECTORY, 0, 0o755, 0, 0, 0)) + tar.END
     return FakeBlob("sha256:b", "sha256:d", len(data), data)
 
@@ -729,6 +730,111 @@ def test_image(
     outer = tool.stat().st_size + native.stat().st_size
     assert made.unpacked == sum(part.unpacked for part in made.layers) - outer + inner
     assert not list(space.work.glob("inspect-*"))
+
+
+UNPACKED: tuple[dict[str, bytes], ...] = (
+    {"etc/passwd": b"root", "usr/share/zoneinfo/Etc/UTC": b"z", "app/README": b"added"},
+    {
+        "./app/program": b"\x7fELF" + b"p" * 25,
+        "app/start.so": b"\x7fELF",
+        "app/libc.so.6": b"\x7fELF" + b"c" * 7,
+        "app/ld-linux-x86-64.so.2": b"\x7fELF!",
+        "app/modules": modules_archive({"json": 5, "_freezer_native": 3}, {}),
+        "app/lib/python3.11/os.pyc": b"",
+        "app/_internal/lib-dynload/_ssl.so": b"s" * 3,
+        "app/_internal/_freezer/cacert.pem": b"t" * 13,
+    },
+    {
+        "app/modules.dependencies": modules_archive({"yaml": 100, "yaml.x": 20}, {}),
+        "app/_internal/yaml/ext.abi3.so": b"e" * 23,
+        "app/_internal/greeter/data.txt": b"d" * 17,
+        "app/modules.json": b"{}",
+    },
+    {
+        "app/modules.application": modules_archive(
+            {"greeter": 7, "_freezer_main_script": 9}, {"pyiboot01_bootstrap": 4}
+        ),
+        "app/.freezer.json": b"{}",
+    },
+)
+
+
+def unpacked_image(*layers: dict[str, bytes], **settings: Any) -> FakeImage:
+    """An image with the application's files below ``app``, started as ``/app/tool``."""
+    blobs = [layer(files) for files in layers[:-1]]
+    blobs.append(layer(layers[-1], {"app/tool": "program"}))
+    return FakeImage({"config": {"Cmd": ["/app/tool"], **settings}}, tuple(blobs))
+
+
+def test_unpacked_image(opened: Callable[..., None], tmp_path: Path, log: Log, space: Workspace) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    opened(unpacked_image(*UNPACKED))
+    made = inspect(tmp_path / "image.tar", log=log, space=space)
+    assert made.unpacked == sum(part.unpacked for part in made.layers)
+    assert [part.unpacked for part in made.layers] == [sum(map(len, files.values())) for files in UNPACKED]
+    found = {item.path: (item.group, item.kind) for item in made.items}
+    assert len(found) == len(made.items)
+    assert found == {
+        "etc/passwd": ("etc", FILE),
+        "usr/share/zoneinfo/Etc/UTC": ("time zones", DATA),
+        "app/README": ("tool", APPLICATION),
+        "app/program": ("Python", RUNTIME),
+        "app/start.so": ("freezer", RUNTIME),
+        "app/libc.so.6": ("libc", LIBRARY),
+        "app/ld-linux-x86-64.so.2": ("dynamic loader", RUNTIME),
+        "app/modules/table of contents": ("freezer", RUNTIME),
+        "app/modules/json": ("pure modules", STANDARD),
+        "app/modules/_freezer_native": ("freezer", RUNTIME),
+        "app/lib/python3.11/os.pyc": ("pure modules", STANDARD),
+        "app/_internal/lib-dynload/_ssl.so": ("extension modules", STANDARD),
+        "app/_internal/_freezer/cacert.pem": ("CA certificates", DATA),
+        "app/modules.dependencies/table of contents": ("freezer", RUNTIME),
+        "app/modules.dependencies/yaml": ("yaml", PACKAGE),
+        "app/modules.dependencies/yaml.x": ("yaml", PACKAGE),
+        "app/_internal/yaml/ext.abi3.so": ("yaml", PACKAGE),
+        "app/_internal/greeter/data.txt": ("greeter", PACKAGE),
+        "app/modules.json": ("tool", APPLICATION),
+        "app/modules.application/table of contents": ("freezer", RUNTIME),
+        "app/modules.application/greeter": ("greeter", PACKAGE),
+        "app/modules.application/_freezer_main_script": ("tool", APPLICATION),
+        "app/modules.application/scripts/pyiboot01_bootstrap": ("PyInstaller", RUNTIME),
+        "app/.freezer.json": ("freezer", RUNTIME),
+    }
+    assert not list(space.work.glob("inspect-*"))
+
+
+def test_unpacked_image_put_on(opened: Callable[..., None], tmp_path: Path, log: Log, space: Workspace) -> None:
+    """Another layer replaces a file and removes one; both versions are listed, and sizes add up."""
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    more = {"app/modules": modules_archive({"json": 50}, {}), "app/.wh..freezer.json": b"", "bin/x": b"x"}
+    opened(unpacked_image(*UNPACKED, more, Entrypoint=["tool"], Cmd=["-v"], Env=["PATH=/bin:/app"]))
+    made = inspect(tmp_path / "image.tar", log=log, space=space)
+    assert made.unpacked == sum(part.unpacked for part in made.layers)
+    assert [item.size for item in made.items if item.path == "app/modules/json"] == [5, 50]
+    assert {item.group for item in made.items if item.kind == APPLICATION} == {"tool"}
+
+
+@pytest.mark.parametrize("name", ["./app/program", "app/start.so", "app/modules", "app/.freezer.json"])
+def test_image_with_less_than_a_tree(
+    opened: Callable[..., None], name: str, tmp_path: Path, log: Log, space: Workspace
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    less = [
+        {key: data.replace(b"\x7fELF", b"none") for key, data in files.items() if key != name} for files in UNPACKED
+    ]
+    opened(unpacked_image(*less))
+    made = inspect(tmp_path / "image.tar", log=log, space=space)
+    assert made.unpacked == sum(part.unpacked for part in made.layers)
+    assert {item.kind for item in made.items} == {FILE, DATA}
+
+
+def test_unpacked_image_that_is_damaged(
+    opened: Callable[..., None], tmp_path: Path, log: Log, space: Workspace
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    opened(unpacked_image(*UNPACKED, {"app/modules.more": modules_archive({"a": 5}, {}, code=b"1234")}))
+    with pytest.raises(InputError, match=r"archive modules\.more is damaged"):
+        inspect(tmp_path / "image.tar", log=log, space=space)
 
 
 def test_several_images_and_odd_settings(

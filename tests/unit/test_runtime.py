@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -282,6 +284,65 @@ def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) 
     sys.meta_path.insert(0, deferred._Finder({"no_such_module_x": (provisions.nothing, lambda made: None)}))
     with pytest.raises(ModuleNotFoundError, match="no_such_module_x"):
         importlib.import_module("no_such_module_x")
+
+
+@pytest.mark.parametrize(
+    ("template", "trusted"),
+    [
+        (["--multiprocessing-fork", "tracker_fd={pipe}", "pipe_handle={other}"], True),
+        (["-B", "-c", "from multiprocessing.resource_tracker import main;main({pipe})"], True),
+        (
+            ["-c", "from multiprocessing.forkserver import main; main({socket}, {pipe}, ['__main__'], **{{'a': []}})"],
+            True,
+        ),
+        (["--multiprocessing-fork"], False),
+        (["--multiprocessing-fork", "pipe_handle=0"], False),
+        (["--multiprocessing-fork", "pipe_handle={file}"], False),
+        (["--multiprocessing-fork", "pipe_handle=987"], False),
+        (["--multiprocessing-fork", "pipe_handle=x"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main(2)"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main()"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main({pipe}, print(1))"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main({pipe});print(1)"], False),
+        (["-c", "from multiprocessing.resource_tracker import main, x;main({pipe})"], False),
+        (["-c", "from multiprocessing.forkserver import os; main({pipe})"], False),
+        (["-c", "from multiprocessing.util import os; print(1)\nfrom x import main; main({pipe})"], False),
+    ],
+    ids=lambda item: str(item[-1])[-40:] if isinstance(item, list) else "",
+)
+def test_a_helper_of_multiprocessing_without_proc(deferred: Any, template: list[str], trusted: bool) -> None:
+    """Who chooses the arguments, and has no descriptors to give, is not obeyed."""
+    pipe, (left, right) = os.pipe(), socket.socketpair()
+    with open(__file__, "rb") as file, left, right:
+        numbers = {"pipe": pipe[0], "other": pipe[1], "socket": left.fileno(), "file": file.fileno()}
+        found = deferred._has_descriptors([item.format(**numbers) for item in template])
+    for number in pipe:
+        os.close(number)
+    assert found == trusted
+
+
+def test_an_archive_takes_no_standard_streams_number(tmp_path: Path) -> None:
+    (tmp_path / "some").write_bytes(b"")
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(RUNTIME)!r})
+        import _freezer_archive
+        for closed in ((0,), (1,), (0, 1, 2), ()):
+            for number in closed:
+                os.close(number)
+            number = _freezer_archive._open({str(tmp_path / "some")!r})
+            if number <= 2:
+                os._exit(1)
+            os.close(number)
+            for number in closed:
+                try:
+                    os.fstat(number)
+                    os._exit(2)
+                except OSError:
+                    os.open("/dev/null", os.O_RDWR)
+        os._exit(0)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == 0
 
 
 def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
