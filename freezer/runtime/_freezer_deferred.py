@@ -131,16 +131,21 @@ def _has_descriptors(arguments):
         if arguments[0] == "--multiprocessing-fork":
             numbers = [int(item.partition("=")[2]) for item in arguments[1:]]
         else:
-            module, _, call = arguments[-1].partition(" import main;")
+            command = arguments[arguments.index("-c") + 1]
+            # Python 3.13.13 and 3.14.4 have the forkserver's own arguments follow.
+            if command.startswith("import sys; "):
+                command = command[len("import sys; ") :]
+            module, _, call = command.partition(" import main;")
             call = call.strip()
             if module.rpartition(".")[0] != "from multiprocessing" or not module.rpartition(".")[2].isidentifier():
                 return False
             if not (call.startswith("main(") and call.endswith(")")):
                 return False
-            given = ast.literal_eval("[" + call[5:-1].replace(", **{", ", {", 1) + "]")
+            words = call[5:-1].replace(", sys_argv=sys.argv[1:]", "", 1).replace(", **{", ", {", 1)
+            given = ast.literal_eval("[" + words + "]")
             numbers = [item for item in given if isinstance(item, int)]
         kinds = [stat.S_IFMT(os.fstat(number).st_mode) for number in numbers]
-    except (OSError, SyntaxError, TypeError, ValueError):
+    except (LookupError, OSError, SyntaxError, TypeError, ValueError):
         return False
     return bool(numbers) and min(numbers) > 2 and set(kinds) <= {stat.S_IFIFO, stat.S_IFSOCK}
 

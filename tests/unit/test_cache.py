@@ -782,7 +782,7 @@ def test_a_start_makes_a_lock_in_what_is_being_removed(cache: Cache, monkeypatch
     """As one does that had opened the entry before it was renamed."""
     unpacked(cache.path / "apps")
     (item,) = listed()
-    times: list[float] = []
+    times: list[Path] = []
 
     def remove_but_for_a_lock(place: Path) -> None:
         remove_tree(place)

@@ -286,6 +286,9 @@ def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) 
         importlib.import_module("no_such_module_x")
 
 
+FORKSERVER = "from multiprocessing.forkserver import main; main"
+
+
 @pytest.mark.parametrize(
     ("template", "trusted"),
     [
@@ -295,6 +298,10 @@ def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) 
             ["-c", "from multiprocessing.forkserver import main; main({socket}, {pipe}, ['__main__'], **{{'a': []}})"],
             True,
         ),
+        (["-c", f"import sys; {FORKSERVER}({{socket}}, {{pipe}}, [], sys_argv=sys.argv[1:], **{{{{}}}})", "x"], True),
+        (["-c", f"import sys; {FORKSERVER}({{socket}}, sys.exit(), sys_argv=sys.argv[1:])"], False),
+        (["x", "from multiprocessing.forkserver import main; main({pipe})"], False),
+        (["from multiprocessing.forkserver import main; main({pipe})", "-c"], False),
         (["--multiprocessing-fork"], False),
         (["--multiprocessing-fork", "pipe_handle=0"], False),
         (["--multiprocessing-fork", "pipe_handle={file}"], False),
