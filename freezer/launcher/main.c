@@ -71,18 +71,25 @@ static void find_path(const char *called)
 /* Opens the executable, with a descriptor above the standard streams'. */
 static void open_self(const char *called)
 {
+    static const char what[] = "the executable cannot read itself";
+    char begin[2] = {0};
     int file;
+    bool told;
 
     do {
         file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-        if (file < 0 && called && *called)
+        told = file >= 0;
+        if (!told && called && *called)
             file = open(called, O_RDONLY | O_CLOEXEC);
     } while (file >= 0 && file <= STDERR_FILENO); /* it stays there, in place of a stream that is closed */
     if (file < 0 || fstat(file, &app.stat) != 0)
-        says_error("the executable cannot read itself", strerror(errno), "chmod a+r, or mount /proc");
+        says_error(what, strerror(errno), "chmod a+r, or mount /proc");
     app.fd = file;
     find_path(called);
     says_start(app.path);
+    /* The kernel tells the interpreter of a script the script's name. */
+    if (!told && pread(file, begin, sizeof begin, 0) == (ssize_t)sizeof begin && memcmp(begin, "#!", 2) == 0)
+        says_error(what, "it runs a script, whose name is all that it was told", "mount /proc");
 }
 
 static uint64_t number(const uint8_t *from, unsigned size)
@@ -222,6 +229,9 @@ static void start(struct entry *entry, struct place *place, char *arguments[])
     char **environment = environment_of(entry);
     if (environment && fcntl(entry->used, F_SETFD, 0) == 0)
         execve(program, arguments[0] ? arguments : only, environment);
+    if (environment && errno == E2BIG)
+        says_error("the application cannot be started", strerror(errno),
+            "give it fewer or shorter arguments, or a smaller environment");
     refuse(place->why, "cannot start %s: %s", program, strerror(environment ? errno : ENOMEM));
     (void)fcntl(entry->used, F_SETFD, FD_CLOEXEC);
     free(environment);

@@ -2,9 +2,8 @@
  * The library that makes the bundled interpreter start the application.
  *
  * The program of an unpacked tree is the very interpreter that the application was built with, with two additions made
- * by freezer/native/link.py: it needs this library, before all others, and it finds it and the dynamic loader by
- * absolute paths, for which there is room (nothing but the kernel's own knowledge is needed to start it, no /proc, and
- * a path may have any byte in it). Not a program of our own that loads libpython: many interpreters have Python built
+ * by freezer/native/link.py: it needs this library, before all others, and it finds the dynamic loader by an absolute
+ * path, for which there is room. Not a program of our own that loads libpython: many interpreters have Python built
  * in, and are faster than their shared library by a tenth; and nothing in here depends on a version of Python.
  *
  * Every program enters its C library by __libc_start_main (glibc's; System V ABI, LSB). The one here is found first. It
@@ -43,6 +42,11 @@ extern void *dlsym(void *, const char *);
 #define MAP_PRIVATE_ 2
 #define PR_SET_NAME_ 15
 #define RTLD_NEXT_ ((void *)-1L)
+
+/* Variables that say where the interpreter is, which it believes even when it is told to ignore its environment. */
+static const char *const unheard[] = {"PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"};
+
+extern char **environ;
 
 /* What the interpreter gave for its own main function. */
 static entry *interpreter;
@@ -194,6 +198,24 @@ static int run(int count, char **given, char **environment)
         words[used++] = given[i];
     words[used] = NULL;
     return interpreter(used, words, environment);
+}
+
+char *getenv(const char *name);
+
+/* Found before the C library's, by the interpreter and all others. */
+char *getenv(const char *name)
+{
+    for (size_t i = 0; i < sizeof unheard / sizeof *unheard; i++) {
+        const char *rest = after(name, unheard[i]);
+        if (rest != NULL && *rest == '\0')
+            return NULL;
+    }
+    for (char **item = environ; item != NULL && *item != NULL; item++) {
+        const char *rest = after(*item, name);
+        if (rest != NULL && *rest == '=')
+            return *item + (rest - *item) + 1;
+    }
+    return NULL;
 }
 
 starter __libc_start_main;

@@ -110,14 +110,16 @@ def start_records(
     if elf.executable_stack:
         clear_executable_stack(program)
     strip(program, "--strip-all", log=log, space=space)
-    loader, library = _placeholder("loader"), _placeholder("start")
+    # A text that takes up the room for a path, with its final NUL.
+    loader = "/@freezer:loader@".ljust(ROOM - 1, "@")
     tools.run(
         [
             tools.require(["patchelf"])["patchelf"],
-            *("--set-interpreter", loader, "--add-needed", library),
+            *("--set-interpreter", loader, "--add-needed", STARTER),
             "--no-default-lib",
-            # For what is opened at run time, by whomever: the loader asks the program's DT_RPATH last. Where the
-            # program is takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets.
+            # The dynamic loader asks the program's DT_RPATH last, whoever needs or opens something. Where the program
+            # is it takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets. Any byte may be in that; in a
+            # path that is written down in the file, "$LIB" and ":" would mean something.
             *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
             program,
         ],
@@ -129,10 +131,7 @@ def start_records(
         hold=space.held,
     )
     data = bytearray(program.read_bytes())
-    fixups = (
-        (_fill(data, loader.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),
-        (_fill(data, library.encode(), os.fsencode(f"/{STARTER}")), ROOM),
-    )
+    fixups = ((_fill(data, loader.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),)
     if b"\0__libc_start_main\0" not in data:
         raise ToolError(
             f"{closed.python} cannot start an application", why="it does not enter its C library as others do"
@@ -148,11 +147,6 @@ def start_records(
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
         Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=(name,)),
     ]
-
-
-def _placeholder(name: str) -> str:
-    """A text that takes up the room for a path, with its final NUL."""
-    return f"/@freezer:{name}@".ljust(ROOM - 1, "@")
 
 
 def python_arguments(options: tuple[str, ...]) -> list[str]:
