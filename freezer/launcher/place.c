@@ -193,6 +193,13 @@ static bool resolve(struct place *place)
         refuse(place->why, "its path is too long");
         return false;
     }
+    /* In the paths of what is opened at run time the dynamic loader replaces these, and opens something else. */
+    static const char *const replaced[] = {"$ORIGIN", "$LIB", "$PLATFORM", "${"};
+    for (size_t index = 0; index < sizeof replaced / sizeof *replaced; index++)
+        if (strstr(place->real, replaced[index])) {
+            refuse(place->why, "the dynamic loader takes the %s in its path for something else", replaced[index]);
+            return false;
+        }
     return true;
 }
 

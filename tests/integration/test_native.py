@@ -795,8 +795,7 @@ def test_no_shared_memory(app: Application, plain: Application) -> None:
 
 ODD_PLACES = (
     "/a:b",
-    "/$ORIGIN",
-    "/${LIB}",
+    "/a$b",
     "/two words",
     "/new\nline",
     "/" + "/".join(["n" * 200] * 15),
@@ -817,6 +816,17 @@ def test_odd_places(root: Callable[..., Root], app: Application, place: str, pro
             assert found["bundle"] == f"{folder}/{identity(app.path)}/tree/_internal"
         done = system.run("lazy", env=given, mounts=PROC if proc else "")
         assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}, done
+
+
+@pytest.mark.parametrize("place", ["/$ORIGIN", "/a/${LIB}/b"])
+def test_places_that_mean_others_to_the_dynamic_loader(root: Callable[..., Root], place: str) -> None:
+    """Extension modules are opened by their paths, in which the loader replaces these (ld.so(8))."""
+    system = root(place.lstrip("/"), "fine")
+    done = system.run("report", env={"FREEZER_CACHE": f"{place}/own"})
+    mark = "$ORIGIN" if "ORIGIN" in place else "${"
+    assert done.returncode == 126
+    assert f"{place}/own: the dynamic loader takes the {mark} in its path".encode() in done.stderr
+    assert system.says("report", env={"TMPDIR": place, "FREEZER_CACHE": "/fine/own"})["bundle"].startswith("/fine/own/")
 
 
 def test_nowhere(root: Callable[..., Root]) -> None:
