@@ -193,8 +193,15 @@ static bool resolve(struct place *place)
         refuse(place->why, "its path is too long");
         return false;
     }
-    /* In the paths of what is opened at run time the dynamic loader replaces these, and opens something else. */
+    return true;
+}
+
+/* Whether the path means to the dynamic loader what it says: in the names of what is opened at run time it replaces
+   some words (ld.so(8)), and would open something else. */
+static bool is_plain(struct place *place)
+{
     static const char *const replaced[] = {"$ORIGIN", "$LIB", "$PLATFORM", "${"};
+
     for (size_t index = 0; index < sizeof replaced / sizeof *replaced; index++)
         if (strstr(place->real, replaced[index])) {
             refuse(place->why, "the dynamic loader takes the %s in its path for something else", replaced[index]);
@@ -350,10 +357,12 @@ int place_open(struct place *place, const struct app *app, bool make)
         return -1;
     place->why[0] = 0;
     strcpy(place->real, place->path);
+    if (!is_plain(place))
+        return -1;
     int here = walk(place, &rest);
     if (here == MET_LINK) {
         place->why[0] = 0;
-        if (!resolve(place))
+        if (!resolve(place) || !is_plain(place))
             return -1;
         here = walk(place, &rest);
         if (here == MET_LINK && !place->why[0])
