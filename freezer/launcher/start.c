@@ -173,9 +173,7 @@ static const char *locale_of(char **environment)
 
 static int run(int count, char **given, char **environment)
 {
-    char **end = environment;
-    while (*end != NULL)
-        end++;
+    /* Before the environment is put back: what follows it is found by its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
     char *said = restore(environment);
     if (said != NULL)
