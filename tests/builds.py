@@ -77,7 +77,8 @@ class Builds:
         return Path(output)
 
     def _attempt(self, sample: Sample, interpreter: Path, linker: str, place: Path) -> tuple[Optional[str], str]:
-        arguments = [*sample.build_arguments(self.samples), "--linker", linker]
+        # Packed for speed, in which nothing differs for the application.
+        arguments = [*sample.build_arguments(self.samples), "--linker", linker, "--compress", "none"]
         output = place / sample.name
         try:
             done = self.freezer("build", *arguments, "--python", interpreter, "-o", output, cwd=place)

@@ -28,7 +28,7 @@ EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
 BASE, RUNTIME, DEPENDENCIES, APPLICATION = range(4)
 ENGINES = ("docker", "podman")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
-UNPACKED = ("--linker", "native", "--compress", "fast", "--no-verify", "--image-layout", "unpacked")
+UNPACKED = ("--linker", "native", "--compress", "none", "--no-verify", "--image-layout", "unpacked")
 
 MAIN = """
 import json
@@ -182,9 +182,7 @@ def test_check_of_an_image_that_lacks_a_library(freezer: Freezer, made: Made, tm
     ("file", "text"),
     [
         ("main.py", MAIN + "print('more')\n"),
-        ("helper/words.py", "GREETING = 'bonjour'\n"),
         ("helper/more.py", "ANSWER = 42\n"),
-        ("note.txt", "another note\n"),
     ],
 )
 def test_a_change_of_the_application_changes_the_last_layer(
@@ -205,12 +203,6 @@ def test_another_dependency_changes_its_layer(freezer: Freezer, made: Made, tmp_
     assert changed == [DEPENDENCIES]
 
 
-def test_a_changed_setting_changes_no_layer_of_the_application(freezer: Freezer, made: Made, tmp_path: Path) -> None:
-    report = build(freezer, project(tmp_path / "changed"), "--env", "A=b", "--port", "80", "--user", "1000")
-    assert digests(report)[RUNTIME:] == digests(made.report)[RUNTIME:]
-    assert report["image"]["image_id"] != made.report["image"]["image_id"]
-
-
 def test_installed_application(freezer: Freezer, tmp_path: Path) -> None:
     """What owns the entry point is the application, wherever it comes from."""
     words = ["--with", "pyfiglet==1.0.2", "-e", "pyfiglet:main", *UNPACKED, "--image", "figlet.tar"]
@@ -223,15 +215,9 @@ def test_installed_application(freezer: Freezer, tmp_path: Path) -> None:
 # The same bytes
 
 
-def test_reproducible(freezer: Freezer, made: Made, tmp_path: Path) -> None:
-    folder = project(tmp_path / "quite another place" / "of it")
-    build(freezer, folder, env={"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}, umask=0o077)
-    assert sha256(folder / "main.tar") == sha256(made.tar)
-
-
 def test_twice_the_same(freezer: Freezer, made: Made, tmp_path: Path) -> None:
-    folder = project(tmp_path / "twice")
-    first = build(freezer, folder)
+    folder = project(tmp_path / "quite another place" / "of it")
+    first = build(freezer, folder, env={"TZ": "Asia/Tokyo", "LC_ALL": "C", "PYTHONHASHSEED": "7"}, umask=0o077)
     digest = sha256(folder / "main.tar")
     second = build(freezer, folder)
     assert (second["unchanged"], second["image"]) == (False, first["image"])
@@ -247,13 +233,6 @@ def test_the_same_with_the_other_linker(freezer: Freezer, made: Made, tmp_path: 
     assert report["sha256"] != made.report["sha256"]
 
 
-def test_layers_compressed(freezer: Freezer, made: Made, tmp_path: Path) -> None:
-    report = build(freezer, project(tmp_path / "packed"), "--layer-compression", "zstd")
-    diffs = [[layer["diff_id"] for layer in item["image"]["layers"]] for item in (report, made.report)]
-    assert diffs[0] == diffs[1]
-    assert report["image"]["size"] * 2 < made.report["image"]["size"]
-
-
 # Refused
 
 
@@ -266,21 +245,6 @@ def test_not_of_an_executable(freezer: Freezer, made: Made, tmp_path: Path) -> N
 def test_without_an_image(freezer: Freezer, made: Made) -> None:
     done = freezer("build", "main.py", "--image-layout", "unpacked", cwd=made.folder, check=False)
     assert done.status == USAGE and "--image TAR" in done.stderr
-
-
-@pytest.mark.parametrize("name", ["modules", "libc.so.6", "lib"])
-def test_a_name_that_is_taken(freezer: Freezer, tmp_path: Path, name: str) -> None:
-    folder = project(tmp_path / "taken")
-    words = ["build", "main.py", "-r", "requirements.txt", *UNPACKED, "--image", "x.tar", "-o", f"out/{name}"]
-    message = freezer.fails(*words, cwd=folder, status=INPUT)
-    assert f"cannot be called {name}" in message and "--output" in message
-
-
-def test_added_files_must_not_replace_the_application(freezer: Freezer, tmp_path: Path) -> None:
-    folder = project(tmp_path / "added")
-    words = ["build", "main.py", "-r", "requirements.txt", *UNPACKED, "--image", "x.tar"]
-    message = freezer.fails(*words, "--add-file", "note.txt:/app/libc.so.6", cwd=folder, status=INPUT)
-    assert "would replace /app/libc.so.6" in message
 
 
 # Run, where nothing can be written

@@ -21,7 +21,9 @@ from support import Freezer, Run, need_program, processes_with, run_on_host, wai
 PYTHONS = ("system", "runpath")
 LINKERS = ("staticx", "native")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
-LEFT_OUT = {(name, "native", "runpath") for name in ("fastapi_app", "flask_app", "formats", "tls")}
+LEFT_OUT = {
+    (name, "native", "runpath") for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs")
+}
 """Builds that take long, and in which nothing differs that does not differ in others."""
 
 
