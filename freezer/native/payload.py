@@ -62,10 +62,13 @@ class Compression(enum.Enum):
         return 0 if self is Compression.NONE else 1
 
     def parameters(self) -> zstandard.ZstdCompressionParameters:
-        """What zstd is told. Jobs of a fixed size: then the bytes do not depend on the number of processors."""
+        """What zstd is told. Jobs of a fixed size: then the bytes do not depend on the number of processors.
+
+        Level 19 gains nothing by them, as it reads what is before each job again.
+        """
         import zstandard
 
-        common = {"threads": THREADS, "job_size": JOB, "write_checksum": True, "write_content_size": False}
+        common = {"write_checksum": True, "write_content_size": False}
         if self is Compression.SMALL:
             return zstandard.ZstdCompressionParameters.from_level(19, window_log=25, **common)
         return zstandard.ZstdCompressionParameters(
@@ -76,6 +79,8 @@ class Compression(enum.Enum):
             search_log=1,
             min_match=3,
             target_length=16,
+            threads=THREADS,
+            job_size=JOB,
             **common,
         )
 
