@@ -307,7 +307,7 @@ def of_samples(freezer: Freezer, samples: Path, system_python: Path, tmp_path_fa
     return image
 
 
-@pytest.mark.parametrize("name", ["hello", "cli", "tls", "numeric", "db", "daemon", "empty_root"])
+@pytest.mark.parametrize("name", ["hello", "cli", "tls", "numeric", "empty_root"])
 def test_samples(engine: Docker, of_samples: Callable[[Sample], Path], name: str) -> None:
     sample = BY_NAME[name]
     # The one of databases makes a file.

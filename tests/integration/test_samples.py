@@ -23,7 +23,7 @@ LINKERS = ("staticx", "native")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 LEFT_OUT = {
     (name, "native", "runpath") for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs")
-}
+} | {("fastapi_app", "staticx", "runpath")}
 """Builds that take long, and in which nothing differs that does not differ in others."""
 
 
