@@ -20,15 +20,13 @@ from freezer.elf import (
     Elf,
     Missing,
     NotElf,
-    clear_executable_stack,
     closure,
     find_elves,
-    forbid_default_directories,
     loader_directories,
     read_elf,
-    set_rpath_in_place,
     sonames_of,
 )
+from freezer.elfedit import clear_executable_stack, forbid_default_directories, set_rpath_in_place
 from freezer.environment import Environment
 from freezer.errors import EnvironmentFailure, InputError
 from freezer.freeze import FrozenApp

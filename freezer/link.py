@@ -3,7 +3,8 @@
 A linker is a function from the bundle to a file; LINKERS is the table of them. ``staticx`` prepends a statically
 linked start-up program that unpacks the bundle into a temporary directory, runs it with the bundled dynamic loader,
 and removes the directory again. It is licensed under the GPL (with an exception for what it puts into the result), and
-runs as a process of its own.
+runs as a process of its own. ``native`` prepends freezer's launcher, which unpacks the bundle once, into a cache
+(``freezer.native``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from freezer.launcher import launcher_path
 from freezer.log import Log
 from freezer.native.link import make_tree
 from freezer.native.payload import Compression, write
-from freezer.plan import Compress, Linker, Plan
+from freezer.plan import Linker, Plan
 from freezer.workspace import Workspace
 
 TOOLS = ("objcopy", "strip", "patchelf")
@@ -43,7 +44,7 @@ def link_staticx(plan: Plan, closed: ClosedApp, *, log: Log, space: Workspace) -
         "tree": str(closed.frozen.tree),
         "interpreter": closed.interpreter,
         "output": str(output),
-        "compress": plan.compress is Compress.SMALL,
+        "compress": plan.compress is Compression.SMALL,
         "epoch": plan.epoch,
         "manifest_name": MANIFEST,
         "manifest": {"missing_libraries": sorted({item.soname for item in closed.missing})},
@@ -71,7 +72,7 @@ def link_native(plan: Plan, closed: ClosedApp, *, log: Log, space: Workspace) ->
     """Link with freezer's own launcher. Raises EnvironmentFailure if this installation has none, ToolError."""
     output = space.folder("link") / closed.frozen.name
     records = make_tree(closed, log=log, space=space)
-    write(launcher_path(), records, Compression[plan.compress.name], output)
+    write(launcher_path(), records, plan.compress, output)
     output.chmod(0o755)
     return StaticApp(output, output.stat().st_size, closed)
 

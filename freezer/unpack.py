@@ -8,7 +8,6 @@ loader are, and need not know how either linker names them.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,18 +21,12 @@ from freezer.errors import InputError
 from freezer.extract import Refused, Tree, inside, new_tree
 from freezer.native.link import PROGRAM
 from freezer.native.read import find_payload, unpack_payload
+from freezer.plan import Linker
 
 STATICX_SECTION = ".staticx.archive"
 CHUNK = 1 << 20
 MAX_BYTES = 16 << 30
 MAX_ENTRIES = 500_000
-
-
-class Linker(enum.Enum):
-    """Who made an executable."""
-
-    STATICX = "staticx"
-    NATIVE = "native"
 
 
 @dataclass(frozen=True)

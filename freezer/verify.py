@@ -22,9 +22,9 @@ from freezer.elf import Elf, NotElf, find_elves, read_elf
 from freezer.errors import InputError, VerificationError
 from freezer.judge import judge_loads, judge_run
 from freezer.log import Log, Step
-from freezer.plan import CONTENTS, Smoke
+from freezer.plan import CONTENTS, Linker, Smoke
 from freezer.sandbox import SANDBOX
-from freezer.unpack import Linker, Unpacked, unpack_bundle
+from freezer.unpack import Unpacked, unpack_bundle
 from freezer.workspace import Workspace
 
 UNPRIVILEGED = 65534

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Build; ``rest`` is PyInstaller's."""
     from freezer import pipeline
     from freezer.log import human_size
-    from freezer.plan import resolve
+    from freezer.resolve import resolve
     from freezer.workspace import cache_root
 
     log = log_of(arguments)

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer import pipeline
     from freezer.errors import VerificationError
     from freezer.image.archive import looks_like_image
-    from freezer.plan import resolve_smoke
+    from freezer.resolve import resolve_smoke
     from freezer.workspace import cache_root
 
     log = log_of(arguments)

@@ -34,7 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Make the image."""
     from freezer import pipeline
-    from freezer.plan import resolve_for_image
+    from freezer.resolve import resolve_for_image
 
     plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
     image = pipeline.image_of(plan, readable(arguments.binary), log_of(arguments))

@@ -22,8 +22,8 @@ from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
 from freezer.image.rootfs import unpack_root
 from freezer.judge import judge_loads, judge_run
 from freezer.log import Log, Step
-from freezer.plan import Smoke
-from freezer.unpack import Linker, Unpacked
+from freezer.plan import Linker, Smoke
+from freezer.unpack import Unpacked
 from freezer.verify import Bundle, bundle_of, open_bundle, run_sandbox
 from freezer.workspace import Workspace
 

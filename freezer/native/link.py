@@ -22,7 +22,8 @@ from typing import Optional
 from freezer import tools
 from freezer.bundle import ClosedApp, strip
 from freezer.drivers import MANIFEST
-from freezer.elf import clear_executable_stack, find_elves, read_elf
+from freezer.elf import find_elves, read_elf
+from freezer.elfedit import clear_executable_stack
 from freezer.errors import ToolError
 from freezer.launcher import starter_path
 from freezer.log import Log

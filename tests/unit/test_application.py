@@ -17,7 +17,7 @@ from freezer.application import Application, ProjectWheel, choose_script, read_w
 from freezer.buildroot import BuildRoot
 from freezer.drivers import DRIVERS
 from freezer.errors import InputError
-from freezer.plan import resolve
+from freezer.resolve import resolve
 
 
 def ask(folder: Path, **request: Any) -> dict[str, Any]:

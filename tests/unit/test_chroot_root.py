@@ -17,7 +17,7 @@ from freezer.chroot.root import Chroot, Mount
 from freezer.chroot.roots import _sources
 from freezer.errors import InputError, UsageError
 from freezer.pip import NO_COMPILER
-from freezer.plan import resolve
+from freezer.resolve import resolve
 from freezer.rooted import within
 from freezer.workspace import Workspace, workspace
 

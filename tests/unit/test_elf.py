@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -16,13 +15,11 @@ from support import compile_c
 
 from freezer.elf import (
     NotElf,
-    clear_executable_stack,
     closure,
     find_elves,
     is_elf,
     loader_directories,
     read_elf,
-    set_rpath_in_place,
 )
 
 SHARED = ("-shared", "-fPIC", "-Wl,--no-as-needed", "-nostdlib")
@@ -101,58 +98,6 @@ def test_find_elves(plain: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no")
     (tmp_path / "link.so").symlink_to("z.so")
     assert [str(elf.path.relative_to(tmp_path)) for elf in find_elves(tmp_path)] == ["z.so", "b/a.so"]
-
-
-# Editing in place
-
-
-@pytest.mark.parametrize("kind", [NEW, OLD])
-@pytest.mark.parametrize(
-    ("before", "entries", "possible"),
-    [
-        ("/opt/lib:$ORIGIN/../libs", ["$ORIGIN/../libs"], True),
-        ("$ORIGIN/libs", ["$ORIGIN/libs"], True),
-        ("/opt/lib", [], True),
-        ("/opt/lib:$ORIGIN", ["$ORIGIN"], True),
-        ("$ORIGIN:/opt/lib", ["$ORIGIN"], False),
-        ("/opt/lib", ["$ORIGIN"], False),
-    ],
-)
-def test_set_rpath_in_place(tmp_path: Path, kind: str, before: str, entries: list[str], possible: bool) -> None:
-    path = library(tmp_path / "lib.so", kind, f"-Wl,-rpath,{before}")
-    original = path.read_bytes()
-    assert set_rpath_in_place(read_elf(path), entries) is possible
-    after = read_elf(path)
-    if not possible:
-        assert path.read_bytes() == original
-        return
-    assert list(after.rpath) == entries
-    assert after.runpath == ()
-    assert len(path.read_bytes()) == len(original)
-
-
-def test_the_loader_believes_the_edit(tmp_path: Path) -> None:
-    """What counts is what the loader does: it finds the library in the kept entry, and not in the dropped one."""
-    soname = "-Wl,-soname,libvalue.so"
-    for folder, value in (("gone", 1), ("kept", 2)):
-        source = f"int value(void) {{ return {value}; }}"
-        compile_c(source, tmp_path / folder / "libvalue.so", "-shared", "-fPIC", soname)
-    main = "int value(void); int main(void) { return value(); }"
-    rpath = f"-Wl,-rpath,{tmp_path}/gone:$ORIGIN/kept"
-    program = compile_c(main, tmp_path / "program", NEW, rpath, libraries=[tmp_path / "kept/libvalue.so"])
-    environment = {"PATH": os.environ["PATH"]}
-    assert subprocess.run([program], env=environment, check=False).returncode == 1
-    assert set_rpath_in_place(read_elf(program), ["$ORIGIN/kept"])
-    assert subprocess.run([program], env=environment, check=False).returncode == 2
-
-
-def test_clear_executable_stack(tmp_path: Path) -> None:
-    path = library(tmp_path / "lib.so", "-Wl,-z,execstack")
-    assert read_elf(path).executable_stack
-    size = path.stat().st_size
-    clear_executable_stack(path)
-    assert not read_elf(path).executable_stack
-    assert path.stat().st_size == size
 
 
 # The closure

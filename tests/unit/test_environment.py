@@ -18,8 +18,9 @@ from freezer.environment import environment_key
 from freezer.errors import InputError
 from freezer.interpreter import Interpreter, find_libpython
 from freezer.locate import locate_interpreter
-from freezer.plan import Plan, resolve
+from freezer.plan import Plan
 from freezer.requirements import requirements_state, tree_signature
+from freezer.resolve import resolve
 
 
 def program(path: Path) -> Path:

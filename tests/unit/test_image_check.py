@@ -19,7 +19,7 @@ from freezer.image import archive as module
 from freezer.image.archive import open_image
 from freezer.image.check import validate
 from freezer.image.make import Origin, make_image
-from freezer.plan import resolve_for_image
+from freezer.resolve import resolve_for_image
 
 GOOD = archive(folder("."), folder("tmp", 0o1777), file("run", b"program", mode=0o755))
 

@@ -31,7 +31,8 @@ from freezer.native.layers import MAIN_SCRIPT, Part, UnpackedApp, needed_by_pyth
 from freezer.native.link import PROGRAM
 from freezer.native.modules import ARCHIVE_MAGIC, Package
 from freezer.native.payload import Record, Type
-from freezer.plan import CONTENTS, resolve_for_image
+from freezer.plan import CONTENTS
+from freezer.resolve import resolve_for_image
 from freezer.workspace import workspace
 
 sys.path.insert(0, str(DRIVERS))

@@ -24,7 +24,8 @@ from freezer.image.make import Origin, make_image, platform_of
 from freezer.image.plan import ImagePlan
 from freezer.image.write import ImageFile
 from freezer.metadata import Metadata
-from freezer.plan import DEFAULT_EPOCH, resolve_for_image
+from freezer.plan import DEFAULT_EPOCH
+from freezer.resolve import resolve_for_image
 
 NOWHERE = Origin(None, None, None)
 

@@ -20,7 +20,8 @@ from freezer.errors import EnvironmentFailure
 from freezer.freeze import FrozenApp
 from freezer.link import LINKERS, StaticApp
 from freezer.log import Log
-from freezer.plan import Linker, Plan, resolve
+from freezer.plan import Linker, Plan
+from freezer.resolve import resolve
 from freezer.unpack import find_archive
 from freezer.workspace import workspace
 

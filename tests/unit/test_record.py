@@ -18,8 +18,9 @@ from freezer.freeze import FrozenApp
 from freezer.interpreter import Interpreter
 from freezer.locate import locate_interpreter
 from freezer.pipeline import Built
-from freezer.plan import Plan, resolve
+from freezer.plan import Plan
 from freezer.record import Kept, still_valid
+from freezer.resolve import resolve
 from freezer.verify import Proof
 from freezer.workspace import digest_file
 

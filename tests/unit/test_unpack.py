@@ -22,7 +22,8 @@ from freezer import unpack
 from freezer.errors import InputError
 from freezer.native import payload
 from freezer.native.payload import Compression, Record, Type
-from freezer.unpack import Linker, Unpacked, find_archive, has_bundle, unpack_bundle
+from freezer.plan import Linker
+from freezer.unpack import Unpacked, find_archive, has_bundle, unpack_bundle
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from freezer.judge import judge_loads, judge_run
 from freezer.log import Log
 from freezer.native import payload
 from freezer.native.payload import Record, Type
-from freezer.plan import Smoke
-from freezer.unpack import Linker, Unpacked
+from freezer.plan import Linker, Smoke
+from freezer.unpack import Unpacked
 from freezer.verify import check_static
 from freezer.workspace import workspace
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from freezer.errors import InputError, UsageError
-from freezer.plan import DEFAULT_EPOCH, Compress, EntryKind, Linker, Plan, Smoke, resolve, resolve_smoke
+from freezer.native.payload import Compression
+from freezer.plan import DEFAULT_EPOCH, EntryKind, Linker, Plan, Smoke
+from freezer.resolve import resolve, resolve_smoke
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def test_defaults(here: Path) -> None:
     assert (made.output, made.folder) == (None, here)
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
     assert made.verify and not made.strip and not made.refresh
-    assert (made.linker, made.compress, made.native) == (Linker.STATICX, Compress.NONE, False)
+    assert (made.linker, made.compress, made.native) == (Linker.STATICX, Compression.NONE, False)
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
     assert made.epoch == DEFAULT_EPOCH
@@ -38,13 +40,13 @@ def test_defaults(here: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "compress"),
     [
-        ({"linker": "native"}, Compress.FAST),
-        ({"linker": "native", "compress": "none"}, Compress.NONE),
-        ({"linker": "native", "compress": "small"}, Compress.SMALL),
-        ({"compress": "small"}, Compress.SMALL),
+        ({"linker": "native"}, Compression.FAST),
+        ({"linker": "native", "compress": "none"}, Compression.NONE),
+        ({"linker": "native", "compress": "small"}, Compression.SMALL),
+        ({"compress": "small"}, Compression.SMALL),
     ],
 )
-def test_linkers_and_how_they_pack(here: Path, given: dict[str, str], compress: Compress) -> None:
+def test_linkers_and_how_they_pack(here: Path, given: dict[str, str], compress: Compression) -> None:
     made = plan(here, entry="app.py", **given)
     assert (made.linker.value, made.compress) == (given.get("linker", "staticx"), compress)
 
