@@ -815,7 +815,12 @@ def test_odd_places(root: Callable[..., Root], app: Application, place: str, pro
             folder = f"{place}/freezer-0" if variable == "TMPDIR" else f"{place}/own"
             assert found["bundle"] == f"{folder}/{identity(app.path)}/tree/_internal"
         done = system.run("lazy", env=given, mounts=PROC if proc else "")
-        assert set(json.loads(done.stdout.splitlines()[-1]).values()) == {None}, done
+        reasons = set(json.loads(done.stdout.splitlines()[-1]).values())
+        if "\udcff" in place and tuple(found["version"][:2]) >= (3, 13):
+            # CPython states an extension module's path in UTF-8 since then, and has none from such a place.
+            assert all(reason is None or "surrogates not allowed" in reason for reason in reasons), done
+        else:
+            assert reasons == {None}, done
 
 
 @pytest.mark.parametrize("place", ["/$ORIGIN", "/a/${LIB}/b"])

@@ -68,6 +68,7 @@ def report(*rest):
     environment = read("/proc/self/environ")
     say(
         {
+            "version": sys.version_info[:3],
             "pid": os.getpid(),
             "ppid": os.getppid(),
             "argv": sys.argv,
