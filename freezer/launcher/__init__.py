@@ -1,5 +1,5 @@
-"""What of the native linker is in C: the launcher in front of every executable, and the library that starts what it
-unpacked.
+"""What of the native linker is in C: the launcher in front of every executable, the library that starts what it
+unpacked, and the filter for code.
 
 They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker needs
 them.
@@ -22,6 +22,11 @@ def launcher_path() -> Path:
 def starter_path() -> Path:
     """The library that makes an interpreter start an application; raises EnvironmentFailure as ``launcher_path``."""
     return _built("start.so")
+
+
+def filter_path() -> Path:
+    """The library that filters code; raises EnvironmentFailure as ``launcher_path``."""
+    return _built("filter.so")
 
 
 def _built(name: str) -> Path:

@@ -1,4 +1,5 @@
-"""Compiles the launcher and the library in every bundle, with the first compiler that makes a launcher which runs.
+"""Compiles the launcher, the library in every bundle, and the filter for code as freezer itself uses it, with the first
+compiler that makes a launcher which runs.
 
 Called by setup.py, so nothing but the standard library is here. A compiler works when its launcher, started without an
 application behind it, says so; that shows missing headers, missing static libraries and other machines' code at once.
@@ -26,18 +27,22 @@ from pathlib import Path
 from typing import Optional
 
 SOURCE = Path(__file__).resolve().parent
-SOURCES = ("main.c", "place.c", "entry.c", "extract.c", "remove.c", "says.c", "blake2b.c")
+SOURCES = (
+    *("main.c", "place.c", "entry.c", "extract.c", "filter.c", "remove.c", "says.c", "blake2b.c"),
+    "legacy.c",
+)
+LIBRARIES = {"start.so": "start.c", "filter.so": "filter.c"}
 HEADERS = ("zstd.h", "zstd_errors.h")
-LIBRARY = "libzstd.a"
+ZSTD = "libzstd.a"
 
 DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
 COMPILE = ("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--build-id=none", "-s")
-STARTER = (
-    # Without a C library: it runs with whichever the application has, and before that is ready.
+SHARED = (
+    # Without a C library: they run with whichever the application or freezer has, and the one before that is ready.
     *("-O2", "-fPIC", "-shared", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
-    *("-fno-asynchronous-unwind-tables", "-Wl,-soname,start.so"),
+    "-fno-asynchronous-unwind-tables",
 )
 
 PATIENCE = 120
@@ -113,9 +118,9 @@ def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
     libraries = listed("LIBRARY_PATH")
     libraries += [prefix / part for prefix in prefixes for part in (f"lib/{multiarch}", "lib64", "lib")]
     header = next((path for path in headers if all((path / name).is_file() for name in HEADERS)), None)
-    library = next((path / LIBRARY for path in libraries if (path / LIBRARY).is_file()), None)
+    library = next((path / ZSTD for path in libraries if (path / ZSTD).is_file()), None)
     if header is None or library is None:
-        raise Unbuildable(f"there is no {' and no '.join([HEADERS[0]] * (not header) + [LIBRARY] * (not library))}")
+        raise Unbuildable(f"there is no {' and no '.join([HEADERS[0]] * (not header) + [ZSTD] * (not library))}")
     return header, library
 
 
@@ -125,10 +130,10 @@ def launcher_command(compiler: Compiler, headers: Path, library: Path, output: P
     return [*compiler.words, *flags, *compiler.before, *SOURCES, str(library), *compiler.after, "-o", str(output)]
 
 
-def starter_command(compiler: Compiler, output: Path) -> list[str]:
-    """The argv that makes the library in the bundle."""
-    flags = [*DIALECT, *WARNINGS, *STARTER, *LINK, f"-ffile-prefix-map={SOURCE}=."]
-    return [*compiler.words, *flags, "start.c", "-o", str(output)]
+def library_command(compiler: Compiler, source: str, output: Path) -> list[str]:
+    """The argv that makes one of LIBRARIES; to be run in the directory of the sources."""
+    flags = [*DIALECT, *WARNINGS, *SHARED, *LINK, f"-Wl,-soname,{output.name}", f"-ffile-prefix-map={SOURCE}=."]
+    return [*compiler.words, *flags, source, "-o", str(output)]
 
 
 def needs_loader(program: bytes) -> bool:
@@ -174,27 +179,30 @@ def trial(launcher: Path) -> Optional[str]:
 
 
 def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Compile both programs into a directory; the files. Raises Unbuildable, after installing what could be built."""
-    headers, library = find_zstd(environ)
+    """Compile all of them into a directory; the files. Raises Unbuildable, after installing what could be built."""
+    headers, zstd = find_zstd(environ)
     failures = []
-    with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as name:
-        work = Path(name)
+    with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
+        work = Path(temporary)
         for header in HEADERS:
             # In a directory of their own: beside them are another C library's.
             shutil.copy(headers / header, work / header)
         for compiler in compilers(environ):
-            launcher, starter = work / "launcher", work / "start.so"
-            reason = compile_with(launcher_command(compiler, work, library, launcher), launcher) or trial(launcher)
+            launcher = work / "launcher"
+            reason = compile_with(launcher_command(compiler, work, zstd, launcher), launcher) or trial(launcher)
             if reason:
                 failures.append(f"{compiler.name}: {reason}")
                 launcher.unlink(missing_ok=True)
                 continue
             folder.mkdir(parents=True, exist_ok=True)
             built = [_install(launcher, folder / launcher.name)]
-            reason = compile_with(starter_command(compiler, starter), starter)
-            if reason:
-                raise Unbuildable(f"{compiler.name}: start.so: {reason}")
-            return [*built, _install(starter, folder / starter.name)]
+            for name, source in LIBRARIES.items():
+                library = work / name
+                reason = compile_with(library_command(compiler, source, library), library)
+                if reason:
+                    raise Unbuildable(f"{compiler.name}: {name}: {reason}")
+                built.append(_install(library, folder / name))
+            return built
     raise Unbuildable("\n".join(failures))
 
 

@@ -21,6 +21,7 @@
 #include <zstd_errors.h>
 
 enum {
+    FILTERED = 1, /* a record's number for content whose code is filtered */
     INPUT_SIZE = 1 << 18,
     OUTPUT_SIZE = 1 << 18,
     WINDOW_LOG = 27, /* what zstd -19 and --ultra -22 use; 128 MB at most */
@@ -217,15 +218,21 @@ static bool good_target(const char *name, const char *target)
     return true;
 }
 
-struct fixup {
-    uint64_t offset, room;
+struct range { /* of a file: a place for a path, or code that is filtered */
+    uint64_t offset, size;
 };
+
+static bool inside(const struct range *range, uint64_t size)
+{
+    return range->offset <= size && range->size <= size - range->offset;
+}
 
 struct writer {
     struct reader reader;
     struct watch *watch;
     const char *tree; /* the absolute path that the tree will have */
     char *why;
+    uint8_t *block; /* of code */
     int directory;
     uint64_t untold;
 };
@@ -270,10 +277,10 @@ static bool write_at(int file, const char *data, size_t size, uint64_t offset)
 }
 
 /* Puts the tree's path in front of a path within the file. */
-static enum outcome fix(struct writer *writer, int file, const char *name, const struct fixup *fixup)
+static enum outcome fix(struct writer *writer, int file, const char *name, const struct range *fixup)
 {
     char text[PATH_ROOM] = {0}, fixed[2 * PATH_ROOM] = {0};
-    size_t most = fixup->room < sizeof text ? (size_t)fixup->room : sizeof text;
+    size_t most = fixup->size < sizeof text ? (size_t)fixup->size : sizeof text;
 
     ssize_t size = pread(file, text, most, (off_t)fixup->offset);
     if (size < 0)
@@ -281,9 +288,9 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     if ((size_t)size != most || text[0] != '/' || !memchr(text, 0, most))
         return damaged(writer);
     size_t length = strlen(writer->tree) + strlen(text);
-    if (length >= fixup->room || length >= PATH_ROOM) {
+    if (length >= fixup->size || length >= PATH_ROOM) {
         refuse(writer->why, "its path is too long: the program has room for %llu bytes",
-            (unsigned long long)(fixup->room - strlen(text) - 1));
+            (unsigned long long)(fixup->size - strlen(text) - 1));
         return REFUSED;
     }
     strcpy(fixed, writer->tree);
@@ -291,9 +298,9 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     if (!write_at(file, fixed, length + 1, fixup->offset))
         return failed(writer, name);
     /* The old text may have been longer than what now ends it; the rest was NULs, or becomes so. */
-    for (uint64_t at = length + 1; at < fixup->room;) {
+    for (uint64_t at = length + 1; at < fixup->size;) {
         static const char zeros[PATH_ROOM];
-        size_t part = fixup->room - at < sizeof zeros ? (size_t)(fixup->room - at) : sizeof zeros;
+        size_t part = fixup->size - at < sizeof zeros ? (size_t)(fixup->size - at) : sizeof zeros;
         if (!write_at(file, zeros, part, fixup->offset + at))
             return failed(writer, name);
         at += part;
@@ -301,21 +308,40 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
-static enum outcome write_file(
-    struct writer *writer, const char *name, mode_t mode, uint64_t size, const struct fixup *fixups, uint32_t count)
+/* The next piece of a file, NULL as for fill(); "left" bytes of its "size" were not taken yet. */
+static const uint8_t *content(
+    struct writer *writer, uint64_t size, uint64_t left, const struct range *code, size_t *count)
+{
+    uint64_t at = size - left, over = code->offset + code->size;
+
+    if (at < code->offset)
+        return take(&writer->reader, code->offset - at, count);
+    if (at >= over)
+        return take(&writer->reader, left, count);
+    *count = over - at < FILTER_BLOCK ? (size_t)(over - at) : FILTER_BLOCK;
+    if (!take_all(&writer->reader, writer->block, *count))
+        return NULL;
+    filter_code(writer->block, *count, at, size, true);
+    return writer->block;
+}
+
+static enum outcome write_file(struct writer *writer, const char *name, mode_t mode, uint64_t size,
+    const struct range *code, const struct range *fixups, uint32_t count)
 {
     enum outcome outcome = DONE;
     uint64_t left = size;
 
+    if (!inside(code, size) || (code->size > 0 && size > INT32_MAX))
+        return damaged(writer);
     for (uint32_t index = 0; index < count; index++)
-        if (fixups[index].offset > size || fixups[index].room > size - fixups[index].offset || fixups[index].room < 2)
+        if (!inside(&fixups[index], size) || fixups[index].size < 2)
             return damaged(writer);
     int file = openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (file < 0)
         return failed(writer, name);
     while (left > 0 && outcome == DONE) {
         size_t part;
-        const uint8_t *from = take(&writer->reader, left, &part);
+        const uint8_t *from = content(writer, size, left, code, &part);
         if (!from) {
             outcome = ended(writer);
             break;
@@ -385,7 +411,8 @@ static enum outcome write_link(struct writer *writer, const char *name, const ch
     return outcome;
 }
 
-static uint64_t number(const uint8_t *from, unsigned size)
+/* A number of the payload or the trailer, which are little-endian. */
+uint64_t number(const uint8_t *from, unsigned size)
 {
     uint64_t value = 0;
 
@@ -394,9 +421,21 @@ static uint64_t number(const uint8_t *from, unsigned size)
     return value;
 }
 
-/* Reads the next record and carries it out; *type is it. */
-static enum outcome write_record(struct writer *writer, struct names *names, struct fixup *fixups, char *type)
+static bool take_range(struct writer *writer, struct range *range)
 {
+    uint8_t pair[16];
+
+    if (!take_all(&writer->reader, pair, sizeof pair))
+        return false;
+    range->offset = number(pair, 8);
+    range->size = number(pair + 8, 8);
+    return true;
+}
+
+/* Reads the next record and carries it out; *type is it. */
+static enum outcome write_record(struct writer *writer, struct names *names, struct range *fixups, char *type)
+{
+    struct range code = {0, 0};
     uint8_t header[24];
     char name[NAME_LIMIT + 1], target[NAME_LIMIT + 1];
     bool links = *type == 'L';
@@ -407,12 +446,12 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
     uint32_t count = (uint32_t)number(header + 4, 4);
     uint64_t size = number(header + 8, 8);
     *type = (char)header[0];
-    if (header[1] != 0 || number(header + 16, 8) != 0 || length > NAME_LIMIT || count > FIXUP_LIMIT)
+    if (header[1] > FILTERED || number(header + 16, 8) != 0 || length > NAME_LIMIT || count > FIXUP_LIMIT)
         return damaged(writer);
     if (*type == 'E')
-        return length || count || size ? damaged(writer) : DONE;
+        return length || count || size || header[1] ? damaged(writer) : DONE;
     bool file = *type == 'F' || *type == 'X';
-    if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || (count && !file) ||
+    if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || ((count || header[1]) && !file) ||
         (*type == 'D' && size) || (*type == 'L' && (size == 0 || size > NAME_LIMIT)))
         return damaged(writer);
     if (!take_all(&writer->reader, name, length))
@@ -424,13 +463,11 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         refuse(writer->why, "its path is too long");
         return REFUSED;
     }
-    for (uint32_t index = 0; index < count; index++) {
-        uint8_t pair[16];
-        if (!take_all(&writer->reader, pair, sizeof pair))
+    if (header[1] == FILTERED && !take_range(writer, &code))
+        return ended(writer);
+    for (uint32_t index = 0; index < count; index++)
+        if (!take_range(writer, &fixups[index]))
             return ended(writer);
-        fixups[index].offset = number(pair, 8);
-        fixups[index].room = number(pair + 8, 8);
-    }
     if (!names_add(names, name)) {
         refuse(writer->why, "out of memory");
         return REFUSED;
@@ -446,7 +483,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         target[size] = 0;
         return strlen(target) != size ? damaged(writer) : write_link(writer, name, target);
     default:
-        return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, fixups, count);
+        return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, &code, fixups, count);
     }
 }
 
@@ -455,20 +492,21 @@ enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why)
 {
     struct writer writer = {.watch = watch, .tree = tree, .why = why, .directory = directory};
-    struct fixup *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
+    struct range *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
     enum outcome outcome = REFUSED;
     uint32_t count = 0;
     size_t more;
     char type = 0;
 
     why[0] = 0;
-    if (!fixups || !names_add(names, ""))
+    writer.block = malloc(FILTER_BLOCK);
+    if (!fixups || !writer.block || !names_add(names, ""))
         refuse(why, "out of memory");
     if (reader_open(&writer.reader, app, why) && !why[0]) {
         do
             outcome = write_record(&writer, names, fixups, &type);
         while (outcome == DONE && type != 'E' && ++count <= app->records);
-        /* Nothing may come after the end, and the frame must be complete: zstd checks its own sum there. */
+        /* Nothing may come after the end, and the frame must be complete. */
         if (outcome == DONE &&
             (type != 'E' || count != app->records || take(&writer.reader, 1, &more) != NULL || why[0] ||
                 writer.reader.yielded != app->stream_size || writer.reader.read != app->payload_size ||
@@ -476,6 +514,7 @@ enum outcome extract_stream(
             outcome = ended(&writer);
     }
     reader_close(&writer.reader);
+    free(writer.block);
     free(fixups);
     return outcome;
 }

@@ -3,7 +3,7 @@
    The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
    behind it once, into a private directory, and then becomes the application by execve. Each file of it answers one
    question: who am I (main.c), where may things be (place.c), is what is there whole (entry.c), how does it get there
-   (extract.c, remove.c), and how is that said (says.c). */
+   (extract.c with filter.c, remove.c), and how is that said (says.c). */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -106,6 +106,13 @@ struct names { /* the names in the tree, each after a byte for nothing, NUL-term
 bool names_add(struct names *names, const char *name);
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM]);
 
+/* filter.c */
+
+enum { FILTER_BLOCK = 1 << 16 }; /* bytes that are filtered on their own; a part is some of these, and the rest */
+
+/* Filters "size" bytes of code, the first of which is at "place" in a file of "total" bytes (below 2 GB), or undoes it. */
+void filter_code(uint8_t *code, size_t size, uint64_t place, uint64_t total, bool undo);
+
 /* extract.c */
 
 enum outcome { DONE, REFUSED, DAMAGED, GONE };
@@ -118,6 +125,7 @@ struct watch { /* tells those who wait, and the user, that something happens */
     const char *home;
 };
 
+uint64_t number(const uint8_t *from, unsigned size);
 int64_t now(void);
 void watch_tell(struct watch *watch);
 enum outcome extract_stream(

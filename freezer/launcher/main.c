@@ -92,15 +92,6 @@ static void open_self(const char *called)
         says_error(what, "it runs a script, whose name is all that it was told", "mount /proc");
 }
 
-static uint64_t number(const uint8_t *from, unsigned size)
-{
-    uint64_t value = 0;
-
-    while (size-- > 0)
-        value = value << 8 | from[size];
-    return value;
-}
-
 static void read_trailer(void)
 {
     static const uint8_t magic[8] = {'F', 'R', 'Z', 'R', 0, 0, 0, 1}, end[8] = "FREEZER\n";

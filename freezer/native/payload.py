@@ -2,8 +2,9 @@
 
 The launcher (freezer/launcher) reads what is written here. Numbers are little-endian, digests BLAKE2b with 32 bytes
 (RFC 7693). The stream is a record for each file, directory and link; links come last, so that nothing is ever written
-through one. The trailer is the file's end: its ``digest`` covers every byte before it, so that no damaged one goes
-unnoticed; its ``identity`` is that of the stream, whatever its compression, and names the entry in caches.
+through one. Where it is to be compressed, machine code in it is filtered first (``filter``). The trailer is the file's
+end: its ``digest`` covers every byte before it, so that no damaged one goes unnoticed; its ``identity`` is that of the
+stream before compression, and names the entry in caches.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional
 
+from freezer.native.filter import code_of, filtered
+
 if TYPE_CHECKING:
     import zstandard
 
 MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
 VERSION = 1
+FILTERED = 1
+"""The number in a record whose content has filtered code."""
 TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
 RECORD = struct.Struct("<BBHIQQ")
-FIXUP = struct.Struct("<QQ")
+RANGE = struct.Struct("<QQ")
 IDENTITY = b"freezer app 1"
 """What tells identities from other digests, and changes when an entry's meaning does (RFC 7693, personalisation)."""
 ALIGNMENT = 4096
@@ -46,10 +51,10 @@ class Type(enum.IntEnum):
 class Compression(enum.Enum):
     """How a payload is packed.
 
-    ``FAST`` is what zstd calls btopt (its levels from 16 on), with shallow searches: of 23.4 MB of a frozen hello it
-    makes 8.2 MB in 1.2 s, level 12 8.5 MB in 0.8 s, level 19 7.5 MB in 8.9 s, xz 7.0 MB in 11.6 s. Its window is 4 MB
-    since the launcher's first start touches all of it: with 32 MB that took 3.9 times as long as python3, with 4 MB 3.1
-    times.
+    ``FAST`` is zstd's level 9 with shorter matches and a smaller table: of 23.4 MB of a frozen hello with filtered code
+    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in as long, level 12 8.0 MB in 0.7 s, level 19 7.1 MB in 8 s, xz with its
+    own filter 6.6 MB in 12 s. Its window is 4 MB since the launcher's first start touches all of it: with 32 MB that
+    took 3.9 times as long as python3, with 4 MB 3.1 times.
     """
 
     NONE = "none"
@@ -68,17 +73,18 @@ class Compression(enum.Enum):
         """
         import zstandard
 
-        common = {"write_checksum": True, "write_content_size": False}
+        # The executable's own digest covers more than zstd's sum would.
+        common = {"write_checksum": False, "write_content_size": False}
         if self is Compression.SMALL:
             return zstandard.ZstdCompressionParameters.from_level(19, window_log=25, **common)
         return zstandard.ZstdCompressionParameters(
-            strategy=zstandard.STRATEGY_BTOPT,
+            strategy=zstandard.STRATEGY_LAZY2,
             window_log=22,
-            hash_log=18,
-            chain_log=17,
-            search_log=1,
-            min_match=3,
-            target_length=16,
+            hash_log=20,
+            chain_log=19,
+            search_log=4,
+            min_match=4,
+            target_length=32,
             threads=THREADS,
             job_size=JOB,
             **common,
@@ -135,22 +141,24 @@ def records_of(tree: Path) -> list[Record]:
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
-def stream(records: Sequence[Record]) -> Iterator[bytes]:
-    """The records' bytes, in pieces."""
+def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
+    """The records' bytes, in pieces; with ``filters`` those of code are filtered."""
     for record in records:
         name = os.fsencode(record.name)
+        code = code_of(record.source) if filters and record.source is not None else None
+        number = 0 if code is None else FILTERED
+        ranges = [*([] if code is None else [code]), *record.fixups]
         size = record.size
-        header = RECORD.pack(record.type, 0, len(name), len(record.fixups), size, 0)
-        yield header + name + b"".join(FIXUP.pack(*fixup) for fixup in record.fixups)
+        header = RECORD.pack(record.type, number, len(name), len(record.fixups), size, 0)
+        yield header + name + b"".join(RANGE.pack(*item) for item in ranges)
         if record.source is None:
             yield record.data
             continue
         with open(record.source, "rb") as file:
-            while data := file.read(CHUNK):
-                size -= len(data)
+            for data in filtered(file.read, code or (0, 0), size, undo=False):
+                if not data:
+                    raise OSError(f"{record.source} changed while it was read")
                 yield data
-        if size:
-            raise OSError(f"{record.source} changed while it was read")
     yield RECORD.pack(Type.END, 0, 0, 0, 0, 0)
 
 
@@ -195,16 +203,13 @@ def _pack(records: Sequence[Record], compression: Compression, out: IO[bytes]) -
 
     hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)
     total = 0
-    if compression is Compression.NONE:
-        for data in stream(records):
-            hasher.update(data)
-            total += len(data)
-            out.write(data)
-        return hasher.digest(), total
-    packer = zstandard.ZstdCompressor(compression_params=compression.parameters()).compressobj()
-    for data in stream(records):
+    packer = None
+    if compression is not Compression.NONE:
+        packer = zstandard.ZstdCompressor(compression_params=compression.parameters()).compressobj()
+    for data in stream(records, filters=packer is not None):
         hasher.update(data)
         total += len(data)
-        out.write(packer.compress(data))
-    out.write(packer.flush())
+        out.write(data if packer is None else packer.compress(data))
+    if packer is not None:
+        out.write(packer.flush())
     return hasher.digest(), total

@@ -15,7 +15,8 @@ from typing import Optional
 from freezer import tar
 from freezer.compression import DamagedStream, Stream
 from freezer.extract import Refused, Tree
-from freezer.native.payload import FIXUP, RECORD, Type
+from freezer.native.filter import LARGEST, filtered
+from freezer.native.payload import FILTERED, RANGE, RECORD, Type
 
 MAX_NAME = 4095
 """Bytes of a name, or of a link's target."""
@@ -56,11 +57,12 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Entry:
-    """The header of a record, its name, and its fixups in the order of their places."""
+    """The header of a record, its name, the place of its filtered code, and its fixups in the order of their places."""
 
     type: Type
     name: str
     size: int
+    code: tuple[int, int]
     fixups: tuple[tuple[int, int], ...]
 
 
@@ -92,15 +94,15 @@ class _Records:
         return entries
 
     def _next(self) -> Optional[_Entry]:
-        code, zero, length, count, size, more = RECORD.unpack(self._reader.exactly(RECORD.size))
-        if zero or more or length > MAX_NAME or count > MAX_FIXUPS:
+        code, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
+        if zero or number > FILTERED or length > MAX_NAME or count > MAX_FIXUPS:
             raise DamagedStream("an entry is not as it should be")
         try:
             kind = Type(code)
         except ValueError as error:
             raise DamagedStream(f"an entry has the unknown type {code}") from error
         if kind is Type.END:
-            if length or count or size:
+            if length or count or size or number:
                 raise DamagedStream("its end is not as it should be")
             return None
         name = os.fsdecode(self._reader.exactly(length))
@@ -109,12 +111,14 @@ class _Records:
         if name.count("/") > self._limits.depth:
             raise DamagedStream(f"the name {name[:80]!r} is too deep")
         file = kind in (Type.FILE, Type.EXECUTABLE)
-        if (count and not file) or (size and kind is Type.DIRECTORY):
+        if ((count or number) and not file) or (size and kind is Type.DIRECTORY):
             raise DamagedStream(f"{name!r} has content, and is no file")
         if kind is Type.LINK and not 0 < size <= MAX_NAME:
             raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
-        fixups = sorted(FIXUP.iter_unpack(self._reader.exactly(count * FIXUP.size)))
-        return _Entry(kind, name, size, tuple((offset, room) for offset, room in fixups))
+        ranges = [
+            (offset, room) for offset, room in RANGE.iter_unpack(self._reader.exactly((number + count) * RANGE.size))
+        ]
+        return _Entry(kind, name, size, ranges[0] if number else (0, 0), tuple(sorted(ranges[number:])))
 
     def _put(self, entry: _Entry) -> None:
         if entry.name in self._names:
@@ -138,22 +142,27 @@ class _Records:
             self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)))
 
     def _content(self, entry: _Entry) -> Iterator[bytes]:
+        content = self._reader
+        if entry.code[1]:
+            if sum(entry.code) > entry.size or entry.size > LARGEST:
+                raise Refused("its code is not in it")
+            content = _Reader(filtered(self._reader.exactly, entry.code, entry.size, undo=True))
         at = 0
         for offset, room in entry.fixups:
             if offset < at or room < 2 or offset + room > entry.size:
                 raise Refused("its places for paths are not in it")
-            yield from self._reader.pieces(offset - at)
-            yield from self._fixed(room)
+            yield from content.pieces(offset - at)
+            yield from self._fixed(content, room)
             at = offset + room
-        yield from self._reader.pieces(entry.size - at)
+        yield from content.pieces(entry.size - at)
 
-    def _fixed(self, room: int) -> Iterator[bytes]:
+    def _fixed(self, content: _Reader, room: int) -> Iterator[bytes]:
         """What stands where a path is to be."""
-        start = self._reader.exactly(min(room, MAX_PATH))
+        start = content.exactly(min(room, MAX_PATH))
         text, end, _ = start.partition(b"\0")
         if not end or not text.startswith(b"/"):
             raise Refused("what is to become a path in it is none")
-        rest = self._reader.pieces(room - len(start))
+        rest = content.pieces(room - len(start))
         if self._tree is None:
             yield start
             yield from rest

@@ -1,0 +1,74 @@
+/* The filter for machine code: makes it smaller once it is compressed, and makes it again what it was.
+
+   A call says how far away its target is, so that calls of one function are other bytes at each place. Told as the
+   target's position they are the same bytes, which a compressor finds again. So are the addresses of data, which
+   x86-64 has relative to the instruction, too. Other programs have such filters for calls alone (xz's and 7-Zip's BCJ,
+   LZX's translation of E8); with both kinds the bundle of a hello becomes 5 % smaller instead of 4 %.
+
+   Nothing is disassembled. What counts as an operand are the four bytes
+   - behind E8 or E9 (CALL and JMP with a 32-bit displacement), or
+   - behind a ModRM byte of an address relative to RIP (mod 0, r/m 5), if two bytes before it is a prefix REX.W (48 to
+     4F) or the escape 0F (Intel SDM, volume 2, chapter 2),
+   unless they, or these two bytes, are part of the operand before, or reach over the end of their block. What is no
+   operand is not changed, and is what these rules look at, so they find the same ones in what was filtered. */
+#include "launcher.h"
+
+enum { OPERAND = 4 };
+
+/* A displacement becomes the target's position, if that is in the file; the values that it then may take are given to
+   those displacements that take its place: each of the 2^32 values has one of its own. "end" is the position behind
+   the operand. */
+static int32_t absolute(int32_t value, int64_t end, int64_t total)
+{
+    if (value >= -end && value < total - end)
+        return (int32_t)(value + end);
+    return value >= total - end && value < total ? (int32_t)(value - total) : value;
+}
+
+static int32_t relative(int32_t value, int64_t end, int64_t total)
+{
+    if (value >= 0 && value < total)
+        return (int32_t)(value - end);
+    return value < 0 && value >= -end ? (int32_t)(value + total) : value;
+}
+
+static bool is_call(uint8_t byte)
+{
+    return (byte & 0xFE) == 0xE8;
+}
+
+static bool is_address(uint8_t byte)
+{
+    return (byte & 0xC7) == 0x05;
+}
+
+static void filter_block(uint8_t *code, size_t size, int64_t place, int64_t total, bool undo)
+{
+    size_t at = 0, free = 0; /* the first byte that is in no operand so far */
+
+    while (at + OPERAND < size) {
+        int32_t value;
+        if (!is_call(code[at]) && !is_address(code[at])) {
+            at++;
+            continue;
+        }
+        if (!is_call(code[at]) &&
+            (at < free + 2 || ((code[at - 2] & 0xF8) != 0x48 && code[at - 2] != 0x0F))) {
+            at++;
+            continue;
+        }
+        int64_t end = place + (int64_t)at + 1 + OPERAND;
+        __builtin_memcpy(&value, code + at + 1, sizeof value);
+        value = undo ? relative(value, end, total) : absolute(value, end, total);
+        __builtin_memcpy(code + at + 1, &value, sizeof value);
+        at += 1 + OPERAND;
+        free = at;
+    }
+}
+
+void filter_code(uint8_t *code, size_t size, uint64_t place, uint64_t total, bool undo)
+{
+    for (size_t at = 0; at < size; at += FILTER_BLOCK)
+        filter_block(code + at, size - at < FILTER_BLOCK ? size - at : FILTER_BLOCK, (int64_t)(place + at),
+            (int64_t)total, undo);
+}
