@@ -1,9 +1,8 @@
-/* How the tree gets there: the reader of the payload, and the writer of files.
+/* How the tree gets there: the writer of files.
 
-   The payload is a stream of records (directories, files, links last), usually compressed by zstd. It is read, unpacked
-   and written in pieces, so that memory stays bounded whatever the size: the decoder's window, and two buffers that fit
-   into a processor's second cache. Nothing in the stream is trusted, though the executable's digest was checked before:
-   names and link targets are judged, and as links are made last, nothing is ever written through one.
+   The payload is a stream of records (directories, files, links last). Nothing in it is trusted, though the executable's
+   digest was checked before: names and link targets are judged, and as links are made last, nothing is ever written
+   through one.
 
    Three things can come of it: done; refused, that is this directory cannot take it and another may; damaged. */
 #include "launcher.h"
@@ -17,14 +16,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include <zstd.h>
-#include <zstd_errors.h>
 
 enum {
     FILTERED = 1, /* a record's number for content whose code is filtered */
-    INPUT_SIZE = 1 << 18,
-    OUTPUT_SIZE = 1 << 18,
-    WINDOW_LOG = 27, /* what zstd -19 and --ultra -22 use; 128 MB at most */
     TELL_EACH = 1 << 20,
     SECOND = 1000000000,
     /* Seconds without progress after which a start no longer waits for the one that is unpacking. */
@@ -32,125 +26,6 @@ enum {
     PATIENCE = 30,
 #endif
 };
-
-struct reader {
-    const struct app *app;
-    ZSTD_DCtx *decoder;
-    uint8_t *input, *output;
-    ZSTD_inBuffer in;
-    size_t at, end;         /* of the output that was not taken yet */
-    uint64_t read, yielded; /* bytes of the payload, and of the stream */
-    bool over;
-    char *why;
-};
-
-static bool reader_open(struct reader *reader, const struct app *app, char *why)
-{
-    memset(reader, 0, sizeof *reader);
-    reader->app = app;
-    reader->why = why;
-    reader->input = app->compressed ? malloc(INPUT_SIZE) : NULL;
-    reader->output = malloc(OUTPUT_SIZE);
-    reader->decoder = app->compressed ? ZSTD_createDCtx() : NULL;
-    if (!reader->output || (app->compressed && (!reader->input || !reader->decoder)) ||
-        (app->compressed && ZSTD_isError(ZSTD_DCtx_setParameter(reader->decoder, ZSTD_d_windowLogMax, WINDOW_LOG)))) {
-        refuse(why, "out of memory");
-        return false;
-    }
-    reader->in.src = reader->input;
-    return true;
-}
-
-static void reader_close(struct reader *reader)
-{
-    ZSTD_freeDCtx(reader->decoder);
-    free(reader->input);
-    free(reader->output);
-}
-
-/* Reads some of the payload; 0 at its end or after an error, for which "why" is set. */
-static size_t read_payload(struct reader *reader, uint8_t *to, size_t room)
-{
-    uint64_t left = reader->app->payload_size - reader->read;
-    size_t want = left < room ? (size_t)left : room;
-
-    while (want > 0) {
-        ssize_t count = pread(reader->app->fd, to, want, (off_t)(reader->app->payload_offset + reader->read));
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0) {
-            refuse(reader->why, "cannot read the executable: %s", count < 0 ? strerror(errno) : "it became shorter");
-            return 0;
-        }
-        reader->read += (uint64_t)count;
-        return (size_t)count;
-    }
-    return 0;
-}
-
-/* Has some output ready; false at the end of the stream, or after an error. */
-static bool fill(struct reader *reader)
-{
-    while (reader->at == reader->end) {
-        reader->at = reader->end = 0;
-        if (!reader->app->compressed) {
-            reader->end = read_payload(reader, reader->output, OUTPUT_SIZE);
-            if (reader->end == 0)
-                return false;
-        } else {
-            if (reader->over)
-                return false;
-            if (reader->in.pos == reader->in.size) {
-                reader->in.pos = 0;
-                reader->in.size = read_payload(reader, reader->input, INPUT_SIZE);
-                /* Even without input there may be output left inside of the decoder; the next call tells. */
-                if (reader->why[0])
-                    return false;
-            }
-            size_t had = reader->in.size - reader->in.pos;
-            ZSTD_outBuffer out = {reader->output, OUTPUT_SIZE, 0};
-            size_t rest = ZSTD_decompressStream(reader->decoder, &out, &reader->in);
-            if (ZSTD_isError(rest)) {
-                if (ZSTD_getErrorCode(rest) == ZSTD_error_memory_allocation)
-                    refuse(reader->why, "out of memory");
-                return false;
-            }
-            reader->end = out.pos;
-            reader->over = rest == 0;
-            if (had == 0 && out.pos == 0 && !reader->over)
-                return false; /* the payload ends within the frame */
-        }
-        reader->yielded += reader->end;
-        if (reader->yielded > reader->app->stream_size)
-            return false;
-    }
-    return true;
-}
-
-/* The next bytes of the stream, at most "most" of them; NULL as for fill(). */
-static const uint8_t *take(struct reader *reader, uint64_t most, size_t *count)
-{
-    if (!fill(reader))
-        return NULL;
-    size_t ready = reader->end - reader->at;
-    *count = most < ready ? (size_t)most : ready;
-    reader->at += *count;
-    return reader->output + reader->at - *count;
-}
-
-static bool take_all(struct reader *reader, void *to, size_t size)
-{
-    for (uint8_t *at = to; size > 0;) {
-        size_t count;
-        const uint8_t *from = take(reader, size, &count);
-        if (!from)
-            return false;
-        memcpy(at, from, count);
-        at += count;
-        size -= count;
-    }
-    return true;
-}
 
 int64_t now(void)
 {
@@ -228,7 +103,7 @@ static bool inside(const struct range *range, uint64_t size)
 }
 
 struct writer {
-    struct reader reader;
+    struct reader *reader;
     struct watch *watch;
     const char *tree; /* the absolute path that the tree will have */
     char *why;
@@ -308,18 +183,18 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
-/* The next piece of a file, NULL as for fill(); "left" bytes of its "size" were not taken yet. */
+/* The next piece of a file, NULL as for reader_take(); "left" bytes of its "size" were not taken yet. */
 static const uint8_t *content(
     struct writer *writer, uint64_t size, uint64_t left, const struct range *code, size_t *count)
 {
     uint64_t at = size - left, over = code->offset + code->size;
 
     if (at < code->offset)
-        return take(&writer->reader, code->offset - at, count);
+        return reader_take(writer->reader, code->offset - at, count);
     if (at >= over)
-        return take(&writer->reader, left, count);
+        return reader_take(writer->reader, left, count);
     *count = over - at < FILTER_BLOCK ? (size_t)(over - at) : FILTER_BLOCK;
-    if (!take_all(&writer->reader, writer->block, *count))
+    if (!reader_take_all(writer->reader, writer->block, *count))
         return NULL;
     filter_code(writer->block, *count, at, size, true);
     return writer->block;
@@ -425,7 +300,7 @@ static bool take_range(struct writer *writer, struct range *range)
 {
     uint8_t pair[16];
 
-    if (!take_all(&writer->reader, pair, sizeof pair))
+    if (!reader_take_all(writer->reader, pair, sizeof pair))
         return false;
     range->offset = number(pair, 8);
     range->size = number(pair + 8, 8);
@@ -440,7 +315,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
     char name[NAME_LIMIT + 1], target[NAME_LIMIT + 1];
     bool links = *type == 'L';
 
-    if (!take_all(&writer->reader, header, sizeof header))
+    if (!reader_take_all(writer->reader, header, sizeof header))
         return ended(writer);
     size_t length = (size_t)number(header + 2, 2);
     uint32_t count = (uint32_t)number(header + 4, 4);
@@ -454,7 +329,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
     if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || ((count || header[1]) && !file) ||
         (*type == 'D' && size) || (*type == 'L' && (size == 0 || size > NAME_LIMIT)))
         return damaged(writer);
-    if (!take_all(&writer->reader, name, length))
+    if (!reader_take_all(writer->reader, name, length))
         return ended(writer);
     name[length] = 0;
     if (!good_name(name, length))
@@ -478,7 +353,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
             return failed(writer, name);
         return DONE;
     case 'L':
-        if (!take_all(&writer->reader, target, (size_t)size))
+        if (!reader_take_all(writer->reader, target, (size_t)size))
             return ended(writer);
         target[size] = 0;
         return strlen(target) != size ? damaged(writer) : write_link(writer, name, target);
@@ -495,25 +370,20 @@ enum outcome extract_stream(
     struct range *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
     enum outcome outcome = REFUSED;
     uint32_t count = 0;
-    size_t more;
     char type = 0;
 
     why[0] = 0;
     writer.block = malloc(FILTER_BLOCK);
     if (!fixups || !writer.block || !names_add(names, ""))
         refuse(why, "out of memory");
-    if (reader_open(&writer.reader, app, why) && !why[0]) {
+    if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {
         do
             outcome = write_record(&writer, names, fixups, &type);
         while (outcome == DONE && type != 'E' && ++count <= app->records);
-        /* Nothing may come after the end, and the frame must be complete. */
-        if (outcome == DONE &&
-            (type != 'E' || count != app->records || take(&writer.reader, 1, &more) != NULL || why[0] ||
-                writer.reader.yielded != app->stream_size || writer.reader.read != app->payload_size ||
-                writer.reader.in.pos != writer.reader.in.size || (app->compressed && !writer.reader.over)))
+        if (outcome == DONE && (type != 'E' || count != app->records || !reader_at_end(writer.reader)))
             outcome = ended(&writer);
     }
-    reader_close(&writer.reader);
+    reader_close(writer.reader);
     free(writer.block);
     free(fixups);
     return outcome;

@@ -3,7 +3,7 @@
    The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
    behind it once, into a private directory, and then becomes the application by execve. Each file of it answers one
    question: who am I (main.c), where may things be (place.c), is what is there whole (entry.c), how does it get there
-   (extract.c with filter.c, remove.c), and how is that said (says.c). */
+   (reader.c, extract.c with filter.c, remove.c), and how is that said (says.c). */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -105,6 +105,20 @@ struct names { /* the names in the tree, each after a byte for nothing, NUL-term
 
 bool names_add(struct names *names, const char *name);
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM]);
+
+/* reader.c */
+
+struct reader;
+
+/* NULL if there is not enough memory, for which "why" is set. */
+struct reader *reader_open(const struct app *app, char why[WHY_ROOM]);
+void reader_close(struct reader *reader);
+/* The next bytes of the stream, at most "most" of them (which is above 0); they stay until the next call. NULL at the
+   end, and where it cannot be read: then "why" is set if that is no damage. */
+const uint8_t *reader_take(struct reader *reader, uint64_t most, size_t *count);
+bool reader_take_all(struct reader *reader, void *to, size_t size);
+/* Whether nothing is left, and all of the payload was what it should be. */
+bool reader_at_end(struct reader *reader);
 
 /* filter.c */
 

@@ -94,13 +94,13 @@ class _Records:
         return entries
 
     def _next(self) -> Optional[_Entry]:
-        code, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
+        letter, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
         if zero or number > FILTERED or length > MAX_NAME or count > MAX_FIXUPS:
             raise DamagedStream("an entry is not as it should be")
         try:
-            kind = Type(code)
+            kind = Type(letter)
         except ValueError as error:
-            raise DamagedStream(f"an entry has the unknown type {code}") from error
+            raise DamagedStream(f"an entry has the unknown type {letter}") from error
         if kind is Type.END:
             if length or count or size or number:
                 raise DamagedStream("its end is not as it should be")
@@ -115,10 +115,12 @@ class _Records:
             raise DamagedStream(f"{name!r} has content, and is no file")
         if kind is Type.LINK and not 0 < size <= MAX_NAME:
             raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
-        ranges = [
-            (offset, room) for offset, room in RANGE.iter_unpack(self._reader.exactly((number + count) * RANGE.size))
-        ]
-        return _Entry(kind, name, size, ranges[0] if number else (0, 0), tuple(sorted(ranges[number:])))
+        data = self._reader.exactly((number + count) * RANGE.size)
+        ranges = [(offset, room) for offset, room in RANGE.iter_unpack(data)]
+        code = ranges.pop(0) if number else (0, 0)
+        if sum(code) > size or (number and size > LARGEST):
+            raise DamagedStream(f"the code of {name!r} is not in it")
+        return _Entry(kind, name, size, code, tuple(sorted(ranges)))
 
     def _put(self, entry: _Entry) -> None:
         if entry.name in self._names:
@@ -144,8 +146,6 @@ class _Records:
     def _content(self, entry: _Entry) -> Iterator[bytes]:
         content = self._reader
         if entry.code[1]:
-            if sum(entry.code) > entry.size or entry.size > LARGEST:
-                raise Refused("its code is not in it")
             content = _Reader(filtered(self._reader.exactly, entry.code, entry.size, undo=True))
         at = 0
         for offset, room in entry.fixups:

@@ -31,19 +31,21 @@ static const char *const NAMES[] = {"a", "b", "a/b", "a/b/c", "l", "l/x", "a/l",
 static const char *const TARGETS[] = {"a", "b", "..", "../..", ".", "/", "/x", "a/..", "a/../..", "l", "l/..", "../a",
     "../../x", "", "./../..", "a/b/../../..", "//", "program"};
 
-static size_t add_record(uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups)
+static size_t add_record(
+    uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups, unsigned filter)
 {
     size_t length = strlen(name), at = 24;
 
     memset(to, 0, 24);
     to[0] = (uint8_t)type;
+    to[1] = (uint8_t)filter;
     to[2] = (uint8_t)length;
     to[4] = (uint8_t)fixups;
     for (unsigned index = 0; index < 4; index++)
         to[8 + index] = (uint8_t)(size >> (8 * index));
     memcpy(to + at, name, length);
     at += length;
-    for (unsigned index = 0; index < fixups; index++) {
+    for (unsigned index = 0; index < filter + fixups; index++) {
         memset(to + at, 0, 16);
         to[at] = (uint8_t)random_below(64);
         to[at + 8] = (uint8_t)random_below(256);
@@ -80,10 +82,10 @@ int main(int count, char *arguments[])
             const char *target = TARGETS[random_below(sizeof TARGETS / sizeof *TARGETS)];
             bool file = type == 'F' || type == 'X';
             size += add_record(stream + size, type, name, file ? (const void *)content : target,
-                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0);
+                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file ? random_below(2) : 0);
         }
         if (random_below(8))
-            size += add_record(stream + size, 'E', "", NULL, 0, 0);
+            size += add_record(stream + size, 'E', "", NULL, 0, 0, 0);
         for (unsigned change = random_below(3) ? 0 : random_below(4); change > 0 && size > 0; change--)
             stream[random_below((unsigned)size)] = (uint8_t)random_below(256);
         if (size > 0 && random_below(10) == 0)

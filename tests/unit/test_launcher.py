@@ -11,6 +11,7 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import pty
 import re
@@ -31,20 +32,35 @@ from support import CHECKOUT, ORDINARY, compile_c, need_program, need_root
 
 from freezer.errors import EnvironmentFailure
 from freezer.launcher import build, launcher_path
+from freezer.native.filter import filtered
 
 HERE = CHECKOUT / "tests" / "launcher"
 DONE, CANNOT_RUN = 7, 126
 WAIT = 60
 SOURCES = [str(build.SOURCE / name) for name in build.SOURCES]
-SANITIZE = ("-g", "-O1", "-D_GNU_SOURCE", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZE = ("-g", "-O1", "-D_GNU_SOURCE", "-std=gnu11", "-fno-sanitize-recover=all")
+ADDRESSES, THREADS = "-fsanitize=address,undefined", "-fsanitize=thread"
 
 # The writer
 
 
-def record(kind: str, name: str, data: bytes = b"", fixups: Sequence[tuple[int, int]] = ()) -> bytes:
+def record(
+    kind: str,
+    name: str,
+    data: bytes = b"",
+    fixups: Sequence[tuple[int, int]] = (),
+    code: Optional[tuple[int, int]] = None,
+) -> bytes:
     path = os.fsencode(name)
-    head = struct.pack("<BBHIQQ", ord(kind), 0, len(path), len(fixups), len(data), 0)
-    return head + path + b"".join(struct.pack("<QQ", *pair) for pair in fixups) + data
+    head = struct.pack("<BBHIQQ", ord(kind), int(code is not None), len(path), len(fixups), len(data), 0)
+    ranges = b"".join(struct.pack("<QQ", *pair) for pair in [*([] if code is None else [code]), *fixups])
+    return head + path + ranges + data
+
+
+def filtered_record(kind: str, name: str, data: bytes, code: tuple[int, int], **options: Any) -> bytes:
+    content = b"".join(filtered(io.BytesIO(data).read, code, len(data), undo=False))
+    assert content != data and len(content) == len(data)
+    return record(kind, name, content, code=code, **options)
 
 
 def digest(data: bytes, person: bytes = b"") -> bytes:
@@ -179,20 +195,23 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The launcher with the sanitizers of addresses and of undefined behaviour."""
     path = tmp_path_factory.mktemp("sanitized") / "launcher"
-    subprocess.run([need_program("gcc"), *SANITIZE, *SOURCES, "-lzstd", "-o", str(path)], check=True)
+    subprocess.run([need_program("gcc"), *SANITIZE, ADDRESSES, *SOURCES, "-lzstd", "-o", str(path)], check=True)
     return path
 
 
 def tree_of(program: bytes) -> list[bytes]:
     """Records of every kind."""
     text = b"see /program\0" + bytes(5000)
+    calls = b"/at".ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
     return [
-        record("X", "program", program),
+        # Not only its code: the bounds are whatever the record says.
+        filtered_record("X", "program", program, (65, len(program) - 70)),
         record("D", "lib"),
         record("D", "lib/deep"),
         record("F", "lib/data", bytes(range(256)) * 2000),
         record("F", "lib/empty"),
         record("F", "lib/deep/text", text, [(4, len(text) - 4)]),
+        filtered_record("F", "lib/deep/calls", calls, (66, len(calls) - 70), fixups=[(0, 4900)]),
         *(record("F", f"lib/deep/{number}", os.urandom(3000)) for number in range(6)),
         record("L", "lib/deep/up", b"../data"),
         record("L", "here", b"lib/deep"),
@@ -227,7 +246,7 @@ def app(make: Callable[..., App]) -> App:
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_cold_and_warm(make: Callable[..., App], compress: bool) -> None:
+def test_cold_and_warm(make: Callable[..., App], program: bytes, compress: bool) -> None:
     app = make(compress=compress)
     for _ in range(2):
         done = app.works()
@@ -238,6 +257,9 @@ def test_cold_and_warm(make: Callable[..., App], compress: bool) -> None:
         assert os.readlink(tree / "here") == "lib/deep"
         text = f"see {tree}/program".encode()
         assert (tree / "lib/deep/text").read_bytes() == text + bytes(5013 - len(text))
+        assert (tree / "program").read_bytes() == program
+        calls = (tree / "lib/deep/calls").read_bytes()
+        assert calls == f"{tree}/at".encode().ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
         modes = {path: path.lstat().st_mode & 0o7777 for path in (app.entry, tree, tree / "program", tree / "lib/data")}
         assert list(modes.values()) == [0o700, 0o755, 0o555, 0o444]
 
@@ -678,7 +700,7 @@ def test_what_was_changed_is_unpacked_again(app: App, tamper: Callable[[App], No
         assert tree.stat().st_ino != before
     assert (tree / "lib/data").read_bytes() == bytes(range(256)) * 2000
     assert (tree / "lib/data").stat().st_mode & 0o7777 == 0o444
-    assert len(list(tree.rglob("*"))) == 14
+    assert len(list(tree.rglob("*"))) == 15
     inode = tree.stat().st_ino
     app.works()
     assert tree.stat().st_ino == inode
@@ -783,10 +805,16 @@ def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
         [record("D", "d"), record("L", "l", b"d"), record("F", "l/out", b"x")],
         [record("F", "f", b"/x\0", [(1, 1 << 63)])],
         [record("F", "f", b"x\0\0", [(0, 3)])],
+        [record("F", "f", b"x" * 9, code=(0, 10))],
+        [record("F", "f", b"x" * 9, code=(10, 0))],
+        [record("F", "f", b"x" * 9, code=(1 << 63, 1 << 63))],
+        [record("D", "d", code=(0, 0))],
+        [record("L", "l", b"f", code=(0, 0))],
+        [record("F", "f", b"x" * 24).replace(b"F\0", b"F\2", 1)],
         [record("Z", "f")],
         [record("E", "")],
     ],
-    ids=range(11),
+    ids=range(17),
 )
 def test_hostile_payloads(make: Callable[..., App], program: bytes, records: list[bytes]) -> None:
     app = make([record("X", "program", program), *records])
@@ -1058,10 +1086,11 @@ def test_under_sanitizers(make: Callable[..., App], sanitized: Path) -> None:
     assert "is damaged" in odd.run().refusal
 
 
-def test_the_reader_of_payloads_never_leaves_its_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sanitizer", [ADDRESSES, THREADS])
+def test_the_reader_of_payloads_never_leaves_its_directory(sanitizer: str, tmp_path: Path) -> None:
     fuzz = tmp_path / "fuzz"
     sources = [source for source in SOURCES if not source.endswith("main.c")]
-    flags = [*SANITIZE, "-I", str(build.SOURCE), str(HERE / "fuzz.c"), *sources, "-lzstd"]
+    flags = [*SANITIZE, sanitizer, "-I", str(build.SOURCE), str(HERE / "fuzz.c"), *sources, "-lzstd"]
     subprocess.run([need_program("gcc"), *flags, "-o", str(fuzz)], check=True)
     (tmp_path / "work").mkdir()
     done = subprocess.run(
@@ -1070,6 +1099,20 @@ def test_the_reader_of_payloads_never_leaves_its_directory(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = [int(number) for number in re.findall(r"\d+", done.stdout)]
     assert numbers[0] > 500 and min(numbers[1], numbers[3]) > 20, done.stdout
+
+
+def test_without_threads(app: App) -> None:
+    """Where there can be no other thread, what is to be written is decoded between."""
+    log = app.path.with_name("log")
+    words = [need_program("strace"), "-f", "-o", str(log), "-e", "trace=clone,clone3,pread64"]
+    reads = []
+    for refuse in ([], ["-e", "inject=clone,clone3:error=EAGAIN"]):
+        app.works(words=[*words, *refuse])
+        lines = log.read_text().splitlines()
+        assert "clone" in log.read_text()
+        reads.append({line.split()[0] for line in lines if "pread64" in line})
+        shutil.rmtree(app.first)
+    assert [len(processes) for processes in reads] == [2, 1]
 
 
 def test_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import zstandard
 
 from freezer.native.payload import (
     END_MAGIC,
-    FIXUP,
     IDENTITY,
     MAGIC,
+    RANGE,
     RECORD,
     TRAILER,
     Compression,
@@ -66,12 +66,12 @@ def test_the_stream() -> None:
         Record(Type.EXECUTABLE, "d/x", data=b"12345", fixups=((1, 3),)),
         Record(Type.LINK, "l", data=b"d/x"),
     ]
-    assert b"".join(stream(records)) == (
+    assert b"".join(stream(records, filters=True)) == (
         RECORD.pack(ord("D"), 0, 1, 0, 0, 0)
         + b"d"
         + RECORD.pack(ord("X"), 0, 3, 1, 5, 0)
         + b"d/x"
-        + FIXUP.pack(1, 3)
+        + RANGE.pack(1, 3)
         + b"12345"
         + RECORD.pack(ord("L"), 0, 1, 0, 3, 0)
         + b"ld/x"
@@ -85,7 +85,7 @@ def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Co
     output = tmp_path / "out"
     trailer = write(launcher, records, compression, output)
     content = output.read_bytes()
-    plain = b"".join(stream(records))
+    plain = b"".join(stream(records, filters=True))
     found = TRAILER.unpack(content[-TRAILER_SIZE:])
     identity = hashlib.blake2b(plain, digest_size=32, person=IDENTITY).digest()
     digest = hashlib.blake2b(content[:-40], digest_size=32).digest()
@@ -124,7 +124,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
             return 6
 
     with pytest.raises(OSError, match="changed while it was read"):
-        list(stream([Shrinking(Type.FILE, "file", source=path)]))
+        list(stream([Shrinking(Type.FILE, "file", source=path)], filters=True))
 
 
 def test_what_is_no_utf_8(tmp_path: Path) -> None:
@@ -132,4 +132,4 @@ def test_what_is_no_utf_8(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path / "tree") + b"/\xff"
     with open(name, "wb"):
         pass
-    assert b"\xff" in b"".join(stream(records_of(tmp_path / "tree")))
+    assert b"\xff" in b"".join(stream(records_of(tmp_path / "tree"), filters=True))

@@ -20,7 +20,7 @@ from support import snapshot
 from freezer import tar
 from freezer.errors import InputError
 from freezer.native import payload, read
-from freezer.native.payload import FIXUP, RECORD, TRAILER, Compression, Record, Type
+from freezer.native.payload import RANGE, RECORD, TRAILER, Compression, Record, Type
 from freezer.native.read import find_payload, unpack_payload
 
 LIMITS = tar.Limits(entries=1000, total=10_000_000)
@@ -93,9 +93,9 @@ def assemble(
 
 
 def header(
-    kind: int, name: bytes, size: int = 0, *, zero: int = 0, fixups: int = 0, more: int = 0, length: int = -1
+    kind: int, name: bytes, size: int = 0, *, filter: int = 0, fixups: int = 0, more: int = 0, length: int = -1
 ) -> bytes:
-    return RECORD.pack(kind, zero, len(name) if length < 0 else length, fixups, size, more) + name
+    return RECORD.pack(kind, filter, len(name) if length < 0 else length, fixups, size, more) + name
 
 
 # Good ones
@@ -317,10 +317,16 @@ def test_hostile(name: str, tmp_path: Path, place: Path) -> None:
 RAW = {
     "unknown type": header(ord("H"), b"a"),
     "type of nothing": header(0, b"a"),
-    "second byte": header(Type.DIRECTORY, b"a", zero=1),
+    "filtered directory": header(Type.DIRECTORY, b"a", filter=1) + RANGE.pack(0, 0),
+    "filtered link": header(Type.LINK, b"a", 1, filter=1) + RANGE.pack(0, 0) + b"b",
+    "filtered end": header(Type.END, b"", filter=1) + RANGE.pack(0, 0),
+    "unknown filter": header(Type.FILE, b"a", 1, filter=2) + RANGE.pack(0, 1) * 2 + b"x",
+    "code beyond the end": header(Type.FILE, b"a", 9, filter=1) + RANGE.pack(1, 9) + b"x" * 9,
+    "code before the beginning": header(Type.FILE, b"a", 9, filter=1) + RANGE.pack((1 << 64) - 1, 2) + b"x" * 9,
+    "code in a file of 2 GB": header(Type.FILE, b"a", 1 << 31, filter=1) + RANGE.pack(0, 9) + b"x" * 9,
     "last bytes": header(Type.DIRECTORY, b"a", more=1),
     "name that is too long": header(Type.DIRECTORY, b"", length=4096) + b"x" * 4096,
-    "too many paths": header(Type.FILE, b"a", 3, fixups=65537) + FIXUP.pack(0, 3) * 65537 + b"/x\0",
+    "too many paths": header(Type.FILE, b"a", 3, fixups=65537) + RANGE.pack(0, 3) * 65537 + b"/x\0",
     "more paths than there are": header(Type.FILE, b"a", fixups=65536),
     "end with a name": header(Type.END, b"a"),
     "end with a size": header(Type.END, b"", 1) + b"x",
