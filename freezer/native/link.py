@@ -17,12 +17,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 from typing import Optional
 
 from freezer import tools
 from freezer.bundle import ClosedApp, strip
 from freezer.drivers import MANIFEST
-from freezer.elf import find_elves, read_elf
+from freezer.elf import NotElf, is_elf, read_elf
 from freezer.elfedit import clear_executable_stack
 from freezer.errors import ToolError
 from freezer.launcher import starter_path
@@ -83,16 +84,22 @@ def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
     """What of the bundle is PyInstaller's way to start an application, and of no use to ours: paths in the tree."""
     tree = closed.frozen.tree
     found = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
-    needed = {
-        name
-        for elf in (*find_elves(tree), read_elf(closed.python))
-        for name in elf.needed
-        if elf.path.name != closed.frozen.name
-    }
-    if package.library not in needed:
+    records = records_of(tree)
+    files = [item.source for item in records if item.source not in (None, closed.frozen.program)]
+    if not any(_needs(path, package.library) for path in (closed.python, *files) if path is not None):
         # The interpreter has Python built in.
-        found |= {item.name for item in records_of(tree) if os.path.basename(item.name) == package.library}
+        found |= {item.name for item in records if os.path.basename(item.name) == package.library}
     return frozenset(found)
+
+
+def _needs(path: Path, soname: str) -> bool:
+    # Few files have the name in them at all, and reading an ELF file takes milliseconds.
+    if not is_elf(path) or soname.encode() not in path.read_bytes():
+        return False
+    try:
+        return soname in read_elf(path).needed
+    except NotElf:  # a damaged one, which is data
+        return False
 
 
 def start_records(
