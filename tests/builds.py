@@ -1,4 +1,7 @@
-"""The executables of the samples, each made once for all tests, whichever process and file they are in."""
+"""The executables of the samples, each made once for all tests, whichever process and file they are in.
+
+Beside those of the native linker for the system's Python are their unpacked images, of the same freezing.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,11 @@ from typing import Optional
 
 from samples.catalogue import Need, Sample
 from support import Freezer, has_headers
+
+
+def unpacked_image(executable: Path) -> tuple[Path, str]:
+    """The unpacked image beside an executable, and its name."""
+    return executable.with_name("unpacked.tar"), f"unpacked-{executable.parent.name}"
 
 
 @contextlib.contextmanager
@@ -71,17 +79,22 @@ class Builds:
         result = place / "result.json"
         with locked(place / "lock"):
             if not result.exists():
-                result.write_text(json.dumps(self._attempt(sample, interpreter, linker, place)))
+                result.write_text(json.dumps(self._attempt(sample, python, linker, interpreter, place)))
             output, error = json.loads(result.read_text())
         assert output is not None, error
         return Path(output)
 
-    def _attempt(self, sample: Sample, interpreter: Path, linker: str, place: Path) -> tuple[Optional[str], str]:
+    def _attempt(
+        self, sample: Sample, python: str, linker: str, interpreter: Path, place: Path
+    ) -> tuple[Optional[str], str]:
         # Packed for speed, in which nothing differs for the application.
         arguments = [*sample.build_arguments(self.samples), "--linker", linker, "--compress", "none"]
         output = place / sample.name
+        if (python, linker) == ("system", "native"):
+            image, name = unpacked_image(output)
+            arguments += ["--image", str(image), "--tag", name, "--image-layout", "unpacked", "--entrypoint"]
         try:
-            done = self.freezer("build", *arguments, "--python", interpreter, "-o", output, cwd=place)
+            self.freezer("build", *arguments, "--python", interpreter, "-o", output, cwd=place)
         except Exception as error:  # Whatever it was, all who want this build are told.
             return None, f"{type(error).__name__}: {error}"
-        return str(done.output), ""
+        return str(output), ""

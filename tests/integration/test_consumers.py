@@ -122,7 +122,11 @@ def ends(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return freezer("build", "ends.py", "--smoke", "0", cwd=folder).output
 
 
-@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+@pytest.mark.parametrize(
+    ("engine", "linker"),
+    [*((engine, "staticx") for engine in ENGINES), ("docker", "native"), ("podman", "native")],
+    indirect=["engine"],
+)
 @pytest.mark.parametrize("sample", RUNNABLE, ids=lambda s: s.name)
 def test_samples_run(engine: Engine, images: Images, application: Path, sample: Sample) -> None:
     with loaded(engine, images(application, "--entrypoint")) as name:

@@ -19,15 +19,16 @@ from typing import Any
 import consumers
 import images
 import pytest
+from builds import unpacked_image
 from consumers import Completed, Docker
-from samples.catalogue import SAMPLES, Sample
+from samples.catalogue import SAMPLES, Need, Sample
 from support import Freezer, lacking, sha256
 
 USAGE, INPUT, VERIFICATION = 2, 3, 6
 EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
 BASE, RUNTIME, DEPENDENCIES, APPLICATION = range(4)
 ENGINES = ("docker", "podman")
-BY_NAME = {sample.name: sample for sample in SAMPLES}
+RUNNABLE = [sample for sample in SAMPLES if Need.HOST_TOOLS not in sample.needs]
 UNPACKED = ("--linker", "native", "--compress", "none", "--no-verify", "--image-layout", "unpacked")
 
 MAIN = """
@@ -291,37 +292,17 @@ def loaded(engine: Docker, tar: Path, name: str) -> Iterator[str]:
         engine.remove(f"docker.io/library/{name}:latest")
 
 
-@pytest.fixture(scope="module")
-def of_samples(freezer: Freezer, samples: Path, system_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Unpacked images of samples, each made once."""
-    folder = tmp_path_factory.mktemp("samples-unpacked")
-
-    def image(sample: Sample) -> Path:
-        tar = folder / f"{sample.name}.tar"
-        if not tar.exists():
-            words = [*sample.build_arguments(samples), "--python", str(system_python), *UNPACKED, "--entrypoint"]
-            output = folder / sample.name.replace("_", "-")
-            freezer("build", *words, "-o", output, "--image", tar, cwd=folder)
-        return tar
-
-    return image
+WRITERS = ("mp", "db", "flask_app")
+"""Samples that make files: the sockets of a fork server, a database, signs of life of gunicorn's workers."""
 
 
-@pytest.mark.parametrize("name", ["hello", "cli", "tls", "numeric", "empty_root"])
-def test_samples(engine: Docker, of_samples: Callable[[Sample], Path], name: str) -> None:
-    sample = BY_NAME[name]
-    # The one of databases makes a file.
-    writes = ("--tmpfs", "/tmp:noexec,mode=1777") if name == "db" else ()
-    with loaded(engine, of_samples(sample), name.replace("_", "-")) as image:
+@pytest.mark.parametrize("linker", ["native"])
+@pytest.mark.parametrize("sample", RUNNABLE, ids=lambda s: s.name)
+def test_samples(engine: Docker, application: Path, sample: Sample) -> None:
+    # A place in which nothing can be executed does.
+    writes = ("--tmpfs", "/tmp:noexec,mode=1777") if sample.name in WRITERS else ()
+    with loaded(engine, *unpacked_image(application)) as image:
         done = run(engine, image, *sample.run, options=(*GUARDED, *writes))
-    assert sample.accepts(done.stdout, done.returncode), done
-
-
-def test_multiprocessing(engine: Docker, of_samples: Callable[[Sample], Path]) -> None:
-    """With a /tmp that nothing can be executed in: the sockets of a fork server are files."""
-    sample = BY_NAME["mp"]
-    with loaded(engine, of_samples(sample), "mp") as image:
-        done = run(engine, image, options=(*GUARDED, "--tmpfs", "/tmp:noexec,mode=1777"))
     assert sample.accepts(done.stdout, done.returncode), done
 
 
