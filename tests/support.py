@@ -75,8 +75,10 @@ def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path
     """Compile a C program or library."""
     compiler = need_program("cc")
     output.parent.mkdir(parents=True, exist_ok=True)
+    # As compilers are that no longer let functions be used undeclared (GCC 14).
+    strict = ("-Werror=implicit-function-declaration", "-Werror=implicit-int", "-Werror=int-conversion")
     # Libraries come after what needs them.
-    command = [compiler, "-w", *options, "-x", "c", "-", "-x", "none", *map(str, libraries), "-o", str(output)]
+    command = [compiler, *strict, *options, "-x", "c", "-", "-x", "none", *map(str, libraries), "-o", str(output)]
     subprocess.run(command, input=source.encode(), check=True)
     return output
 

@@ -88,7 +88,9 @@ def test_a_crashing_executable(freezer: Freezer, tmp_path: Path) -> None:
 
 
 def test_an_endless_executable(freezer: Freezer, tmp_path: Path) -> None:
-    path = compile_c("int main(void) { for (;;) pause(); }", tmp_path / f"endless-{tmp_path.name}", "-static")
+    path = compile_c(
+        "#include <unistd.h>\nint main(void) { for (;;) pause(); }", tmp_path / f"endless-{tmp_path.name}", "-static"
+    )
     path.chmod(0o755)
     done = freezer("check", path, "--smoke-timeout", "1", cwd=tmp_path)
     assert "is still running after 1 s" in done.stderr

@@ -504,7 +504,7 @@ def test_many_loads_are_quick_and_tell_their_progress(ask: Ask, bundle: Path) ->
 
 
 def test_loads_at_once(ask: Ask, bundle: Path) -> None:
-    compile_c("int main(void) { return usleep(300000); }", bundle / "slow", "-static").chmod(0o755)
+    compile_c("#include <unistd.h>\nint main(void) { return usleep(300000); }", bundle / "slow", "-static").chmod(0o755)
     loads = [{**load_of("good.so"), "loader": "/bundle/slow"}] * 3
     seconds = []
     for jobs in (1, 3):
