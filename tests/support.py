@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -52,23 +53,30 @@ def need_root() -> None:
 
 
 def as_user(uid: int, staging: Path) -> list[str]:
-    """The words in front of a command that runs it as another user, who can reach the Python that runs the tests.
+    """The words in front of a command that runs it as another user, who can reach this checkout and the Python that
+    runs the tests.
 
-    pyenv's may be in a directory of root's alone. Then, in a mount namespace that ends with the command, there is
-    another directory in its place, with nothing but the Python in it. ``staging`` is an empty directory.
+    Both may be in a directory of root's alone. Then, in a mount namespace that ends with the command, there is another
+    directory in its place, with nothing else in it. ``staging`` is an empty directory.
     """
     need_root()
     become = [need_program("setpriv"), f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"]
-    python = Path(sys.base_prefix).resolve()
-    closed = [path for path in python.parents if not path.stat().st_mode & 0o001]
+    closed = {}
+    for place in (Path(sys.base_prefix).resolve(), CHECKOUT):
+        for parent in place.parents:
+            if not parent.stat().st_mode & 0o001:
+                closed[place] = parent
     if not closed:
         return become
-    script = (
-        'mask=$(umask); umask 022; mount --bind "$1" "$3" && mount -t tmpfs -o mode=755 tmpfs "$2" && mkdir -p "$1" '
-        '&& mount --move "$3" "$1" && umask "$mask" && shift 3 && exec "$@"'
-    )
-    words = [need_program("unshare"), "--mount", "sh", "-c", script, "sh"]
-    return [*words, str(python), str(closed[-1]), str(staging), *become]
+    moved = [(str(staging / str(number)), str(place)) for number, place in enumerate(closed)]
+    script = ["mask=$(umask)", "umask 022"]
+    script += [shlex.join(["mkdir", "-p", stage]) for stage, _ in moved]
+    script += [shlex.join(["mount", "--rbind", place, stage]) for stage, place in moved]
+    script += [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(top))}" for top in sorted(set(closed.values()))]
+    script += [shlex.join(["mkdir", "-p", place]) for _, place in moved]
+    script += [shlex.join(["mount", "--move", stage, place]) for stage, place in moved]
+    script += ['umask "$mask"', 'exec "$@"']
+    return [need_program("unshare"), "--mount", "sh", "-e", "-c", "\n".join(script), "sh", *become]
 
 
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import roots
-from support import ORDINARY, Freezer, Run, compile_c, need_program, sha256
+from support import CHECKOUT, ORDINARY, Freezer, Run, compile_c, need_program, sha256
 
 ENVIRONMENT, INPUT = 4, 3
 Empty = Callable[..., Run]
@@ -117,7 +116,7 @@ def test_nothing_of_the_host_is_seen(freezer: Freezer, trixie: Path, tmp_path: P
     assert str(poison) not in json.dumps(seen)
 
 
-CHECKED = Path(sys.executable).resolve()
+CHECKED = CHECKOUT / "README.md"
 """A file of the host's that no root has."""
 
 
