@@ -5,6 +5,7 @@
    through one.
 
    Three things can come of it: done; refused, that is this directory cannot take it and another may; damaged. */
+#include "filter.h"
 #include "launcher.h"
 
 #include <errno.h>

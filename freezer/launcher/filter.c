@@ -11,7 +11,7 @@
      4F) or the escape 0F (Intel SDM, volume 2, chapter 2),
    unless they, or these two bytes, are part of the operand before, or reach over the end of their block. What is no
    operand is not changed, and is what these rules look at, so they find the same ones in what was filtered. */
-#include "launcher.h"
+#include "filter.h"
 
 enum { OPERAND = 4 };
 

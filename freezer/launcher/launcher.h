@@ -120,13 +120,6 @@ bool reader_take_all(struct reader *reader, void *to, size_t size);
 /* Whether nothing is left, and all of the payload was what it should be. */
 bool reader_at_end(struct reader *reader);
 
-/* filter.c */
-
-enum { FILTER_BLOCK = 1 << 16 }; /* bytes that are filtered on their own; a part is some of these, and the rest */
-
-/* Filters "size" bytes of code, the first of which is at "place" in a file of "total" bytes (below 2 GB), or undoes it. */
-void filter_code(uint8_t *code, size_t size, uint64_t place, uint64_t total, bool undo);
-
 /* extract.c */
 
 enum outcome { DONE, REFUSED, DAMAGED, GONE };

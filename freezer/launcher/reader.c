@@ -18,7 +18,7 @@ enum {
     INPUT_SIZE = 1 << 18,
     SLOT_SIZE = 1 << 18,
     SLOTS = 4,
-    WINDOW_LOG = 27, /* what zstd -19 and --ultra -22 use; 128 MB at most */
+    WINDOW_LOG = 27, /* what zstd's level 22 uses: 128 MB at most */
     STACK_SIZE = 1 << 18,
 };
 

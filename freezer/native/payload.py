@@ -32,7 +32,6 @@ RECORD = struct.Struct("<BBHIQQ")
 RANGE = struct.Struct("<QQ")
 IDENTITY = b"freezer app 1"
 """What tells identities from other digests, and changes when an entry's meaning does (RFC 7693, personalisation)."""
-ALIGNMENT = 4096
 BLOCK = 4096
 THREADS, JOB = 4, 4 << 20
 CHUNK = 1 << 20
@@ -52,7 +51,7 @@ class Compression(enum.Enum):
     """How a payload is packed.
 
     ``FAST`` is zstd's level 9 with shorter matches and a smaller table: of 23.4 MB of a frozen hello with filtered code
-    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in as long, level 12 8.0 MB in 0.7 s, level 19 7.1 MB in 8 s, xz with its
+    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in as long, level 12 8.0 MB in 0.7 s, level 22 7.1 MB in 10 s, xz with its
     own filter 6.6 MB in 12 s. Its window is 4 MB since the launcher's first start touches all of it: with 32 MB that
     took 3.9 times as long as python3, with 4 MB 3.1 times.
     """
@@ -69,14 +68,14 @@ class Compression(enum.Enum):
     def parameters(self) -> zstandard.ZstdCompressionParameters:
         """What zstd is told. Jobs of a fixed size: then the bytes do not depend on the number of processors.
 
-        Level 19 gains nothing by them, as it reads what is before each job again.
+        Level 22 gains nothing by them, as it reads what is before each job again.
         """
         import zstandard
 
         # The executable's own digest covers more than zstd's sum would.
         common = {"write_checksum": False, "write_content_size": False}
         if self is Compression.SMALL:
-            return zstandard.ZstdCompressionParameters.from_level(19, window_log=25, **common)
+            return zstandard.ZstdCompressionParameters.from_level(22, window_log=25, **common)
         return zstandard.ZstdCompressionParameters(
             strategy=zstandard.STRATEGY_LAZY2,
             window_log=22,
@@ -168,7 +167,6 @@ def write(launcher: Path, records: Sequence[Record], compression: Compression, o
         with open(launcher, "rb") as source:
             while data := source.read(CHUNK):
                 file.write(data)
-        file.write(b"\0" * (-file.tell() % ALIGNMENT))
         offset = file.tell()
         identity, stream_size = _pack(records, compression, file)
         size = file.tell() - offset

@@ -93,7 +93,7 @@ def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Co
     assert (found[0], found[1], found[2], found[-1]) == (MAGIC, 1, int(compression is not Compression.NONE), END_MAGIC)
     assert (found[5], found[7], found[8], found[9], found[10]) == (len(plain), len(records), 0, identity, digest)
     assert content[: launcher.stat().st_size] == launcher.read_bytes()
-    assert offset % 4096 == 0 and offset + size + TRAILER_SIZE == len(content)
+    assert offset == launcher.stat().st_size and offset + size + TRAILER_SIZE == len(content)
     packed = content[offset : offset + size]
     if compression is not Compression.NONE:
         packed = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
