@@ -301,6 +301,13 @@ def without_cores() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def to_be_stopped() -> None:
+    """In a process group of its own, as whoever started the tests may have left theirs orphaned: the signals of
+    terminals do not stop processes of those (POSIX.1-2017, 2.4.3)."""
+    without_cores()
+    os.setpgid(0, 0)
+
+
 def test_every_signal_without_a_handler_does_what_it_does_to_python(app: Application, plain: Application) -> None:
     numbers = sorted(signal.valid_signals())
     results = []
@@ -308,7 +315,7 @@ def test_every_signal_without_a_handler_does_what_it_does_to_python(app: Applica
         with contextlib.ExitStack() as stack:
             # Those for applications' own use are alike; Python is asked about two of them only.
             some = numbers if each is app else [number for number in numbers if number < 32 or number in (34, 64)]
-            processes = [stack.enter_context(each.started("wait", preexec_fn=without_cores)) for _ in some]
+            processes = [stack.enter_context(each.started("wait", preexec_fn=to_be_stopped)) for _ in some]
             results.append({int(number): after(process, number) for process, number in zip(processes, some)})
     found, expected = results
     assert {number: found.pop(number) for number in expected} == expected
