@@ -37,8 +37,10 @@ ZSTD = "libzstd.a"
 
 DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
-COMPILE = ("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
-COMPILE += ("-ffunction-sections", "-fno-asynchronous-unwind-tables")
+COMPILE = (
+    *("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"),
+    *("-ffunction-sections", "-fno-asynchronous-unwind-tables"),
+)
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
 SHARED = (
     # Without a C library: they run with whichever the application or freezer has, and the one before that is ready.
