@@ -124,7 +124,7 @@ def ends(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("engine", "linker"),
-    [*((engine, "staticx") for engine in ENGINES), ("docker", "native"), ("podman", "native")],
+    [*((engine, "staticx") for engine in ENGINES), ("docker", "native")],
     indirect=["engine"],
 )
 @pytest.mark.parametrize("sample", RUNNABLE, ids=lambda s: s.name)

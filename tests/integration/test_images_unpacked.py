@@ -300,7 +300,10 @@ WRITERS = ("mp", "db", "flask_app")
 @pytest.mark.parametrize("sample", RUNNABLE, ids=lambda s: s.name)
 def test_samples(engine: Docker, application: Path, sample: Sample) -> None:
     # A place in which nothing can be executed does.
-    writes = ("--tmpfs", "/tmp:noexec,mode=1777") if sample.name in WRITERS else ()
+    writes: tuple[str, ...] = ("--tmpfs", "/tmp:noexec,mode=1777") if sample.name in WRITERS else ()
+    if Need.SHARED_MEMORY in sample.needs and not engine.short:
+        # podman 5 makes this read-only, too; docker never does.
+        writes += ("--tmpfs", "/dev/shm:noexec,mode=1777")
     with loaded(engine, *unpacked_image(application)) as image:
         done = run(engine, image, *sample.run, options=(*GUARDED, *writes))
     assert sample.accepts(done.stdout, done.returncode), done

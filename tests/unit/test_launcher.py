@@ -1094,7 +1094,7 @@ def test_the_reader_of_payloads_never_leaves_its_directory(sanitizer: str, tmp_p
     subprocess.run([need_program("gcc"), *flags, "-o", str(fuzz)], check=True)
     (tmp_path / "work").mkdir()
     done = subprocess.run(
-        [str(fuzz), str(tmp_path / "work"), "15", "20000"], capture_output=True, text=True, timeout=WAIT, check=False
+        [str(fuzz), str(tmp_path / "work"), "10", "20000"], capture_output=True, text=True, timeout=WAIT, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = [int(number) for number in re.findall(r"\d+", done.stdout)]
