@@ -69,7 +69,7 @@ def start_all(command: Sequence[str], env: Mapping[str, str], count: int, place:
     started = time.perf_counter()
     os.close(barrier)  # the processes read its end
     statuses: dict[int, int] = {}
-    most, used, trees = ready, 0, set()
+    most, used, trees = max(ready, 0), 0, set()
     while len(statuses) < count:
         with contextlib.suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
