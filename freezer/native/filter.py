@@ -36,7 +36,7 @@ def code_of(path: Path) -> Optional[tuple[int, int]]:
         if total > LARGEST or len(header) < ELF_HEADER.size:
             return None
         magic, *kind, _, machine, _, _, start, _, _, _, size, count = ELF_HEADER.unpack(header)
-        if (magic, tuple(kind), machine, size) != (ELF_MAGIC, LITTLE_64, X86_64, PROGRAM_HEADER.size):
+        if (magic, tuple(kind), machine, size) != (ELF_MAGIC, LITTLE_64, X86_64, PROGRAM_HEADER.size) or start > total:
             return None
         file.seek(start)
         table = file.read(size * count)
