@@ -1,8 +1,8 @@
 """What of the native linker is in C: the launcher in front of every executable, the library that starts what it
 unpacked, and the filter for code.
 
-They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker needs
-them.
+They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker, and what
+reads its executables, need them.
 """
 
 from __future__ import annotations

@@ -32,28 +32,21 @@ static int32_t relative(int32_t value, int64_t end, int64_t total)
     return value < 0 && value >= -end ? (int32_t)(value + total) : value;
 }
 
-static bool is_call(uint8_t byte)
+/* Whether an operand follows; "next" is the first byte that is in no operand so far. */
+static bool has_operand(const uint8_t *code, size_t at, size_t next)
 {
-    return (byte & 0xFE) == 0xE8;
-}
-
-static bool is_address(uint8_t byte)
-{
-    return (byte & 0xC7) == 0x05;
+    if ((code[at] & 0xFE) == 0xE8)
+        return true;
+    return (code[at] & 0xC7) == 0x05 && at >= next + 2 && ((code[at - 2] & 0xF8) == 0x48 || code[at - 2] == 0x0F);
 }
 
 static void filter_block(uint8_t *code, size_t size, int64_t place, int64_t total, bool undo)
 {
-    size_t at = 0, free = 0; /* the first byte that is in no operand so far */
+    size_t at = 0, next = 0;
 
     while (at + OPERAND < size) {
         int32_t value;
-        if (!is_call(code[at]) && !is_address(code[at])) {
-            at++;
-            continue;
-        }
-        if (!is_call(code[at]) &&
-            (at < free + 2 || ((code[at - 2] & 0xF8) != 0x48 && code[at - 2] != 0x0F))) {
+        if (!has_operand(code, at, next)) {
             at++;
             continue;
         }
@@ -62,7 +55,7 @@ static void filter_block(uint8_t *code, size_t size, int64_t place, int64_t tota
         value = undo ? relative(value, end, total) : absolute(value, end, total);
         __builtin_memcpy(code + at + 1, &value, sizeof value);
         at += 1 + OPERAND;
-        free = at;
+        next = at;
     }
 }
 

@@ -85,8 +85,8 @@ def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
     tree = closed.frozen.tree
     found = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
     records = records_of(tree)
-    files = [item.source for item in records if item.source not in (None, closed.frozen.program)]
-    if not any(_needs(path, package.library) for path in (closed.python, *files) if path is not None):
+    files = [item.source for item in records if item.source is not None and item.source != closed.frozen.program]
+    if not any(_needs(path, package.library) for path in (closed.python, *files)):
         # The interpreter has Python built in.
         found |= {item.name for item in records if os.path.basename(item.name) == package.library}
     return frozenset(found)

@@ -155,11 +155,13 @@ def elf(*segments: bytes, header: bytes = HEADER) -> bytes:
         (elf(segment(5, 200, 90), segment(6, 0, 200), header=HEADER.replace(b"F\2\1", b"F\1\1")), None),  # of 32 bits
         (elf(segment(5, 200, 90), segment(6, 0, 200), header=HEADER.replace(b"\x3e", b"\xb7")), None),  # for ARM
         (elf(segment(5, 200, 90))[:70], None),
+        (elf(header=HEADER.replace(struct.pack("<Q", 64), b"\xff" * 8, 1)), None),
+        (elf(header=HEADER.replace(struct.pack("<Q", 64), struct.pack("<Q", 1 << 62), 1)), None),
         (HEADER[:40], None),
         (b"", None),
         (b"#!/bin/sh\n" * 50, None),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_the_code_of_other_files(data: bytes, code: object, tmp_path: Path) -> None:
     path = tmp_path / "file"
