@@ -82,9 +82,9 @@ class BuildLauncher(Command):
     def run(self) -> None:
         """Compile them: into the source tree, if that is what will be imported."""
         sys.path.insert(0, str(SOURCE))
-        from freezer.launcher import build as launcher
+        from freezer.link.launcher import build as launcher
 
-        folder = (SOURCE if self.editable_mode else Path(self.build_lib)) / "freezer" / "launcher" / "bin"
+        folder = (SOURCE if self.editable_mode else Path(self.build_lib)) / "freezer" / "link" / "launcher" / "bin"
         try:
             launcher.build(folder)
         except launcher.Unbuildable as error:
@@ -93,7 +93,9 @@ class BuildLauncher(Command):
 
     def get_source_files(self) -> list[str]:
         """What they are made of, for an sdist."""
-        return [str(path.relative_to(SOURCE)) for path in sorted((SOURCE / "freezer" / "launcher").glob("*.[ch]"))]
+        return [
+            str(path.relative_to(SOURCE)) for path in sorted((SOURCE / "freezer" / "link" / "launcher").glob("*.[ch]"))
+        ]
 
     def get_outputs(self) -> list[str]:
         """What was built into the packages' directory."""

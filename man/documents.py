@@ -35,7 +35,7 @@ def load_parser() -> argparse.ArgumentParser:
     """A fresh parser of the checkout's own command line."""
     if str(HERE.parent) not in sys.path:
         sys.path.insert(0, str(HERE.parent))
-    from freezer.cli import build_parser
+    from freezer.cli.main import build_parser
 
     return build_parser()
 

@@ -18,7 +18,7 @@ import pytest
 from builds import locked
 from support import CHECKOUT, PATIENCE, lacking, need_program
 
-from freezer.errors import ExitStatus
+from freezer.base.errors import ExitStatus
 
 NAME = "docker.io/library/root:1"
 """What images are called."""
@@ -26,17 +26,17 @@ BOOTSTRAP = """
 import sys
 from pathlib import Path
 
-from freezer.chroot.bootstrap import bootstrap, parse_distribution
-from freezer.errors import FreezerError
-from freezer.log import Log
-from freezer.workspace import workspace
+from freezer.system.chroot.bootstrap import bootstrap, parse_distribution
+from freezer.base.errors import FreezerError
+from freezer.base.log import Log
+from freezer.store.workspace import workspace
 
 distribution = parse_distribution(sys.argv[1])
 assert distribution is not None
 target = Path(sys.argv[2])
 try:
-    with workspace(target.parent / "cache", "roots", keep=False) as space:
-        bootstrap(distribution, target, log=Log(), space=space)
+    with workspace(target.parent / "cache", "roots", keep=False, log=Log()) as job:
+        bootstrap(distribution, target, job)
 except FreezerError as error:
     sys.stderr.write(error.render())
     sys.exit(int(error.status))

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Optional
 
 import pytest
 
-from freezer import sandbox
+from freezer.prove import sandbox
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLES = CHECKOUT / "tests" / "samples"
@@ -358,7 +358,7 @@ def has_headers(python: str | Path) -> bool:
 
 def managed_python() -> Optional[Path]:
     """The newest Python of pyenv with a shared libpython, found by a RUNPATH in its program."""
-    from freezer.elf import read_elf
+    from freezer.base.elf import read_elf
 
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = []

@@ -16,13 +16,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from freezer import tar
-from freezer.errors import InputError
-from freezer.extract import inside
-from freezer.image import model
-from freezer.image.archive import INDEX_TYPES, Blob, Image, ImageArchive, object_at
-from freezer.image.reference import parse_reference
-from freezer.plan import DEFAULT_EPOCH
+from freezer.base import tar
+from freezer.base.errors import InputError
+from freezer.base.extract import inside
+from freezer.base.oci import model
+from freezer.base.oci.archive import INDEX_TYPES, Blob, Image, ImageArchive, object_at
+from freezer.base.oci.model import OPAQUE, WHITEOUT
+from freezer.base.oci.reference import parse_reference
+from freezer.plan.choices import DEFAULT_EPOCH
 
 MANIFEST_TYPES = (model.MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json")
 CONFIG_TYPES = (model.CONFIG_TYPE, "application/vnd.docker.container.image.v1+json")
@@ -32,8 +33,6 @@ LAYER_TYPES = (
     *(DOCKER_LAYER + suffix for suffix in ("", ".gzip", ".zstd")),
 )
 DIGEST = re.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-"""What removes a lower layer's entry, and all of a directory's (layer.md)."""
 
 
 @dataclass

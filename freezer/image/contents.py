@@ -13,14 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Callable
 
-from freezer.errors import EnvironmentFailure, InputError
+from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.tar import Kind
+from freezer.closure.provisions import copy_certificates, copy_locale, copy_zoneinfo
 from freezer.image.layer import Entry, Layer
-from freezer.image.plan import AddedFile, ImagePlan
-from freezer.native.layers import PLACE, Part, UnpackedApp
-from freezer.native.link import PROGRAM
-from freezer.native.payload import Record, Type
-from freezer.provisions import copy_certificates, copy_locale, copy_zoneinfo
-from freezer.tar import Kind
+from freezer.link.layers import PLACE, Part, UnpackedApp
+from freezer.link.payload.pack import Record, Type
+from freezer.link.tree import PROGRAM
+from freezer.plan.image import AddedFile, ImagePlan
 
 USER_NAME = "app"
 NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"

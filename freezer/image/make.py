@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 from freezer import __version__
-from freezer.elf import Elf, NotElf, read_elf
-from freezer.errors import InputError
+from freezer.application.metadata import Metadata
+from freezer.application.origin import Origin
+from freezer.base.elf import Elf, NotElf, read_elf
+from freezer.base.errors import InputError
+from freezer.base.job import Job
+from freezer.base.log import Log, human_size
+from freezer.base.oci.model import PREDEFINED, Platform, timestamp
+from freezer.base.oci.reference import default_reference
+from freezer.base.publish import check_target
 from freezer.image import contents
 from freezer.image.layer import Layer
-from freezer.image.model import PREDEFINED, Platform, timestamp
-from freezer.image.plan import ImagePlan
-from freezer.image.reference import default_reference
 from freezer.image.write import ImageFile, Recipe, write_image
-from freezer.metadata import Metadata
-from freezer.native.layers import UnpackedApp
-from freezer.plan import DEFAULT_EPOCH
+from freezer.link.layers import UnpackedApp, make_layers
+from freezer.link.linkers import StaticApp
+from freezer.plan.choices import DEFAULT_EPOCH, ImageLayout
+from freezer.plan.image import ImagePlan
 
 PLATFORMS = {
     ("EM_X86_64", 64): Platform("amd64"),
@@ -31,30 +37,64 @@ PLATFORMS = {
 }
 """ELF's machines (gABI, e_machine) in Go's words, with the variants that the specification lists."""
 
+CERTIFICATES_WITHIN = "no CA certificates but those in the executable, which it carries if it was built to use TLS"
+
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where an executable comes from. ``newest`` is the newest input's time, in seconds since 1970, None if unknown."""
-
-    metadata: Optional[Metadata]
-    revision: Optional[str]
-    newest: Optional[int]
-
-
-def make_image(plan: ImagePlan, executable: Path, name: str, origin: Origin) -> ImageFile:
-    """Make the image of a static executable, which becomes ``/app/NAME``.
+def image_of_executable(
+    plan: ImagePlan, executable: Path, origin: Origin, log: Log, name: Optional[str] = None
+) -> ImageFile:
+    """Make the image of a static executable, which becomes ``/app/NAME``, and say what it is called.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
-    return _write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin)
+    name = name or executable.name
+    with _told(plan, log) as made:
+        made.append(_write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin))
+    return made[0]
 
 
-def make_unpacked_image(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin) -> ImageFile:
+def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
-    platform = _platform(application.python, application.python.path)
-    return _write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin)
+    with _told(plan, log) as made:
+        platform = _platform(application.python, application.python.path)
+        made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin))
+    return made[0]
+
+
+def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
+    """Make the image that was asked for with an executable. Raises likewise, and ToolError."""
+    if plan.layout is ImageLayout.BINARY:
+        return image_of_executable(plan, linked.path, origin, job.log, name)
+    with job.step("layers") as step:
+        application = make_layers(linked.closed, job)
+        step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
+    return image_of_files(plan, application, name, origin, job.log)
+
+
+def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
+    """Make the image of an executable that exists already. Raises likewise, and OutputError."""
+    if plan.layout is not ImageLayout.BINARY:
+        raise InputError(
+            "an executable that exists cannot be put into an unpacked image",
+            why="it does not tell any more what of it is the application's own",
+            hint="have the image made while building: freezer build ... --image TAR --image-layout unpacked",
+        )
+    check_target(plan.output)
+    return image_of_executable(plan, executable, Origin(None, None, int(executable.stat().st_mtime)), log)
+
+
+@contextlib.contextmanager
+def _told(plan: ImagePlan, log: Log) -> Iterator[list[ImageFile]]:
+    """One stage that makes an image; what is put into the list is told of."""
+    made: list[ImageFile] = []
+    with log.step("image") as step:
+        yield made
+        step.result = f"{', '.join(made[0].names)}, {human_size(made[0].size)}"
+    log.line(f"    image ID {made[0].image_id}")
+    log.line(f"    manifest {made[0].manifest_digest}")
+    log.line("    " + ("CA certificates in /etc/ssl/certs" if plan.ca_certs else CERTIFICATES_WITHIN))
 
 
 def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name: str, origin: Origin) -> ImageFile:

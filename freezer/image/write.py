@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Union
 
-from freezer import tar
-from freezer.errors import InputError
-from freezer.image import model
+from freezer.base import tar
+from freezer.base.errors import InputError
+from freezer.base.oci import model
+from freezer.base.oci.model import Descriptor, PackedLayer, Platform
+from freezer.base.oci.reference import Reference
+from freezer.base.publish import replacing
 from freezer.image.layer import Layer
-from freezer.image.model import Descriptor, PackedLayer, Platform
-from freezer.image.reference import Reference
-from freezer.plan import DEFAULT_EPOCH
-from freezer.workspace import replacing
+from freezer.plan.choices import DEFAULT_EPOCH
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer import tools
-from freezer.drivers import DRIVERS, MANIFEST
-from freezer.elf import NotElf, read_elf
-from freezer.errors import InputError
-from freezer.inspect.grouping import Names, names_of
+from freezer.base import tools
+from freezer.base.elf import NotElf, read_elf
+from freezer.base.errors import InputError
+from freezer.base.job import Job
+from freezer.base.removal import remove_tree
+from freezer.freeze.drivers import DRIVERS
 from freezer.inspect.native import native_items
-from freezer.inspect.report import APPLICATION, RUNTIME, Item
-from freezer.log import Log
-from freezer.native.read import find_payload
-from freezer.plan import CONTENTS
-from freezer.unpack import Unpacked, find_archive, unpack_bundle
-from freezer.workspace import Workspace, remove_tree
+from freezer.inspect.report import Item
+from freezer.link.parts import APPLICATION, RUNTIME, Names, names_of
+from freezer.link.payload.read import find_payload
+from freezer.plan.choices import CONTENTS, MANIFEST
+from freezer.prove.unpack import Unpacked, find_archive, unpack_bundle
 
 TABLE = "table of contents"
 
@@ -34,24 +34,24 @@ FILES = "bxn"
 """PyInstaller's type codes of binaries, data and links: what a one-file program unpacks."""
 
 
-def inspect_executable(path: Path, *, log: Log, space: Workspace, name: Optional[str] = None) -> tuple[Item, ...]:
+def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
     """The items in an executable, sorted by path; the file itself if neither freezer, staticx nor PyInstaller made it.
 
     ``name`` is what the file is called where it comes from. The items of an executable with a bundle add up to the
     bytes of the files it unpacks and of what does that. Raises InputError for a damaged file.
     """
     name = name or path.name
-    folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=space.work))
+    folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=job.work))
     try:
         unpacked = unpack_bundle(path, folder / "bundle")
         trailer = find_payload(path)
         if unpacked is None:
-            listing = _list_archive(path, log=log, space=space)
+            listing = _list_archive(path, job)
             items = list(_program(name, path.stat().st_size, listing, ()))
         elif trailer is not None:
             items = list(native_items(unpacked, trailer, name))
         else:
-            items = list(_bundle(unpacked, log=log, space=space))
+            items = list(_bundle(unpacked, job))
             place = find_archive(path)
             assert place is not None
             items.append(Item(".staticx.start", path.stat().st_size - place[1], "staticx", RUNTIME))
@@ -111,10 +111,10 @@ def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
     return listing
 
 
-def _bundle(unpacked: Unpacked, *, log: Log, space: Workspace) -> Iterator[Item]:
+def _bundle(unpacked: Unpacked, job: Job) -> Iterator[Item]:
     files = unpacked.files()
     program = unpacked.program or ""
-    listing = _list_archive(unpacked.folder / program, log=log, space=space) if program in files else None
+    listing = _list_archive(unpacked.folder / program, job) if program in files else None
     inside = {name: name[len(CONTENTS) + 1 :] for name in files if name.startswith(f"{CONTENTS}/")}
     modules = listing.module_names() if listing is not None else ()
     known = names_of(os.path.basename(program), modules, inside.values())
@@ -167,16 +167,11 @@ def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
     return (group, what) if what == RUNTIME else (names.program, APPLICATION)
 
 
-def _list_archive(program: Path, *, log: Log, space: Workspace) -> Optional[Listing]:
-    done = tools.run(
+def _list_archive(program: Path, job: Job) -> Optional[Listing]:
+    done = job.run(
         [tools.own_python(), "-s", DRIVERS / "list_archive.py"],
-        log=log,
-        build_log=space.build_log,
         what=f"read the archive in {program.name}",
-        env=tools.clean_environment(home=space.folder("home"), temporary=space.folder("tmp"), epoch=0),
-        cwd=space.work,
         stdin=json.dumps({"program": os.path.abspath(program)}),
-        hold=space.held,
         capture=True,
         error=InputError,
     )

@@ -1,4 +1,4 @@
-"""The inside of an image, and of the executables in it; ``inspect`` takes any file.
+"""The inside of an image, and of the executables in it.
 
 An application's files that are unpacked in the image count as those of an executable do.
 """
@@ -7,58 +7,38 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer import tar
-from freezer.drivers import MANIFEST
-from freezer.elf import ELF_MAGIC, is_elf
-from freezer.errors import InputError
-from freezer.image.archive import Image, ImageArchive, open_image
+from freezer.base import tar
+from freezer.base.elf import ELF_MAGIC
+from freezer.base.errors import InputError
+from freezer.base.job import Job
+from freezer.base.oci.archive import Image, ImageArchive, open_image
+from freezer.base.oci.model import WHITEOUT
+from freezer.base.publish import CHUNK
+from freezer.closure.provisions import PROVISIONS, size_of
 from freezer.image.check import MergedRoot, find_program
 from freezer.image.contents import PLACES
-from freezer.inspect.executable import architecture, inspect_executable
-from freezer.inspect.modules import Contents, read_contents
+from freezer.inspect.executable import inspect_executable
+from freezer.inspect.module_archives import Contents, read_contents
 from freezer.inspect.native import ARCHIVE_NAME, TreeFile, tree_items
-from freezer.inspect.report import DATA, FILE, Item, Layer, Report, Settings
-from freezer.log import Log
-from freezer.native.link import MODULES, STARTER
-from freezer.native.modules import ARCHIVE_MAGIC
-from freezer.provisions import PROVISIONS, size_of
-from freezer.unpack import has_bundle
-from freezer.workspace import CHUNK, Workspace
-
-WHITEOUT = ".wh."
-"""What marks an entry that removes one of a lower layer (layer.md of the OCI image specification)."""
+from freezer.inspect.report import FILE, Item, Layer, Report, Settings
+from freezer.link.modules import ARCHIVE_MAGIC
+from freezer.link.parts import DATA
+from freezer.link.tree import MODULES, STARTER
+from freezer.plan.choices import MANIFEST
+from freezer.prove.unpack import has_bundle
 
 
-def inspect(path: Path, *, log: Log, space: Workspace) -> Report:
-    """What is in an executable or an image. Raises InputError for what is neither, or damaged."""
-    try:
-        status = path.stat()
-        if (path / "oci-layout").is_file():
-            return inspect_image(path, log=log, space=space)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path} is no regular file")
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
-    if not is_elf(path):
-        return inspect_image(path, log=log, space=space)
-    items = inspect_executable(path, log=log, space=space)
-    return Report(str(path), "executable", status.st_size, architecture(path), items)
-
-
-def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
+def inspect_image(path: Path, job: Job) -> Report:
     """What is in an image; of several in one file, the first. Raises InputError if it is damaged."""
     with open_image(path) as archive:
         image = archive.images[0]
         if len(archive.images) > 1:
-            log.warning(f"{path} has {len(archive.images)} images; this is the first of them")
+            job.log.warning(f"{path} has {len(archive.images)} images; this is the first of them")
         settings = _settings(image.config)
         program = _tree_program(archive, image, settings)
         tree = posixpath.dirname(program) + "/" if program is not None else None
@@ -78,7 +58,7 @@ def inspect_image(path: Path, *, log: Log, space: Workspace) -> Report:
                         below = name[len(tree) :]
                         parts.append(TreeFile(below, member.size, _contents(below, member, content)))
                     else:
-                        items += _file(name, member, content, log=log, space=space)
+                        items += _file(name, member, content, job)
                 except tar.DamagedTar as error:
                     raise InputError(f"{path} is damaged", why=f"in {name!r}: {error}") from error
             layers.append(Layer(blob.digest or "", blob.diff_id or "", blob.size, unpacked, files))
@@ -129,11 +109,11 @@ def _contents(name: str, member: tar.Member, content: tar.Content) -> Optional[C
     return read_contents(content, member.size, name)
 
 
-def _file(name: str, member: tar.Member, content: tar.Content, *, log: Log, space: Workspace) -> Iterator[Item]:
+def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iterator[Item]:
     """A file of a layer as one item, or what is inside it."""
     start = content.read(len(ELF_MAGIC))
     if start == ELF_MAGIC:
-        with tempfile.NamedTemporaryFile(prefix="inspect-", dir=space.work) as copy:
+        with tempfile.NamedTemporaryFile(prefix="inspect-", dir=job.work) as copy:
             copy.write(start)
             while data := content.read(CHUNK):
                 copy.write(data)
@@ -141,7 +121,7 @@ def _file(name: str, member: tar.Member, content: tar.Content, *, log: Log, spac
             executable = Path(copy.name)
             if _has_inside(name, member, executable):
                 base = posixpath.basename(name)
-                for item in inspect_executable(executable, log=log, space=space, name=base):
+                for item in inspect_executable(executable, job, name=base):
                     inner = item.path.removeprefix(f"{base}/")
                     yield dataclasses.replace(item, path=name if inner == base else f"{name}//{inner}")
                 return

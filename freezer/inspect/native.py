@@ -10,14 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from freezer.drivers import MANIFEST
-from freezer.inspect.grouping import PURE, Names, names_of
-from freezer.inspect.modules import Contents, is_archive, read_archive
-from freezer.inspect.report import APPLICATION, RUNTIME, STANDARD, Item
-from freezer.native.link import STARTER
-from freezer.native.payload import TRAILER, Trailer
-from freezer.plan import CONTENTS
-from freezer.unpack import Unpacked
+from freezer.inspect.module_archives import Contents, is_archive, read_archive
+from freezer.inspect.report import Item
+from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
+from freezer.link.payload.pack import TRAILER, Trailer
+from freezer.link.tree import STARTER
+from freezer.plan.choices import CONTENTS, MANIFEST
+from freezer.prove.unpack import Unpacked
 
 FREEZER = ("freezer", RUNTIME)
 ARCHIVE_NAME = re.compile(r"modules(\.[^/]+)?")

@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
 
-APPLICATION = "application"
-PACKAGE = "python package"
-STANDARD = "standard library"
-LIBRARY = "library"
-DATA = "data of the system"
-RUNTIME = "runtime"
+from freezer.link.parts import APPLICATION, DATA, LIBRARY, PACKAGE, RUNTIME, STANDARD
+
 FILE = "file"
 
 KINDS = (APPLICATION, PACKAGE, STANDARD, LIBRARY, DATA, RUNTIME, FILE)

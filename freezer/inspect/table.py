@@ -6,8 +6,8 @@ import io
 import shlex
 from typing import TYPE_CHECKING
 
+from freezer.base.log import human_size
 from freezer.inspect.report import Group, Report, printable
-from freezer.log import human_size
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod

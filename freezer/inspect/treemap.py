@@ -14,10 +14,10 @@ import json
 import os
 from typing import Any
 
+from freezer.base.log import human_size
 from freezer.inspect.page import PAGE, SCRIPT, STYLE
 from freezer.inspect.report import KINDS, Item, Report, printable
 from freezer.inspect.table import describe, share
-from freezer.log import human_size
 
 TABLE_GROUPS = 100
 TABLE_FILES = 100

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import Freezer, compile_c, need_program, processes_with
 
-from freezer.unpack import STATICX_SECTION, find_archive
+from freezer.prove.unpack import STATICX_SECTION, find_archive
 
 INPUT, VERIFICATION = 3, 6
 

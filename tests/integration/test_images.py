@@ -28,10 +28,10 @@ from support import (
     wait_until,
 )
 
-from freezer.errors import InputError
-from freezer.image.archive import open_image
+from freezer.base.errors import InputError
+from freezer.base.oci.archive import open_image
+from freezer.base.oci.model import PREDEFINED
 from freezer.image.check import validate
-from freezer.image.model import PREDEFINED
 
 USAGE, INPUT, VERIFICATION, OUTPUT, INTERRUPTED = 2, 3, 6, 7, 130
 TIME = 1_600_000_000

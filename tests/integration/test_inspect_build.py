@@ -10,23 +10,25 @@ from pathlib import Path
 import pytest
 from support import Freezer
 
-from freezer.inspect.image import inspect
-from freezer.inspect.report import APPLICATION, DATA, LIBRARY, PACKAGE, RUNTIME, STANDARD, Report
+from freezer.base.job import Job
+from freezer.base.log import Log
+from freezer.inspect.look import inspect
+from freezer.inspect.report import Report
 from freezer.inspect.table import render_table
 from freezer.inspect.treemap import render_html
-from freezer.log import Log
-from freezer.unpack import find_archive, unpack_bundle
-from freezer.workspace import Workspace, workspace
+from freezer.link.parts import APPLICATION, DATA, LIBRARY, PACKAGE, RUNTIME, STANDARD
+from freezer.prove.unpack import find_archive, unpack_bundle
+from freezer.store.workspace import workspace
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> Iterator[Workspace]:
-    with workspace(tmp_path / "cache", "inspect", keep=False) as made:
+def job(tmp_path: Path) -> Iterator[Job]:
+    with workspace(tmp_path / "cache", "inspect", keep=False, log=Log(stream=io.StringIO())) as made:
         yield made
 
 
-def look_into(path: Path, space: Workspace) -> Report:
-    return inspect(path, log=Log(stream=io.StringIO()), space=space)
+def look_into(path: Path, job: Job) -> Report:
+    return inspect(path, job)
 
 
 def assert_exact(path: Path, report: Report, folder: Path) -> None:
@@ -39,8 +41,8 @@ def assert_exact(path: Path, report: Report, folder: Path) -> None:
     assert report.unpacked == unpacked + report.size - place[1]
 
 
-def test_hello(hello: Path, tmp_path: Path, space: Workspace) -> None:
-    report = look_into(hello, space)
+def test_hello(hello: Path, tmp_path: Path, job: Job) -> None:
+    report = look_into(hello, job)
     assert_exact(hello, report, tmp_path / "unpacked")
     groups = {(group.kind, group.group) for group in report.groups()}
     for kind, group in (
@@ -57,17 +59,17 @@ def test_hello(hello: Path, tmp_path: Path, space: Workspace) -> None:
     application = [item.path for item in report.items if item.kind == APPLICATION]
     assert application == ["hello/PYZ.pyz/_freezer_main_script", "hello/hello"]
     assert render_table(report, 100)
-    assert render_html(report) == render_html(look_into(hello, space))
+    assert render_html(report) == render_html(look_into(hello, job))
 
 
-def test_packages_are_named(freezer: Freezer, tmp_path: Path, space: Workspace) -> None:
+def test_packages_are_named(freezer: Freezer, tmp_path: Path, job: Job) -> None:
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "page.html").write_text("<p>")
     (tmp_path / "tool.py").write_text("import click, ssl\nprint('tool')\n")
     data = f"{tmp_path / 'templates'}:templates"
     options = ("--with", "click", "--add-data", data, "--ca-certs", "--compress", "small")
     path = freezer("build", "tool.py", *options, cwd=tmp_path).output
-    report = look_into(path, space)
+    report = look_into(path, job)
     assert_exact(path, report, tmp_path / "unpacked")
     kinds = {item.path: (item.group, item.kind) for item in report.items}
     assert {group.group for group in report.groups() if group.kind == PACKAGE} == {"click"}

@@ -33,8 +33,8 @@ import zstandard
 from consumers import Docker
 from support import ORDINARY, PATIENCE, SAMPLES, Freezer, compile_c, need_program, need_root, wait_until
 
-from freezer.native.payload import END_MAGIC, IDENTITY, MAGIC, RECORD, TRAILER, VERSION, Type
-from freezer.native.read import find_payload
+from freezer.link.payload.pack import END_MAGIC, IDENTITY, MAGIC, RECORD, TRAILER, VERSION, Type
+from freezer.link.payload.read import find_payload
 
 CANNOT_RUN = 126
 PATH = "/usr/local/bin:/usr/bin:/bin"

@@ -186,7 +186,7 @@ def test_the_relocated_python_builds(
     freezer: Freezer, relocated_python: Path, samples: Path, tmp_path: Path, run_in_empty_root: Callable[..., Run]
 ) -> None:
     """The stand-in for pyenv's Python is one: machines without pyenv test with it alone."""
-    from freezer.elf import read_elf
+    from freezer.base.elf import read_elf
 
     prefix = relocated_python.parents[1]
     modules = list(prefix.glob("lib/python3*/lib-dynload/*.so"))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support import Freezer, Outcome, Run, compile_c, need_program, sha256
 
-from freezer.elf import read_elf
-from freezer.unpack import unpack_bundle
+from freezer.base.elf import read_elf
+from freezer.prove.unpack import unpack_bundle
 
 VERIFICATION = 6
 

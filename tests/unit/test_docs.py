@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from freezer import cli
-from freezer.config import (
+from freezer.base.errors import ExitStatus
+from freezer.cli import main as cli
+from freezer.plan.settings import (
     FILE_ONLY,
     IMAGE_DATA,
     IMAGE_OUTPUT,
     IMAGE_SETTINGS,
     SETTINGS,
-    Kind,
     Setting,
+    ValueKind,
     read_settings,
 )
-from freezer.errors import ExitStatus
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -88,7 +88,9 @@ def settings_table(title: str) -> list[list[str]]:
 def expected_rows(settings: Iterable[Setting]) -> list[list[str]]:
     expected = []
     for setting in settings:
-        value = "" if setting.kind in (Kind.FLAG, Kind.SWITCH) else f" {setting.metavar or setting.name.upper()}"
+        value = (
+            "" if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH) else f" {setting.metavar or setting.name.upper()}"
+        )
         words = [f"`{flag}`" for flag in setting.flags] + [f"`--{setting.name}{value}`".replace("|", r"\|")]
         expected.append([", ".join(words), setting.kind.value.partition(" (")[0], setting.help])
     return expected

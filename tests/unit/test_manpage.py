@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 from support import lacking, need_program
 
-from freezer.errors import ExitStatus
+from freezer.base.errors import ExitStatus
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

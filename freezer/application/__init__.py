@@ -1,0 +1,1 @@
+"""What the user wants frozen: the entry, the project it is in, and where its sources are."""

@@ -1,0 +1,5 @@
+"""A program that runs under the Python of the build environment (``find_entry``), and imports nothing of freezer."""
+
+from pathlib import Path
+
+DRIVERS = Path(__file__).parent

@@ -1,0 +1,170 @@
+"""The application itself: its project built into a wheel, its entry resolved, its own sources known.
+
+The project's code is never part of the build environment: it is built into a wheel, unpacked beside the environment,
+and put on the search path in front of it. So a changed source file needs no new environment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.application.drivers import DRIVERS
+from freezer.application.metadata import Metadata, parse_metadata
+from freezer.application.project import ProjectWheel, choose_script
+from freezer.base.errors import InputError
+from freezer.base.job import Job
+from freezer.environment.pip import pip
+from freezer.environment.venv import Environment
+from freezer.plan.build import Plan
+from freezer.plan.choices import EntryKind
+from freezer.system.buildroot import BuildRoot
+
+LAUNCHER = """\
+import sys
+
+from {module} import {first}
+
+if __name__ == "__main__":
+    sys.exit({attribute}())
+"""
+
+
+@dataclass(frozen=True)
+class Application:
+    """What PyInstaller is to freeze.
+
+    ``search`` are directories in front of the environment's; ``own_files`` the application's source files and
+    ``own_imports`` their unconditional imports as (module, file, line); ``local_packages`` maps its packages that no
+    distribution owns to their directories; ``distribution`` is the one that owns the entry point,
+    ``metadata`` what it says of itself.
+    """
+
+    name: str
+    script: Path
+    is_spec: bool
+    search: tuple[Path, ...]
+    own_files: tuple[Path, ...]
+    own_imports: tuple[tuple[str, Path, int], ...]
+    local_packages: Mapping[str, Path]
+    distribution: Optional[str]
+    metadata: Optional[Metadata] = None
+
+
+def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:
+    """Find out what starts the application and which sources are its own.
+
+    Raises InputError: no such console script, module or function; a syntax error, with file and line.
+    """
+    entry, root = plan.entry, environment.root
+    search: tuple[Path, ...] = ()
+    if project is not None:
+        unpacked = job.work / "application"
+        pip(
+            "install",
+            ["--no-deps", "--no-compile", "--target", unpacked, "--", project.path],
+            job,
+            root=root,
+            interpreter=environment.interpreter,
+            python=environment.python,
+            what="unpack the project",
+            folder=job.work,
+        )
+        search = (unpacked,)
+    elif entry.kind is EntryKind.MODULE and entry.path is not None:
+        search = (entry.path,)
+    script = choose_script(plan, project)
+    is_file = entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC)
+    if entry.kind is EntryKind.SPEC:
+        assert entry.path is not None and plan.name is not None
+        return Application(plan.name, entry.path, True, (entry.path.parent,), (), (), {}, None)
+    own = search or ((entry.path.parent,) if entry.path is not None else ())
+    done = root.run(
+        [environment.python, "-I", DRIVERS / "find_entry.py"],
+        job,
+        what="find the application's entry",
+        env=root.clean_environment(job, epoch=plan.epoch),
+        cwd=job.work,
+        stdin=json.dumps(
+            {
+                "search": [root.inside(item) for item in search],
+                "own": [root.inside(item) for item in own],
+                "script": root.inside(entry.path) if is_file and entry.path is not None else None,
+                "function": entry.function,
+                "console_script": script,
+                "distribution": project.distribution if project is not None else None,
+            }
+        ),
+        capture=True,
+    )
+    facts = json.loads(done.stdout)
+    _refuse(facts, script, root)
+    imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
+    if not plan.pyinstaller_args:
+        # With arguments of its own, PyInstaller may find more; then its word is waited for.
+        refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
+    module, attribute = facts["module"], facts["attribute"]
+    name = plan.name or script or (project.distribution if project is not None else module)
+    if is_file:
+        assert entry.path is not None
+        start = entry.path
+    else:
+        start = job.folder("entry") / "_freezer_main.py"
+        first = attribute.split(".")[0]
+        start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
+    return Application(
+        name=name,
+        script=start,
+        is_spec=False,
+        search=search,
+        own_files=tuple(root.outside(item) for item in facts["files"]),
+        own_imports=imports,
+        local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
+        distribution=facts["distribution"],
+        metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
+    )
+
+
+def _metadata(text: Optional[str]) -> Optional[Metadata]:
+    return parse_metadata(text) if text else None
+
+
+def _refuse(facts: dict[str, Any], script: Optional[str], root: BuildRoot) -> None:
+    error = facts.get("error")
+    if error == "syntax":
+        place = root.outside(facts["file"])
+        raise InputError(f"syntax error in {place}, line {facts['line']}", why=facts["message"])
+    if error == "no module":
+        raise InputError(
+            f"there is no module {facts['module']!r} in the build environment",
+            hint="add the distribution that has it: --with NAME, or -r requirements.txt",
+        )
+    if error == "no console script":
+        raise InputError(
+            f"there is no console script {script!r} in the build environment",
+            why="it has: " + (", ".join(facts["known"][:20]) or "none"),
+            hint="add the distribution that has it: --with NAME",
+        )
+
+
+def refuse_missing(
+    imports: tuple[tuple[str, Path, int], ...], missing: frozenset[str], excluded: frozenset[str]
+) -> None:
+    """Raise an InputError if a module is missing that the application's own code imports whenever it starts.
+
+    Imports inside functions, conditions and try statements may be meant to fail, and stay quiet.
+    """
+    for module, file, line in imports:
+        parts = module.split(".")
+        prefixes = {".".join(parts[: depth + 1]) for depth in range(len(parts))}
+        if not prefixes & missing or prefixes & excluded:
+            continue
+        raise InputError(
+            f"module {module!r} is missing from the build environment",
+            why=f"{file}, line {line} imports it",
+            hint=f"add the distribution that has it to the requirements: --with {parts[0].replace('_', '-')}, "
+            f"or -r requirements.txt; if it exists but is found at run time only: --hidden-import {module}",
+        )

@@ -1,0 +1,29 @@
+"""The environment and the application: what is frozen, and what it is frozen from."""
+
+from __future__ import annotations
+
+from freezer.application.entry import Application, resolve_application
+from freezer.application.project import build_wheel, choose_script
+from freezer.base.job import Job
+from freezer.base.publish import check_target
+from freezer.environment.interpreter import Interpreter, check_architecture
+from freezer.environment.venv import Environment, make_environment
+from freezer.plan.build import Plan
+from freezer.system.buildroot import BuildRoot
+
+
+def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> tuple[Environment, Application]:
+    """Build the project if there is one, make the environment, and find what starts the application.
+
+    Whatever can be refused before the slow work is refused here. Raises InputError, EnvironmentFailure, OutputError.
+    """
+    with job.step("environment") as step:
+        check_architecture(plan, interpreter)
+        project = build_wheel(plan, root, interpreter, job)
+        choose_script(plan, project)
+        dependencies = project.dependencies if project is not None else ()
+        environment = make_environment(interpreter, root, plan, dependencies, job)
+        application = resolve_application(plan, environment, project, job)
+        check_target(plan.target(application.name))
+        step.result = "reused" if environment.reused else "made"
+    return environment, application

@@ -1,0 +1,144 @@
+"""Reading ELF files, and the closure of shared libraries that a set of them needs.
+
+``ldd`` runs the build host's loader and reports its opinion, which depends on the host's configuration, on
+``LD_LIBRARY_PATH`` and on whether a dependency happens to be missing (then it reports none at all). This module reads
+the files instead (System V gABI, chapter 5, "Dynamic Linking") and searches as ld.so(8) describes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, cast
+
+ELF_MAGIC = b"\x7fELF"
+PT_GNU_STACK = 0x6474E551
+PF_X = 1
+
+DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
+"""What reading a damaged file may raise: pyelftools believes the offsets and sizes that it finds."""
+
+
+class NotElf(ValueError):
+    """The file is no ELF file, or a damaged one."""
+
+
+@dataclass(frozen=True)
+class Elf:
+    """What freezer needs to know of an ELF file.
+
+    ``rpath`` and ``runpath`` are the raw entries between the colons; ``needed`` keeps the file's order, which is the
+    loader's search order.
+    """
+
+    path: Path
+    machine: str
+    bits: int
+    kind: str
+    interpreter: Optional[str]
+    dynamic: bool
+    soname: Optional[str]
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
+    executable_stack: bool
+    debug_information: bool
+
+    @property
+    def is_library(self) -> bool:
+        """A shared object that a process loads, as opposed to a program that the kernel starts."""
+        return self.dynamic and self.interpreter is None and self.kind == "ET_DYN"
+
+    def search_entries(self, origin: Path, root: Path = Path("/")) -> list[Path]:
+        """The directories of RPATH or RUNPATH; RUNPATH hides RPATH.
+
+        ``$ORIGIN`` is replaced by ``origin``, and other entries are directories of the system at ``root``.
+        """
+        found = []
+        for entry in filter(None, self.runpath or self.rpath):
+            place = entry.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin))
+            if place == entry:
+                place = f"{root}/{entry}"
+            # Not two slashes, which normpath() keeps at the start.
+            found.append(Path(os.path.normpath(re.sub("/+", "/", place))))
+        return found
+
+
+def is_elf(path: Path) -> bool:
+    """Whether the file starts with the ELF magic; unreadable and irregular files do not."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == ELF_MAGIC
+    except OSError:
+        return False
+
+
+def read_elf(path: Path) -> Elf:
+    """Read one file.
+
+    Raises NotElf for anything that is no well-formed ELF file, OSError if it cannot be read.
+    """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    if not is_elf(path):
+        raise NotElf(f"{path} is no ELF file")
+    with open(path, "rb") as stream:
+        try:
+            file = ELFFile(stream)
+            interpreter, dynamic, stack = None, False, False
+            soname, needed, rpath, runpath = None, [], "", ""
+            for segment in cast("Iterator[Any]", file.iter_segments()):
+                kind = segment["p_type"]
+                if kind == "PT_INTERP":
+                    interpreter = segment.get_interp_name()
+                elif kind == "PT_GNU_STACK":
+                    stack = bool(segment["p_flags"] & PF_X)
+                elif kind == "PT_DYNAMIC":
+                    dynamic = True
+                    for tag in segment.iter_tags():
+                        name = tag.entry.d_tag
+                        if name == "DT_NEEDED":
+                            needed.append(tag.needed)
+                        elif name == "DT_SONAME":
+                            soname = tag.soname
+                        elif name == "DT_RPATH":
+                            rpath = tag.rpath
+                        elif name == "DT_RUNPATH":
+                            runpath = tag.runpath
+            return Elf(
+                path=path,
+                machine=str(file["e_machine"]),
+                bits=file.elfclass,
+                kind=str(file["e_type"]),
+                interpreter=interpreter,
+                dynamic=dynamic,
+                soname=soname,
+                needed=tuple(needed),
+                rpath=tuple(rpath.split(":")) if rpath else (),
+                runpath=tuple(runpath.split(":")) if runpath else (),
+                executable_stack=stack,
+                debug_information=file.get_section_by_name(".debug_info") is not None,
+            )
+        except (*DAMAGE, ELFError) as error:
+            raise NotElf(f"{path} is a damaged ELF file: {error}") from error
+
+
+def find_elves(root: Path) -> list[Elf]:
+    """All ELF files below ``root``, sorted by path; symbolic links and damaged files are left out."""
+    found = []
+    for directory, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(directory, name)
+            if path.is_symlink() or not is_elf(path):
+                continue
+            try:
+                found.append(read_elf(path))
+            except NotElf:
+                continue
+    return found

@@ -1,0 +1,30 @@
+"""Leaving the host's namespaces, as root or through a user namespace (namespaces(7))."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from freezer.base.isolation.privileges import can_isolate_as_root
+from freezer.base.isolation.system import forked, libc
+from freezer.base.isolation.users import enter_user_namespace
+
+# <sched.h>
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
+CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
+
+
+def enter_namespaces() -> None:
+    """Leave the host's mounts and processes; without root's privileges in a user namespace, as root there."""
+    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC
+    if can_isolate_as_root(0):
+        libc("unshare", "create namespaces", flags)
+    else:
+        enter_user_namespace(flags)
+
+
+def remove(path: str) -> int:
+    """Remove a directory tree, in the user namespace whose users own parts of it."""
+    enter_namespaces()
+    child = forked(lambda: shutil.rmtree(path))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

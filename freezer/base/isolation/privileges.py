@@ -1,0 +1,77 @@
+"""What this process may do, what forbids it the rest, and giving all of it up.
+
+Mounting takes privileges that only root has, in a user namespace everybody; which of them applies is found out before,
+since a container's root may lack some. The application must have none: in the image that it is for, it has none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from contextlib import suppress
+
+from freezer.base.isolation.system import LIBC, die_with_parent, libc
+
+# <linux/prctl.h>, <linux/capability.h>
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+CAPABILITY_VERSION_3 = 0x20080522
+
+# DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN: root without one
+# of them, as in a container, does better with a user namespace of its own, which has them all.
+NEEDED_CAPABILITIES = sum(1 << number for number in (1, 5, 6, 7, 8, 12, 18, 19, 21))
+
+# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID: a package manager's.
+KEPT_CAPABILITIES = sum(1 << number for number in range(8))
+
+
+def can_isolate_as_root(uid: int) -> bool:
+    """Tell whether this process may mount, and may become ``uid``: root in a container may lack either."""
+    with open("/proc/self/status") as stream:
+        capabilities = next(int(line.split()[1], 16) for line in stream if line.startswith("CapEff:"))
+    with open("/proc/self/uid_map") as stream:
+        ranges = [[int(field) for field in line.split()] for line in stream]
+    has_uid = any(first <= uid < first + count for first, _, count in ranges)
+    return os.geteuid() == 0 and has_uid and capabilities & NEEDED_CAPABILITIES == NEEDED_CAPABILITIES
+
+
+def limit_capabilities() -> None:
+    """Keep of root's capabilities what installing files takes, in this process and all that it starts."""
+    for number in range(64):
+        if not KEPT_CAPABILITIES >> number & 1 and LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
+            break  # past the last capability of this kernel
+    libc("prctl", "set no_new_privs", PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+
+
+def drop_privileges(uid: int, gid: int, *, real_root: bool) -> None:
+    """Become a user without a capability, for good; only ``real_root`` has to change who it is."""
+    for number in range(64):
+        if LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
+            break  # past the last capability of this kernel
+    if real_root:
+        os.setgroups([])
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    libc("capset", "drop capabilities", struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24))
+    libc("prctl", "set no_new_privs", PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+    die_with_parent()  # a change of user resets it
+
+
+def likely_reason() -> str:
+    """Return the most likely reason why this host refuses isolation, and what to do about it."""
+    for path in ("/.dockerenv", "/run/.containerenv"):
+        if os.path.exists(path):
+            return "this is a container; start it with --privileged, or run on the host"
+    with open("/proc/self/mountinfo") as stream:
+        if not any(line.split()[4] == "/" for line in stream):
+            return "this is a chroot whose root is no mount point; run outside, or bind-mount it on itself"
+    forbidding = {
+        "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
+        "kernel.unprivileged_userns_clone": ("0", "1"),
+        "user.max_user_namespaces": ("0", "10000"),
+    }
+    for name, (forbids, permits) in forbidding.items():
+        with suppress(OSError), open("/proc/sys/" + name.replace(".", "/")) as stream:
+            if stream.read().strip() == forbids:
+                return f"unprivileged user namespaces are off; run sysctl -w {name}={permits}, or run as root"
+    return "the kernel or a security policy (seccomp, AppArmor, SELinux) forbids namespaces or mounts"

@@ -1,0 +1,152 @@
+"""The files that an image is made of: the members of a tar, or an OCI layout that is a directory.
+
+A tar is walked once and remembered by name, place and size; nothing of it is unpacked. In a directory only what the
+specification puts there is looked at, and no link is followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from freezer.base import tar
+from freezer.base.errors import InputError
+from freezer.base.extract import FOLDER, inside
+
+CHUNK = 1 << 20
+OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)
+DOCUMENTS = ("oci-layout", "index.json", "manifest.json")
+"""What an image has at its top; one of the last two is always there."""
+
+
+class Files(Protocol):
+    """Where an image's files are. ``members`` are files and links, by their normalised names."""
+
+    members: dict[str, tar.Member]
+
+    def chunks(self, member: tar.Member) -> Iterator[bytes]:
+        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+
+
+def wrong(path: Path, why: str) -> InputError:
+    """The error for anything that is the matter with an image."""
+    return InputError(f"{path} is no image, or a damaged one", why=why)
+
+
+class TarFiles:
+    """The files in a tar."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path = path
+        self._file = file
+        self.members: dict[str, tar.Member] = {}
+        file.seek(0)
+        try:
+            for member, content in tar.read_members(file, OUTER):
+                self._add(member)
+                if content.left > tar.BLOCK:
+                    # Not read: a layer's bytes are digested later, when it is asked for.
+                    content.skip(file)
+        except tar.DamagedTar as error:
+            raise wrong(path, str(error)) from error
+
+    def _add(self, member: tar.Member) -> None:
+        name = inside(member.name)
+        if name is None:
+            raise wrong(self._path, f"{member.name!r} reaches out of the archive")
+        if member.kind is tar.Kind.DIRECTORY:
+            return
+        if member.kind not in (tar.Kind.FILE, tar.Kind.SYMLINK, tar.Kind.HARD_LINK):
+            raise wrong(self._path, f"{member.name!r} is of a type that images do not have")
+        if name in self.members:
+            raise wrong(self._path, f"{member.name!r} is in it twice")
+        self.members[name] = member
+
+    def chunks(self, member: tar.Member) -> Iterator[bytes]:
+        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+        at, end = member.offset, member.offset + member.size
+        while at < end:
+            self._file.seek(at)
+            data = self._file.read(min(CHUNK, end - at))
+            if not data:
+                raise wrong(self._path, "it ends too early")
+            at += len(data)
+            yield data
+
+
+class FolderFiles:
+    """The files of an OCI layout in a directory, ``top`` being a descriptor of it."""
+
+    def __init__(self, path: Path, top: int) -> None:
+        self._path = path
+        self._top = top
+        self.members: dict[str, tar.Member] = {}
+        for name in DOCUMENTS:
+            if name in os.listdir(top):
+                self._add(name)
+        with contextlib.suppress(FileNotFoundError), self._opened("blobs") as blobs:
+            for algorithm in sorted(os.listdir(blobs)):
+                if re.fullmatch("[a-z0-9+._-]+", algorithm):
+                    with self._opened(f"blobs/{algorithm}") as folder:
+                        for name in sorted(os.listdir(folder)):
+                            self._add(f"blobs/{algorithm}/{name}")
+
+    def _add(self, name: str) -> None:
+        if len(self.members) == OUTER.entries:
+            raise wrong(self._path, f"it has more than {OUTER.entries} files")
+        with self._opened(name) as descriptor:
+            status = os.fstat(descriptor)
+        self.members[name] = tar.Member(name, tar.Kind.FILE, status.st_size, 0, 0, 0, 0)
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """A file or directory, reached without following a link. Raises InputError for anything else."""
+        descriptor = os.dup(self._top)
+        try:
+            for part in name.split("/"):
+                # A pipe must not be waited for.
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                below = os.open(part, flags, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = below
+            mode = os.fstat(descriptor).st_mode
+            if not (stat.S_ISDIR(mode) if name.count("/") < 2 and name not in DOCUMENTS else stat.S_ISREG(mode)):
+                raise wrong(self._path, f"{name} is of a type that images do not have")
+            yield descriptor
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise wrong(self._path, f"{name} cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+    def chunks(self, member: tar.Member) -> Iterator[bytes]:
+        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+        left = member.size
+        try:
+            with self._opened(member.name) as descriptor:
+                while data := os.read(descriptor, CHUNK):
+                    left -= len(data)
+                    yield data
+        except FileNotFoundError as error:
+            raise wrong(self._path, f"{member.name} is gone") from error
+        if left:
+            raise wrong(self._path, f"{member.name} changed while it was read")
+
+
+@contextlib.contextmanager
+def open_folder(path: Path) -> Iterator[FolderFiles]:
+    """Open an OCI layout that is a directory; the path itself may be a link. Raises InputError."""
+    try:
+        top = os.open(path, FOLDER & ~os.O_NOFOLLOW)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+    try:
+        yield FolderFiles(path, top)
+    finally:
+        os.close(top)

@@ -1,0 +1,157 @@
+"""The documents of an image: configuration, manifest, index, and docker's list of images.
+
+After the OCI image specification 1.1 (https://github.com/opencontainers/image-spec) and the layout of ``docker save``.
+All functions here are pure. JSON is canonical - sorted keys, no spaces, UTF-8 -
+so that equal content has equal digests.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from freezer.base.oci.reference import Reference
+
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+"""What removes a lower layer's entry, and all of a directory's (layer.md)."""
+OCI_LAYOUT = "1.0.0"
+INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+
+LAYOUT_ANNOTATION = "io.github.freezer.layout"
+"""In the manifest of freezer's own images: says that everything outside the blobs was written canonically as well, so
+that a reader can tell a changed byte there, which no digest covers."""
+LIST_ANNOTATION = "io.github.freezer.manifest"
+"""In the index: the digest of docker's list of images, which the names are in."""
+NAME_ANNOTATION = "io.containerd.image.name"
+REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
+
+PREDEFINED = "org.opencontainers.image."
+"""The prefix of the keys that the specification defines (annotations.md)."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a binary runs on, in Go's words, which the specification takes over."""
+
+    architecture: str
+    variant: Optional[str] = None
+
+    def __str__(self) -> str:
+        """``linux/arm64/v8``."""
+        return "/".join(part for part in ("linux", self.architecture, self.variant) if part)
+
+    def fields(self) -> dict[str, str]:
+        """As the index and the configuration state it."""
+        fields = {"os": "linux", "architecture": self.architecture}
+        return {**fields, "variant": self.variant} if self.variant is not None else fields
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """A blob by its content: ``digest`` with its algorithm, ``size`` in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+
+    def fields(self) -> dict[str, Any]:
+        """As documents state it."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+
+
+@dataclass(frozen=True)
+class PackedLayer:
+    """A layer as the documents name it; ``diff_id`` is the digest of its tar before compression."""
+
+    descriptor: Descriptor
+    diff_id: str
+    comment: str
+
+
+def canonical(document: Any) -> bytes:
+    """The one encoding of a JSON document that freezer writes."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+def digest(data: bytes) -> str:
+    """The digest of a blob."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def describe(data: bytes, media_type: str) -> Descriptor:
+    """The descriptor of a blob."""
+    return Descriptor(media_type, digest(data), len(data))
+
+
+def timestamp(epoch: int) -> str:
+    """Seconds since 1970 as RFC 3339 has them, in UTC."""
+    return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def configuration(
+    platform: Platform, settings: Mapping[str, Any], layers: Sequence[PackedLayer], created: str, created_by: str
+) -> bytes:
+    """The image configuration (config.md); its digest is the image's ID."""
+    document = {
+        **platform.fields(),
+        "created": created,
+        "config": dict(settings),
+        "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
+        "history": [{"created": created, "created_by": created_by, "comment": layer.comment} for layer in layers],
+    }
+    return canonical(document)
+
+
+def manifest(config: Descriptor, layers: Sequence[PackedLayer], annotations: Mapping[str, str]) -> bytes:
+    """The image manifest (manifest.md)."""
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": config.fields(),
+        "layers": [layer.descriptor.fields() for layer in layers],
+        "annotations": {**annotations, LAYOUT_ANNOTATION: "1"},
+    }
+    return canonical(document)
+
+
+def image_list(config: Descriptor, layers: Sequence[PackedLayer], names: Sequence[Reference]) -> bytes:
+    """``manifest.json``: docker's list of images. docker loads every name in it."""
+    image = {
+        "Config": blob_name(config.digest),
+        "Layers": [blob_name(layer.descriptor.digest) for layer in layers],
+        "RepoTags": [str(name) for name in names],
+    }
+    return canonical([image])
+
+
+def index(image: Descriptor, platform: Platform, name: Reference, listed: bytes) -> bytes:
+    """``index.json``. It has one descriptor, since skopeo and buildah refuse several; so it has one name."""
+    descriptor = {
+        **image.fields(),
+        "platform": platform.fields(),
+        "annotations": {NAME_ANNOTATION: str(name), REFERENCE_ANNOTATION: name.tag},
+    }
+    document = {
+        "schemaVersion": 2,
+        "mediaType": INDEX_TYPE,
+        "manifests": [descriptor],
+        "annotations": {LIST_ANNOTATION: digest(listed)},
+    }
+    return canonical(document)
+
+
+def layout() -> bytes:
+    """``oci-layout`` (image-layout.md)."""
+    return canonical({"imageLayoutVersion": OCI_LAYOUT})
+
+
+def blob_name(digest_text: str) -> str:
+    """Where a blob is in a layout: ``blobs/sha256/...``."""
+    return "blobs/" + digest_text.replace(":", "/", 1)

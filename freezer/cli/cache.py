@@ -1,0 +1,186 @@
+"""``freezer cache``: what is kept for the next build or start, and removing it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freezer.base.errors import EnvironmentFailure, ExitStatus, UsageError
+from freezer.cli.options import add_output_options, log_of
+
+if TYPE_CHECKING:
+    from freezer.store.inventory import Item
+
+KINDS = ("roots", "environments", "pip", "work", "records", "logs", "apps")
+"""``freezer.cache.ItemKind``, which takes imports that a parser must do without."""
+
+DESCRIPTION = """\
+Show what freezer keeps for the next build - systems to build in, build environments, pip's downloads, notes and logs -
+and what natively linked executables unpacked for their next start, or remove some of it.
+"""
+
+LIST_DESCRIPTION = "Show what is in the cache, how big it is on disk, when it was last used, and whether it is in use."
+
+PRUNE_DESCRIPTION = """\
+Remove from the cache what is of no use to anybody: what killed builds and starts left, environments whose Python is
+gone, notes on executables that are gone; and what the options say. What a running build or application uses stays. The
+paths removed are printed.
+"""
+
+FILES = {"records": "notes on finished builds", "logs": "what the tools printed"}
+"""Kinds of many small files, that the table shows in one line."""
+
+DIGITS = 24
+"""How much the table shows of the names of what executables unpacked: as much as other digests have."""
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command, and the two that it has, to the program's."""
+    cache = commands.add_parser(
+        "cache", help="show or prune what is kept for the next build or start", description=DESCRIPTION
+    )
+    actions = cache.add_subparsers(title="commands", dest="action", metavar="COMMAND", required=True)
+    listing = actions.add_parser("list", help="show what is in the cache", description=LIST_DESCRIPTION)
+    add_output_options(listing)
+    prune = actions.add_parser("prune", help="remove what is not needed", description=PRUNE_DESCRIPTION)
+    prune.add_argument("--older-than", metavar="AGE", help="also what was not used for so long: 12h, 30d, 2w")
+    prune.add_argument(
+        "--max-size", metavar="SIZE", help="also the least recently used, until SIZE is enough: 500M, 5G"
+    )
+    prune.add_argument("--all", action="store_true", help="everything that is not in use")
+    prune.add_argument("--kind", action="append", choices=KINDS, help="of this kind only (repeat)")
+    prune.add_argument("--dry-run", action="store_true", help="remove nothing, and print what would be removed")
+    add_output_options(prune)
+
+
+def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
+    """Do what was asked for with the user's cache."""
+    from freezer.store.workspace import cache_root
+
+    return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
+
+
+def _everything(cache: Path) -> list[Item]:
+    from freezer.link.payload.read import identities
+    from freezer.store.entries import entries, homes
+    from freezer.store.inventory import contents, outputs
+
+    items = contents(cache)
+    return items + entries(homes(os.environ, os.geteuid()), identities(outputs(cache)))
+
+
+def _list(arguments: argparse.Namespace, cache: Path) -> int:
+    items = _everything(cache)
+    if arguments.json:
+        total = sum(item.size for item in items)
+        print(json.dumps({"cache": str(cache), "size": total, "items": [item.as_json() for item in items]}))
+    else:
+        print(render_table(items, cache, time.time()), end="")
+    sys.stdout.flush()
+    return ExitStatus.DONE
+
+
+def _prune(arguments: argparse.Namespace, cache: Path) -> int:
+    from freezer.base.log import human_size
+    from freezer.store.inventory import ItemKind
+    from freezer.store.prune import Rules, choose, parse_age, parse_size, remove
+
+    if arguments.all and (arguments.older_than is not None or arguments.max_size is not None):
+        raise UsageError("--all leaves nothing for --older-than and --max-size to choose", hint="leave --all out")
+    rules = Rules(
+        older_than=None if arguments.older_than is None else parse_age(arguments.older_than),
+        max_size=None if arguments.max_size is None else parse_size(arguments.max_size),
+        everything=arguments.all,
+        kinds=frozenset(ItemKind(name) for name in arguments.kind or KINDS),
+    )
+    log = log_of(arguments)
+    items = _everything(cache)
+    removed: list[Item] = []
+    status = ExitStatus.DONE
+    for item in choose(items, rules, time.time()):
+        try:
+            if not arguments.dry_run and not remove(cache, item):
+                log.detail(f"somebody uses {item.path} now")
+                continue
+        except EnvironmentFailure as error:
+            # One thing that cannot be removed must not keep all others for ever.
+            status = error.status
+            log.warning(f"{error.what}; {error.why}; {error.hint}")
+            continue
+        removed.append(item)
+        if not arguments.json:
+            print(item.path, flush=True)
+    freed = sum(item.size for item in removed)
+    left = sum(item.size for item in items if item.kind in rules.kinds) - freed
+    if arguments.json:
+        result = {
+            "cache": str(cache),
+            "dry_run": arguments.dry_run,
+            "removed": [item.as_json() for item in removed],
+            "freed": freed,
+            "left": left,
+            "warnings": log.warnings,
+        }
+    if rules.max_size is not None and left > rules.max_size:
+        log.warning(f"{human_size(left)} are in use, and stay")
+    log.line(f"{'would free' if arguments.dry_run else 'freed'} {human_size(freed)}, {human_size(left)} are left")
+    if arguments.json:
+        print(json.dumps(result))
+    sys.stdout.flush()
+    return status
+
+
+def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
+    """A line for each thing, and the total. ``now`` is in seconds since 1970."""
+    from freezer.base.log import human_size
+
+    rows = [("KIND", "NAME", "SIZE", "LAST USED", "STATE", "WHAT")]
+    for item in items:
+        if item.kind.value not in FILES:
+            state = "in use" if item.in_use else "litter" if item.litter is not None else ""
+            what = f"{item.what}: {item.litter}" if item.litter is not None else item.what
+            size, age = human_size(item.size), human_age(now - item.last_used)
+            if cache not in item.path.parents:
+                what += f" (in {item.path.parent})"
+            name = item.path.name[:DIGITS] if item.kind.value == "apps" else item.path.name
+            rows.append((item.kind.value, name, size, age, state, _printable(what)))
+    for kind, what in FILES.items():
+        files = [item for item in items if item.kind.value == kind]
+        if files:
+            size = human_size(sum(item.size for item in files))
+            age = human_age(now - max(item.last_used for item in files))
+            state = "in use" if any(item.in_use for item in files) else ""
+            rows.append((kind, f"{len(files)} file{'s' * (len(files) > 1)}", size, age, state, what))
+    total = human_size(sum(item.size for item in items))
+    rows.append(("total", "", total, "", "", _printable(str(cache))))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if at == 2 else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths))
+        ]
+        lines.append("  ".join([*cells, row[5]]).rstrip() + "\n")
+    return "".join(lines)
+
+
+def human_age(seconds: float) -> str:
+    """How long ago something was, as people say it: "3 hours ago"."""
+    for unit, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
+        count = int(seconds // length)
+        # 47 hours say more than 1 day.
+        if count >= 2:
+            return f"{count} {unit}s ago"
+    return "just now"
+
+
+def _printable(text: str) -> str:
+    """Names may contain what would do something to a terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)

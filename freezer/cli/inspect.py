@@ -1,0 +1,52 @@
+"""``freezer inspect``: what an executable or an image is made of."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from freezer.base.errors import ExitStatus
+from freezer.cli.options import add_output_options, log_of, readable_or_layout
+
+DESCRIPTION = """\
+Show what an executable or an image is made of - layers, files, Python packages, libraries - and how big each is.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the program's."""
+    inspect = commands.add_parser("inspect", help="show what is in a file, and how big", description=DESCRIPTION)
+    inspect.add_argument("file", metavar="FILE", help="the executable or image to look into")
+    inspect.add_argument("--html", metavar="PATH", help="write a map of it, as a web page that needs nothing else")
+    add_output_options(inspect)
+
+
+def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
+    """Look into it, and show a table, JSON or a map."""
+    import shutil
+
+    from freezer.base.publish import check_target, replacing
+    from freezer.inspect.look import look_into
+    from freezer.inspect.table import render_table
+    from freezer.inspect.treemap import render_html
+    from freezer.store.workspace import cache_root
+
+    target = Path(os.path.abspath(arguments.html)) if arguments.html is not None else None
+    if target is not None:
+        check_target(target)
+    report = look_into(readable_or_layout(arguments.file), cache=cache_root(), log=log_of(arguments))
+    if target is not None:
+        with replacing(target, mode=0o644) as out:
+            out.write(render_html(report).encode("utf-8"))
+    if arguments.json:
+        print(json.dumps(report.as_json()))
+    elif target is not None:
+        print(target)
+    else:
+        terminal = sys.stdout.isatty()
+        print(render_table(report, shutil.get_terminal_size((100, 24)).columns, color=terminal), end="")
+    sys.stdout.flush()
+    return ExitStatus.DONE

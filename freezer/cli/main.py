@@ -1,0 +1,106 @@
+"""The command line. ``build_parser()`` is pure: it needs the standard library only and does not look at the host, so
+that ``--help``, the manual page and completions are the same everywhere, and quick. What each command
+understands and does is in ``freezer.commands``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Optional
+
+from freezer import __version__
+from freezer.base.errors import ExitStatus, FreezerError, Interrupted
+from freezer.cli import build, cache, check, image, inspect
+
+DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
+
+COMMANDS = {
+    "build": build.run,
+    "image": image.run,
+    "check": check.run,
+    "inspect": inspect.run,
+    "cache": cache.run,
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of everything freezer understands."""
+    parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"freezer {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for command in (build, image, check, inspect, cache):
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run one command and return the process's exit status: the one boundary where errors become messages."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    rest: list[str] = []
+    if "--" in words and words[:1] == ["build"]:
+        cut = words.index("--")
+        words, rest = words[:cut], words[cut + 1 :]
+    arguments = build_parser().parse_args(_joined(words))
+    try:
+        with _signals_raise():
+            return COMMANDS[arguments.command](arguments, rest)
+    except FreezerError as error:
+        _complain(error, arguments.json)
+        return error.status
+    except KeyboardInterrupt:
+        _complain(Interrupted("interrupted"), arguments.json)
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the result has gone; the result itself is in place.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitStatus.OUTPUT
+    except Exception:
+        traceback.print_exc()
+        print("freezer: this is a bug in freezer", file=sys.stderr)
+        return ExitStatus.BUG
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Join ``--smoke`` and ``--cmd`` with their values, which nearly always start with a dash: argparse would take them
+    for options."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in ("--smoke", "--cmd"):
+            joined[-1] = f"{joined[-1]}={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def _complain(error: FreezerError, as_json: bool) -> None:
+    print(f"freezer: {error.render()}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"error": error.what, "why": error.why, "hint": error.hint, "status": int(error.status)}))
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, with everything cleaned up."""
+
+    def interrupt(number: int, _frame: Optional[FrameType]) -> None:
+        # A second signal must not cut the clean-up short.
+        for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(item, signal.SIG_IGN)
+        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+
+    previous = {}
+    for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(item) is not signal.SIG_IGN:
+            previous[item] = signal.signal(item, interrupt)
+    try:
+        yield
+    finally:
+        for item, handler in previous.items():
+            signal.signal(item, handler)

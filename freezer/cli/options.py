@@ -1,0 +1,77 @@
+"""What the commands' arguments have in common."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezer.plan.settings import Setting, ValueKind
+
+if TYPE_CHECKING:
+    from freezer.base.log import Log
+
+LAYOUT = "oci-layout"
+"""The file that makes a directory an image (image-layout.md of the OCI image specification)."""
+
+
+def add_setting(parser: Any, setting: Setting) -> None:
+    """Have a parser, or a group of its arguments, understand one setting; not given it is None."""
+    options: dict[str, Any] = {"help": setting.help, "dest": setting.attribute, "default": None}
+    if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH):
+        options["action"] = argparse.BooleanOptionalAction
+    elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
+        options["action"] = "append"
+    elif setting.kind is ValueKind.NUMBER:
+        options["type"] = _number
+    if setting.metavar is not None:
+        options["metavar"] = setting.metavar
+    parser.add_argument(*setting.flags, f"--{setting.name}", **options)
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """What every command understands."""
+    output = parser.add_argument_group("messages")
+    loudness = output.add_mutually_exclusive_group()
+    loudness.add_argument("-v", "--verbose", action="store_true", help="show what the tools print")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
+    output.add_argument("--json", action="store_true", help="print the result as a JSON object")
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def log_of(arguments: argparse.Namespace) -> Log:
+    """The log, as loud as asked for."""
+    from freezer.base.log import Log, Verbosity
+
+    if arguments.quiet:
+        return Log(Verbosity.QUIET)
+    return Log(Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL)
+
+
+def readable(text: str) -> Path:
+    """The file that an argument names. Raises InputError if it is none, or cannot be read."""
+    from freezer.base.errors import InputError
+
+    path = Path(os.path.abspath(text))
+    if not os.path.isfile(path):
+        raise InputError(f"{path} does not exist, or is no file")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read")
+    return path
+
+
+def readable_or_layout(text: str) -> Path:
+    """The same, for what may be an image that is a directory."""
+    path = Path(os.path.abspath(text))
+    return path if is_layout(path) else readable(text)
+
+
+def is_layout(path: Path) -> bool:
+    """Whether a path is an OCI layout that is a directory."""
+    return os.path.isfile(path / LAYOUT)

@@ -1,0 +1,1 @@
+"""Closing: the frozen files get all that they need of the system, and lose what points into it."""

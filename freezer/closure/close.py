@@ -1,0 +1,137 @@
+"""Closing the bundle: the frozen directory becomes self-contained, so that nothing outside it is ever needed.
+
+On freezer's own copies of the binaries: RUNPATH, which staticx cannot work with, and absolute RPATHs, which point into
+the build machine, go; ``$ORIGIN`` entries stay as DT_RPATH. Then every library that is needed and not yet inside comes
+along, by the closure of ``elf.py``, to the top of the tree, where the linker's start-up code looks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from freezer.base.elf import Elf, NotElf, find_elves, read_elf
+from freezer.base.errors import EnvironmentFailure
+from freezer.base.job import Job
+from freezer.base.log import human_size
+from freezer.closure.libraries import Missing, closure
+from freezer.closure.mend import isolate, mend, strip
+from freezer.closure.provisions import Provided, provide
+from freezer.environment.venv import Environment
+from freezer.freeze.pyinstaller import FrozenApp
+from freezer.plan.build import Plan
+from freezer.system.loader import loader_directories, sonames_of
+from freezer.system.rooted import within
+
+OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
+"""Opened by the C library by name: for thread cancellation (without it a daemon thread alive at exit aborts the
+process), and for the name services."""
+
+
+@dataclass(frozen=True)
+class ClosedApp:
+    """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
+    ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
+    the build environment lacks too."""
+
+    frozen: FrozenApp
+    interpreter: str
+    python: Path
+    libraries: tuple[str, ...]
+    missing: tuple[Missing, ...]
+    provided: tuple[Provided, ...]
+
+
+def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
+    """Bring along what the frozen application needs from the system, and say what that is."""
+    with job.step("close") as step:
+        closed = bring_along(plan, environment, frozen, job)
+        parts = [f"{item.name} {human_size(item.size)}" for item in closed.provided]
+        step.result = f"{len(closed.libraries)} system libraries" + (", " + ", ".join(parts) if parts else "")
+    return closed
+
+
+def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
+    """Bring along what the frozen application needs from the system.
+
+    Libraries that cannot be found are reported by name with who needs them; they are no error, since the application
+    may well never load that file, and the build environment lacks them too.
+    """
+    provided, lacking = provide(frozen.contents, frozen.modules, plan.provisions, environment.root.path)
+    for name in lacking:
+        job.log.warning(f"this system has no {name}; the application will lack it in an empty root")
+    elves = find_elves(frozen.tree)
+    program = read_elf(frozen.program)
+    native = [elf for elf in elves if (elf.machine, elf.bits) == (program.machine, program.bits) and elf.dynamic]
+    bundled = {name: elf.path for elf in native for name in (elf.path.name, elf.soname) if name}
+    for link in (path for path in frozen.contents.iterdir() if path.is_symlink()):
+        bundled.setdefault(link.name, link)
+    assert program.interpreter is not None
+    root = environment.root.path
+    directories = loader_directories(root, program.machine)
+    opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
+    python = _program_of(environment)
+    found = closure(
+        [*native, python] if plan.native else native,
+        root=root,
+        bundled=bundled,
+        directories=directories,
+        origins=frozen.origins,
+        extra=(*OPENED_AT_RUN_TIME, *opened, os.path.basename(program.interpreter)),
+    )
+    for item in found.missing:
+        who = os.path.relpath(item.needed_by, frozen.tree)
+        other = " (one exists, for another machine)" if item in found.foreign else ""
+        job.log.warning(f"{item.soname}, needed by {who}, is not on this system{other}")
+    _link_needed_at_start(program, bundled, frozen.tree)
+    if frozen.strip:
+        for elf in native:
+            if elf.path != frozen.program:
+                strip(elf.path, "--strip-all", job)
+        native = [read_elf(elf.path) for elf in native]
+    copies = [_copy(path, frozen.tree / soname) for soname, path in sorted(found.libraries.items())]
+    for elf in [*native, *copies]:
+        if elf.path == frozen.program:
+            continue
+        mend(elf, frozen.tree, job)
+        if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
+            strip(elf.path, "--strip-debug", job)
+    if plan.native:
+        isolate(frozen.tree, os.path.basename(program.interpreter))
+    return ClosedApp(
+        frozen=frozen,
+        interpreter=os.path.basename(program.interpreter),
+        python=python.path,
+        libraries=tuple(sorted(found.libraries)),
+        missing=found.missing,
+        provided=tuple(provided),
+    )
+
+
+def _program_of(environment: Environment) -> Elf:
+    """The program of the Python that is built with. Raises EnvironmentFailure for one that is a script."""
+    path = within(environment.root.path, environment.interpreter.executable)
+    try:
+        return read_elf(path)
+    except NotElf as error:
+        raise EnvironmentFailure(f"{path} is no program", why=str(error), hint="name another: --python PATH") from error
+
+
+def _link_needed_at_start(program: Elf, bundled: Mapping[str, Path], tree: Path) -> None:
+    """Make what the program itself needs visible at the top of the tree, the only place its start looks in."""
+    queue = [program]
+    while queue:
+        for soname in queue.pop().needed:
+            path, link = bundled.get(soname), tree / soname
+            if path is not None and not os.path.lexists(link):
+                link.symlink_to(os.path.relpath(path, tree))
+                queue.append(read_elf(path))
+
+
+def _copy(source: Path, target: Path) -> Elf:
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+    return read_elf(target)

@@ -1,0 +1,121 @@
+"""What an empty root lacks and the application's import graph uses, put into the bundle.
+
+The C.UTF-8 locale, time zones, CA certificates and terminal descriptions are files of the operating system that a
+scratch image or an appliance does not have. Data of the index's packages (tzdata, certifi) is preferred over the
+build host's, because it is the same everywhere; the locale must come from the C library that is bundled. At run time
+``freezer/runtime/_freezer_provisions.py`` uses them where the host has none of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.system.rooted import within
+
+TERMINALS = (
+    "ansi dumb linux screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color xterm-color "
+    "rxvt rxvt-unicode rxvt-unicode-256color alacritty foot kitty putty"
+).split()
+
+
+@dataclass(frozen=True)
+class Provision:
+    """One thing an empty root lacks. ``modules`` are what uses it; ``copy`` puts it at a path, or returns False if
+    the build machine lacks it too."""
+
+    name: str
+    option: str
+    modules: frozenset[str]
+    place: str
+    copy: Callable[[Path, Path], bool]
+
+
+@dataclass(frozen=True)
+class Provided:
+    """What came along, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+def copy_locale(root: Path, target: Path) -> bool:
+    """Copy the locale C.UTF-8 of the system at ``root``; False if it has none."""
+    for name in ("C.utf8", "C.UTF-8"):
+        source = within(root, root / "usr/lib/locale" / name)
+        if source.is_dir():
+            # The C library looks for the normalised spelling first, whatever the build system calls it.
+            shutil.copytree(source, target)
+            return True
+    return False
+
+
+def copy_zoneinfo(_root: Path, target: Path) -> bool:
+    """Copy the time zones of the tzdata package."""
+    with importlib.resources.as_file(importlib.resources.files("tzdata") / "zoneinfo") as source:
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return True
+
+
+def copy_certificates(_root: Path, target: Path) -> bool:
+    """Copy the CA certificates of certifi."""
+    import certifi
+
+    shutil.copyfile(certifi.where(), target)
+    return True
+
+
+def _copy_terminfo(root: Path, target: Path) -> bool:
+    found = False
+    for terminal in TERMINALS:
+        for place in ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo"):
+            source = within(root, root / place / terminal[0] / terminal)
+            if source.is_file():
+                copy = target / terminal[0] / terminal
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, copy)
+                found = True
+                break
+    return found
+
+
+PROVISIONS = (
+    Provision("locale C.UTF-8", "locale", frozenset({"locale", "curses", "readline"}), "locale/C.utf8", copy_locale),
+    Provision("time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", copy_zoneinfo),
+    Provision("CA certificates", "ca_certs", frozenset({"ssl"}), "cacert.pem", copy_certificates),
+    Provision("terminal descriptions", "terminfo", frozenset({"_curses", "readline"}), "terminfo", _copy_terminfo),
+)
+
+
+def provide(
+    contents: Path, modules: frozenset[str], switches: Mapping[str, Optional[bool]], root: Path
+) -> tuple[list[Provided], list[str]]:
+    """Copy what is wanted into ``contents`` (the directory of the application's files).
+
+    ``switches`` maps a provision's option to True (always), False (never) or None (when the import graph has one of
+    its modules). ``root`` is the file system of the build environment. Returns what was copied, and the names of what
+    was wanted but is not to be had.
+    """
+    provided, lacking = [], []
+    for item in PROVISIONS:
+        switch = switches.get(item.option)
+        if switch is False or (switch is None and not item.modules & modules):
+            continue
+        target = contents / "_freezer" / item.place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if item.copy(root, target):
+            provided.append(Provided(item.name, size_of(target)))
+        else:
+            lacking.append(item.name)
+    return provided, lacking
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all files below a directory."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())

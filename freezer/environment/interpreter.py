@@ -1,0 +1,123 @@
+"""The Python to build with: asking it what it is.
+
+Whatever cannot work is refused here, before anything slow, with what to do about it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.elf import NotElf, read_elf
+from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.job import Job
+from freezer.environment.drivers import DRIVERS
+from freezer.plan.build import Plan
+from freezer.system.buildroot import BuildRoot
+from freezer.system.loader import loader_directories
+from freezer.system.rooted import within
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that applications can be built with, as it describes itself; its paths are the host's."""
+
+    executable: Path
+    version: tuple[int, int, int]
+    prefix: Path
+    libpython: Path
+
+    @property
+    def version_text(self) -> str:
+        """Like 3.11.2."""
+        return ".".join(map(str, self.version))
+
+
+def probe_interpreter(plan: Plan, root: BuildRoot, job: Job) -> Interpreter:
+    """Find the Python to build with, and ask it what it is. Raises InputError, and as ``describe_interpreter`` does."""
+    with job.step("python") as step:
+        interpreter = describe_interpreter(root.locate(plan.python), root, job)
+        step.result = f"{interpreter.version_text} at {interpreter.executable}"
+    return interpreter
+
+
+def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
+    """Ask an interpreter what it is, and refuse at once one that cannot work.
+
+    Raises EnvironmentFailure: too old, another implementation, musl, or no shared libpython.
+    """
+    done = root.run(
+        [path, "-I", DRIVERS / "describe.py"],
+        job,
+        what=f"use {path} as the Python to build with",
+        env=root.user_environment(job),
+        cwd=job.work,
+        capture=True,
+        error=EnvironmentFailure,
+    )
+    try:
+        facts = json.loads(done.stdout)
+    except ValueError as error:
+        raise EnvironmentFailure(f"{path} is no Python interpreter", why=str(error)) from error
+    version = tuple(facts["version"])
+    name = f"Python {'.'.join(map(str, version))} at {facts['executable']}"
+    if facts["implementation"] != "cpython":
+        raise EnvironmentFailure(f"{name} is {facts['implementation']}; only CPython can be frozen")
+    if version < (3, 9):
+        raise EnvironmentFailure(f"{name} is too old", hint="use Python 3.9 or newer: --python 3.11")
+    if facts["libc"] != "glibc":
+        raise EnvironmentFailure(
+            f"{name} is linked against {facts['libc']}",
+            why="staticx's start-up code and name service workaround are made for glibc",
+            hint="build with a Python of a glibc distribution (Debian, Ubuntu, Fedora, ...); the result runs on musl",
+        )
+    libpython = find_libpython(facts, root)
+    if libpython is None:
+        short = f"{version[0]}.{version[1]}"
+        raise EnvironmentFailure(
+            f"{name} has no shared libpython",
+            why=f"{facts['library']} is in none of {', '.join(facts['directories'])} nor in the loader's directories",
+            hint=f"{root.how_to_add('libpython', short)}\n"
+            f"pyenv:           PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install {short}\n"
+            "from source:     ./configure --enable-shared\n"
+            "or another interpreter: --python PATH",
+        )
+    return Interpreter(
+        executable=root.outside(facts["executable"]),
+        version=(version[0], version[1], version[2]),
+        prefix=root.outside(facts["prefix"]),
+        libpython=libpython,
+    )
+
+
+def find_libpython(facts: dict[str, object], root: BuildRoot) -> Optional[Path]:
+    """The interpreter's shared library, from what ``describe.py`` told; None if it was built without one."""
+    library = str(facts["library"])
+    directories = [root.outside(str(item)) for item in facts["directories"]]  # type: ignore[attr-defined]
+    try:
+        machine = read_elf(within(root.path, root.outside(str(facts["executable"])))).machine
+    except (NotElf, OSError):
+        machine = ""
+    for directory in [*directories, *loader_directories(root.path, machine)]:
+        candidate = directory / library
+        if within(root.path, candidate).is_file():
+            return candidate
+    return None
+
+
+def check_architecture(plan: Plan, interpreter: Interpreter) -> None:
+    """Refuse libraries given by the user that are made for another machine, before the slow work."""
+    machine = read_elf(interpreter.libpython)
+    for path in [*plan.libraries, *(source for source, _ in plan.add_binary if source.is_file())]:
+        try:
+            elf = read_elf(path)
+        except NotElf as error:
+            raise InputError(f"{path} cannot be used as a library", why=str(error)) from error
+        if (elf.machine, elf.bits) != (machine.machine, machine.bits):
+            raise InputError(
+                f"{path} is made for another machine",
+                why=f"it is {elf.machine}, {elf.bits} bit; the Python to build with is {machine.machine}, "
+                f"{machine.bits} bit",
+            )

@@ -1,0 +1,112 @@
+"""Running pip, under the user's own configuration of it: index, proxy, certificates.
+
+pip runs under the Python that it installs for, from outside the environment that it installs into: freezer's own pip,
+or, for an interpreter that it does not support any more, the newest one that does, kept in the cache.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import Optional
+
+from packaging.specifiers import SpecifierSet
+
+from freezer.base import tools
+from freezer.base.errors import EnvironmentFailure
+from freezer.base.job import Job, tail
+from freezer.environment.interpreter import Interpreter
+from freezer.store.workspace import locked
+from freezer.system.buildroot import BuildRoot
+
+COMPILER = r"[\w-]*(?:cc|\+\+|clang)'"
+NO_COMPILER = re.compile(f"No such file or directory: '{COMPILER}|'{COMPILER} failed: No such file or directory")
+RUNNER = "__pip-runner__.py"
+"""What pip starts itself with under another Python: it makes pip importable, and nothing that lies beside it."""
+
+
+def pip(
+    command: str,
+    arguments: list[str | Path],
+    job: Job,
+    *,
+    root: BuildRoot,
+    interpreter: Interpreter,
+    python: Optional[Path] = None,
+    what: str,
+    folder: Path,
+    epoch: Optional[int] = None,
+) -> None:
+    """Run one pip command ("install", "wheel") for ``python``, by default the interpreter itself.
+
+    ``folder`` is what relative paths in requirements are relative to; ``epoch`` (seconds since 1970) the time that
+    build backends shall use. Raises EnvironmentFailure; pip names the requirement that cannot be had.
+    """
+    env = root.user_environment(job)
+    if epoch is not None:
+        env.update({"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"})
+    package = _program(interpreter, job)
+    # Alone in a directory: pip's own may have modules and distributions of freezer's beside it.
+    try:
+        root.seeing(package, "pip/pip").run(
+            [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],
+            job,
+            what=what,
+            env=env,
+            cwd=folder,
+            error=EnvironmentFailure,
+            hint="check the requirement's name and version, and pip's index and network (pip config list)",
+        )
+    except EnvironmentFailure as error:
+        if not NO_COMPILER.search("\n".join(tail(job.build_log.path, 60))):
+            raise
+        how = root.how_to_add("compiler", f"{interpreter.version[0]}.{interpreter.version[1]}")
+        raise EnvironmentFailure(error.what, why=f"{error.why}\nthere is no compiler for it", hint=how) from error
+
+
+def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, job: Job) -> None:
+    """Make a virtual environment without pip. Raises EnvironmentFailure if the interpreter lacks what that takes."""
+    root.run(
+        [interpreter.executable, "-I", "-m", "venv", "--without-pip", home],
+        job,
+        what=f"make a virtual environment of {interpreter.executable}",
+        env=root.user_environment(job),
+        cwd=job.work,
+        error=EnvironmentFailure,
+        hint=root.how_to_add("venv", f"{interpreter.version[0]}.{interpreter.version[1]}"),
+    )
+
+
+def own_pip() -> Path:
+    """The package of the pip that is installed with freezer."""
+    found = importlib.util.find_spec("pip")
+    assert found is not None and found.origin is not None
+    return Path(found.origin).parent
+
+
+def _program(interpreter: Interpreter, job: Job) -> Path:
+    """The package of a pip that supports the interpreter."""
+    supported = importlib.metadata.metadata("pip")["Requires-Python"]
+    if SpecifierSet(supported).contains(interpreter.version_text, prereleases=True):
+        return own_pip()
+    version = f"{interpreter.version[0]}.{interpreter.version[1]}"
+    home = job.cache / "env" / f"pip-{version}"
+    with locked(job.cache / "env" / f"pip-{version}.lock"):
+        if not home.is_dir():
+            download = job.folder("pip")
+            options = ["--no-deps", "--only-binary", ":all:", "--python-version", version, "--dest", str(download)]
+            job.run(
+                [tools.own_python(), "-I", "-m", "pip", "download", *options, "pip"],
+                what=f"get a pip for Python {interpreter.version_text}",
+                env=tools.user_environment(),
+                error=EnvironmentFailure,
+            )
+            with zipfile.ZipFile(next(download.glob("pip-*.whl"))) as wheel:
+                wheel.extractall(download / "unpacked")
+            os.rename(download / "unpacked", home)
+    os.utime(home)
+    return home / "pip"

@@ -1,0 +1,135 @@
+"""The build environment: an interpreter, and a virtual environment made of it for exactly this application.
+
+The environment is keyed by everything that decides its content and lives in the user's cache. It is built in the work
+directory, under a lock, and renamed when complete, so that an existing environment is a whole one; nothing is ever
+installed into it afterwards. freezer's own packages are not in it: pip runs outside and installs into it, which also
+spares the system's ensurepip, a package of its own on Debian.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from freezer.base.job import Job
+from freezer.base.removal import remove_tree
+from freezer.environment.interpreter import Interpreter
+from freezer.environment.pip import make_venv, pip
+from freezer.plan.build import Plan
+from freezer.plan.requirements import requirements_state
+from freezer.store.workspace import hold
+from freezer.system.buildroot import BuildRoot
+from freezer.system.rooted import within
+
+LAYOUT = 1
+"""Part of every environment's key; raised when freezer makes environments differently."""
+
+TOOLCHAIN = ("pyinstaller", "pyinstaller-hooks-contrib")
+"""What freezer adds to the application's requirements, in the versions installed beside freezer itself."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A complete build environment. ``python`` runs in it; ``key`` names its content; ``root`` is the system that its
+    Python runs in, and that its libraries come from."""
+
+    python: Path
+    interpreter: Interpreter
+    key: str
+    reused: bool
+    root: BuildRoot
+
+
+def toolchain_versions() -> dict[str, str]:
+    """The versions of the toolchain that are installed beside freezer."""
+    return {name: importlib.metadata.version(name) for name in TOOLCHAIN}
+
+
+def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...]) -> str:
+    """Name an environment by all that decides its content. ``dependencies`` come from the project's metadata.
+
+    Requirements files count by their content, with the files they include; local paths in them by their files' names,
+    sizes and times.
+    """
+    digest = hashlib.sha256()
+    real = within(root.path, interpreter.executable)
+    binary = real.stat()
+    parts: list[object] = [
+        LAYOUT,
+        str(interpreter.executable),
+        str(real),
+        root.state(),
+        binary.st_size,
+        binary.st_mtime_ns,
+        interpreter.version_text,
+        str(interpreter.libpython),
+        sorted(toolchain_versions().items()),
+        list(dependencies),
+        plan.require_hashes,
+        requirements_state(plan),
+    ]
+    digest.update(json.dumps(parts).encode())
+    return digest.hexdigest()[:24]
+
+
+def make_environment(
+    interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...], job: Job
+) -> Environment:
+    """Find or make the environment for this plan.
+
+    Two builds that need the same one wait for each other and share it; it is held until the build ends. Raises
+    EnvironmentFailure if pip fails.
+    """
+    key = environment_key(interpreter, root, plan, dependencies)
+    home = job.cache / "env" / key
+    python = home / "bin" / "python"
+
+    def usable() -> bool:
+        return (home / "complete").is_file() and python.is_symlink()
+
+    def make() -> None:
+        remove_tree(home)
+        # Built where the sweep finds it if this build is killed.
+        aside = job.work / "environment"
+        _create(aside, interpreter, root, plan, dependencies, job)
+        (aside / "complete").touch()
+        os.rename(aside, home)
+
+    lock = job.cache / "env" / f"{key}.lock"
+    reused = hold(job, lock, usable=usable, make=make, anew=plan.refresh)
+    os.utime(home)
+    return Environment(python, interpreter, key, reused, root.seeing(home, "env"))
+
+
+def _create(
+    home: Path, interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...], job: Job
+) -> None:
+    make_venv(home, root, interpreter, job)
+    python = home / "bin" / "python"
+    wanted: list[str | Path] = [option for path in plan.requirements for option in ("-r", path)]
+    # A package of its own per argument; "--" keeps a requirement from being read as an option of pip's.
+    wanted += ["--", *dependencies, *plan.packages] if dependencies or plan.packages else []
+    constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]
+
+    def install(arguments: list[str | Path], what: str, folder: Path) -> None:
+        pip("install", arguments, job, root=root, interpreter=interpreter, python=python, what=what, folder=folder)
+
+    if plan.requirements or dependencies or plan.packages:
+        hashes = ["--require-hashes"] if plan.require_hashes else []
+        install([*constraints, *hashes, *wanted], "install the requirements", plan.folder)
+    frozen = job.work / "installed.txt"
+    frozen.write_text("\n".join(_installed(home)) + "\n", encoding="utf-8")
+    versions = [f"{name}=={version}" for name, version in toolchain_versions().items()]
+    install(["-c", frozen, "--", *versions], "install PyInstaller", job.work)
+
+
+def _installed(home: Path) -> list[str]:
+    found = []
+    for site in home.glob("lib/python*/site-packages"):
+        for distribution in importlib.metadata.distributions(path=[str(site)]):
+            found.append(f"{distribution.metadata['Name']}=={distribution.version}")
+    return sorted(set(found))

@@ -1,0 +1,1 @@
+"""Freezing: PyInstaller collects the application, and freezer's run-time code is added."""

@@ -1,0 +1,60 @@
+"""What of a frozen application is its own, told by where the sources are: not what it depends on, nor Python's.
+
+The environment has nothing of the application but its distribution, if it was installed there as published; all other
+code that is neither the environment's nor Python's can only be the application's. Data and libraries come from
+anywhere on the system, so that of them only what lies with the application's sources, or was given for it, counts.
+"""
+
+import os
+import sys
+import sysconfig
+
+import installed
+
+
+class OwnSources:
+    """The application's sources of one request. ``distribution`` is the one that has its entry point, or None."""
+
+    def __init__(self, request, distribution):
+        schemes = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+        self.others = [_real(place) for place in (sys.prefix, request["runtime"], *filter(None, schemes))]
+        given = [source for source, _ in request["add_data"]]
+        self.places = [_real(place) for place in (*request["search"], *request["local_packages"].values(), *given)]
+        files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []
+        self.files = {_real(path) for path in (*files, *request["own_files"])}
+
+    def has(self, path):
+        """Whether a file is the application's own for certain."""
+        path = _real(path)
+        # The environment may be below the directory that the sources are in, such as a home.
+        return path in self.files or (_below(path, self.places) and not _below(path, self.others))
+
+    def has_code(self, path):
+        """The same for a module: also if it is nobody else's."""
+        return self.has(path) or not _below(_real(path), self.others)
+
+    def of(self, analysis):
+        """The names of modules, and of files the places in the bundle."""
+        beside = analysis.binaries + analysis.datas
+        modules = {name for name, path, _ in analysis.pure if os.path.isabs(path or "") and self.has_code(path)}
+        files = {
+            place
+            for place, path, kind in beside
+            if kind != "SYMLINK" and (self.has_code(path) if kind == "EXTENSION" else self.has(path))
+        }
+        return {"modules": sorted(modules), "files": sorted(files)}
+
+
+def of_distribution(found, name):
+    """The distribution of that name in an inventory; None if there is none."""
+    return found.distributions.get(installed.canonical(name)) if name else None
+
+
+def _real(path):
+    """The path without links above the file, which itself may be one into a package manager's store."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(os.path.realpath(folder), name)
+
+
+def _below(path, places):
+    return any(path == place or path.startswith(place.rstrip("/") + "/") for place in places)

@@ -1,0 +1,208 @@
+"""Freezing: PyInstaller collects the application into a directory, under the Python of the build environment.
+
+PyInstaller exits with 0 although a module is missing; what it says in its warning file and its log is read here, and
+what the application imports for certain must have been found.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from freezer.application.entry import Application, refuse_missing
+from freezer.base import tools
+from freezer.base.errors import InputError, ToolError
+from freezer.base.job import Job
+from freezer.base.log import human_size
+from freezer.environment.venv import Environment
+from freezer.freeze.drivers import DRIVERS
+from freezer.plan.build import Plan
+from freezer.plan.choices import CONTENTS
+from freezer.system.buildroot import BuildRoot
+
+RUNTIME = Path(__file__).parent / "runtime"
+RUNTIME_MODULES = (
+    "_freezer_archive",
+    "_freezer_deferred",
+    "_freezer_encodings",
+    "_freezer_native",
+    "_freezer_provisions",
+    "_freezer_runner",
+)
+MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
+NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
+
+
+@dataclass(frozen=True)
+class Added:
+    """What freezer added for one distribution without being asked: files, their bytes, and modules named."""
+
+    distribution: str
+    files: int
+    size: int
+    modules: int
+
+
+@dataclass(frozen=True)
+class FrozenApp:
+    """The application as a directory: ``tree`` with the program ``name`` and its contents beside it.
+
+    ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
+    from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
+    "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
+    the application's own sources: names, and paths below the contents.
+    """
+
+    tree: Path
+    name: str
+    modules: frozenset[str]
+    origins: dict[Path, Path]
+    sources: tuple[Path, ...]
+    added: tuple[Added, ...]
+    opened: tuple[str, ...]
+    strip: bool
+    own_modules: frozenset[str] = frozenset()
+    own_files: frozenset[str] = frozenset()
+
+    @property
+    def program(self) -> Path:
+        """PyInstaller's bootloader with the application's code."""
+        return self.tree / self.name
+
+    @property
+    def contents(self) -> Path:
+        """The directory that is ``sys._MEIPASS`` at run time."""
+        return self.tree / CONTENTS
+
+
+def freeze(plan: Plan, environment: Environment, application: Application, job: Job) -> FrozenApp:
+    """Run PyInstaller, and say what went into the bundle unasked. Raises as ``run_pyinstaller`` does."""
+    with job.step("freeze") as step:
+        frozen = run_pyinstaller(plan, environment, application, job)
+        step.result = _described(frozen)
+    for item in frozen.added:
+        job.log.detail(f"    {item.distribution}: {item.files} files, {human_size(item.size)}; {item.modules} modules")
+    return frozen
+
+
+def _described(frozen: FrozenApp) -> str:
+    size = sum(item.size for item in frozen.added)
+    biggest = sorted(frozen.added, key=lambda item: item.size, reverse=True)[:3]
+    named = ", ".join(f"{item.distribution} {human_size(item.size)}" for item in biggest if item.size)
+    text = f"{len(frozen.modules)} modules"
+    return f"{text}; added {human_size(size)} of data and metadata ({named})" if named else text
+
+
+def run_pyinstaller(plan: Plan, environment: Environment, application: Application, job: Job) -> FrozenApp:
+    """Run PyInstaller.
+
+    Raises InputError for a missing module or a wrong hidden import, ToolError if PyInstaller fails.
+    """
+    root = environment.root
+    request = job.folder("freeze") / "request.json"
+    report = job.folder("freeze") / "report.json"
+    request.write_text(json.dumps(_request(plan, root, application, report, job)), encoding="utf-8")
+    bad_hidden: list[str] = []
+
+    def watch(line: str) -> bool:
+        found = NOT_FOUND.search(line)
+        if found and found.group(1) in plan.hidden_imports:
+            bad_hidden.append(found.group(1))
+        return False
+
+    try:
+        root.run(
+            [environment.python, "-s", DRIVERS / "run_pyinstaller.py", request],
+            job,
+            what=f"freeze {application.name}",
+            env=root.clean_environment(
+                job,
+                epoch=plan.epoch,
+                extra={"PYINSTALLER_CONFIG_DIR": root.inside(job.folder("pyinstaller"))},
+            ),
+            cwd=job.work,
+            on_line=watch,
+        )
+    except ToolError as error:
+        _explain(error)
+        raise
+    facts = json.loads(report.read_text(encoding="utf-8"))
+    missing = read_warnings(root.outside(facts["warnings"]))
+    for name, importers in missing.items():
+        job.log.detail(f"    not found: {name}, imported by {importers}")
+    if bad_hidden:
+        raise InputError(
+            f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
+            hint="add the distribution that has it: --with NAME, or mend the spelling",
+        )
+    refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
+    tree, name = root.outside(facts["tree"]), facts["program"]
+    _append(root.outside(facts["package"]), tree / name, job)
+    return FrozenApp(
+        tree=tree,
+        name=name,
+        modules=frozenset(facts["modules"]),
+        origins={tree / CONTENTS / key: root.outside(value) for key, value in facts["origins"].items()},
+        sources=tuple(root.outside(item) for item in facts["sources"]),
+        added=tuple(Added(i["distribution"], i["files"], i["bytes"], i["modules"]) for i in facts["added"]),
+        opened=tuple(facts["opened"]),
+        strip=facts["strip"],
+        own_modules=frozenset(facts["own"]["modules"]),
+        own_files=frozenset(facts["own"]["files"]),
+    )
+
+
+def _append(package: Path, program: Path, job: Job) -> None:
+    """Put PyInstaller's package into the program, as PyInstaller would have done with the objcopy of the build
+    environment's system, which needs to have none."""
+    job.run(
+        [tools.require(["objcopy"])["objcopy"], "--add-section", f"pydata={package}", program],
+        what=f"append the package to {program.name}",
+    )
+
+
+def _request(plan: Plan, root: BuildRoot, application: Application, report: Path, job: Job) -> dict[str, object]:
+    return {
+        "script": root.inside(application.script),
+        "spec": application.is_spec,
+        "name": application.name,
+        "search": [root.inside(item) for item in application.search],
+        "own_files": [root.inside(item) for item in application.own_files],
+        "local_packages": {name: root.inside(place) for name, place in application.local_packages.items()},
+        "distribution": application.distribution,
+        "add_data": [(root.inside(source), destination) for source, destination in plan.add_data],
+        "add_binary": [(root.inside(source), destination) for source, destination in plan.add_binary]
+        + [(root.inside(path), ".") for path in plan.libraries],
+        "hidden_imports": list(plan.hidden_imports),
+        "collect_all": list(plan.collect_all),
+        "copy_metadata": list(plan.copy_metadata),
+        "exclude": list(plan.exclude),
+        "strip": plan.strip,
+        "pyinstaller_args": list(plan.pyinstaller_args),
+        "runtime": root.inside(RUNTIME),
+        "runtime_modules": list(RUNTIME_MODULES),
+        "hooks": root.inside(job.folder("hooks")),
+        "dist": root.inside(job.folder("dist")),
+        "work": root.inside(job.folder("freeze")),
+        "specpath": root.inside(job.folder("spec")),
+        "report": root.inside(report),
+    }
+
+
+def _explain(error: ToolError) -> None:
+    """Turn PyInstaller's own messages about the user's input into an InputError."""
+    for line in (error.why or "").splitlines():
+        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "the spec file must" in line:
+            raise InputError(line.replace("ERROR: ", "", 1), hint=error.hint) from error
+
+
+def read_warnings(path: Path) -> dict[str, str]:
+    """Read PyInstaller's warn-NAME.txt: the modules that were not found, and who imports them how."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = MISSING.match(line)
+        if match:
+            found[match.group(1)] = match.group(2)
+    return found

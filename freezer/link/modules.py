@@ -1,0 +1,141 @@
+"""The code of a frozen application, and the archives of modules that a natively linked one imports it from."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from freezer.base import tools
+from freezer.base.job import Job
+from freezer.closure.close import ClosedApp
+from freezer.freeze.drivers import DRIVERS
+
+ARCHIVE_MAGIC = b"FRZRMOD1"
+EXTENSION = re.compile(r"(?P<stem>.+?)(?:\.cpython-[\w-]+|\.abi3|\.pypy[\w-]+)?\.so")
+
+
+@dataclass(frozen=True)
+class Package:
+    """The code of a frozen application. ``code`` is a file; places in it are (offset, size) in bytes."""
+
+    code: Path
+    scripts: list[tuple[str, int, int]]
+    modules: dict[str, tuple[int, int, int]]
+    options: tuple[str, ...]
+    magic: bytes
+    version: tuple[int, int]
+    library: str
+
+    def read(self, name: str) -> bytes:
+        """The marshalled code of a module."""
+        offset, size, _ = self.modules[name]
+        with open(self.code, "rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+
+def read_package(closed: ClosedApp, job: Job) -> Package:
+    """Take the code out of PyInstaller's package. Raises ToolError if that is not possible."""
+    code = job.folder("native") / "code"
+    done = job.run(
+        [tools.own_python(), "-s", DRIVERS / "read_package.py"],
+        what=f"read the package of {closed.frozen.name}",
+        stdin=json.dumps(
+            {
+                "program": str(closed.frozen.program),
+                "code": str(code),
+                "base_library": str(closed.frozen.contents / "base_library.zip"),
+            }
+        ),
+        capture=True,
+    )
+    reply: dict[str, Any] = json.loads(done.stdout)
+    return Package(
+        code=code,
+        scripts=[(name, offset, size) for name, offset, size in reply["scripts"]],
+        modules={name: (offset, size, kind) for name, (offset, size, kind) in reply["modules"].items()},
+        options=tuple(reply["options"]),
+        magic=bytes.fromhex(reply["magic"]),
+        version=(reply["version"][0], reply["version"][1]),
+        library=reply["library"],
+    )
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What goes into one archive: names of modules, places of scripts in the package's code, extension modules as
+    dotted names with paths below the bundle's contents, directories for ``sys.path``, and the next archive's name."""
+
+    modules: tuple[str, ...]
+    scripts: tuple[tuple[str, int, int], ...]
+    extensions: dict[str, str]
+    path: tuple[str, ...]
+    next: str = ""
+
+
+def whole(package: Package, contents: Path) -> Archive:
+    """One archive with everything."""
+    dynamic = [folder for folder in sorted(contents.glob("**/lib-dynload")) if folder.is_dir()]
+    search = [os.path.relpath(folder, contents) for folder in dynamic[:1]]
+    eggs = [item.name for item in sorted(contents.glob("*.egg")) if item.is_dir()]
+    return Archive(
+        modules=tuple(sorted(package.modules)),
+        scripts=tuple(package.scripts),
+        extensions=extensions(contents, search),
+        path=(*search, "", *eggs),
+    )
+
+
+def write_archive(path: Path, package: Package, archive: Archive) -> None:
+    """Write one archive (its layout is in freezer/runtime/_freezer_archive.py)."""
+    at = 0
+    pieces: list[tuple[int, int]] = []
+
+    def place(offset: int, size: int) -> tuple[int, int]:
+        nonlocal at
+        pieces.append((offset, size))
+        at += size
+        return at - size, size
+
+    modules = {}
+    for name in archive.modules:
+        offset, size, kind = package.modules[name]
+        modules[name] = (*place(offset, size), kind)
+    table = {
+        "modules": modules,
+        "scripts": [(name, *place(offset, size)) for name, offset, size in archive.scripts],
+        "extensions": dict(sorted(archive.extensions.items())),
+        "path": list(archive.path),
+        "next": archive.next,
+    }
+    # Version 2 knows no references, and every Python reads it.
+    packed = marshal.dumps(table, 2)
+    with open(path, "wb") as out, open(package.code, "rb") as code:
+        out.write(ARCHIVE_MAGIC + len(packed).to_bytes(8, "little") + packed)
+        for offset, size in pieces:
+            code.seek(offset)
+            out.write(code.read(size))
+    path.chmod(0o644)
+
+
+def extensions(contents: Path, search: list[str]) -> dict[str, str]:
+    """The extension modules in the bundle: dotted names, and paths below ``contents``."""
+    found: dict[str, str] = {}
+    for path in sorted(contents.rglob("*.so")):
+        inside = path.relative_to(contents)
+        match = EXTENSION.fullmatch(path.name)
+        folder = str(inside.parent)
+        if folder in search:
+            folder = "."
+        parts = [] if folder == "." else folder.split("/")
+        if match is None or not all(part.isidentifier() for part in (*parts, match["stem"])):
+            continue
+        if match["stem"] == "__init__":
+            continue
+        found.setdefault(".".join((*parts, match["stem"])), str(inside))
+    return found

@@ -1,0 +1,192 @@
+"""Carrying out the records of a payload below a directory, as the launcher does (freezer/launcher/extract.c).
+
+Names and links are judged before anything is made of them, and the order is the one that the launcher asks for:
+directories before what is in them, links last, so that nothing is ever written through one.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from freezer.base import tar
+from freezer.base.compression import DamagedStream, Stream
+from freezer.base.extract import Refused, Tree
+from freezer.link.payload.filter import LARGEST, filtered
+from freezer.link.payload.pack import FILTERED, RANGE, RECORD, Type
+
+MAX_NAME = 4095
+"""Bytes of a name, or of a link's target."""
+MAX_PATH = 4096
+"""Bytes of a path with the NUL behind it (PATH_MAX)."""
+MAX_FIXUPS = 1 << 16
+
+
+def put_records(chunks: Iterator[bytes], place: Tree, limits: tar.Limits, tree: Optional[str]) -> int:
+    """Carry out a whole stream below ``place``, and return how many records it has.
+
+    ``tree`` is the path that is put in front of those in files; None leaves them. Raises DamagedStream, or TooLarge
+    for what is beyond the limits.
+    """
+    return _Records(_Reader(chunks), place, limits, tree).put()
+
+
+class _Reader:
+    """A stream that is read to the byte."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._stream = Stream(chunks)
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        while size:
+            data = self._stream.read(size)
+            if not data:
+                raise DamagedStream("its content ends too early")
+            size -= len(data)
+            yield data
+
+    def exactly(self, size: int) -> bytes:
+        return b"".join(self.pieces(size))
+
+    def at_end(self) -> bool:
+        return not self._stream.read(1)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The header of a record, its name, the place of its filtered code, and its fixups in the order of their places."""
+
+    type: Type
+    name: str
+    size: int
+    code: tuple[int, int]
+    fixups: tuple[tuple[int, int], ...]
+
+
+class _Records:
+    """The records of one stream, and what of them is there already."""
+
+    def __init__(self, reader: _Reader, place: Tree, limits: tar.Limits, tree: Optional[str]) -> None:
+        self._reader = reader
+        self._place = place
+        self._limits = limits
+        self._tree = tree
+        self._names: set[str] = set()
+        self._folders = {""}
+        self._links = False
+
+    def put(self) -> int:
+        entries = total = 0
+        while (entry := self._next()) is not None:
+            entries += 1
+            total += entry.size
+            if entries > self._limits.entries or total > self._limits.total:
+                raise tar.TooLarge(f"more than {self._limits.entries} entries, or {self._limits.total} bytes")
+            try:
+                self._put(entry)
+            except Refused as error:
+                raise DamagedStream(f"{entry.name!r}: {error}") from error
+        if not self._reader.at_end():
+            raise DamagedStream("there is more behind its last entry")
+        return entries
+
+    def _next(self) -> Optional[_Entry]:
+        letter, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
+        if zero or number > FILTERED or length > MAX_NAME or count > MAX_FIXUPS:
+            raise DamagedStream("an entry is not as it should be")
+        try:
+            kind = Type(letter)
+        except ValueError as error:
+            raise DamagedStream(f"an entry has the unknown type {letter}") from error
+        if kind is Type.END:
+            if length or count or size or number:
+                raise DamagedStream("its end is not as it should be")
+            return None
+        name = os.fsdecode(self._reader.exactly(length))
+        if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+            raise DamagedStream(f"an entry has the name {name[:80]!r}")
+        if name.count("/") > self._limits.depth:
+            raise DamagedStream(f"the name {name[:80]!r} is too deep")
+        file = kind in (Type.FILE, Type.EXECUTABLE)
+        if ((count or number) and not file) or (size and kind is Type.DIRECTORY):
+            raise DamagedStream(f"{name!r} has content, and is no file")
+        if kind is Type.LINK and not 0 < size <= MAX_NAME:
+            raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
+        data = self._reader.exactly((number + count) * RANGE.size)
+        ranges = [(offset, room) for offset, room in RANGE.iter_unpack(data)]
+        code = ranges.pop(0) if number else (0, 0)
+        if sum(code) > size or (number and size > LARGEST):
+            raise DamagedStream(f"the code of {name!r} is not in it")
+        return _Entry(kind, name, size, code, tuple(sorted(ranges)))
+
+    def _put(self, entry: _Entry) -> None:
+        if entry.name in self._names:
+            raise Refused("it is there twice")
+        if posixpath.dirname(entry.name) not in self._folders:
+            raise Refused("it comes before the directory that it is in")
+        self._names.add(entry.name)
+        if entry.type is Type.LINK:
+            self._links = True
+            target = os.fsdecode(self._reader.exactly(entry.size))
+            if "\0" in target or not _stays_inside(entry.name, target):
+                raise Refused(f"it links to {target[:80]!r}")
+            self._place.put(_member(entry, tar.Kind.SYMLINK, target), Stream(iter(())))
+            return
+        if self._links:
+            raise Refused("it comes after a link")
+        if entry.type is Type.DIRECTORY:
+            self._folders.add(entry.name)
+            self._place.put(_member(entry, tar.Kind.DIRECTORY), Stream(iter(())))
+        else:
+            self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)))
+
+    def _content(self, entry: _Entry) -> Iterator[bytes]:
+        content = self._reader
+        if entry.code[1]:
+            content = _Reader(filtered(self._reader.exactly, entry.code, entry.size, undo=True))
+        at = 0
+        for offset, room in entry.fixups:
+            if offset < at or room < 2 or offset + room > entry.size:
+                raise Refused("its places for paths are not in it")
+            yield from content.pieces(offset - at)
+            yield from self._fixed(content, room)
+            at = offset + room
+        yield from content.pieces(entry.size - at)
+
+    def _fixed(self, content: _Reader, room: int) -> Iterator[bytes]:
+        """What stands where a path is to be."""
+        start = content.exactly(min(room, MAX_PATH))
+        text, end, _ = start.partition(b"\0")
+        if not end or not text.startswith(b"/"):
+            raise Refused("what is to become a path in it is none")
+        rest = content.pieces(room - len(start))
+        if self._tree is None:
+            yield start
+            yield from rest
+            return
+        path = os.fsencode(self._tree) + text
+        if len(path) >= len(start):
+            raise Refused(f"it has no room for the path {os.fsdecode(path)!r}")
+        yield path.ljust(len(start), b"\0")
+        for piece in rest:
+            yield bytes(len(piece))
+
+
+def _member(entry: _Entry, kind: tar.Kind, target: str = "") -> tar.Member:
+    # Verification reads the bundle as another user.
+    mode = 0o644 if entry.type is Type.FILE else 0o755
+    size = entry.size if kind is tar.Kind.FILE else 0
+    return tar.Member(entry.name, kind, size, mode, 0, 0, 0, target)
+
+
+def _stays_inside(name: str, target: str) -> bool:
+    """Whether a link leads to something below the top, going by the names alone, at each step of its way."""
+    depth = name.count("/")
+    for part in target.split("/"):
+        depth += -1 if part == ".." else part not in ("", ".")
+        if depth < 0:
+            return False
+    return not target.startswith("/")

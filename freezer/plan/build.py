@@ -1,0 +1,98 @@
+"""What will be built: absolute, validated, frozen values, which ``freezer.resolve`` makes of all input."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing
+from freezer.plan.image import ImagePlan
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What to freeze. ``path`` is the script, spec file or project, or the directory that a module is found in;
+    ``function`` is MODULE:FUNCTION."""
+
+    kind: EntryKind
+    path: Optional[Path]
+    function: Optional[str] = None
+    console_script: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """How verification runs the application. ``arguments`` None means a run without arguments of which any exit
+    status is accepted; ``timeout`` is in seconds."""
+
+    arguments: Optional[tuple[str, ...]]
+    status: Optional[int]
+    timeout: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A build, fully decided but for what only the build environment can tell."""
+
+    entry: Entry
+    name: Optional[str]
+    output: Optional[Path]
+    folder: Path
+    requirements: tuple[Path, ...]
+    packages: tuple[str, ...]
+    constraints: tuple[Path, ...]
+    require_hashes: bool
+    python: Optional[str]
+    chroot: Optional[str]
+    chroot_packages: tuple[str, ...]
+    refresh: bool
+    add_data: tuple[tuple[Path, str], ...]
+    add_binary: tuple[tuple[Path, str], ...]
+    libraries: tuple[Path, ...]
+    hidden_imports: tuple[str, ...]
+    collect_all: tuple[str, ...]
+    copy_metadata: tuple[str, ...]
+    exclude: tuple[str, ...]
+    pyinstaller_args: tuple[str, ...]
+    provisions: Mapping[str, Optional[bool]]
+    linker: Linker
+    compress: Packing
+    strip: bool
+    verify: bool
+    smoke: Smoke
+    jobs: int
+    epoch: int
+    image: Optional[ImagePlan] = None
+
+    @property
+    def unpacked(self) -> bool:
+        """Whether an image of the application's files is asked for."""
+        return self.image is not None and self.image.layout is ImageLayout.UNPACKED
+
+    @property
+    def native(self) -> bool:
+        """Whether the application is to be started by freezer's own means."""
+        return self.linker is Linker.NATIVE or self.unpacked
+
+    def target(self, name: str) -> Path:
+        """Where the executable of the application ``name`` goes."""
+        return self.output if self.output is not None else self.folder / "dist" / name
+
+    def known_targets(self) -> list[Path]:
+        """The files that will be written, as far as they are known before the application's name is."""
+        targets = [] if self.output is None and self.name is None else [self.target(self.name or "")]
+        return targets if self.image is None else [*targets, self.image.output]
+
+    def added_paths(self) -> list[Path]:
+        """The files and directories of the user's that go in as they are."""
+        return sorted({path for path, _ in (*self.add_data, *self.add_binary)} | set(self.libraries))
+
+    def digest_parts(self) -> dict[str, Any]:
+        """All that decides the executable, for comparison with an earlier build's. Images are made anew each time."""
+        parts = dataclasses.asdict(self)
+        for irrelevant in ("refresh", "jobs", "image"):
+            del parts[irrelevant]
+        return parts

@@ -1,0 +1,56 @@
+"""The choices that a plan is made of, and the few values that every stage goes by."""
+
+from __future__ import annotations
+
+import enum
+
+CONTENTS = "_internal"
+"""PyInstaller's name for the directory beside the program."""
+
+
+DEFAULT_EPOCH = 315619200
+"""1980-01-02 in seconds since 1970: the earliest day that zip archives can state in every time zone."""
+
+
+class EntryKind(enum.Enum):
+    """The ways to say what to freeze."""
+
+    SCRIPT = "script"
+    SPEC = "spec file"
+    PROJECT = "project"
+    MODULE = "module"
+    INSTALLED = "installed distribution"
+
+
+class Linker(enum.Enum):
+    """What makes one file of a bundle (see ``freezer.link``)."""
+
+    STATICX = "staticx"
+    NATIVE = "native"
+
+
+class Packing(enum.Enum):
+    """How an executable is packed: not at all, quickly, or as small as can be."""
+
+    NONE = "none"
+    FAST = "fast"
+    SMALL = "small"
+
+
+class LayerCompression(enum.Enum):
+    """How layers are compressed; the value is the suffix of the media type."""
+
+    NONE = ""
+    GZIP = "+gzip"
+    ZSTD = "+zstd"
+
+
+class ImageLayout(enum.Enum):
+    """What an image has of the application: its executable, or the files that it would unpack, in layers."""
+
+    BINARY = "binary"
+    UNPACKED = "unpacked"
+
+
+MANIFEST = ".freezer.json"
+"""The file in a bundle with what freezer tells its own later checks; data, never read by the application."""

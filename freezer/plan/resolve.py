@@ -1,0 +1,331 @@
+"""From input to a plan: the command line, the settings file, the current directory and the environment.
+
+Nothing after this reads any of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Optional, TypeVar
+
+from freezer.base.errors import InputError, UsageError
+from freezer.plan.build import Entry, Plan, Smoke
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing
+from freezer.plan.image import ImagePlan
+from freezer.plan.resolve_image import resolve_image
+from freezer.plan.settings import (
+    DISTRIBUTION,
+    IMAGE_DATA,
+    IMAGE_OUTPUT,
+    IMAGE_SETTINGS,
+    SETTINGS,
+    FileSettings,
+    Setting,
+    anchored,
+    read_settings,
+    split_pair,
+)
+
+PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
+OWNED_BY_FREEZER = frozenset(
+    ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
+    + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
+)
+_Choice = TypeVar("_Choice", bound=enum.Enum)
+MAX_EPOCH = 0o77777777777
+"""The latest time that a tar header can state, in the year 2242."""
+
+
+def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> Plan:
+    """Make a plan of parsed arguments, the settings file that goes with the entry, and the environment.
+
+    ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``. Raises UsageError
+    for what cannot be combined, InputError for what does not exist or is malformed.
+    """
+    given = {key: value for key, value in arguments.items() if value is not None}
+    file = read_settings(_settings_folder(given, folder))
+    entry = _entry(given, file, folder)
+    values = _merged(given, file, folder)
+    rest = tuple(given.get("rest") or values.get("pyinstaller_args") or ())
+    for argument in rest:
+        if argument.split("=")[0] in OWNED_BY_FREEZER:
+            raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer decides about it itself")
+    name = values.get("name", _default_name(entry))
+    if name is not None:
+        _check_name(name)
+    smoke = resolve_smoke(values)
+    linker, compress = _linking(values)
+    created, epoch = _times(environ)
+    return Plan(
+        entry=entry,
+        name=name,
+        output=Path(values["output"]) if "output" in values else None,
+        folder=folder,
+        requirements=_existing(values, "requirement"),
+        packages=tuple(values.get("with", ())),
+        constraints=_existing(values, "constraint"),
+        require_hashes=values.get("require_hashes", False),
+        python=values.get("python"),
+        chroot=_chroot(values),
+        chroot_packages=tuple(values.get("chroot_package", ())),
+        refresh=values.get("refresh", False),
+        add_data=_pairs(values, "add_data"),
+        add_binary=_pairs(values, "add_binary"),
+        libraries=_existing(values, "library"),
+        hidden_imports=_modules(values, "hidden_import"),
+        collect_all=_modules(values, "collect_all"),
+        copy_metadata=tuple(values.get("copy_metadata", ())),
+        exclude=_modules(values, "exclude"),
+        pyinstaller_args=rest,
+        provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo")},
+        linker=linker,
+        compress=compress,
+        strip=values.get("strip", False),
+        verify=values.get("verify", True),
+        smoke=smoke,
+        jobs=values.get("jobs") or os.cpu_count() or 1,
+        epoch=epoch,
+        image=_image_beside(given, file, values, folder, created, epoch),
+    )
+
+
+def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
+    """The linker, and how it packs. Raises InputError for unknown ones, and what they cannot do."""
+    linker = _choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
+    default = Packing.FAST if linker is Linker.NATIVE else Packing.NONE
+    compress = _choice(values.get("compress", default.value), Packing, "--compress")
+    if linker is Linker.STATICX and compress is Packing.FAST:
+        raise InputError(
+            "--compress fast is nothing that staticx can do",
+            why="it packs with xz, which is slow, or not at all",
+            hint="--compress small, --compress none, or --linker native",
+        )
+    return linker, compress
+
+
+def _choice(text: str, kinds: type[_Choice], option: str) -> _Choice:
+    try:
+        return kinds(text)
+    except ValueError as error:
+        known = ", ".join(str(item.value) for item in kinds)
+        raise InputError(f"{option} {text!r} is unknown", hint=f"it is one of: {known}") from error
+
+
+def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
+    """SOURCE_DATE_EPOCH if it is set, and the time for entries of archives; both in seconds since 1970."""
+    text = environ.get("SOURCE_DATE_EPOCH", "")
+    if text and not (text.isascii() and text.isdigit() and int(text) <= MAX_EPOCH):
+        raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {text!r}")
+    return (int(text) if text else None), max(int(text or 0), DEFAULT_EPOCH)
+
+
+def _image_beside(
+    given: Mapping[str, Any],
+    file: FileSettings,
+    values: Mapping[str, Any],
+    folder: Path,
+    created: Optional[int],
+    epoch: int,
+) -> Optional[ImagePlan]:
+    """The image to make with the executable, if there is to be one."""
+    output = given.get("image", file.image.get("output"))
+    stray = [setting.name for setting in IMAGE_SETTINGS if setting.attribute in given]
+    if output is None:
+        if stray:
+            raise UsageError(f"--{stray[0]} says something of an image, and none is asked for", hint="add --image TAR")
+        return None
+    wanted = _image_values(given, file, folder, IMAGE_SETTINGS)
+    for setting in IMAGE_DATA:
+        if setting.attribute in given or setting.attribute not in wanted:
+            wanted[setting.attribute] = values.get(setting.attribute)
+    return resolve_image(wanted, output=_image_output(folder / output), created=created, epoch=epoch)
+
+
+def _image_output(path: Path) -> Path:
+    return Path(os.path.abspath(path))
+
+
+def _image_values(
+    given: Mapping[str, Any], file: FileSettings, folder: Path, settings: Iterable[Setting]
+) -> dict[str, Any]:
+    values = dict(file.image)
+    for setting in settings:
+        if setting.attribute in given:
+            values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
+    return values
+
+
+def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> ImagePlan:
+    """The plan of an image for an executable that exists already. Raises as ``resolve`` does."""
+    given = {key: value for key, value in arguments.items() if value is not None}
+    values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
+    if "output" not in values:
+        raise UsageError("no file to write the image to is named", hint="name it: -o image.tar")
+    created, epoch = _times(environ)
+    return resolve_image(values, output=_image_output(folder / values["output"]), created=created, epoch=epoch)
+
+
+def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
+    if given.get("entry") is None:
+        return folder
+    path = folder / str(given["entry"])
+    return path if path.is_dir() else path.parent
+
+
+def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[str, Any]:
+    values = dict(file.values)
+    for setting in SETTINGS:
+        if setting.attribute not in given:
+            continue
+        values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
+    return values
+
+
+def _entry(given: Mapping[str, Any], file: FileSettings, folder: Path) -> Entry:
+    choice = {key: given[key] for key in ("entry_point", "console_script") if key in given}
+    if not choice and "entry" not in given:
+        choice = {key: file.values[key] for key in ("entry_point", "console_script") if key in file.values}
+    if len(choice) > 1:
+        raise UsageError("--entry-point and --console-script cannot be given together")
+    function, script = choice.get("entry_point"), choice.get("console_script")
+    text = given.get("entry")
+    if text is None and not choice and "entry" in file.values:
+        text = file.values["entry"]
+    if text is not None and function is None and not (folder / text).exists() and _is_function(text):
+        function, text = text, None
+    if function is not None and not _is_function(function):
+        raise InputError(f"{function!r} is not MODULE:FUNCTION", hint="for example: -e package.cli:main")
+    if text is not None:
+        return _entry_at(folder / text, function, script)
+    if function is not None:
+        top = function.split(":")[0].split(".")[0]
+        for place in (folder, folder / "src"):
+            if (place / top).is_dir() or (place / f"{top}.py").is_file():
+                return Entry(EntryKind.MODULE, place, function)
+        return Entry(EntryKind.INSTALLED, None, function)
+    installed = bool(given.get("with") or given.get("requirement"))
+    if script is not None and (installed or not _is_project(folder)):
+        return Entry(EntryKind.INSTALLED, None, None, script)
+    if _is_project(folder) and (script is not None or not installed):
+        return _entry_at(folder, None, script)
+    raise UsageError(
+        "nothing to freeze: name a script, a project directory, or an entry point",
+        hint="freezer build app.py\nfreezer build -e package.module:function\nfreezer build --with httpie -c http",
+    )
+
+
+def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Entry:
+    path = Path(os.path.abspath(path))
+    if not path.exists():
+        raise InputError(f"{path} does not exist", hint="name a script, a project directory, or -e MODULE:FUNCTION")
+    if path.is_dir():
+        if _is_project(path):
+            return Entry(EntryKind.PROJECT, path, function, script)
+        main = path / "__main__.py"
+        if function is None and script is None and main.is_file():
+            return Entry(EntryKind.SCRIPT, main)
+        if function is not None:
+            return Entry(EntryKind.MODULE, path, function)
+        raise InputError(
+            f"{path} is no Python project",
+            why="it has neither pyproject.toml nor setup.cfg nor setup.py nor __main__.py",
+            hint="name the script to start with, or -e MODULE:FUNCTION",
+        )
+    if function is not None or script is not None:
+        raise UsageError(f"{path} is a file: it cannot be combined with --entry-point or --console-script")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read")
+    return Entry(EntryKind.SPEC if path.suffix == ".spec" else EntryKind.SCRIPT, path)
+
+
+def _is_project(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in PROJECT_FILES)
+
+
+def _is_function(text: str) -> bool:
+    return bool(re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", text))
+
+
+def _default_name(entry: Entry) -> Optional[str]:
+    """The name as far as it is known without the project's metadata."""
+    if entry.console_script is not None:
+        return entry.console_script
+    if entry.function is not None:
+        return entry.function.split(":")[0].split(".")[0]
+    if entry.kind is EntryKind.SCRIPT and entry.path is not None:
+        return entry.path.parent.name if entry.path.name == "__main__.py" else entry.path.stem
+    if entry.kind is EntryKind.SPEC and entry.path is not None:
+        return entry.path.stem
+    return None
+
+
+def _check_name(name: str) -> None:
+    if name in ("", CONTENTS) or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
+        raise InputError(
+            f"an executable cannot be called {name!r}",
+            hint="choose a name of letters, digits, '.', '_' and '-': --name NAME",
+        )
+
+
+def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
+    """How to run the application, from the settings ``smoke``, ``smoke_status`` and ``smoke_timeout``."""
+    arguments: Optional[tuple[str, ...]] = None
+    if "smoke" in values:
+        try:
+            arguments = tuple(shlex.split(values["smoke"]))
+        except ValueError as error:
+            raise InputError(f"--smoke {values['smoke']!r} cannot be split into arguments", why=str(error)) from error
+    status = values.get("smoke_status", 0 if arguments is not None else None)
+    if status is not None and not 0 <= status <= 255:
+        raise InputError(f"--smoke-status {status} is no exit status (0 to 255)")
+    return Smoke(arguments, status, values.get("smoke_timeout", 10))
+
+
+def _chroot(values: Mapping[str, Any]) -> Optional[str]:
+    chroot, packages = values.get("chroot"), values.get("chroot_package", ())
+    if packages and chroot is None:
+        raise UsageError("--chroot-package adds to another system, and none is given", hint="add --chroot ROOT")
+    for package in packages:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._:~=@-]*", package):
+            raise InputError(f"--chroot-package {package!r} is no package's name")
+    if chroot is not None and not DISTRIBUTION.match(chroot):
+        chroot = os.path.abspath(chroot)
+        if not os.path.exists(chroot):
+            raise InputError(
+                f"--chroot {chroot}: there is no such file or directory",
+                hint="give a directory, the tar of a root file system or image, or debian:SUITE",
+            )
+    return None if chroot is None else str(chroot)
+
+
+def _existing(values: Mapping[str, Any], key: str) -> tuple[Path, ...]:
+    paths = tuple(Path(os.path.abspath(item)) for item in values.get(key, ()))
+    for path in paths:
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise InputError(f"--{key.replace('_', '-')} {path}: there is no such file, or it cannot be read")
+    return paths
+
+
+def _pairs(values: Mapping[str, Any], key: str) -> tuple[tuple[Path, str], ...]:
+    pairs = []
+    for text in values.get(key, ()):
+        whole = Path(text)
+        source, destination = (str(whole), ".") if whole.exists() else split_pair(text)
+        path = Path(os.path.abspath(source))
+        if not path.exists():
+            raise InputError(f"--{key.replace('_', '-')} {text}: {path} does not exist")
+        pairs.append((path, destination))
+    return tuple(pairs)
+
+
+def _modules(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = tuple(values.get(key, ()))
+    for name in names:
+        if not re.fullmatch(r"\w+(\.\w+)*", name):
+            raise InputError(f"--{key.replace('_', '-')} {name!r} is no module's name")
+    return names

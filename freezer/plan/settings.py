@@ -1,0 +1,310 @@
+"""The settings of a build: one table for the command line and for the project's file.
+
+``[tool.freezer]`` of pyproject.toml and ``[freezer]`` of setup.cfg take the long options' names as keys. A setting
+given on the command line replaces the file's, whole: a list is not merged, so that what will happen can be read off
+one place. Paths are relative to the file that names them, on the command line to the current directory.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.base.errors import InputError
+
+
+class ValueKind(enum.Enum):
+    """How a setting's value is written."""
+
+    TEXT = "a string"
+    PATH = "a path"
+    NUMBER = "a whole number"
+    FLAG = "true or false"
+    SWITCH = "true or false (left out: when the application uses it)"
+    LIST = "a list of strings"
+    PATHS = "a list of paths"
+    PAIRS = "a list of SOURCE:DESTINATION strings"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. ``name`` is the long option without dashes and the key in files."""
+
+    name: str
+    kind: ValueKind
+    help: str
+    group: str
+    flags: tuple[str, ...] = ()
+    metavar: Optional[str] = None
+
+    @property
+    def attribute(self) -> str:
+        """The name of the value in Python."""
+        return self.name.replace("-", "_")
+
+
+ENTRY, CONTENT, RESULT, PROOF = "what to freeze", "what goes in", "the result", "verification"
+IMAGE = "the image"
+
+SETTINGS = (
+    Setting("entry-point", ValueKind.TEXT, "start with FUNCTION of MODULE", ENTRY, ("-e",), "MODULE:FUNCTION"),
+    Setting("console-script", ValueKind.TEXT, "start with this console script", ENTRY, ("-c",), "NAME"),
+    Setting("requirement", ValueKind.PATHS, "install from this requirements file (repeat)", ENTRY, ("-r",), "FILE"),
+    Setting(
+        "with", ValueKind.LIST, "install this requirement too, as pip understands it (repeat)", ENTRY, (), "REQUIREMENT"
+    ),
+    Setting("constraint", ValueKind.PATHS, "constrain versions by this file (repeat)", ENTRY, (), "FILE"),
+    Setting("require-hashes", ValueKind.FLAG, "accept only requirements pinned by hash", ENTRY),
+    Setting(
+        "python",
+        ValueKind.TEXT,
+        "the Python to build with: a path, or a version such as 3.12 (default: freezer's own)",
+        ENTRY,
+        (),
+        "PATH|VERSION",
+    ),
+    Setting(
+        "chroot",
+        ValueKind.TEXT,
+        "build in this system: a directory, a root file system's or an image's tar, an OCI layout, or debian:SUITE",
+        ENTRY,
+        (),
+        "ROOT",
+    ),
+    Setting(
+        "chroot-package", ValueKind.LIST, "add a package of its distribution to that system (repeat)", ENTRY, (), "NAME"
+    ),
+    Setting("refresh", ValueKind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
+    Setting("add-data", ValueKind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
+    Setting("add-binary", ValueKind.PAIRS, "add a binary to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
+    Setting(
+        "library", ValueKind.PATHS, "add a shared library that is opened at run time (repeat)", CONTENT, (), "FILE"
+    ),
+    Setting(
+        "hidden-import", ValueKind.LIST, "add a module that no code imports visibly (repeat)", CONTENT, (), "MODULE"
+    ),
+    Setting("collect-all", ValueKind.LIST, "add everything of a package (repeat)", CONTENT, (), "PACKAGE"),
+    Setting("copy-metadata", ValueKind.LIST, "add a distribution's metadata (repeat)", CONTENT, (), "DISTRIBUTION"),
+    Setting("exclude", ValueKind.LIST, "leave a module out (repeat)", CONTENT, (), "MODULE"),
+    Setting("locale", ValueKind.SWITCH, "bring the C.UTF-8 locale along", CONTENT),
+    Setting("tzdata", ValueKind.SWITCH, "bring time zones along", CONTENT),
+    Setting("ca-certs", ValueKind.SWITCH, "bring CA certificates along", CONTENT),
+    Setting("terminfo", ValueKind.SWITCH, "bring terminal descriptions along", CONTENT),
+    Setting("output", ValueKind.PATH, "the file to write (default: dist/NAME)", RESULT, ("-o",), "FILE"),
+    Setting("name", ValueKind.TEXT, "the application's name (default: from the entry)", RESULT, (), "NAME"),
+    Setting(
+        "linker",
+        ValueKind.TEXT,
+        "what makes one file of it: staticx, which unpacks at every start (the default), or native, which does once",
+        RESULT,
+        (),
+        "LINKER",
+    ),
+    Setting(
+        "compress",
+        ValueKind.TEXT,
+        "how the file is packed: none (staticx's default), fast (native's default), or small",
+        RESULT,
+        (),
+        "HOW",
+    ),
+    Setting("strip", ValueKind.FLAG, "strip symbols from all binaries", RESULT),
+    Setting("verify", ValueKind.FLAG, "prove the result in an empty root before it is published (default: yes)", PROOF),
+    Setting("smoke", ValueKind.TEXT, "the arguments that verification runs the application with", PROOF, (), "ARGS"),
+    Setting("smoke-status", ValueKind.NUMBER, "the exit status expected of that run (default: 0)", PROOF, (), "N"),
+    Setting(
+        "smoke-timeout", ValueKind.NUMBER, "how many seconds that run may take (default: 10)", PROOF, (), "SECONDS"
+    ),
+    Setting(
+        "jobs", ValueKind.NUMBER, "how many checks run at once (default: the number of processors)", PROOF, ("-j",), "N"
+    ),
+)
+
+FILE_ONLY = (
+    Setting("entry", ValueKind.PATH, "the script to freeze", ENTRY),
+    Setting("pyinstaller-args", ValueKind.LIST, "arguments for PyInstaller", CONTENT),
+)
+
+IMAGE_SETTINGS = (
+    Setting(
+        "image-layout",
+        ValueKind.TEXT,
+        "what is in it: binary, the executable (the default), or unpacked, its files in layers (while building only)",
+        IMAGE,
+        (),
+        "LAYOUT",
+    ),
+    Setting(
+        "tag", ValueKind.LIST, "name the image (repeat; default: after the executable)", IMAGE, ("-t",), "NAME[:TAG]"
+    ),
+    Setting("user", ValueKind.TEXT, "the user it runs as, in numbers (default: 65535)", IMAGE, (), "UID[:GID]"),
+    Setting("entrypoint", ValueKind.FLAG, "start the executable with the arguments of docker run", IMAGE),
+    Setting("cmd", ValueKind.TEXT, "the arguments that the executable gets by default", IMAGE, (), "ARGS"),
+    Setting("env", ValueKind.LIST, "set an environment variable (repeat)", IMAGE, (), "KEY=VALUE"),
+    Setting("label", ValueKind.LIST, "label the image (repeat)", IMAGE, (), "KEY=VALUE"),
+    Setting("workdir", ValueKind.TEXT, "the directory it starts in (default: /)", IMAGE, (), "DIR"),
+    Setting("port", ValueKind.LIST, "a port it listens on (repeat)", IMAGE, (), "PORT[/PROTOCOL]"),
+    Setting("volume", ValueKind.LIST, "a directory for data that stays, the user's (repeat)", IMAGE, (), "DIR"),
+    Setting("stop-signal", ValueKind.TEXT, "the signal that stops it (default: SIGTERM)", IMAGE, (), "SIGNAL"),
+    Setting("healthcheck", ValueKind.TEXT, "the command that tells whether it is well", IMAGE, (), "COMMAND"),
+    Setting("add-file", ValueKind.PAIRS, "add a file or directory to the image (repeat)", IMAGE, (), "SRC:DEST[:MODE]"),
+    Setting("add-dir", ValueKind.LIST, "add an empty directory, the user's (repeat)", IMAGE, (), "DIR[:MODE]"),
+    Setting("tmp", ValueKind.FLAG, "have a /tmp that everybody can write to (default: yes)", IMAGE),
+    Setting("layer-compression", ValueKind.TEXT, "none, gzip (stored; the default) or zstd", IMAGE, (), "KIND"),
+)
+IMAGE_DATA = (
+    Setting("ca-certs", ValueKind.FLAG, "have CA certificates in /etc/ssl/certs", IMAGE),
+    Setting("tzdata", ValueKind.FLAG, "have time zones in /usr/share/zoneinfo", IMAGE),
+    Setting("locale", ValueKind.FLAG, "have the locale C.UTF-8, and LANG set to it", IMAGE),
+)
+"""What an image can have as files of the system. While building, the options of these names speak of the executable,
+and say the same of an image made with it."""
+IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
+IMAGE_TABLE = "image"
+DISTRIBUTION = re.compile("(debian|ubuntu):")
+"""What starts the name of a system that is made from a distribution's packages."""
+
+
+@dataclass(frozen=True)
+class FileSettings:
+    """The settings of one file. ``path`` is None where there is none; ``image`` are those of its table for images."""
+
+    values: Mapping[str, Any]
+    path: Optional[Path]
+    image: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_settings(folder: Path) -> FileSettings:
+    """The settings for a project in ``folder``: pyproject.toml's if it has any, else setup.cfg's.
+
+    Raises InputError: an unreadable file, an unknown key (the nearest known one is named), a value of the wrong kind.
+    """
+    pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
+    if pyproject.is_file():
+        table = _load_toml(pyproject).get("tool", {}).get("freezer")
+        if table is not None:
+            if not isinstance(table, dict):
+                raise InputError(f"{pyproject}: tool.freezer must be a table")
+            image = table.get(IMAGE_TABLE, {})
+            if not isinstance(image, dict):
+                raise InputError(f"{pyproject}: tool.freezer.image must be a table")
+            rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
+            return FileSettings(
+                _checked(rest, pyproject, "tool.freezer", KNOWN),
+                pyproject,
+                _checked(image, pyproject, "tool.freezer.image", KNOWN_OF_IMAGES),
+            )
+    if setup.is_file():
+        import configparser
+
+        parser = configparser.ConfigParser(interpolation=None)
+        try:
+            parser.read(setup, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {setup}", why=str(error)) from error
+        sections = {}
+        for section, known in (("freezer", KNOWN), (f"freezer.{IMAGE_TABLE}", KNOWN_OF_IMAGES)):
+            raw = {key.replace("_", "-"): value for key, value in parser.items(section)} if section in parser else {}
+            sections[section] = _checked(_typed(raw, setup, known), setup, section, known)
+        if any(section in parser for section in sections):
+            return FileSettings(sections["freezer"], setup, sections[f"freezer.{IMAGE_TABLE}"])
+    return FileSettings({}, None)
+
+
+def _load_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"cannot read {path}", why=str(error)) from error
+
+
+KNOWN = {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
+KNOWN_OF_IMAGES = {setting.name: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
+
+
+def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> dict[str, Any]:
+    """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
+    from configparser import ConfigParser
+
+    values: dict[str, Any] = {}
+    for key, text in raw.items():
+        setting = known.get(key)
+        kind = setting.kind if setting else ValueKind.TEXT
+        if kind in (ValueKind.FLAG, ValueKind.SWITCH):
+            lowered = text.strip().lower()
+            if lowered not in ConfigParser.BOOLEAN_STATES:
+                raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
+            values[key] = ConfigParser.BOOLEAN_STATES[lowered]
+        elif kind is ValueKind.NUMBER:
+            values[key] = int(text) if text.strip().isdecimal() else text
+        elif kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
+            values[key] = [line.strip() for line in text.splitlines() if line.strip()]
+        else:
+            values[key] = text.strip()
+    return values
+
+
+def _checked(table: Mapping[str, Any], path: Path, section: str, known: Mapping[str, Setting]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        setting = known.get(key)
+        if setting is None:
+            import difflib
+
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
+        if not _fits(setting.kind, value):
+            raise InputError(f"{path}: {key} must be {setting.kind.value}, not {value!r}")
+        values[setting.attribute] = anchored(setting, value, path.parent)
+    return values
+
+
+def _fits(kind: ValueKind, value: object) -> bool:
+    if kind in (ValueKind.TEXT, ValueKind.PATH):
+        return isinstance(value, str)
+    if kind in (ValueKind.FLAG, ValueKind.SWITCH):
+        return isinstance(value, bool)
+    if kind is ValueKind.NUMBER:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def anchored(setting: Setting, value: Any, base: Path) -> Any:
+    """The value with its relative paths made absolute; ``base`` is where it was written down."""
+    if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
+        return str(base / value)
+    if setting.name == "chroot" and not DISTRIBUTION.match(value):
+        return str(base / value)
+    if setting.kind is ValueKind.PATHS:
+        return [str(base / item) for item in value]
+    if setting.kind is ValueKind.PAIRS:
+        return [item if item.startswith(":") else str(base / item) for item in value]
+    return value
+
+
+def split_pair(text: str) -> tuple[str, str]:
+    """SOURCE:DESTINATION at the last colon; a missing destination is the bundle's top directory.
+
+    Raises InputError if either is empty, or the destination is outside the bundle.
+    """
+    source, colon, destination = text.rpartition(":")
+    if not colon:
+        source, destination = text, "."
+    if not source or not destination:
+        raise InputError(
+            f"{text!r} is not SOURCE:DESTINATION", hint="for example: --add-data templates:myapp/templates"
+        )
+    clean = os.path.normpath(destination)
+    if os.path.isabs(clean) or clean.split(os.sep)[0] == os.pardir:
+        raise InputError(f"{text!r}: the destination must be inside the bundle", hint="give a relative path without ..")
+    return source, clean

@@ -1,0 +1,1 @@
+"""Proving: what was made runs in an empty root, and uses nothing outside itself."""

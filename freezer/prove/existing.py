@@ -1,0 +1,27 @@
+"""Proving what exists already: an executable or an image, made by freezer or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from freezer.base.log import Log
+from freezer.plan.build import Smoke
+from freezer.prove.image import ImageProof, prove_image
+from freezer.prove.verify import Proof, verify
+from freezer.store.workspace import reading
+
+
+def check_executable(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> Proof:
+    """Prove an executable. Raises as ``verify`` does, and OutputError if there is no room to work in."""
+    with reading(path, "check", cache, log) as job, job.step("verify") as step:
+        proof = verify(path, smoke, job, jobs=jobs, step=step)
+        step.result = proof.outcome
+    return proof
+
+
+def check_image(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> ImageProof:
+    """Prove an image. Raises as ``prove_image`` does, and OutputError if there is no room to work in."""
+    with reading(path, "check", cache, log) as job, job.step("verify") as step:
+        proof = prove_image(path, smoke, job, jobs=jobs, step=step)
+        step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
+    return proof

@@ -1,0 +1,207 @@
+"""Proving an image: judged by the rules, then run in its own root, as a careful cluster would run it.
+
+The root is read-only but for a /tmp, there are no capabilities and no network, and the user is the image's own. If the
+program is freezer's, packed or unpacked, all its libraries are loaded, too (see ``freezer.verify``).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.base import tools
+from freezer.base.elf import Elf, NotElf, read_elf
+from freezer.base.errors import VerificationError
+from freezer.base.job import Job
+from freezer.base.log import Step
+from freezer.base.oci.archive import Image, open_image
+from freezer.base.oci.rootfs import unpack_root
+from freezer.image.check import MergedRoot, command_of, find_program, validate
+from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
+from freezer.plan.build import Smoke
+from freezer.plan.choices import MANIFEST, Linker
+from freezer.prove.judge import judge_loads, judge_run
+from freezer.prove.unpack import Unpacked
+from freezer.prove.verify import Bundle, bundle_of, open_bundle, run_sandbox
+
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class ImageProof:
+    """What was found out about an image. ``isolation`` is how the run was isolated, None if there was none; ``seconds``
+    until the first output, or the end; ``libraries`` were loaded from the program's bundle; ``size`` is the file's, in
+    bytes."""
+
+    isolation: Optional[str]
+    outcome: str
+    seconds: Optional[float]
+    libraries: int
+    image_id: str
+    manifest_digest: Optional[str]
+    names: tuple[str, ...]
+    size: int
+    layers: int
+    user: str
+    command: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step] = None) -> ImageProof:
+    """Prove the images in a file; of several, the first is run.
+
+    Raises InputError for what is no image, VerificationError with every problem for one that breaks a rule or that
+    does not run.
+    """
+    with open_image(path) as archive:
+        verdict = validate(archive)
+        if verdict.problems:
+            more = [f"and {len(verdict.problems) - SHOWN} more"] if len(verdict.problems) > SHOWN else []
+            why = "\n".join([*verdict.problems[:SHOWN], *more])
+            raise VerificationError(f"{path} breaks the rules for images", why=why)
+        image, root = archive.images[0], verdict.roots[0]
+        settings = image.config.get("config") or {}
+        command = _command(settings, smoke)
+        architecture = image.config.get("architecture")
+        isolation, seconds, libraries, notes = None, None, 0, ()
+        if architecture != _own_architecture():
+            outcome = f"not run: it is made for {architecture}"
+        else:
+            folder = job.work / "rootfs"
+            unpack_root(archive, image, folder)
+            bundle, binary = _bundle(folder, command, settings, root, job)
+            request = {
+                **_request(settings, command, folder, smoke, root),
+                "binary": str(binary) if binary is not None else None,
+                "jobs": jobs,
+            }
+            reply = run_sandbox(request, bundle, job, step=step)
+            if "error" in reply:
+                outcome = f"not run: {reply['error']}: {reply['reason']}"
+            else:
+                judge_loads(reply["loads"], bundle.known_missing, path.name)
+                run = reply["runs"][0]
+                # All files that it can see are the image's.
+                outcome = judge_run(run, smoke, path.name, places=("/",)).replace("an empty root", "its own root")
+                isolation, libraries, notes = reply["isolation"], len(bundle.loads), tuple(reply["notes"])
+                seconds = run["seconds"] if run["first_output"] is None else run["first_output"]
+        return _proof(path, image, command, isolation, outcome, seconds, libraries, notes)
+
+
+def _proof(
+    path: Path,
+    image: Image,
+    command: tuple[str, ...],
+    isolation: Optional[str],
+    outcome: str,
+    seconds: Optional[float],
+    libraries: int,
+    notes: tuple[str, ...],
+) -> ImageProof:
+    return ImageProof(
+        isolation=isolation,
+        outcome=outcome,
+        seconds=seconds,
+        libraries=libraries,
+        image_id=image.config_digest,
+        manifest_digest=image.manifest_digest,
+        names=image.names,
+        size=path.stat().st_size,
+        layers=len(image.layers),
+        user=str((image.config.get("config") or {}).get("User", "")),
+        command=command,
+        notes=notes,
+    )
+
+
+def _command(settings: dict[str, Any], smoke: Smoke) -> tuple[str, ...]:
+    """What is run: with arguments of ours, these stand for the command of an entrypoint, as ``docker run`` has it, and
+    behind a command that is alone."""
+    if smoke.arguments is None:
+        return command_of(settings)
+    if settings.get("Entrypoint"):
+        return command_of({**settings, "Cmd": list(smoke.arguments)})
+    return (*command_of(settings), *smoke.arguments)
+
+
+def _own_architecture() -> str:
+    elf = read_elf(Path(tools.own_python()).resolve())
+    platform = PLATFORMS.get((elf.machine, elf.bits))
+    return platform.architecture if platform is not None else ""
+
+
+def _request(
+    settings: dict[str, Any], command: tuple[str, ...], folder: Path, smoke: Smoke, root: MergedRoot
+) -> dict[str, Any]:
+    user = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", str(settings["User"]))
+    assert user is not None  # one of the rules
+    uid = int(user[1])
+    gid, home = _account(folder, uid)
+    environment = {"PATH": SEARCH_PATH, "HOME": home}
+    environment.update(item.partition("=")[::2] for item in map(str, settings.get("Env") or ()))
+    program = command[0]
+    if "/" not in program:
+        places = (posixpath.join(place, program) for place in environment["PATH"].split(":") if place)
+        program = next(place for place in places if find_program(place, {}, root) is not None)
+    return {
+        "name": posixpath.basename(program),
+        "rootfs": str(folder),
+        "uid": uid,
+        "gid": int(user[2]) if user[2] else gid,
+        "runs": [
+            {
+                "argv": [program, *command[1:]],
+                "env": environment,
+                "cwd": str(settings.get("WorkingDir") or "/"),
+                "timeout": float(smoke.timeout),
+                "trace_maps": False,
+            }
+        ],
+    }
+
+
+def _account(folder: Path, uid: int) -> tuple[int, str]:
+    """The group and the home that the image's passwd(5) gives a user; as engines do, 0 and / without it."""
+    passwd = folder / "etc/passwd"
+    if (folder / "etc").is_symlink() or passwd.is_symlink() or not passwd.is_file():
+        return 0, "/"
+    for line in passwd.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(":")
+        if len(fields) == 7 and fields[2] == str(uid) and fields[3].isdecimal():
+            return int(fields[3]), fields[5] or "/"
+    return 0, "/"
+
+
+def _bundle(
+    folder: Path, command: tuple[str, ...], settings: dict[str, Any], root: MergedRoot, job: Job
+) -> tuple[Bundle, Optional[Path]]:
+    """The bundle of the image's program, and where the program is, if that is a static executable with one; or the
+    native linker's tree, if it is the program of that."""
+    program = find_program(command[0], settings, root)
+    binary = folder / program.name if program is not None else folder
+    try:
+        if not any(item.is_symlink() for item in (binary, *binary.parents) if folder in item.parents):
+            elf = read_elf(binary)
+            if not dynamic_problem(elf):
+                return open_bundle(binary, job), binary
+            tree = _tree(folder, elf)
+            if tree is not None:
+                return bundle_of(tree), None
+    except (NotElf, OSError):
+        pass  # a script: nothing to look into
+    return Bundle(None, (), frozenset()), None
+
+
+def _tree(folder: Path, program: Elf) -> Optional[Unpacked]:
+    """The native linker's tree in the root ``folder`` that a program is of: its loader is beside it, and what the
+    linker notes; None if it is of no such tree."""
+    place = program.path.parent
+    directory, loader = posixpath.split(program.interpreter or "")
+    if directory != f"/{place.relative_to(folder)}":
+        return None
+    if any(item.is_symlink() or not item.is_file() for item in (place / loader, place / MANIFEST)):
+        return None
+    return Unpacked(place, Linker.NATIVE, program.path.name, loader)

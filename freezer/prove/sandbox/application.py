@@ -1,0 +1,208 @@
+"""Run one command as PID 1's child, and see everything that it does until it ends or its time is up.
+
+An application may fork, leave daemons behind, print without end or ignore signals; none of that may delay or mislead
+the report. So PID 1 waits for the application alone, keeps only the ends of its output, and then kills all others.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import struct
+import time
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from freezer.base.isolation.privileges import drop_privileges
+from freezer.base.isolation.system import forked, reset_signals
+from freezer.prove.sandbox.protocol import Cell, Message
+
+KEPT_BYTES = 32 * 1024
+MAXIMUM_LEFTOVERS = 100
+POLL_SECONDS = 0.003
+
+
+class Capture:
+    """The first and the last KEPT_BYTES of a stream, so that no application can fill our memory."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        room = KEPT_BYTES - len(self.head)
+        self.head += chunk[:room]
+        self.tail += chunk[room:]
+        excess = max(0, len(self.tail) - KEPT_BYTES)
+        del self.tail[:excess]
+        self.dropped += excess
+
+    def drain(self, reading: int) -> None:
+        """Take everything up to the end of the pipe ``reading``."""
+        while chunk := os.read(reading, 65536):
+            self.add(chunk)
+
+    def text(self) -> str:
+        """Return what was kept, with a line that tells how much is missing in the middle."""
+        gap = f"\n[... {self.dropped} bytes left out ...]\n".encode() if self.dropped else b""
+        return bytes(self.head + gap + self.tail).decode("utf-8", "replace")
+
+
+class Application(NamedTuple):
+    """A command that was started, at ``began`` on the monotonic clock; ``error`` tells why exec failed."""
+
+    pid: int
+    began: float
+    error: str | None
+    streams: dict[int, Capture]
+
+
+def run_application(run: Message, cell: Cell) -> Message:
+    """Run one command until it ends or its time is up, and report everything that it did."""
+    wake = wake_on_child()
+    application = start_application(run, cell)
+    seen, status = watch(application, wake, float(run["timeout"]), bool(run["trace_maps"]))
+    status = kill_everything(application.pid, status)
+    for reading, capture in application.streams.items():
+        capture.drain(reading)
+    stdout, stderr = (capture.text() for capture in application.streams.values())
+    if seen["first_output"] is None and (stdout or stderr):
+        seen["first_output"] = seen["seconds"]
+    code = os.waitstatus_to_exitcode(status)
+    return {
+        **seen,
+        "status": code if code >= 0 and application.error is None else None,
+        "signal": -code if code < 0 and application.error is None else None,
+        "exec_error": application.error,
+        "stdout": stdout,
+        "stderr": stderr,
+        "leftovers": leftovers("/tmp"),
+    }
+
+
+def start_application(run: Message, cell: Cell) -> Application:
+    """Start the command in a session of its own, and return once exec has succeeded or failed.
+
+    The child reports through a pipe that closes on exec: the time, then the error if exec failed.
+    """
+    report, told = os.pipe()
+    pipes = [os.pipe(), os.pipe()]
+    child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes]))
+    for writing in (told, *(writing for _, writing in pipes)):
+        os.close(writing)
+    with os.fdopen(report, "rb") as stream:
+        message = stream.read()
+    if not message:
+        raise RuntimeError("the child ended before it could execute the application")
+    began, error = struct.unpack("d", message[:8])[0], message[8:].decode() or None
+    return Application(child, began, error, {reading: Capture() for reading, _ in pipes})
+
+
+def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) -> None:
+    """Turn this child into the command: nothing of this program but its arguments gets through."""
+    os.setsid()
+    drop_privileges(cell.uid, cell.gid, real_root=cell.real_root)
+    reset_signals()
+    null = os.open("/dev/null", os.O_RDONLY)
+    for target, source in enumerate((null, *outputs)):
+        os.dup2(source, target)
+    os.write(told, struct.pack("d", time.monotonic()))
+    try:
+        os.chdir(run.get("cwd", "/"))
+        os.execve(run["argv"][0], run["argv"], run["env"])
+    except OSError as error:
+        os.write(told, f"{errno.errorcode.get(error.errno or 0)}: {error.strerror}".encode())
+
+
+def watch(application: Application, wake: int, timeout: float, trace: bool) -> tuple[Message, int | None]:
+    """Follow the application for ``timeout`` seconds; return what was seen, and the status if it ended."""
+    poller = select.poll()
+    for reading in (wake, *application.streams):
+        poller.register(reading, select.POLLIN)
+    mapped: set[str] = set()
+    first_output: float | None = None
+    look = application.began
+    while True:
+        if trace and application.error is None and time.monotonic() >= look:
+            mapped |= mapped_files()
+            look = time.monotonic() + POLL_SECONDS
+        left = application.began + timeout - time.monotonic()
+        events = poller.poll(max(0.0, min(left, POLL_SECONDS) if trace else left) * 1000)
+        seconds = time.monotonic() - application.began
+        for reading, _ in events:
+            chunk = os.read(reading, 65536)
+            if not chunk:
+                poller.unregister(reading)
+            elif reading != wake:
+                application.streams[reading].add(chunk)
+                first_output = seconds if first_output is None else first_output
+        status = reap(application.pid)
+        timed_out = status is None and seconds >= timeout
+        if status is not None or timed_out:
+            seen = {"seconds": seconds, "first_output": first_output, "timed_out": timed_out}
+            return {**seen, "mapped": sorted(mapped)}, status
+
+
+def mapped_files() -> set[str]:
+    """Return the files that the processes of this PID namespace, except this one, have mapped (proc(5))."""
+    files = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or entry == "1":
+            continue
+        with suppress(OSError), open(f"/proc/{entry}/maps", "rb") as stream:  # it may be gone, or a zombie
+            for line in stream.read().splitlines():
+                fields = line.split(None, 5)
+                if len(fields) == 6 and fields[5].startswith(b"/"):
+                    files.add(os.fsdecode(fields[5]))
+    return files - {"/dev/zero (deleted)"}  # what the kernel calls shared anonymous memory
+
+
+def wake_on_child() -> int:
+    """Return a descriptor that becomes readable when a child ends (pidfd_open(2) would need Linux 5.3)."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only signals with a handler write there
+    return wake
+
+
+def reap(application: int) -> int | None:
+    """Reap what has ended, orphans included, as PID 1 must; return the application's wait status."""
+    status = None
+    with suppress(ChildProcessError):
+        while True:
+            child, code = os.waitpid(-1, os.WNOHANG)
+            if child == 0:
+                break
+            status = code if child == application else status
+    return status
+
+
+def kill_everything(application: int, status: int | None) -> int:
+    """Kill and reap all other processes of this PID namespace; return the application's wait status."""
+    if os.getpid() != 1:
+        raise RuntimeError("not in a PID namespace")  # and the kill below would end everything on the host
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        while True:
+            child, code = os.waitpid(-1, 0)
+            status = code if child == application else status
+    if status is None:
+        raise RuntimeError("the application's wait status was lost")
+    return status
+
+
+def leftovers(top: str) -> list[str]:
+    """Return the relative paths, at most MAXIMUM_LEFTOVERS, of the files and empty directories in ``top``."""
+    found = []
+    for directory, names, files in os.walk(top):
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        found += [os.path.relpath(os.path.join(directory, name), top) for name in (*files, *links)]
+        if directory != top and not names and not files:
+            found.append(os.path.relpath(directory, top) + "/")
+    return sorted(found)[:MAXIMUM_LEFTOVERS]

@@ -1,0 +1,79 @@
+"""Isolate work from the host, whatever it does, and leave nothing behind.
+
+Each piece of work is PID 1 of namespaces of its own, so that the kernel cleans up when it ends. A process that
+unshares the PID namespace stays outside, hence two processes for each cell: the keeper and init; a pipe takes the
+outcome from init to the program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from collections.abc import Callable
+from typing import Any
+
+from freezer.base.isolation.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS
+from freezer.base.isolation.system import IsolationError, forked, libc
+from freezer.base.isolation.users import CLONE_NEWUSER, map_one_user
+from freezer.prove.sandbox.protocol import Cell, Message
+from freezer.prove.sandbox.root import build_root
+
+
+def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
+    """Return what ``work`` returns as PID 1 of a new cell; add what the cell had to do without to ``notes``.
+
+    Raises IsolationError when the cell cannot be built.
+    """
+    reading, writing = os.pipe()
+    keeper = forked(lambda: keep_cell(cell, work, writing))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        text = stream.read()
+    os.waitpid(keeper, 0)
+    if not text:
+        raise RuntimeError("a cell ended without an answer")
+    reply = json.loads(text)
+    if "refused" in reply:
+        raise IsolationError(*reply["refused"])
+    notes.extend(reply["notes"])
+    return reply["result"]
+
+
+def keep_cell(cell: Cell, work: Callable[[], Any], writing: int) -> None:
+    """Unshare, and wait for init: a process that unshares is not itself in its new PID namespace."""
+    try:
+        enter_namespaces(cell)
+    except IsolationError as error:
+        send(writing, {"refused": [error.step, error.code]})
+        return
+    os.waitpid(forked(lambda: be_init(cell, work, writing)), 0)
+
+
+def be_init(cell: Cell, work: Callable[[], Any], writing: int) -> None:
+    """Build the root, do the work in it, and send the outcome to the program outside."""
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        notes = build_root(cell)
+        outcome = {"notes": notes, "result": work()}
+    except IsolationError as error:
+        outcome = {"refused": [error.step, error.code]}
+    send(writing, outcome)
+
+
+def send(writing: int, message: Message) -> None:
+    """Write ``message`` to the pipe ``writing``."""
+    with os.fdopen(writing, "wb") as stream:
+        stream.write(json.dumps(message).encode())
+
+
+def enter_namespaces(cell: Cell) -> None:
+    """Leave the host's namespaces, as root or through a user namespace that maps us to ``cell.uid``."""
+    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
+    if cell.real_root:
+        libc("unshare", "create namespaces", flags)
+        return
+    uid, gid = os.geteuid(), os.getegid()
+    libc("unshare", "create namespaces", flags | CLONE_NEWUSER)
+    map_one_user((cell.uid, uid), (cell.gid, gid))

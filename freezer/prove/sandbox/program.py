@@ -1,0 +1,51 @@
+"""Answer one request: what was asked for is done in cells, and a host that refuses these is an answer too."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from functools import partial
+
+from freezer.base.isolation.privileges import can_isolate_as_root, likely_reason
+from freezer.base.isolation.system import IsolationError, die_with_parent, seal_descriptors
+from freezer.prove.sandbox.application import run_application
+from freezer.prove.sandbox.cells import in_cell
+from freezer.prove.sandbox.loads import trace_loads
+from freezer.prove.sandbox.protocol import Cell, Message
+
+
+def main() -> int:
+    """Answer the request on stdin; 0 even when isolation is impossible, since the reply then says so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
+    request = json.loads(sys.stdin.buffer.read())
+    for path in filter(None, [request["root"], request["binary"], request["bundle"], request.get("rootfs")]):
+        os.stat(path)  # a wrong path is the caller's bug, and must not look like a refused mount below
+    seal_descriptors()
+    try:
+        reply = answer(request)
+    except IsolationError as error:
+        reply = {"error": str(error), "reason": likely_reason()}
+    print(json.dumps(reply), flush=True)
+    return 0
+
+
+def answer(request: Message) -> Message:
+    """Do the runs, each in a fresh cell, then all the loads in one cell that has the bundle too."""
+    uid = int(request["uid"])
+    real_root = can_isolate_as_root(uid)
+    gid = int(request.get("gid", uid))
+    rootfs = request.get("rootfs")
+    cell = Cell(request["root"], request["binary"], request["name"], None, uid, gid, real_root, rootfs)
+    notes: list[str] = []
+    runs = [in_cell(cell, partial(run_application, run, cell), notes) for run in request["runs"]]
+    loads: list[Message] = []
+    if request["loads"]:
+        jobs = max(1, int(request.get("jobs") or os.cpu_count() or 1))
+        stocked = cell._replace(bundle=request["bundle"], rootfs=None)
+        tracing = partial(trace_loads, request["loads"], stocked, jobs, request["progress_fd"])
+        loads = in_cell(stocked, tracing, notes)
+    isolation = "root" if real_root else "user namespace"
+    return {"isolation": isolation, "notes": list(dict.fromkeys(notes)), "runs": runs, "loads": loads}

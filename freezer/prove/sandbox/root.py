@@ -1,0 +1,79 @@
+"""Make a root that has nothing of the host but the application.
+
+Whatever else were there would hide what the application lacks. What every container has is provided: a minimal
+``/dev``, ``/proc``, an empty ``/tmp`` and the loopback device. A host that refuses one of these, as containers
+do, is no reason to give up: the rest is built, and a note says what is missing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+
+from freezer.base.isolation.mounts import (
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    bind,
+    bind_file,
+    build_dev,
+    enter_root,
+    keep_mounts_private,
+    mount,
+    remount,
+)
+from freezer.base.isolation.system import IsolationError
+from freezer.prove.sandbox.protocol import Cell
+
+# <linux/sockios.h>
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+
+
+def build_root(cell: Cell) -> list[str]:
+    """Make ``/`` an empty root, or the cell's; return notes about what this host does not let us provide."""
+    notes: list[str] = []
+    root = cell.root
+    keep_mounts_private()
+    if cell.rootfs is not None:
+        bind(cell.rootfs, root, MS_RDONLY | MS_NOSUID | MS_NODEV)
+    else:
+        furnish(cell, root)
+    # An image without /tmp gets none. A link there would lead out, as this is not the root yet.
+    if os.path.isdir(f"{root}/tmp") and not os.path.islink(f"{root}/tmp"):
+        mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    try:
+        mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except IsolationError as error:  # a container masks parts of its /proc, and the kernel keeps it so
+        notes.append(f"/proc is empty, so mapped files are unknown: {error}")
+    notes += build_dev(f"{root}/dev")
+    remount(root, MS_RDONLY | MS_NOSUID | MS_NODEV)
+    notes += enter_root(root)
+    notes += raise_loopback()
+    return notes
+
+
+def furnish(cell: Cell, root: str) -> None:
+    """Make an empty root with the binary, and the bundle if there is one."""
+    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    for name in ("app", "dev", "proc", "tmp"):
+        os.mkdir(f"{root}/{name}")
+    if cell.binary is not None:
+        bind_file(cell.binary, f"{root}/app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    if cell.bundle is not None:
+        os.mkdir(f"{root}/bundle")
+        bind(cell.bundle, f"{root}/bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def raise_loopback() -> list[str]:
+    """Bring ``lo`` up, because "no network" still means that a program can talk to itself (netdevice(7))."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+            reply = fcntl.ioctl(control, SIOCGIFFLAGS, struct.pack("16sH22x", b"lo", 0))
+            flags: int = struct.unpack("16sH22x", reply)[1]
+            fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))
+    except OSError as error:
+        return [f"the loopback interface is down: {error}"]
+    return []

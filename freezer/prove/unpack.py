@@ -1,0 +1,169 @@
+"""Reading the bundle out of a linked executable, whichever linker made it, without trusting it.
+
+``freezer check`` takes any file. In its archive only regular files, directories and relative links that stay inside are
+accepted, none of them twice, and bytes and entries are capped. Who asks for a bundle learns where its program and its
+loader are, and need not know how either linker names them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base import tar
+from freezer.base.compression import XZ, DamagedStream, Stream, compression_of, decompressed
+from freezer.base.elf import DAMAGE, NotElf, read_elf
+from freezer.base.errors import InputError
+from freezer.base.extract import Refused, Tree, inside, new_tree
+from freezer.link.payload.read import find_payload, unpack_payload
+from freezer.link.tree import PROGRAM
+from freezer.plan.choices import Linker
+
+STATICX_SECTION = ".staticx.archive"
+CHUNK = 1 << 20
+MAX_BYTES = 16 << 30
+MAX_ENTRIES = 500_000
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A bundle in the directory ``folder``. ``program`` is what is started and ``loader`` its dynamic loader, both as
+    paths below that; None if there is none."""
+
+    folder: Path
+    linker: Linker
+    program: Optional[str]
+    loader: Optional[str]
+
+    def files(self) -> dict[str, int]:
+        """The paths of all regular files in it, and their sizes in bytes."""
+        found = {}
+        for directory, _, names in os.walk(self.folder):
+            for name in names:
+                place = os.path.join(directory, name)
+                if not os.path.islink(place):
+                    found[os.path.relpath(place, self.folder)] = os.path.getsize(place)
+        return found
+
+
+def find_archive(path: Path) -> Optional[tuple[int, int]]:
+    """The (offset, size) in bytes of staticx's archive section in an ELF file; None if it has none."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    with open(path, "rb") as file:
+        try:
+            section = ELFFile(file).get_section_by_name(STATICX_SECTION)
+        except (*DAMAGE, ELFError) as error:
+            raise InputError(f"{path} is no ELF file, or a damaged one", why=str(error)) from error
+    return None if section is None else (section["sh_offset"], section["sh_size"])
+
+
+def has_bundle(path: Path) -> bool:
+    """Whether an ELF file has a bundle. Raises InputError for a damaged one."""
+    return find_payload(path) is not None or find_archive(path) is not None
+
+
+def unpack_bundle(path: Path, folder: Path) -> Optional[Unpacked]:
+    """Unpack the bundle of a linked executable into the new directory ``folder``; None if it has none.
+
+    Raises InputError for a bundle that is damaged or reaches out of the directory.
+    """
+    if find_payload(path) is not None:
+        unpack_payload(path, folder, limits=_limits())
+        _check_links(path, folder)
+        return _of_native(path, folder)
+    place = find_archive(path)
+    if place is None:
+        return None
+    _unpack_archive(path, folder, place)
+    _check_links(path, folder)
+    return _of_staticx(folder)
+
+
+def _limits() -> tar.Limits:
+    return tar.Limits(entries=MAX_ENTRIES, total=MAX_BYTES)
+
+
+def _of_native(path: Path, folder: Path) -> Unpacked:
+    program = folder / PROGRAM
+    if program.is_symlink() or not program.is_file():
+        raise InputError(f"{path} is damaged", why="it has no program to start")
+    try:
+        # The launcher puts the directory's path in front, which makes the loader's absolute.
+        loader = inside((read_elf(program).interpreter or "").lstrip("/"))
+    except NotElf:
+        loader = None
+    return Unpacked(folder, Linker.NATIVE, PROGRAM, _file_in(folder, loader))
+
+
+def _of_staticx(folder: Path) -> Unpacked:
+    """What staticx's start-up program goes by: links to the program and to the loader."""
+    program, loader = (_file_in(folder, f".staticx.{name}") for name in ("prog", "interp"))
+    return Unpacked(folder, Linker.STATICX, program, loader)
+
+
+def _file_in(folder: Path, name: Optional[str]) -> Optional[str]:
+    """The path below the directory of a file in it, behind all links; None if there is none."""
+    if name is None or not (folder / name).is_file():
+        return None
+    return os.path.relpath(os.path.realpath(folder / name), os.path.realpath(folder))
+
+
+def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:
+    """Unpack what staticx has put into a section."""
+    try:
+        with new_tree(folder, replace=False) as tree:
+            # Its padding and its headers are little beside what it holds.
+            chunks = decompressed(_section(path, *place), _compression(path, place[0]), 2 * MAX_BYTES)
+            for member, content in tar.read_members(Stream(chunks), _limits()):
+                _put(path, tree, member, content)
+    except tar.TooLarge as error:
+        raise InputError(f"the archive in {path} is too large", why=str(error)) from error
+    except (tar.DamagedTar, DamagedStream) as error:
+        raise InputError(f"the archive in {path} is damaged", why=str(error)) from error
+
+
+def _compression(path: Path, offset: int) -> Optional[str]:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        # Of staticx's own archives; what is compressed in other ways is no tar.
+        return XZ if compression_of(file.read(6)) == XZ else None
+
+
+def _section(path: Path, offset: int, size: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while data := file.read(min(size, CHUNK)):
+            size -= len(data)
+            yield data
+
+
+def _put(path: Path, tree: Tree, member: tar.Member, content: tar.Content) -> None:
+    if member.kind is tar.Kind.SYMLINK:
+        # staticx links to the loader and the program by name; PyInstaller's links are relative and stay inside.
+        where = os.path.normpath(os.path.join(os.path.dirname(member.name), member.target))
+        if os.path.isabs(member.target) or where.split(os.sep)[0] == os.pardir:
+            raise InputError(f"the archive in {path} has a link to outside", why=repr(member.name))
+    elif member.kind not in (tar.Kind.FILE, tar.Kind.DIRECTORY):
+        raise InputError(f"the archive in {path} has an entry of an unexpected type", why=repr(member.name))
+    executable = member.kind is tar.Kind.DIRECTORY or member.mode & 0o100
+    try:
+        # Verification reads the bundle as another user.
+        tree.put(dataclasses.replace(member, mode=0o755 if executable else 0o644), content)
+    except Refused as error:
+        raise InputError(f"the archive in {path} cannot be unpacked", why=f"{member.name!r}: {error}") from error
+
+
+def _check_links(path: Path, folder: Path) -> None:
+    """Refuse links that lead out through other links; nothing has been read or written through one so far."""
+    root = os.path.realpath(folder)
+    for directory, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            place = os.path.join(directory, name)
+            if os.path.islink(place) and not os.path.realpath(place).startswith(root + os.sep):
+                raise InputError(f"the archive in {path} has a link to outside", why=os.path.relpath(place, folder))

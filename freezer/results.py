@@ -1,0 +1,121 @@
+"""What comes of a build, and remembering it, so that a build in which nothing changed ends at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.application.entry import Application
+from freezer.application.inputs import inputs_of, revision_of, unchanged
+from freezer.application.metadata import Metadata
+from freezer.application.origin import Origin
+from freezer.base.errors import FreezerError
+from freezer.base.publish import digest_file
+from freezer.closure.close import ClosedApp
+from freezer.closure.provisions import Provided
+from freezer.environment.interpreter import Interpreter
+from freezer.environment.venv import Environment
+from freezer.freeze.pyinstaller import Added, FrozenApp
+from freezer.image.write import ImageFile
+from freezer.plan.build import Plan
+from freezer.prove.verify import Proof
+from freezer.store import record
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
+    that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked."""
+
+    path: Path
+    size: int
+    sha256: str
+    python: str
+    proof: Optional[Proof]
+    origin: Origin
+    unchanged: bool = False
+    added: tuple[Added, ...] = ()
+    provided: tuple[Provided, ...] = ()
+    image: Optional[ImageFile] = None
+
+
+def built_of(
+    path: Path,
+    interpreter: Interpreter,
+    frozen: FrozenApp,
+    closed: ClosedApp,
+    proof: Optional[Proof],
+    origin: Origin,
+    image: Optional[ImageFile],
+) -> Built:
+    """The result of a build whose executable is in place at ``path``."""
+    return Built(
+        path=path,
+        size=path.stat().st_size,
+        sha256=digest_file(path),
+        python=interpreter.version_text,
+        proof=proof,
+        origin=origin,
+        added=frozen.added,
+        provided=closed.provided,
+        image=image,
+    )
+
+
+def remember(
+    plan: Plan, environment: Environment, application: Application, frozen: FrozenApp, built: Built, cache: Path
+) -> None:
+    """Write the record of a finished build. Failing to write it is not an error; the next build just runs again."""
+    content = {
+        **inputs_of(plan, environment, application, frozen.sources, cache),
+        "output": str(built.path),
+        "size": built.size,
+        "sha256": built.sha256,
+        "python": built.python,
+        "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
+        "origin": dataclasses.asdict(built.origin),
+    }
+    record.write(cache, plan.digest_parts(), content)
+
+
+def recall(plan: Plan, cache: Path) -> Optional[Built]:
+    """The earlier output for this plan, if nothing that decided it has changed; None otherwise."""
+    if plan.refresh or plan.unpacked:
+        # Nothing is kept of a build that an image of its files could be made of.
+        return None
+    try:
+        content = record.read(cache, plan.digest_parts())
+        if not unchanged(content, plan, cache) or not _intact(content):
+            return None
+        return Built(
+            path=Path(content["output"]),
+            size=content["size"],
+            sha256=content["sha256"],
+            python=content["python"],
+            proof=_proof(content["proof"]),
+            origin=_origin(content["origin"], plan),
+            unchanged=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError, FreezerError):
+        return None
+
+
+def _intact(content: dict[str, Any]) -> bool:
+    """Whether the output is the one that was proven."""
+    path = Path(content["output"])
+    return (
+        not path.is_symlink()
+        and bool(path.stat().st_size == content["size"])
+        and bool(digest_file(path) == content["sha256"])
+    )
+
+
+def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:
+    return None if values is None else Proof(**{**values, "notes": tuple(values["notes"])})
+
+
+def _origin(values: dict[str, Any], plan: Plan) -> Origin:
+    metadata = values["metadata"] and Metadata(**values["metadata"])
+    return Origin(metadata, revision_of(plan), values["newest"])

@@ -1,0 +1,270 @@
+"""What is in the cache, and who uses it.
+
+Builds hold what they use by a lock that the kernel gives back however they end: a work directory by one on itself, a
+root or an environment by a shared one on the lock file beside it. What has no lock of its own is taken to be in use
+while any build runs. What executables unpack when they start is told of in ``apps``, and removing in ``prune``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import fcntl
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.base.errors import EnvironmentFailure
+from freezer.store.workspace import OWN
+
+BLOCK = 512
+"""Bytes in a unit of st_blocks, whatever the file system (inode(7))."""
+ABANDONED = 24 * 3600
+"""Seconds after which a note that is being written is not going to be finished."""
+OLD_PIP = "pip-"
+"""What starts the names of the pips for old Pythons, among the environments."""
+IN_CHROOT = re.compile(rf"VIRTUAL_ENV=[\"']?{OWN}/")
+
+
+class ItemKind(enum.Enum):
+    """What the cache has, as the command line calls it."""
+
+    ROOTS = "roots"
+    ENVIRONMENTS = "environments"
+    PIP = "pip"
+    WORK = "work"
+    RECORDS = "records"
+    LOGS = "logs"
+    APPS = "apps"
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something in the cache that can be removed alone.
+
+    ``size`` is what it takes up on disk, in bytes; ``last_used`` is in seconds since 1970; ``litter`` says why it is of
+    no use to anybody, if it is not.
+    """
+
+    kind: ItemKind
+    path: Path
+    what: str
+    size: int
+    last_used: float
+    in_use: bool
+    litter: Optional[str] = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "kind": self.kind.value,
+            "name": self.path.name,
+            "path": str(self.path),
+            "what": self.what,
+            "size": self.size,
+            "last_used": int(self.last_used),
+            "in_use": self.in_use,
+            "litter": self.litter,
+        }
+
+
+def contents(cache: Path) -> list[Item]:
+    """All that is in the cache, which may not exist, by kind and name.
+
+    Raises EnvironmentFailure if it cannot be read.
+    """
+    try:
+        try:
+            # Not Path.is_dir(), to which a cache that may not be looked at is none, depending on Python's version.
+            os.listdir(cache)
+        except FileNotFoundError:
+            return []
+        # What a build that ended meanwhile took away is not listed.
+        return [item for item in _contents(cache) if os.path.lexists(item.path)]
+    except OSError as error:
+        raise cannot("read", cache, error) from error
+
+
+def cannot(do: str, cache: Path, error: OSError) -> EnvironmentFailure:
+    """The error for what the system does not do with the cache."""
+    return EnvironmentFailure(
+        f"cannot {do} the cache {cache}: {error.strerror}",
+        why=str(error),
+        hint="run this as the user whose cache it is; XDG_CACHE_HOME says where it is",
+    )
+
+
+def outputs(cache: Path) -> list[Path]:
+    """The executables that the notes on finished builds are about; they may be gone."""
+    try:
+        return [Path(str(note["output"])) for note in _notes(cache).values() if "output" in note]
+    except OSError as error:
+        raise cannot("read", cache, error) from error
+
+
+def _notes(cache: Path) -> dict[Path, dict[str, Any]]:
+    return {path: _json(path) for path in _listed(cache / "record") if path.suffix == ".json"}
+
+
+def _contents(cache: Path) -> Iterator[Item]:
+    notes = _notes(cache)
+    busy = builds_run(cache)
+    for path in _directories(cache / "roots"):
+        yield _root(path)
+    for path in _directories(cache / "env"):
+        if not path.name.startswith(OLD_PIP):
+            yield _environment(path, notes)
+    for path in _directories(cache / "env"):
+        if path.name.startswith(OLD_PIP):
+            yield _item(
+                ItemKind.PIP, path, f"pip for Python {path.name[len(OLD_PIP) :]}", busy or is_held(lock_of(path))
+            )
+    for path in _directories(cache / "pip"):
+        # pip notes no use at the top of its cache.
+        yield _item(ItemKind.PIP, path, "pip's downloads for a system to build in", busy, deep=True)
+    for path in _directories(cache / "work"):
+        held = is_held(path)
+        litter = "nobody works in it any more"
+        yield _item(ItemKind.WORK, path, "a work directory", held, None if held else litter)
+    for path in _listed(cache / "record"):
+        yield _record(path, notes)
+    for path in _listed(cache / "log"):
+        yield _item(ItemKind.LOGS, path, "what the tools printed", is_held(cache / "work" / path.stem))
+
+
+def _root(home: Path) -> Item:
+    origin = home / "origin.json"
+    held = is_held(lock_of(home))
+    litter = None if held or origin.is_file() else "it is incomplete"
+    return _item(ItemKind.ROOTS, home, str(_json(origin).get("source", "unknown")), held, litter)
+
+
+def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:
+    held = is_held(lock_of(home))
+    facts = dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", _text(home / "pyvenv.cfg"), re.MULTILINE))
+    # In a chroot its Python is at a path that is another file here, or none.
+    inside = IN_CHROOT.search(_text(home / "bin" / "activate")) is not None
+    litter = None
+    if not (home / "complete").is_file():
+        litter = "it is incomplete"
+    elif not inside and not (home / "bin" / "python").exists():
+        litter = "its Python is gone"
+    python = f"Python {facts['version']}" if "version" in facts else "unknown"
+    names = sorted({Path(str(note.get("output"))).name for note in notes.values() if _of(note) == home})
+    what = python + (" of a chroot" if inside else "") + (f", for {', '.join(names)}" if names else "")
+    return _item(ItemKind.ENVIRONMENTS, home, what, held, None if held else litter)
+
+
+def _record(path: Path, notes: dict[Path, dict[str, Any]]) -> Item:
+    litter = None
+    if path in notes:
+        output = Path(str(notes[path].get("output", "")))
+        what = str(output)
+        if not output.is_file():
+            litter = "the executable that it is about is gone"
+        elif not (_of(notes[path]) / "complete").is_file():
+            litter = "the environment that it is about is gone"
+    else:
+        what = "a note that is being written"
+        if time.time() - path.lstat().st_mtime > ABANDONED:
+            litter = "it is incomplete"
+    return _item(ItemKind.RECORDS, path, what, False, litter)
+
+
+def _of(note: dict[str, Any]) -> Path:
+    return Path(str(note.get("environment", "")))
+
+
+def _item(
+    kind: ItemKind, path: Path, what: str, in_use: bool, litter: Optional[str] = None, *, deep: bool = False
+) -> Item:
+    size, newest = measure(path)
+    last_used = newest if deep else modified(path)
+    return Item(kind, path, what, size, last_used, in_use, litter)
+
+
+def modified(path: Path) -> float:
+    """When something was changed last, in seconds since 1970; 0 if it is not there."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def measure(path: Path) -> tuple[int, float]:
+    """What a tree takes up on disk in bytes, a file with several names once, and the newest of its times."""
+    seen: set[tuple[int, int]] = set()
+    size, newest = 0, 0.0
+    pending = [str(path)]
+    while pending:
+        place = pending.pop()
+        # What cannot be looked into, or goes away meanwhile, counts as nothing.
+        with contextlib.suppress(OSError):
+            status = os.lstat(place)
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            size += status.st_blocks * BLOCK
+            newest = max(newest, status.st_mtime)
+            if stat.S_ISDIR(status.st_mode):
+                pending += [os.path.join(place, name) for name in os.listdir(place)]
+    return size, newest
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _directories(folder: Path) -> list[Path]:
+    return [path for path in _listed(folder) if path.is_dir() and not path.is_symlink()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_text(path))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def lock_of(home: Path) -> Path:
+    """The file whose lock stands for a root or an environment."""
+    return home.with_name(f"{home.name}.lock")
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock on a file or directory; that it cannot be told counts as held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def builds_run(cache: Path) -> bool:
+    """Whether any build runs."""
+    return any(is_held(path) for path in _directories(cache / "work"))

@@ -1,0 +1,172 @@
+"""Choosing what of the cache is not needed, and removing it, while builds and applications go on.
+
+Nothing is removed where it is: it is renamed into ``work`` first, where a directory that nobody holds is swept by the
+next build, so that a removal may be killed at any point and half a thing is never found. What executables unpacked is
+renamed where it is, for the launchers to sweep (``apps``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import EnvironmentFailure, UsageError
+from freezer.base.removal import remove_tree
+from freezer.store.entries import taken
+from freezer.store.inventory import Item, ItemKind, builds_run, cannot, is_held, lock_of, modified
+from freezer.store.workspace import locked
+
+HOUR = 3600
+AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR}
+SIZES = {"B": 1} | {
+    unit: factor**power
+    for power, letter in enumerate("KMGT", 1)
+    for factor, units in ((1000, (letter, f"{letter}B")), (1024, (f"{letter}I", f"{letter}IB")))
+    for unit in units
+}
+
+ATTEMPTS = 5
+"""How often a directory is removed: a start that had opened an entry may make a lock in it meanwhile."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What to remove besides litter: what was not used for ``older_than`` seconds, the least recently used until the
+    rest has at most ``max_size`` bytes, or ``everything``; of these ``kinds`` only."""
+
+    older_than: Optional[float] = None
+    max_size: Optional[int] = None
+    everything: bool = False
+    kinds: frozenset[ItemKind] = frozenset(ItemKind)
+
+
+def parse_age(text: str) -> float:
+    """The seconds that an age such as 12h, 30d or 2w means. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip(), re.ASCII)
+    if match is None:
+        raise UsageError(f"--older-than {text}: this is no age", hint="give hours, days or weeks: 12h, 30d, 2w")
+    return float(match[1]) * AGES[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """The bytes that a size such as 500M, 5G or 4GiB means. Raises UsageError.
+
+    There must be a unit: a bare number is bytes to some tools and gigabytes to others.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]+)", text.strip().upper(), re.ASCII)
+    if match is None or match[2] not in SIZES:
+        raise UsageError(f"--max-size {text}: this is no size", hint="give a number and a unit: 500M, 5G, 4GiB, 0B")
+    return int(float(match[1]) * SIZES[match[2]])
+
+
+def choose(items: Sequence[Item], rules: Rules, now: float) -> list[Item]:
+    """What to remove by these rules; never what is in use. ``now`` is in seconds since 1970."""
+    of_kind = [item for item in items if item.kind in rules.kinds]
+    free = sorted((item for item in of_kind if not item.in_use), key=lambda item: item.last_used)
+    left = sum(item.size for item in of_kind)
+    chosen = []
+    for item in free:
+        too_old = rules.older_than is not None and now - item.last_used > rules.older_than
+        if rules.everything or item.litter is not None or too_old:
+            chosen.append(item)
+            left -= item.size
+    if rules.max_size is not None:
+        for item in free:
+            if left <= rules.max_size:
+                break
+            if item not in chosen:
+                chosen.append(item)
+                left -= item.size
+    return chosen
+
+
+def remove(cache: Path, item: Item) -> bool:
+    """Remove one thing, unless somebody has begun to use it, or did so since it was looked at; whether it was removed.
+
+    Raises EnvironmentFailure if that is not possible.
+    """
+    try:
+        with taken(item) if item.kind is ItemKind.APPS else _taken(cache, item) as place:
+            if place is None:
+                return False
+            for _ in range(ATTEMPTS):
+                if place.is_dir():
+                    remove_tree(place)
+                else:
+                    place.unlink(missing_ok=True)
+                if not os.path.lexists(place):
+                    break
+    except OSError as error:
+        home = item.path.parent if item.kind is ItemKind.APPS else cache
+        raise cannot("remove something of", home, error) from error
+    if os.path.lexists(place):
+        raise EnvironmentFailure(
+            f"cannot remove all of {item.path}",
+            why=f"what is left of it is {place}",
+            hint="remove that as root",
+        )
+    return True
+
+
+@contextlib.contextmanager
+def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
+    """Where the thing is to be removed from, in nobody's way; None if it is not to be removed."""
+    with contextlib.ExitStack() as hold:
+        place = None
+        with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
+            if item.kind in (ItemKind.ROOTS, ItemKind.ENVIRONMENTS):
+                lock.enter_context(_locked_now(lock_of(item.path)))
+            else:
+                # No build begins while this lock is held.
+                lock.enter_context(locked(cache / "work.lock"))
+            if _still_free(cache, item):
+                if item.path.is_dir():
+                    # From now on the sweep leaves it alone.
+                    hold.enter_context(_locked_now(item.path))
+                place = _aside(cache, item)
+        # Removing takes a while, and nobody needs to wait for it.
+        yield place
+
+
+def _still_free(cache: Path, item: Item) -> bool:
+    if not os.path.lexists(item.path):
+        return False
+    if item.kind is ItemKind.PIP:
+        return not builds_run(cache)
+    if item.kind is ItemKind.LOGS:
+        return not is_held(cache / "work" / item.path.stem)
+    # A build notes the time when it uses a root or an environment, and may have ended.
+    return item.kind is ItemKind.WORK or modified(item.path) == item.last_used
+
+
+@contextlib.contextmanager
+def _locked_now(path: Path) -> Iterator[None]:
+    """An exclusive lock on a directory, or a lock file that is made as needed. Raises BlockingIOError."""
+    if path.is_dir():
+        # One that may not be written to could not be moved, nor one that may not be read be opened.
+        os.chmod(path, 0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    else:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _aside(cache: Path, item: Item) -> Path:
+    """Move a directory to where the sweep looks; a file goes in one step anyway."""
+    if item.kind is ItemKind.WORK or not item.path.is_dir():
+        return item.path
+    (cache / "work").mkdir(exist_ok=True, mode=0o700)
+    place = cache / "work" / f"{item.path.name}-{secrets.token_hex(4)}"
+    os.rename(item.path, place)
+    return place

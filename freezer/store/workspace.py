@@ -1,0 +1,169 @@
+"""Directories that freezer writes to: the cache with its locks, and the work directory of each job.
+
+A work directory is held by an flock on itself for as long as the job or any tool it started lives (the descriptor
+is inherited), so a directory that can be locked is litter, whatever its age.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
+from freezer.base.job import BuildLog, Job, signals_held
+from freezer.base.log import Log
+from freezer.base.publish import full_disk
+from freezer.base.removal import remove_tree
+
+KEPT_LOGS = 20
+HOLD_ATTEMPTS = 10
+"""How often something of the cache is made that others may remove before it can be held."""
+OWN = "/freezer"
+"""Where everything of freezer's own is in the root of another system that a build happens in."""
+
+
+def cache_root() -> Path:
+    """The user's cache directory for freezer (XDG Base Directory specification)."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path("freezer"))
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold an exclusive lock on the file ``path``, waiting for it; it is created as needed and never removed."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
+    """Begin a job: make a work directory in the cache, sweep what killed builds left, and remove it at the end unless
+    ``keep``.
+
+    Raises EnvironmentFailure if the cache cannot be written to.
+    """
+    work: Optional[Path] = None
+    held = -1
+    try:
+        with signals_held():
+            try:
+                for folder in ("work", "env", "roots", "pip", "record", "log"):
+                    (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+                with locked(cache / "work.lock"):
+                    sweep(cache / "work")
+                    # Tools are particular about paths: venv refuses ":", make and specs trip over spaces.
+                    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:40]
+                    work = cache / "work" / f"{safe}-{secrets.token_hex(4)}"
+                    work.mkdir(mode=0o700)
+                    held = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+                    fcntl.flock(held, fcntl.LOCK_EX)
+                _prune_logs(cache / "log")
+                build_log = BuildLog(cache / "log" / f"{work.name}.log")
+            except OSError as error:
+                raise EnvironmentFailure(
+                    f"cannot work in {cache}: {error.strerror}",
+                    why=str(error),
+                    hint="set XDG_CACHE_HOME to a directory that you can write to and that has a few GB left",
+                ) from error
+        with contextlib.ExitStack() as holding:
+            job = Job(log, cache, work, held, build_log, holding)
+            with _full_disk_named(job):
+                yield job
+    finally:
+        if work is not None and keep:
+            log.line(f"the work directory is kept: {work}")
+        if work is not None and not keep:
+            remove_tree(work)
+        if held >= 0:
+            os.close(held)
+
+
+def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
+    """Have something of the cache, shared with other jobs, that nobody removes before this job ends.
+
+    ``usable`` tells whether it is there, and ``make`` makes it, while nobody else has it; with ``anew`` it is made
+    although it is there. Returns whether it was there. ``lock`` is the file whose lock stands for it.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    job.holding.callback(os.close, descriptor)
+    made = False
+    for _ in range(HOLD_ATTEMPTS):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if _there(usable) and (made or not anew):
+            return not made
+        # Not by way of the shared lock: two builds that both hold it would wait for each other for ever.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if (anew and not made) or not _there(usable):
+            make()
+            made = True
+    raise RuntimeError(f"what {lock} stands for was made again and again, and is never there")
+
+
+def _there(usable: Callable[[], bool]) -> bool:
+    try:
+        return usable()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _full_disk_named(job: Job) -> Iterator[None]:
+    """Say which file system is full, whoever noticed: freezer itself, or a tool."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise full_disk(error, job.work) from error
+        raise
+    except (EnvironmentFailure, ToolError, VerificationError) as error:
+        if os.strerror(errno.ENOSPC) in (error.why or ""):
+            raise full_disk(OSError(error.why), job.work) from error
+        raise
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str, cache: Path, log: Log) -> Iterator[Job]:
+    """Begin a job that looks at ``path``; ``what`` is the command. Raises OutputError if there is no room for it."""
+    with workspace(cache, what, keep=False, log=log) as job:
+        try:
+            yield job
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise OutputError(f"cannot {what} {path}: {error.strerror}", why=str(error)) from error
+
+
+def sweep(parent: Path) -> None:
+    """Remove the subdirectories of ``parent`` that no living process holds."""
+    for path in parent.iterdir():
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        else:
+            remove_tree(path)
+        finally:
+            os.close(descriptor)
+
+
+def _prune_logs(folder: Path) -> None:
+    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in logs[KEPT_LOGS - 1 :]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,64 @@
+"""What a build asks of the system that it runs in: the host, or another root that the host's tools enter.
+
+All paths in freezer are the host's. The stages that run the build environment's Python run it through here, and hand
+over paths as ``Path``; what they become inside is known here alone. So the stages are the same for every system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Optional, Protocol
+
+from freezer.base import tools
+from freezer.base.errors import FreezerError, ToolError
+from freezer.base.job import Completed, Job
+
+
+class BuildRoot(Protocol):
+    """A system to build in."""
+
+    path: Path
+    """The file system that libraries, locales and terminal descriptions come from."""
+
+    def inside(self, path: Path) -> str:
+        """What a path of the host's is called inside. Raises ValueError for one that is not there."""
+
+    def outside(self, path: str) -> Path:
+        """Where the host has what is called ``path`` inside."""
+
+    def seeing(self, path: Path, name: str) -> BuildRoot:
+        """The same, with one more directory of the host's to be seen inside; ``name`` decides where."""
+
+    def state(self) -> list[object]:
+        """What changes when the system does; part of the key of every environment made in it."""
+
+    def locate(self, wanted: Optional[str]) -> Path:
+        """The Python to build with. Raises InputError, EnvironmentFailure if there is none."""
+
+    def how_to_add(self, what: str, version: str) -> str:
+        """What to do when the system lacks something: "venv", "libpython" or a "compiler", for Python ``version``."""
+
+    def user_environment(self, job: Job) -> dict[str, str]:
+        """The variables for pip, which honours the user's configuration: index, proxy, certificates."""
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        job: Job,
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        what: str,
+        stdin: Optional[str] = None,
+        capture: bool = False,
+        on_line: Optional[Callable[[str], bool]] = None,
+        error: type[FreezerError] = ToolError,
+        hint: Optional[str] = None,
+    ) -> Completed:
+        """Run a program in the system, as ``Job.run`` does; ``argv[0]`` and all other paths are the host's."""
+
+    def clean_environment(self, job: Job, *, epoch: int, extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
+        """The variables for tools whose output becomes part of the result: nothing of the user's gets in."""
+        home, temporary = (Path(self.inside(job.folder(name))) for name in ("home", "tmp"))
+        return tools.clean_environment(home=home, temporary=temporary, epoch=epoch, extra=extra)

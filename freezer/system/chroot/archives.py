@@ -1,0 +1,221 @@
+"""Roots out of archives: tars of a root file system, images of docker's or OCI's in a tar, OCI layouts in a directory.
+
+Nobody vouches for them. What is unpacked is what was identified before, and of images what their manifests say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Optional
+
+from freezer.base import tar
+from freezer.base.compression import GZIP, XZ, ZSTD, DamagedStream, Stream, compression_of, decompressed
+from freezer.base.errors import InputError
+from freezer.base.extract import Refused, inside, new_tree
+from freezer.base.oci.archive import Image, ImageArchive, compressed_whole, object_at
+from freezer.base.oci.files import DOCUMENTS, TarFiles, open_folder
+from freezer.base.oci.model import Platform
+from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root
+from freezer.base.publish import CHUNK, digest_file
+
+MAX_UNPACKED = 1 << 37
+"""Bytes of a decompressed tar, which has headers and paddings beside its content."""
+COMPRESSIONS = (None, GZIP, XZ, ZSTD)
+ROOT_FOLDERS = frozenset(
+    ("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin")
+    + ("srv", "sys", "tmp", "usr", "var")
+)
+"""What roots have at their top, and images do not."""
+
+HOSTS = {
+    "x86_64": Platform("amd64"),
+    "aarch64": Platform("arm64", "v8"),
+    "armv7l": Platform("arm", "v7"),
+    "armv6l": Platform("arm", "v6"),
+    "i386": Platform("386"),
+    "i686": Platform("386"),
+    "ppc64le": Platform("ppc64le"),
+    "s390x": Platform("s390x"),
+    "riscv64": Platform("riscv64"),
+    "loongarch64": Platform("loong64"),
+}
+"""The kernel's names for machines (uname(2)) in Go's words."""
+
+
+def is_archive_or_layout(path: Path) -> bool:
+    """Whether a root has to be unpacked from ``path``: a file, or an OCI layout."""
+    return os.path.isfile(path) or os.path.isfile(path / "oci-layout")
+
+
+def identify(path: Path) -> str:
+    """The digest that names the content, in hexadecimal: of a file its SHA-256, of an OCI layout that of the manifest
+    to be used, or of ``index.json`` if there is none. Raises InputError for what cannot be read.
+    """
+    if os.path.isdir(path):
+        with open_folder(path) as files:
+            archive = ImageArchive(path, files)
+            with contextlib.suppress(InputError):
+                return _manifest_of(_chosen(archive))
+            return hashlib.sha256(archive.document("index.json")).hexdigest()
+    try:
+        return digest_file(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def unpack(path: Path, folder: Path, *, digest: str) -> None:
+    """Unpack a root into the new directory ``folder``; after an error, what is there is of no use.
+
+    ``digest`` is what ``identify`` said. Owners are kept if we are root; ``proc`` and ``dev`` are there. Raises
+    InputError for anything that is damaged, hostile or for another machine, and OSError if there is no space.
+    """
+    if os.path.isdir(path):
+        with open_folder(path) as files:
+            archive = ImageArchive(path, files)
+            image = _chosen(archive)
+            if _manifest_of(image) != digest:
+                raise _changed(path)
+            unpack_root(archive, image, folder, verified=True)
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - errors of what is done with it are not of opening it
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        before = os.fstat(file.fileno())
+        compression = compression_of(file.read(6))
+        if compression not in COMPRESSIONS:
+            raise InputError(
+                f"{path} is compressed with {compression}, which roots cannot be",
+                hint="compress it with gzip, xz or zstd, or not at all",
+            )
+        if compression is None and _is_image(file):
+            if _digest(file) != digest:
+                raise _changed(path)
+            archive = ImageArchive(path, TarFiles(path, file))
+            unpack_root(archive, _chosen(archive), folder, verified=True)
+        else:
+            _unpack_tar(path, file, compression, folder, digest)
+        after = os.fstat(file.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise _changed(path)
+
+
+def _unpack_tar(path: Path, file: IO[bytes], compression: Optional[str], folder: Path, digest: str) -> None:
+    """Unpack the tar of a root file system."""
+    hasher = hashlib.sha256()
+    chunks = decompressed(_chunks(file, hasher), compression, MAX_UNPACKED)
+    may_be_image = compression is not None
+    at = None
+    try:
+        with new_tree(folder, owners=os.geteuid() == 0) as tree:
+            for member, content in tar.read_members(Stream(chunks), LIMITS):
+                at = member.name
+                if may_be_image and compression is not None:
+                    if _of_image(at):
+                        raise compressed_whole(path, compression)
+                    may_be_image = not _of_root(at)
+                tree.put(member, content)
+            at = None
+            for name in MOUNT_POINTS:
+                tree.folder(name)
+    except Refused as error:
+        raise _wrong(path, f"{at!r}: {error}") from error
+    except (tar.DamagedTar, DamagedStream) as error:
+        where = f"at or after {at!r}: " if at is not None else ""
+        raise _wrong(path, f"{where}{error}") from error
+    if hasher.hexdigest() != digest:
+        raise _changed(path)
+
+
+def _chunks(file: IO[bytes], hasher: Any) -> Iterator[bytes]:
+    """The file in pieces, from its start to its end."""
+    file.seek(0)
+    while data := file.read(CHUNK):
+        hasher.update(data)
+        yield data
+
+
+def _digest(file: IO[bytes]) -> str:
+    hasher = hashlib.sha256()
+    for _ in _chunks(file, hasher):
+        pass
+    return hasher.hexdigest()
+
+
+def _is_image(file: IO[bytes]) -> bool:
+    """Whether a tar is an image, and no root file system, as its names say."""
+    file.seek(0)
+    # What is damaged is found when it is unpacked.
+    with contextlib.suppress(tar.DamagedTar):
+        for member, content in tar.read_members(file, LIMITS):
+            if _of_image(member.name):
+                return True
+            if _of_root(member.name):
+                return False
+            if content.left > tar.BLOCK:
+                content.skip(file)
+    return False
+
+
+def _of_image(name: str) -> bool:
+    return inside(name) in DOCUMENTS
+
+
+def _of_root(name: str) -> bool:
+    place = inside(name)
+    return place is not None and place.partition("/")[0] in ROOT_FOLDERS
+
+
+def _manifest_of(image: Image) -> str:
+    return str(image.manifest_digest).rpartition(":")[2]
+
+
+def _chosen(archive: ImageArchive) -> Image:
+    """The image for this machine. Raises InputError if there is none, or several."""
+    machine = platform.machine()
+    host = HOSTS.get(machine, Platform(machine))
+    found: set[str] = set()
+
+    def fits(fields: dict[str, Any]) -> bool:
+        """Whether a platform is the host's, variants aside."""
+        found.add("/".join(str(fields[key]) for key in ("os", "architecture", "variant") if fields.get(key)))
+        stated = (fields.get("os") or "linux", fields.get("architecture") or host.architecture)
+        return stated == ("linux", host.architecture)
+
+    def wanted(descriptor: dict[str, Any]) -> bool:
+        return "platform" not in descriptor or fits(object_at(descriptor, "platform"))
+
+    images = {image.config_digest: image for image in archive.images_where(wanted) if fits(image.config)}
+    # Of several variants the host's own, if it is there.
+    exact = [image for image in images.values() if image.config.get("variant") == host.variant]
+    fitting = exact or list(images.values())
+    if not fitting:
+        there = ", ".join(sorted(found - {"unknown/unknown", ""}))
+        raise InputError(
+            f"{archive.path} has no image for {host}", why=f"it has images for {there}" if there else "it has no image"
+        )
+    if len(fitting) > 1:
+        raise InputError(
+            f"{archive.path} has {len(fitting)} images for {host}",
+            why=", ".join(sorted(", ".join(image.names) or image.config_digest for image in fitting)),
+            hint="save one image alone",
+        )
+    return fitting[0]
+
+
+def _wrong(path: Path, why: str) -> InputError:
+    return InputError(f"{path} is no root file system, or a damaged one", why=why)
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(f"{path} changed while it was read", hint="build again")
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path} cannot be read: {error.strerror}", why=str(error))

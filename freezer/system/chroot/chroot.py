@@ -1,0 +1,220 @@
+"""A build in the root of another system: what is seen inside, and commands that run there.
+
+Brought in are the work directory and the build environment, freezer's drivers and pip, the application's sources, and
+what pip needs to reach its index. All of it has fixed places, so that a result does not know where on the host its
+sources were. Of the host's file system nothing else is there, of its variables none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import itertools
+import json
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base import tools
+from freezer.base.errors import EnvironmentFailure, FreezerError, InputError, ToolError
+from freezer.base.job import Completed, Job
+from freezer.store.workspace import OWN
+from freezer.system.buildroot import BuildRoot
+from freezer.system.chroot.network import NetworkFiles
+from freezer.system.chroot.packages import manager_of
+from freezer.system.entering import ENTERING
+from freezer.system.rooted import within
+
+SOURCE = "/source"
+"""Where the application's sources are inside."""
+PIP_CACHE = f"{OWN}/pip-cache"
+PATH = ("usr/local/bin", "usr/bin", "bin", "usr/local/sbin", "usr/sbin", "sbin")
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file or directory of the host's, and what it is called inside."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Chroot(BuildRoot):
+    """The system at ``path``.
+
+    ``name`` is what the user calls it; ``stamp`` changes whenever its content does; ``sources`` is the directory of the
+    host's, not itself to be seen, that /source stands for.
+    """
+
+    path: Path
+    name: str
+    stamp: tuple[object, ...]
+    mounts: tuple[Mount, ...]
+    network: NetworkFiles
+    sources: Path = Path("/")
+    writable: bool = False
+
+    def inside(self, path: Path) -> str:
+        """What a path of the host's is called inside. Raises ValueError for one that is not there."""
+        # The innermost first: the environment is in the cache as the work directory is.
+        for mount in sorted(self.mounts, key=lambda item: len(item.source.parts), reverse=True):
+            if path == mount.source or mount.source in path.parents:
+                return os.path.normpath(f"{mount.target}/{path.relative_to(mount.source)}")
+        return f"/{path.relative_to(self.path)}"
+
+    def outside(self, path: str) -> Path:
+        """Where the host has what is called ``path`` inside."""
+        clean = Path(path)
+        for mount in sorted(self.mounts, key=lambda item: len(item.target), reverse=True):
+            if mount.target in (path, *map(str, clean.parents)):
+                return mount.source / clean.relative_to(mount.target)
+        return self.path / path.lstrip("/")
+
+    def seeing(self, path: Path, name: str) -> Chroot:
+        """The same, with one more directory of the host's to be seen inside, below /freezer."""
+        return dataclasses.replace(self, mounts=(*self.mounts, Mount(path, f"{OWN}/{name}")))
+
+    def state(self) -> list[object]:
+        """What changes when the system does."""
+        return [str(self.path), *self.stamp]
+
+    def locate(self, wanted: Optional[str]) -> Path:
+        """The Python to build with: a path in the root, a name on its PATH, or a version; its ``python3`` by default.
+
+        Raises InputError if there is none that was asked for, EnvironmentFailure if there is none at all.
+        """
+        if any(self.path.glob("lib/ld-musl-*")) and not any(self.path.glob("lib*/ld-linux*")):
+            raise EnvironmentFailure(
+                f"{self.name} is a system with musl, such as Alpine",
+                why="staticx's start-up code and name service workaround are made for glibc",
+                hint="use the root of a glibc distribution: --chroot debian:trixie; the result runs on musl",
+            )
+        if wanted is not None and os.sep in wanted:
+            path = self.path / wanted.lstrip("/")
+            if within(self.path, path).is_dir():
+                path = path / "bin/python3"
+            if not within(self.path, path).is_file():
+                raise InputError(f"--python {wanted}: there is no such executable in {self.name}")
+            return path
+        name = wanted or "python3"
+        names = [name] if name.startswith("python") else [f"python{name.removeprefix('cpython-')}", name]
+        places = [self.path / place for place in PATH]
+        places += [path / "bin" for path in sorted(self.path.glob("opt/*")) if path.is_dir()]
+        for place, candidate in itertools.product(places, names):
+            # A link that leads out of the root means a place in it.
+            if within(self.path, place / candidate).is_file():
+                return place / candidate
+        if wanted is not None:
+            raise InputError(
+                f"--python {wanted}: there is no such Python in {self.name}",
+                why="it is neither on PATH there nor below /opt",
+                hint="give its path in the root: --python /path/to/bin/python3",
+            )
+        raise EnvironmentFailure(
+            f"{self.name} has no Python", why="no python3 on PATH", hint=self.how_to_add("python", "")
+        )
+
+    def how_to_add(self, what: str, version: str) -> str:
+        """What to do when the system lacks something."""
+        manager = manager_of(self.path)
+        if manager is None:
+            return f"add it to {self.name}, which has no package manager that freezer knows (apt-get, dnf, apk)"
+        packages = manager.package(what, version).split()
+        command = shlex.join([manager.program, *manager.arguments, *packages])
+        options = " ".join(f"--chroot-package {package}" for package in packages)
+        own = f"\nor, for good:  chroot {shlex.quote(self.name)} {command}" if self.path == Path(self.name) else ""
+        return f"freezer build {options} ...{own}"
+
+    def user_environment(self, job: Job) -> dict[str, str]:
+        """The variables for pip. Its configuration is the user's, in a file; the variables are none of the user's."""
+        env = self.clean_environment(job, epoch=0, extra=self.network.variables)
+        for name in ("SOURCE_DATE_EPOCH", "PYTHONHASHSEED"):
+            del env[name]
+        if any(mount.target == PIP_CACHE for mount in self.mounts):
+            env["PIP_CACHE_DIR"] = PIP_CACHE
+        env.update({"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_ROOT_USER_ACTION": "ignore"})
+        return env
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        job: Job,
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        what: str,
+        stdin: Optional[str] = None,
+        capture: bool = False,
+        on_line: Optional[Callable[[str], bool]] = None,
+        error: type[FreezerError] = ToolError,
+        hint: Optional[str] = None,
+    ) -> Completed:
+        """Run a program in the root; see ``freezer.system.entering``.
+
+        Raises ``error`` if it fails, EnvironmentFailure if this host does not let us enter or the program cannot be
+        started there.
+        """
+        number = next(_numbers)
+        request, report = (job.folder("enter") / f"{number}-{name}.json" for name in ("request", "report"))
+        command = [self.inside(word) if isinstance(word, Path) else word for word in argv]
+        content = {
+            "mount_point": str(job.folder("root")),
+            "root": str(self.path),
+            "writable": self.writable,
+            # What is inside of another one after it.
+            "mounts": [
+                (str(mount.source), mount.target, mount.writable)
+                for mount in sorted(self.mounts, key=lambda item: len(item.target))
+            ],
+            "argv": command,
+            "env": dict(env),
+            "cwd": self._folder(cwd),
+            "report": str(report),
+        }
+        request.write_text(json.dumps(content), encoding="utf-8")
+        try:
+            return job.run(
+                [tools.own_python(), "-I", "-S", ENTERING, request],
+                shown=command,
+                what=f"{what} in {self.name}",
+                env=tools.clean_environment(home=job.work, temporary=job.work, epoch=0),
+                stdin=stdin,
+                capture=capture,
+                on_line=on_line,
+                error=error,
+                hint=hint,
+            )
+        except FreezerError as failure:
+            self._explain(report, command[0], failure)
+            raise
+
+    def _folder(self, cwd: Path) -> str:
+        """The directory that a command starts in; one that is not to be seen is an empty one in its place."""
+        try:
+            return self.inside(cwd)
+        except ValueError:
+            return os.path.normpath(f"{SOURCE}/{cwd.relative_to(self.sources)}")
+
+    def _explain(self, report: Path, program: str, failure: FreezerError) -> None:
+        """Tell why there was no command, if there was none."""
+        try:
+            facts = json.loads(report.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        why = os.strerror(facts["errno"])
+        if facts["step"] != "start":
+            raise EnvironmentFailure(
+                f"cannot enter {self.name}", why=f"{facts['step']}: {why}", hint=facts["reason"]
+            ) from failure
+        hint = None
+        if facts["errno"] == errno.ENOEXEC:
+            hint = "its programs are made for another machine; use a root for this one"
+        elif facts["errno"] == errno.ENOENT:
+            hint = "is its dynamic loader there, and is it a whole root file system?"
+        raise EnvironmentFailure(f"cannot start {program} in {self.name}", why=why, hint=hint) from failure

@@ -1,0 +1,140 @@
+"""What pip and package managers need to reach their servers from inside a root: the user's configuration, as files.
+
+The resolver's files are the host's. pip's configuration is what ``pip config list`` says on the host, with the user's
+own file, the machine's and the variables merged in pip's order; files and directories that it names (an index on disk,
+a certificate) are brought in, each at a place of its own, and the configuration is rewritten to match. So no variable
+of the user's has to be seen inside. See https://pip.pypa.io/en/stable/topics/configuration/.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import ssl
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from freezer.base import tools
+from freezer.base.errors import EnvironmentFailure
+from freezer.base.job import Job
+
+PLACE = "/freezer/net"
+CONFIGURATION = f"{PLACE}/pip.conf"
+RESOLVER = ("/etc/resolv.conf", "/etc/hosts")
+PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+OF_THE_HOST = frozenset(("cache-dir", "log", "python", "prefix", "root", "target", "user"))
+"""Settings that say where pip puts things on the host, which is no matter inside."""
+
+
+@dataclass(frozen=True)
+class NetworkFiles:
+    """``files`` are (host's path, path inside) of what is brought in, ``variables`` what to set inside."""
+
+    files: tuple[tuple[Path, str], ...]
+    variables: Mapping[str, str]
+
+
+def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
+    """Collect what is to be brought in. Raises EnvironmentFailure if pip cannot read its own configuration."""
+    listed = job.run(
+        [tools.own_python(), "-I", "-m", "pip", "config", "list"],
+        what="read pip's configuration",
+        env=tools.user_environment(),
+        capture=True,
+        error=EnvironmentFailure,
+    )
+    carrier = _Carrier()
+    for name in RESOLVER:
+        if os.path.exists(name):
+            carrier.files[Path(name).resolve()] = name
+    sections = _sections(parse_configuration(listed.stdout), carrier)
+    variables = {"PIP_CONFIG_FILE": CONFIGURATION}
+    certificates = environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    if certificates and os.path.isfile(certificates):
+        # The root's own, if it has any, need not know a proxy's certificate that the host trusts.
+        place = carrier.bring(Path(certificates))
+        variables["SSL_CERT_FILE"] = place
+        sections.setdefault("global", {}).setdefault("cert", place)
+    for name in PROXIES:
+        for spelling in (name, name.upper()):
+            if spelling in environ:
+                variables[spelling] = environ[spelling]
+    netrc = Path(environ.get("NETRC", Path.home() / ".netrc"))
+    if netrc.is_file() and os.access(netrc, os.R_OK):
+        variables["NETRC"] = carrier.bring(netrc)
+    file = job.folder("net") / "pip.conf"
+    file.write_text(_render(sections), encoding="utf-8")
+    file.chmod(0o600)
+    carrier.files[file] = CONFIGURATION
+    return NetworkFiles(tuple(carrier.files.items()), variables)
+
+
+def parse_configuration(text: str) -> list[tuple[str, str, str]]:
+    """(section, key, value) of what ``pip config list`` prints, one ``section.key='value'`` a line.
+
+    What variables say comes as the section ``:env:``, and holds for all commands.
+    """
+    found = []
+    for line in text.splitlines():
+        match = re.fullmatch(r"([\w:-]+)\.([\w-]+)=(.*)", line)
+        if match is None:
+            continue
+        try:
+            value = str(ast.literal_eval(match.group(3)))
+        except (ValueError, SyntaxError):
+            continue
+        found.append((match.group(1), match.group(2), value))
+    return found
+
+
+class _Carrier:
+    """Brings files and directories to places inside, the same ones once."""
+
+    def __init__(self) -> None:
+        self.files: dict[Path, str] = {}
+
+    def bring(self, path: Path) -> str:
+        real = path.resolve()
+        if real not in self.files:
+            self.files[real] = f"{PLACE}/{len(self.files)}{real.suffix if real.is_file() else ''}"
+        return self.files[real]
+
+    def translate(self, word: str) -> str:
+        """A word of a setting: a path or a file: URL becomes the place inside, all else stays."""
+        if word.startswith("file:"):
+            path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(word).path))
+            if not path.exists():
+                return word
+            # Mirrors of an index have the files beside the directory "simple", and links that lead there.
+            place = f"{self.bring(path.parent)}/{path.name}" if path.name == "simple" else self.bring(path)
+            return f"file://{place}"
+        path = Path(word).expanduser()
+        return self.bring(path) if path.is_absolute() and path.exists() else word
+
+
+def _sections(settings: list[tuple[str, str, str]], carrier: _Carrier) -> dict[str, dict[str, str]]:
+    sections: dict[str, dict[str, str]] = {}
+    # Variables are stronger than any file, whatever section that speaks in.
+    for section, key, value in sorted(settings, key=lambda item: item[0] == ":env:"):
+        if key in OF_THE_HOST:
+            continue
+        translated = "\n".join(" ".join(map(carrier.translate, line.split())) for line in value.splitlines())
+        if section == ":env:":
+            for other in sections.values():
+                other.pop(key, None)
+        sections.setdefault("global" if section == ":env:" else section, {})[key] = translated
+    return sections
+
+
+def _render(sections: Mapping[str, Mapping[str, str]]) -> str:
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in values.items():
+            # Lines that go on are indented, and none may be empty.
+            lines.append(f"{key} = " + "\n    ".join(line for line in value.split("\n") if line))
+    return "\n".join(lines) + "\n"

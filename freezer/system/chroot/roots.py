@@ -1,0 +1,213 @@
+"""The roots that builds happen in: a directory of the user's, or one in the cache, made of whatever the user named.
+
+A root in the cache is known by what it was made of - the digest of an archive, a distribution's name, the packages
+added - and is complete: it is made in the work directory and renamed. Builds hold it while they run. They see it
+read-only, so that any number of them can use it at once and none finds it changed; no overlay is needed for that. Only
+packages are added with the root writable, and then it is a copy: in a user namespace an overlay cannot change files
+whose owners are not mapped, and from outside its content cannot be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import freezer
+from freezer import __version__
+from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.isolation.users import subordinate_maps
+from freezer.base.job import Job
+from freezer.base.removal import remove_tree
+from freezer.plan.build import Plan
+from freezer.plan.choices import EntryKind
+from freezer.plan.requirements import IGNORED_FOLDERS, local_paths
+from freezer.plan.settings import DISTRIBUTION
+from freezer.store.workspace import OWN, hold
+from freezer.system.buildroot import BuildRoot
+from freezer.system.chroot.archives import identify, is_archive_or_layout, unpack
+from freezer.system.chroot.bootstrap import bootstrap, parse_distribution
+from freezer.system.chroot.chroot import PIP_CACHE, SOURCE, Chroot, Mount
+from freezer.system.chroot.network import network_files
+from freezer.system.chroot.packages import copy_root, database_state, manager_of
+from freezer.system.host import Host
+
+LAYOUT = 1
+"""Part of every root's key; raised when freezer makes roots differently."""
+
+
+def open_root(plan: Plan, job: Job) -> BuildRoot:
+    """The system to build in: the host, or what the plan names, made ready and held until the build ends.
+
+    Raises InputError for what is no root, or a hostile archive; EnvironmentFailure if it cannot be made.
+    """
+    if plan.chroot is None:
+        return Host()
+    with job.log.step("root") as step:
+        network = network_files(os.environ, job)
+        path, made = _directory(plan, job)
+        _check(path, plan.chroot)
+        mounts = [Mount(job.work, f"{OWN}/work", writable=True)]
+        mounts += [Mount(source, target) for source, target in network.files]
+        root = Chroot(path, plan.chroot, database_state(path), tuple(mounts), network)
+        if plan.chroot_packages:
+            path, added = _with_packages(plan, root, job)
+            made = made or added
+        step.result = f"{plan.chroot}, {'made' if made else 'used as it is' if path == Path(plan.chroot) else 'reused'}"
+    mounts.append(Mount(Path(freezer.__file__).parent, f"{OWN}/package"))
+    top, sources = _sources(plan, job)
+    pip_cache = job.cache / "pip" / _key([str(path)])
+    pip_cache.mkdir(exist_ok=True, mode=0o700)
+    mounts += [*sources, Mount(pip_cache, PIP_CACHE, writable=True)]
+    return Chroot(path, plan.chroot, database_state(path), tuple(mounts), network, top)
+
+
+def source_state_of(plan: Plan, cache: Path) -> list[object]:
+    """What the plan's root is made of, such that it differs whenever another root might come of it."""
+    assert plan.chroot is not None
+    if DISTRIBUTION.match(plan.chroot):
+        home = cache / "roots" / _key([plan.chroot, platform.machine()])
+        return [plan.chroot, database_state(home / "root")]
+    status = os.stat(plan.chroot)
+    return [plan.chroot, status.st_ino, status.st_size, status.st_mtime_ns, database_state(Path(plan.chroot))]
+
+
+def _directory(plan: Plan, job: Job) -> tuple[Path, bool]:
+    """The root as a directory, and whether it was made just now."""
+    text = plan.chroot
+    assert text is not None
+    distribution = parse_distribution(text)
+    if distribution is not None:
+        key = _key([text, platform.machine()])
+        return _cached(key, text, lambda folder: bootstrap(distribution, folder, job), plan.refresh, job)
+    path = Path(text)
+    if not is_archive_or_layout(path):
+        return path, False
+    digest = identify(path)
+    return _cached(_key([digest]), text, lambda folder: unpack(path, folder, digest=digest), plan.refresh, job)
+
+
+def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
+    """A copy of the root that has the packages, too."""
+    manager = manager_of(root.path)
+    if manager is None:
+        raise EnvironmentFailure(
+            f"cannot add packages to {root.name}", why="it has none of the package managers apt-get, dnf and apk"
+        )
+
+    def make(folder: Path) -> None:
+        unreadable = copy_root(root.path, folder)
+        for name in unreadable[:3]:
+            job.log.detail(f"    not copied, as it cannot be read: {name}")
+        # No service may be started by an installation: what invoke-rc.d asks, and the resolver's place.
+        policy, resolver = folder / "usr/sbin/policy-rc.d", folder / "etc/resolv.conf"
+        if policy.parent.is_dir() and not policy.exists():
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
+        resolver.unlink(missing_ok=True)
+        resolver.touch()
+        writable = dataclasses.replace(root, path=folder, writable=True)
+        env = {**writable.user_environment(job), "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
+        alone = os.geteuid() != 0 and not subordinate_maps(os.geteuid(), os.getegid())
+        script = manager.script(plan.chroot_packages, alone=alone)
+        writable.run(
+            [folder / "bin/sh", "-c", script],
+            job,
+            what=f"add {', '.join(plan.chroot_packages)}",
+            env=env,
+            cwd=job.work,
+            error=EnvironmentFailure,
+            hint="check the packages' names, and the network",
+        )
+        # The places that only mounts needed, and what only the installation did.
+        remove_tree(folder / "freezer")
+
+    base = [str(root.path), *root.stamp]
+    key = _key([base, sorted(plan.chroot_packages)])
+    named = f"{plan.chroot} + {' '.join(plan.chroot_packages)}"
+    return _cached(key, named, make, plan.refresh, job)
+
+
+def _key(parts: list[object]) -> str:
+    return hashlib.sha256(json.dumps([LAYOUT, os.geteuid() == 0, *parts]).encode()).hexdigest()[:24]
+
+
+def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job: Job) -> tuple[Path, bool]:
+    """The root of that key in the cache, made if it is not there, and held."""
+    home = job.cache / "roots" / key
+
+    def create() -> None:
+        if home.exists():
+            # Moved to where the sweep finds it, as removing takes a while.
+            os.rename(home, job.work / "old-root")
+        aside = job.folder(f"new-root-{key}")
+        try:
+            make(aside / "root")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise EnvironmentFailure(f"cannot unpack {source}: {error.strerror}", why=str(error)) from error
+        facts = {"source": source, "made": int(time.time()), "freezer": __version__}
+        (aside / "origin.json").write_text(json.dumps(facts), encoding="utf-8")
+        os.rename(aside, home)
+
+    reused = hold(
+        job,
+        job.cache / "roots" / f"{key}.lock",
+        usable=(home / "origin.json").is_file,
+        make=create,
+        anew=anew,
+    )
+    os.utime(home)
+    return home / "root", not reused
+
+
+def _check(path: Path, name: str) -> None:
+    """Refuse what is no root file system, before something in it fails in an odd way."""
+    if not path.is_dir():
+        raise InputError(f"--chroot {name} is no directory, and no archive")
+    if not any((path / place).is_dir() for place in ("usr", "bin")):
+        raise InputError(
+            f"--chroot {name} is no root file system",
+            why="it has neither /usr nor /bin",
+            hint="give the root of a system; debian:SUITE makes one",
+        )
+
+
+def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
+    """What the build reads of the user's files, read-only, and the directory that all of it is in.
+
+    That directory becomes /source, so that relative paths, as requirements files have them, stay right. What
+    requirements name by an absolute path is to be seen at that path, too. Directories that they name are projects,
+    whose build backends write beside the sources: those are copies.
+    """
+    entry = plan.entry
+    wanted: set[Path] = set()
+    if entry.path is not None:
+        wanted.add(entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC) else entry.path)
+    wanted |= {path.parent for path in (*plan.requirements, *plan.constraints)}
+    wanted |= {source for source, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries)
+    named = local_paths(plan)
+    kept = {path for path in wanted if not any(parent in wanted for parent in path.parents)}
+    # Relative requirements start at the directory that freezer was called in, which need not be seen itself.
+    top = os.path.commonpath([plan.folder, *(path if path.is_dir() else path.parent for path in (*kept, *named))])
+
+    def below(path: Path) -> str:
+        return os.path.normpath(f"{SOURCE}/{path.relative_to(top)}")
+
+    mounts = [Mount(path, below(path)) for path in sorted(kept)]
+    for number, path in enumerate(sorted(named)):
+        source = path
+        if path.is_dir():
+            source = job.folder("local") / str(number)
+            ignored = shutil.ignore_patterns(*IGNORED_FOLDERS, "*.egg-info")
+            shutil.copytree(path, source, symlinks=True, ignore=ignored)
+        mounts += [Mount(source, target, writable=path.is_dir()) for target in (below(path), str(path))]
+    return Path(top), mounts

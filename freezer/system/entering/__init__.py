@@ -1,0 +1,6 @@
+"""The program that runs one command of a build in the root of another system; see ``program``."""
+
+from pathlib import Path
+
+ENTERING = Path(__file__).with_name("__main__.py")
+"""The program, to be started in a process of its own as ``python -I -S ENTERING REQUEST``."""

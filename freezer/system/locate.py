@@ -1,0 +1,58 @@
+"""Finding the Python to build with on the host: by path, by name, or by version, where people have theirs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import InputError
+
+
+def locate_interpreter(wanted: Optional[str]) -> Path:
+    """Turn ``--python`` into an executable: a path, a name on PATH, or a version, searched on PATH and in the usual
+    places of pyenv and uv. None means the interpreter that freezer itself was installed with.
+
+    Raises InputError if there is none.
+    """
+    if wanted is None:
+        return Path(getattr(sys, "_base_executable", sys.executable) or sys.executable)
+    if os.sep in wanted:
+        path = Path(wanted).expanduser().absolute()
+        if path.is_dir():
+            path = path / "bin" / "python3"
+        if not (path.is_file() and os.access(path, os.X_OK)):
+            raise InputError(f"--python {wanted}: there is no such executable")
+        return path
+    match = re.fullmatch(r"(?:python|cpython-)?(\d+(?:\.\d+){0,2})", wanted)
+    candidates = [] if match is None else _installed_versions(match.group(1))
+    found = next(iter(candidates), None) or shutil.which(wanted)
+    if found is None:
+        raise InputError(
+            f"--python {wanted}: no such interpreter",
+            why="it is neither a path, nor on PATH, nor a version that pyenv or uv has installed",
+            hint="give the path of the interpreter: --python /path/to/bin/python3",
+        )
+    return Path(found)
+
+
+def _installed_versions(version: str) -> list[str]:
+    on_path = shutil.which("python" + ".".join(version.split(".")[:2]))
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", home / ".local/share/uv/python"))
+    managed = [*pyenv.glob(f"{version}*/bin/python"), *uv.glob(f"cpython-{version}*/bin/python3")]
+    exact = re.compile(r"(?:cpython-)?" + re.escape(version) + r"(?![0-9])")
+    ordered = sorted((path for path in managed if exact.match(path.parts[-3])), key=_version_key, reverse=True)
+    versions = [str(path) for path in ordered]
+    if on_path is None or version.count(".") == 2:
+        return versions
+    # A shim of pyenv is there for every version, whether it is active or not; the versions themselves are better.
+    return [*versions, on_path] if Path(on_path).parent.name == "shims" else [on_path, *versions]
+
+
+def _version_key(path: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", path.parts[-3])[:3])

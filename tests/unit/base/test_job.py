@@ -1,0 +1,268 @@
+"""External programs: found or named, run to their end, never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import PATIENCE, processes_with, wait_until
+
+from freezer.base.errors import EnvironmentFailure, Interrupted, ToolError, VerificationError
+from freezer.base.job import BuildLog, Completed, Job, describe_status, tail
+from freezer.base.log import Log, Verbosity
+from freezer.base.tools import clean_environment, find, require, user_environment
+
+ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
+
+
+class Runner:
+    """Job.run(), with a log of its own."""
+
+    def __init__(self, folder: Path, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+        self.folder = folder
+        self.build_log = BuildLog(folder / "log" / "x.log")
+        self.stream = io.StringIO()
+        self.log = Log(verbosity, self.stream)
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        self.job = Job(self.log, folder, folder, held, self.build_log, contextlib.ExitStack())
+
+    def __call__(self, *argv: str, **options: Any) -> Completed:
+        settings: dict[str, Any] = {"what": "do it", "env": ENV, "cwd": self.folder, **options}
+        return self.job.run(argv, **settings)
+
+    @property
+    def logged(self) -> str:
+        return self.build_log.path.read_text()
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def shell(script: str) -> tuple[str, ...]:
+    return "sh", "-c", script
+
+
+def test_output_goes_to_the_log(runner: Runner) -> None:
+    done = runner(*shell("echo out; echo err >&2"))
+    assert (done.status, done.stdout) == (0, "")
+    assert "\n$ sh -c 'echo out; echo err >&2'\nout\nerr\n" in runner.logged
+    assert runner.stream.getvalue() == ""
+
+
+def test_verbose_shows_it(tmp_path: Path) -> None:
+    runner = Runner(tmp_path, Verbosity.VERBOSE)
+    runner(*shell("echo out"))
+    assert runner.stream.getvalue() == "    out\n"
+
+
+def test_capture(runner: Runner) -> None:
+    assert runner(*shell("echo out; echo err >&2"), capture=True).stdout == "out\n"
+    assert "out\n" not in runner.logged.partition("'\n")[2]
+    assert "err\n" in runner.logged
+
+
+def test_much_in_and_out(runner: Runner) -> None:
+    """Neither side waits for the other for ever."""
+    text = "x" * 3_000_000
+    assert runner("cat", stdin=text, capture=True).stdout == text
+    assert runner(*shell("exec <&-; echo done"), stdin=text, capture=True).stdout == "done\n"
+
+
+def test_no_stdin(runner: Runner) -> None:
+    assert runner("cat", capture=True).stdout == ""
+
+
+def test_odd_bytes(runner: Runner) -> None:
+    runner(*shell("printf 'a\\377\\000b\\n'"))
+    assert b"a\xff\0b\n" in runner.build_log.path.read_bytes()
+
+
+def test_lines_are_seen_and_claimed(runner: Runner) -> None:
+    seen: list[str] = []
+
+    def watch(line: str) -> bool:
+        seen.append(line)
+        return line == "mine"
+
+    runner(*shell("echo mine; echo yours"), on_line=watch)
+    assert seen == ["mine", "yours"]
+    assert "\nmine\n" not in runner.logged and "yours\n" in runner.logged
+
+
+def test_failure(runner: Runner) -> None:
+    runner(*shell("echo earlier"))
+    with pytest.raises(ToolError) as caught:
+        runner(*shell("for i in $(seq 30); do echo line $i; done; exit 3"), hint="try harder")
+    error = caught.value
+    assert error.what == "cannot do it: sh exited with status 3"
+    assert error.why is not None and error.why.splitlines() == [f"line {i}" for i in range(19, 31)]
+    assert error.hint == f"try harder; the full log is {runner.build_log.path}"
+
+
+def test_silent_failure_of_a_chosen_kind(runner: Runner) -> None:
+    with pytest.raises(VerificationError) as caught:
+        runner("false", error=VerificationError)
+    assert caught.value.why == "it printed nothing"
+
+
+def test_failure_that_is_none(runner: Runner) -> None:
+    assert runner(*shell("exit 3"), check=False).status == 3
+
+
+def test_death_by_signal(runner: Runner) -> None:
+    with pytest.raises(ToolError, match="was killed by SIGSEGV"):
+        runner(*shell("kill -SEGV $$"))
+
+
+@pytest.mark.parametrize("program", ["/no/such/program", "no-such-program"])
+def test_not_startable(runner: Runner, program: str) -> None:
+    with pytest.raises(EnvironmentFailure) as caught:
+        runner(program)
+    assert caught.value.what == f"cannot do it: {program} cannot be started"
+    assert caught.value.why == "No such file or directory"
+
+
+def test_the_environment_is_exactly_the_one_given(runner: Runner) -> None:
+    done = runner("/usr/bin/env", env={"A": "b c", "PATH": "/bin"}, capture=True)
+    assert sorted(done.stdout.splitlines()) == ["A=b c", "PATH=/bin"]
+
+
+def test_umask_and_directory(runner: Runner, tmp_path: Path) -> None:
+    previous = os.umask(0o077)
+    try:
+        assert runner(*shell("umask; pwd"), capture=True).stdout.split() == ["0022", str(tmp_path)]
+    finally:
+        os.umask(previous)
+
+
+def test_only_the_held_descriptor_is_inherited(runner: Runner) -> None:
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    try:
+        done = runner(*shell("ls /proc/self/fd"), capture=True)
+        assert str(runner.job.held) in done.stdout.split()
+        assert str(writing) not in done.stdout.split()
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+@pytest.mark.parametrize("stubborn", [False, True])
+def test_an_exception_ends_the_whole_group(runner: Runner, tmp_path: Path, stubborn: bool) -> None:
+    mark = f"mark-{tmp_path.name}"
+    trap = "trap '' TERM; " if stubborn else ""
+    script = f"{trap}(sleep 600; echo {mark}) & echo started; sleep 600; echo {mark}"
+
+    def stop(_line: str) -> bool:
+        raise Interrupted("now")
+
+    with pytest.raises(Interrupted):
+        runner(*shell(script), on_line=stop)
+    assert processes_with(mark) == []
+
+
+def test_the_group_is_its_own(runner: Runner) -> None:
+    """Ctrl-C at the terminal goes to freezer alone."""
+    done = runner(sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())", capture=True)
+    assert done.stdout == "True\n"
+
+
+def test_tools_die_with_freezer(tmp_path: Path) -> None:
+    mark = f"mark-{tmp_path.name}"
+    code = f"""
+import contextlib
+from pathlib import Path
+from freezer.base.job import BuildLog, Job
+from freezer.base.log import Log
+work = Path({str(tmp_path)!r})
+with open(work / "held", "w") as held:
+    job = Job(Log(), work, work, held.fileno(), BuildLog(work / "log"), contextlib.ExitStack())
+    job.run(["sh", "-c", "echo up; exec sleep 600.0123"], what="wait", env={{"MARK": {mark!r}}}, cwd=Path("/"),
+            on_line=lambda line: print(line, flush=True) or True)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    assert processes_with(f"MARK={mark}")
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    wait_until(lambda: not processes_with(f"MARK={mark}"), "the tool to die")
+
+
+def test_find_prefers_what_pip_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        (folder / "patchelf").write_text("#!/bin/sh\n")
+        (folder / "patchelf").chmod(0o755)
+    monkeypatch.setenv("PATH", str(other))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(own))
+    assert find("patchelf") == own / "patchelf"
+    (own / "patchelf").chmod(0o644)
+    assert find("patchelf") == other / "patchelf"
+    (other / "patchelf").unlink()
+    assert find("patchelf") is None
+
+
+def test_require_names_everything_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _name: str(tmp_path))
+    with pytest.raises(EnvironmentFailure) as caught:
+        require(["objcopy", "strip", "patchelf"])
+    assert "objcopy, strip, patchelf" in caught.value.what
+    assert "binutils patchelf" in (caught.value.hint or "")
+    assert require([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (0, "exited with status 0"),
+        (255, "exited with status 255"),
+        (-signal.SIGKILL, "was killed by SIGKILL"),
+        (-200, "was killed by signal 200"),
+    ],
+)
+def test_describe_status(status: int, text: str) -> None:
+    assert describe_status(status) == text
+
+
+def test_tail(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("old\n\n$ first\nx\n\n$ second\n\na\n\nb\n")
+    assert tail(path) == ["a", "b"]
+    assert tail(path, 1) == ["b"]
+    path.write_text("\n$ only\n")
+    assert tail(path) == []
+    path.write_text("y" * 100_000 + "\nend\n")
+    assert tail(path, 1) == ["end"]
+
+
+def test_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    options: dict[str, Any] = {"home": tmp_path / "h", "temporary": tmp_path / "t", "epoch": 7}
+    env = clean_environment(**options, path=[Path("/opt/bin")], extra={"MORE": "1"})
+    assert "SECRET" not in env
+    assert env["PATH"].split(":")[0] == "/opt/bin"
+    assert env["PYTHONHASHSEED"] == "0"
+    assert (env["SOURCE_DATE_EPOCH"], env["MORE"], env["TZ"], env["LC_ALL"]) == ("7", "1", "UTC", "C.UTF-8")
+    assert (env["HOME"], env["TMPDIR"]) == (str(tmp_path / "h"), str(tmp_path / "t"))
+
+
+def test_user_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "x")
+    env = user_environment()
+    assert env["HTTPS_PROXY"] == "x"
+    assert not {"PYTHONPATH", "PYTHONHOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "VIRTUAL_ENV"} & set(env)
+    assert env["PIP_NO_INPUT"] == "1"

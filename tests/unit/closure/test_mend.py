@@ -1,0 +1,85 @@
+"""Making the binaries of a bundle independent of the build machine."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from support import compile_c
+
+from freezer.base.elf import read_elf
+from freezer.base.job import Job
+from freezer.base.log import Log
+from freezer.closure.mend import kept_entries, mend, strip
+from freezer.store.workspace import workspace
+
+NEW, OLD = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"
+SHARED = ("-shared", "-fPIC")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("package.libs", "package/sub"):
+        (tmp_path / "tree" / "_internal" / name).mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    return tmp_path / "tree"
+
+
+def library(tree: Path, rpath: str, *options: str) -> Path:
+    path = tree / "_internal" / "package" / "module.so"
+    return compile_c("int f(void) { return 1; }", path, *SHARED, f"-Wl,-rpath,{rpath}", *options)
+
+
+@pytest.mark.parametrize(
+    ("rpath", "kept"),
+    [
+        ("$ORIGIN/../package.libs", ["$ORIGIN/../package.libs"]),
+        ("${ORIGIN}/sub:/usr/lib:$ORIGIN", ["${ORIGIN}/sub", "$ORIGIN"]),
+        ("$ORIGIN/../..", ["$ORIGIN/../.."]),
+        ("$ORIGIN/missing", []),
+        ("$ORIGIN/../../..", []),
+        ("$ORIGIN/../../../outside", []),
+        ("/opt/lib", []),
+        ("lib", []),
+    ],
+)
+@pytest.mark.parametrize("kind", [NEW, OLD])
+def test_kept_entries(tree: Path, rpath: str, kept: list[str], kind: str) -> None:
+    assert kept_entries(read_elf(library(tree, rpath, kind)), tree) == kept
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    with workspace(tmp_path / "cache", "x", keep=True, log=Log(stream=io.StringIO())) as made:
+        return made
+
+
+@pytest.mark.parametrize("kind", [NEW, OLD])
+@pytest.mark.parametrize(
+    "rpath",
+    [
+        "/opt/lib",
+        "/opt/lib:$ORIGIN/sub",
+        "$ORIGIN/sub:/opt/lib:$ORIGIN",
+        "$ORIGIN/sub",
+        "$ORIGIN/../../../outside:$ORIGIN",
+    ],
+)
+def test_mend(tree: Path, job: Job, rpath: str, kind: str) -> None:
+    """Whether in place or by patchelf: only a DT_RPATH with what leads into the tree is left."""
+    path = library(tree, rpath, kind, "-Wl,-z,execstack")
+    elf = read_elf(path)
+    kept = kept_entries(elf, tree)
+    mend(elf, tree, job)
+    after = read_elf(path)
+    assert (list(after.rpath), after.runpath) == (kept, ())
+    assert not after.executable_stack
+    assert (after.soname, after.needed) == (elf.soname, elf.needed)
+
+
+def test_strip_debug_information(tree: Path, job: Job) -> None:
+    path = library(tree, "$ORIGIN", "-g")
+    assert read_elf(path).debug_information
+    strip(path, "--strip-debug", job)
+    assert not read_elf(path).debug_information

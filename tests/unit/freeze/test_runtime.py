@@ -1,0 +1,386 @@
+"""What runs inside every frozen application, with fakes for what only an empty root lacks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, Optional
+
+import pytest
+
+import freezer.freeze.runtime
+
+RUNTIME = Path(freezer.freeze.runtime.__file__).parent
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, RUNTIME / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def provisions(tmp_path: Path) -> Any:
+    """The module, with a bundle that has nothing."""
+    module = load("_freezer_provisions")
+    module.bundle = str(tmp_path / "_internal")  # type: ignore[attr-defined]
+    (tmp_path / "_internal" / "_freezer").mkdir(parents=True)
+    return module
+
+
+def have(provisions: Any, name: str, content: Optional[str] = None) -> Path:
+    path = Path(provisions.bundle, "_freezer", name)
+    if content is None:
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return path
+
+
+def c_variable(name: str) -> str:
+    """What C code would read; os.environ is not asked."""
+    import ctypes
+
+    function = ctypes.CDLL(None).getenv
+    function.restype = ctypes.c_char_p
+    value = function(name.encode())
+    return "" if value is None else value.decode()
+
+
+@pytest.mark.parametrize("before", [None, "mine"])
+def test_a_variable_is_set_for_c_code_and_put_back(
+    provisions: Any, before: Optional[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FREEZER_TEST_X", raising=False)
+    if before is not None:
+        monkeypatch.setenv("FREEZER_TEST_X", before)
+    with pytest.raises(KeyError), provisions._variable("FREEZER_TEST_X", "ours"):
+        assert c_variable("FREEZER_TEST_X") == "ours"
+        assert os.environ.get("FREEZER_TEST_X") == before
+        raise KeyError
+    assert c_variable("FREEZER_TEST_X") == (before or "")
+
+
+def test_only_what_is_there_is_mended(provisions: Any) -> None:
+    assert set(provisions.hooks()) == {"ctypes.util"}
+    have(provisions, "cacert.pem", "")
+    have(provisions, "zoneinfo")
+    have(provisions, "terminfo")
+    assert set(provisions.hooks()) == {"ctypes.util", "ssl", "zoneinfo", "readline", "_curses"}
+
+
+class Context:
+    """Stands in for ssl.SSLContext."""
+
+    def __init__(self) -> None:
+        self.loaded: list[str] = []
+
+    def set_default_verify_paths(self) -> None:
+        self.loaded.append("default")
+
+    def load_verify_locations(self, cafile: str) -> None:
+        self.loaded.append(cafile)
+
+
+def fake_ssl(cafile: Optional[str], capath: Optional[str]) -> Any:
+    class Fresh(Context):
+        pass
+
+    paths = SimpleNamespace(cafile=cafile, capath=capath)
+    return SimpleNamespace(SSLContext=Fresh, get_default_verify_paths=lambda: paths)
+
+
+def loaded(provisions: Any, ssl: Any) -> list[str]:
+    provisions._mend_ssl(ssl)
+    context = ssl.SSLContext()
+    context.set_default_verify_paths()
+    return list(context.loaded)
+
+
+def test_certificates_of_the_host_win(provisions: Any, tmp_path: Path) -> None:
+    bundled = str(have(provisions, "cacert.pem", ""))
+    full, empty = tmp_path / "full", tmp_path / "empty"
+    for folder in (full, empty):
+        folder.mkdir()
+    (full / "x.pem").write_text("")
+    elsewhere = tmp_path / "elsewhere.pem"
+    provisions.CERTIFICATES_ELSEWHERE = (str(tmp_path / "no.pem"), str(elsewhere))
+    assert loaded(provisions, fake_ssl("/etc/cert.pem", None)) == ["default"]
+    assert loaded(provisions, fake_ssl(None, str(full))) == ["default"]
+    assert loaded(provisions, fake_ssl(None, str(empty))) == ["default", bundled]
+    assert loaded(provisions, fake_ssl(None, None)) == ["default", bundled]
+    elsewhere.write_text("")
+    assert loaded(provisions, fake_ssl(None, None)) == ["default", str(elsewhere)]
+
+
+def test_time_zones_come_last(provisions: Any) -> None:
+    place = str(have(provisions, "zoneinfo"))
+    calls: list[tuple[str, ...]] = []
+    fake = SimpleNamespace(TZPATH=("/usr/share/zoneinfo",), reset_tzpath=lambda to: calls.extend([to]))
+    provisions._mend_zoneinfo(fake)
+    assert calls == [("/usr/share/zoneinfo", place)]
+
+
+@pytest.fixture
+def tz(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    import time
+
+    original = time.tzset
+    monkeypatch.delenv("TZDIR", raising=False)
+    yield monkeypatch
+    monkeypatch.undo()
+    time.tzset = original
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("value", "bundled"),
+    [
+        ("Odd/Zone", True),
+        (":Odd/Zone", True),
+        ("Unknown/Zone", False),
+        ("", False),
+        ("/abs/zone", False),
+        ("UTC", False),
+    ],
+)
+def test_tz(provisions: Any, tz: pytest.MonkeyPatch, tmp_path: Path, value: str, bundled: bool) -> None:
+    import time
+
+    place = have(provisions, "zoneinfo")
+    (place / "Odd").mkdir()
+    for name in ("Odd/Zone", "UTC"):
+        (place / name).write_text("")
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "UTC").write_text("")
+    provisions.ZONEINFO_PLACES = (str(tmp_path / "host"),)
+    seen: list[tuple[str, str]] = []
+    tz.setattr(time, "tzset", lambda: seen.append((c_variable("TZ"), c_variable("TZDIR"))))
+    tz.setenv("TZ", value)
+    provisions._mend_tzset()
+    assert seen == ([("UTC0", str(place)), (value, str(place))] if bundled else [(value, "")])
+    assert (c_variable("TZ"), c_variable("TZDIR")) == (value, "")
+    tz.setenv("TZDIR", "/callers")
+    seen.clear()
+    time.tzset()
+    assert seen == [(value, "/callers")]
+
+
+def test_locale(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A locale that the host lacks comes from the bundle; one that it has does not."""
+    import _locale
+    import locale
+
+    place = str(have(provisions, "locale"))
+    calls: list[tuple[int, Any, str]] = []
+
+    def setlocale(category: int, name: Optional[str] = None) -> str:
+        calls.append((category, name, c_variable("LOCPATH")))
+        if name == "C.UTF-8" and not c_variable("LOCPATH"):
+            raise locale.Error("unsupported locale setting")
+        return name or "C"
+
+    for name in ("LC_ALL", "LC_CTYPE", "LANG", "LOCPATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(_locale, "setlocale", setlocale)
+    monkeypatch.setattr(locale, "_setlocale", setlocale)
+    provisions._mend_locale()
+    mended = _locale.setlocale
+    assert locale._setlocale is mended  # type: ignore[attr-defined]
+    assert calls[-1] != (_locale.LC_CTYPE, "C.UTF-8", "")
+    calls.clear()
+    assert mended(_locale.LC_ALL, "C") == "C"
+    assert calls == [(_locale.LC_ALL, "C", "")]
+    assert mended(_locale.LC_ALL, "C.UTF-8") == "C.UTF-8"
+    assert calls[-1] == (_locale.LC_ALL, "C.UTF-8", place)
+    monkeypatch.setenv("LOCPATH", "")
+    with pytest.raises(locale.Error):
+        mended(_locale.LC_ALL, "C.UTF-8")
+
+
+def test_find_library(provisions: Any, tmp_path: Path) -> None:
+    for place in ("_internal/libown.so.3", "libtop.so.1", "_internal/libownother.so"):
+        (tmp_path / place).write_text("")
+    util = SimpleNamespace(find_library=lambda name: f"host {name}")
+    provisions._mend_find_library(util)
+    assert util.find_library("own") == "libown.so.3"
+    assert util.find_library("top") == "libtop.so.1"
+    assert util.find_library("else") == "host else"
+    assert util.find_library("ow") == "host ow"
+
+
+def test_terminfo(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = have(provisions, "terminfo")
+    for name in ("TERMINFO", "TERMINFO_DIRS"):
+        monkeypatch.delenv(name, raising=False)
+    curses = SimpleNamespace(
+        setupterm=lambda *a, **k: (c_variable("TERMINFO_DIRS"), a, k), initscr=lambda: c_variable("TERMINFO_DIRS")
+    )
+    provisions._mend_curses(curses)
+    directories, arguments, keywords = curses.setupterm("xterm", fd=1)
+    assert directories.endswith(f":{place}") and directories.startswith("/etc/terminfo:")
+    assert (arguments, keywords) == (("xterm",), {"fd": 1})
+    assert c_variable("TERMINFO_DIRS") == ""
+    monkeypatch.setenv("TERMINFO_DIRS", "/callers")
+    assert curses.initscr() == "/callers"
+
+
+# The finder
+
+
+@pytest.fixture
+def deferred(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setitem(sys.modules, "_freezer_provisions", provisions)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    return load("_freezer_deferred")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    name = "freezer_test_module"
+    (tmp_path / f"{name}.py").write_text("import freezer_test_log\nfreezer_test_log.log.append('code')\n")
+    log = ModuleType("freezer_test_log")
+    log.log = []  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "freezer_test_log", log)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield name
+    sys.modules.pop(name, None)
+
+
+def test_work_is_done_around_the_import(deferred: Any, provisions: Any, module: str) -> None:
+    import contextlib
+
+    log = sys.modules["freezer_test_log"].log
+
+    @contextlib.contextmanager
+    def around() -> Iterator[None]:
+        log.append("before")
+        yield
+
+    work = {module: (around, lambda made: log.append(made.__name__))}
+    sys.meta_path.insert(0, deferred._Finder(work))
+    made = importlib.import_module(module)
+    assert log[-2:] == ["code", module]
+    assert log[0] == "before"
+    assert made.__spec__ is not None
+    assert type(made.__loader__) is type(made.__spec__.loader) is not deferred._Loader
+    assert made.__file__ and work == {}
+    log.clear()
+    importlib.reload(made)
+    assert log == ["code"]
+
+
+def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) -> None:
+    sys.meta_path.insert(0, deferred._Finder({"no_such_module_x": (provisions.nothing, lambda made: None)}))
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_x"):
+        importlib.import_module("no_such_module_x")
+
+
+FORKSERVER = "from multiprocessing.forkserver import main; main"
+
+
+@pytest.mark.parametrize(
+    ("template", "trusted"),
+    [
+        (["--multiprocessing-fork", "tracker_fd={pipe}", "pipe_handle={other}"], True),
+        (["-B", "-c", "from multiprocessing.resource_tracker import main;main({pipe})"], True),
+        (
+            ["-c", "from multiprocessing.forkserver import main; main({socket}, {pipe}, ['__main__'], **{{'a': []}})"],
+            True,
+        ),
+        (["-c", f"import sys; {FORKSERVER}({{socket}}, {{pipe}}, [], sys_argv=sys.argv[1:], **{{{{}}}})", "x"], True),
+        (["-c", f"import sys; {FORKSERVER}({{socket}}, sys.exit(), sys_argv=sys.argv[1:])"], False),
+        (["x", "from multiprocessing.forkserver import main; main({pipe})"], False),
+        (["from multiprocessing.forkserver import main; main({pipe})", "-c"], False),
+        (["--multiprocessing-fork"], False),
+        (["--multiprocessing-fork", "pipe_handle=0"], False),
+        (["--multiprocessing-fork", "pipe_handle={file}"], False),
+        (["--multiprocessing-fork", "pipe_handle=987"], False),
+        (["--multiprocessing-fork", "pipe_handle=x"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main(2)"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main()"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main({pipe}, print(1))"], False),
+        (["-c", "from multiprocessing.resource_tracker import main;main({pipe});print(1)"], False),
+        (["-c", "from multiprocessing.resource_tracker import main, x;main({pipe})"], False),
+        (["-c", "from multiprocessing.forkserver import os; main({pipe})"], False),
+        (["-c", "from multiprocessing.util import os; print(1)\nfrom x import main; main({pipe})"], False),
+    ],
+    ids=lambda item: str(item[-1])[-40:] if isinstance(item, list) else "",
+)
+def test_a_helper_of_multiprocessing_without_proc(deferred: Any, template: list[str], trusted: bool) -> None:
+    """Who chooses the arguments, and has no descriptors to give, is not obeyed."""
+    pipe, (left, right) = os.pipe(), socket.socketpair()
+    with open(__file__, "rb") as file, left, right:
+        numbers = {"pipe": pipe[0], "other": pipe[1], "socket": left.fileno(), "file": file.fileno()}
+        found = deferred._has_descriptors([item.format(**numbers) for item in template])
+    for number in pipe:
+        os.close(number)
+    assert found == trusted
+
+
+def test_an_archive_takes_no_standard_streams_number(tmp_path: Path) -> None:
+    (tmp_path / "some").write_bytes(b"")
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(RUNTIME)!r})
+        import _freezer_archive
+        for closed in ((0,), (1,), (0, 1, 2), ()):
+            for number in closed:
+                os.close(number)
+            number = _freezer_archive._open({str(tmp_path / "some")!r})
+            if number <= 2:
+                os._exit(1)
+            os.close(number)
+            for number in closed:
+                try:
+                    os.fstat(number)
+                    os._exit(2)
+                except OSError:
+                    os.open("/dev/null", os.O_RDWR)
+        os._exit(0)
+    """
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == 0
+
+
+def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
+    """The first script, run by a plain Python that has what the bootloader would have left."""
+    (tmp_path / "_freezer_deferred.py").write_text("def install(bundle, names): print('bundle', bundle, names)\n")
+    (tmp_path / "pyimod02_importers.py").write_text("class pyz_archive: toc = ['a']\n")
+    code = (
+        "import os, runpy, sys; sys._MEIPASS = '/b'; sys.path.insert(0, sys.argv[1]); "
+        "runpy.run_path(sys.argv[2]); print(sorted(os.environ.items()))"
+    )
+    command = [sys.executable, "-S", "-c", code, str(tmp_path), str(RUNTIME / "_freezer_start.py")]
+    for given, left in (
+        ({"LD_LIBRARY_PATH": "/b:/b2", "LD_LIBRARY_PATH_ORIG": "/mine"}, [("LD_LIBRARY_PATH", "/mine")]),
+        ({"LD_LIBRARY_PATH": "/b", "_PYI_X": "1", "STATICX_BUNDLE_DIR": "/b", "X": "1"}, [("X", "1")]),
+        ({"LD_LIBRARY_PATH": "/mine"}, [("LD_LIBRARY_PATH", "/mine")]),
+    ):
+        env = {"LC_ALL": "C", **given}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        expected = sorted([("LC_ALL", "C"), *left])
+        assert done.stdout.splitlines() == ["bundle /b ['a']", str(expected)]
+
+
+def test_the_start_imports_nothing_slow() -> None:
+    """It runs at every start of every application."""
+    text = "".join(path.read_text() for path in RUNTIME.glob("_freezer_*.py"))
+    for slow in (
+        "import re\n",
+        "import json\n",
+        "import pathlib",
+        "import typing",
+        "import inspect",
+        "import subprocess",
+    ):
+        assert slow not in text

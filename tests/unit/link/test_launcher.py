@@ -1,0 +1,1147 @@
+"""The launcher: payloads by a writer of the tests' own, started in every way that could go wrong.
+
+What is unpacked is a program that says how it was started. Whatever could reach the host's own directories, for they
+are candidates as well, runs in a root that has nothing but the executable, in mounts of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import pty
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import pytest
+import zstandard
+from support import CHECKOUT, ORDINARY, compile_c, need_program, need_root
+
+from freezer.base.errors import EnvironmentFailure
+from freezer.link.launcher import build, launcher_path
+from freezer.link.payload.filter import filtered
+
+HERE = CHECKOUT / "tests" / "launcher"
+DONE, CANNOT_RUN = 7, 126
+WAIT = 60
+SOURCES = [str(build.SOURCE / name) for name in build.SOURCES]
+SANITIZE = ("-g", "-O1", "-D_GNU_SOURCE", "-std=gnu11", "-fno-sanitize-recover=all")
+ADDRESSES, THREADS = "-fsanitize=address,undefined", "-fsanitize=thread"
+
+# The writer
+
+
+def record(
+    kind: str,
+    name: str,
+    data: bytes = b"",
+    fixups: Sequence[tuple[int, int]] = (),
+    code: Optional[tuple[int, int]] = None,
+) -> bytes:
+    path = os.fsencode(name)
+    head = struct.pack("<BBHIQQ", ord(kind), int(code is not None), len(path), len(fixups), len(data), 0)
+    ranges = b"".join(struct.pack("<QQ", *pair) for pair in [*([] if code is None else [code]), *fixups])
+    return head + path + ranges + data
+
+
+def filtered_record(kind: str, name: str, data: bytes, code: tuple[int, int], **options: Any) -> bytes:
+    content = b"".join(filtered(io.BytesIO(data).read, code, len(data), undo=False))
+    assert content != data and len(content) == len(data)
+    return record(kind, name, content, code=code, **options)
+
+
+def digest(data: bytes, person: bytes = b"") -> bytes:
+    return hashlib.blake2b(data, digest_size=32, person=person).digest()
+
+
+def executable(launcher: bytes, records: Sequence[bytes], compress: bool = True, need: Optional[int] = None) -> bytes:
+    stream = b"".join(records) + record("E", "")
+    payload = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(stream) if compress else stream
+    head = launcher + bytes(-len(launcher) % 4096)
+    disk = sum(-(-len(each) // 4096) * 4096 for each in records) if need is None else need
+    numbers = (1, int(compress), len(head), len(payload), len(stream), disk, len(records), 0)
+    body = head + payload + struct.pack("<8sIIQQQQII", b"FRZR\0\0\0\1", *numbers) + digest(stream, b"freezer app 1")
+    return body + digest(body) + b"FREEZER\n"
+
+
+# What they are started with
+
+
+@dataclass
+class Outcome:
+    status: int
+    stderr: str
+    said: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Path:
+        """The directory of entries that it was started from."""
+        return Path(self.one("exe")).parents[2]
+
+    def one(self, key: str) -> str:
+        (value,) = self.said[key]
+        return value
+
+    @property
+    def started(self) -> tuple[str, str]:
+        """What the launcher says to the program: the lock's descriptor, and the path of the executable."""
+        (value,) = (line for line in self.said["env"] if line.startswith("_FREEZER_START="))
+        number, _, path = value.partition("=")[2].partition(":")
+        return number, path
+
+    @property
+    def refusal(self) -> str:
+        """The one message of a start that failed."""
+        assert self.status == CANNOT_RUN, (self.status, self.stderr)
+        assert not self.said
+        assert self.stderr.count(": error: ") == 1 and self.stderr.endswith("\n"), self.stderr
+        assert "\n  why: " in self.stderr and "\n  try: " in self.stderr, self.stderr
+        return self.stderr
+
+
+def parse(report: str) -> dict[str, list[str]]:
+    said: dict[str, list[str]] = {}
+    for line in report.splitlines():
+        key, _, value = line.partition(" ")
+        said.setdefault(key, []).append(os.fsdecode(bytes.fromhex(value)))
+    return said
+
+
+@dataclass
+class App:
+    """An executable, and two candidates of its own; the second is there for when the first is refused."""
+
+    path: Path
+    first: Path
+    second: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"FREEZER_CACHE": str(self.first), "XDG_CACHE_HOME": str(self.second)}
+
+    @property
+    def identity(self) -> str:
+        return self.path.read_bytes()[-72:-40].hex()
+
+    @property
+    def entry(self) -> Path:
+        return self.first / self.identity
+
+    @property
+    def fallback(self) -> Path:
+        return self.second / "freezer" / "apps"
+
+    def run(
+        self,
+        *arguments: Union[str, bytes],
+        env: Optional[Mapping[str, str]] = None,
+        words: Sequence[str] = (),
+        timeout: float = WAIT,
+        **options: Any,
+    ) -> Outcome:
+        """Start it; ``words`` come before its path."""
+        report = self.path.with_name(f"report-{os.getpid()}")
+        report.write_text("")  # so that its mode is not of the application's making
+        done = subprocess.run(
+            [*words, str(self.path), *arguments],
+            env={**self.environment, **(env or {}), "REPORT": str(report)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+        return Outcome(done.returncode, done.stderr.decode("utf-8"), parse(report.read_text()))
+
+    def works(self, **options: Any) -> Outcome:
+        """Start it; it must run, from the first candidate, and leave nothing but a whole entry."""
+        done = self.run(**options)
+        assert done.status == DONE, (done.status, done.stderr)
+        assert done.place == self.first
+        assert set(os.listdir(self.entry)) - {"seen"} == {"lock", "used", "tree", "manifest"}
+        return done
+
+
+@pytest.fixture(scope="session")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The launcher as it is installed, compiled from the sources as they are."""
+    folder = tmp_path_factory.mktemp("launcher")
+    need_program("cc")
+    build.build(folder)
+    return folder / "launcher"
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The application."""
+    path = tmp_path_factory.mktemp("program") / "program"
+    return compile_c((HERE / "report.c").read_text(), path, "-static", "-O2", "-s").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The launcher with the sanitizers of addresses and of undefined behaviour."""
+    path = tmp_path_factory.mktemp("sanitized") / "launcher"
+    subprocess.run([need_program("gcc"), *SANITIZE, ADDRESSES, *SOURCES, "-lzstd", "-o", str(path)], check=True)
+    return path
+
+
+def tree_of(program: bytes) -> list[bytes]:
+    """Records of every kind."""
+    text = b"see /program\0" + bytes(5000)
+    calls = b"/at".ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
+    return [
+        # Not only its code: the bounds are whatever the record says.
+        filtered_record("X", "program", program, (65, len(program) - 70)),
+        record("D", "lib"),
+        record("D", "lib/deep"),
+        record("F", "lib/data", bytes(range(256)) * 2000),
+        record("F", "lib/empty"),
+        record("F", "lib/deep/text", text, [(4, len(text) - 4)]),
+        filtered_record("F", "lib/deep/calls", calls, (66, len(calls) - 70), fixups=[(0, 4900)]),
+        *(record("F", f"lib/deep/{number}", os.urandom(3000)) for number in range(6)),
+        record("L", "lib/deep/up", b"../data"),
+        record("L", "here", b"lib/deep"),
+    ]
+
+
+def write_executable(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(0o755)
+    # As an executable is, that was not made in the instant it is started: else it is checked twice.
+    time.sleep(0.03)
+    return path
+
+
+@pytest.fixture
+def make(tmp_path: Path, launcher: Path, program: bytes) -> Callable[..., App]:
+    def make_app(records: Optional[Sequence[bytes]] = None, by: Optional[Path] = None, **options: Any) -> App:
+        data = executable((by or launcher).read_bytes(), tree_of(program) if records is None else records, **options)
+        path = write_executable(tmp_path / "bin" / "app", data)
+        return App(path, tmp_path / "first", tmp_path / "second")
+
+    return make_app
+
+
+@pytest.fixture
+def app(make: Callable[..., App]) -> App:
+    return make()
+
+
+# Starting
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_cold_and_warm(make: Callable[..., App], program: bytes, compress: bool) -> None:
+    app = make(compress=compress)
+    for _ in range(2):
+        done = app.works()
+        assert done.stderr == ""
+        tree = app.entry / "tree"
+        assert done.one("exe") == str(tree / "program")
+        assert (tree / "lib/deep/up").read_bytes() == bytes(range(256)) * 2000
+        assert os.readlink(tree / "here") == "lib/deep"
+        text = f"see {tree}/program".encode()
+        assert (tree / "lib/deep/text").read_bytes() == text + bytes(5013 - len(text))
+        assert (tree / "program").read_bytes() == program
+        calls = (tree / "lib/deep/calls").read_bytes()
+        assert calls == f"{tree}/at".encode().ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
+        modes = {path: path.lstat().st_mode & 0o7777 for path in (app.entry, tree, tree / "program", tree / "lib/data")}
+        assert list(modes.values()) == [0o700, 0o755, 0o555, 0o444]
+
+
+def test_a_warm_start_writes_nothing_and_stays_short(app: App) -> None:
+    app.works()
+    log = app.path.with_name("log")
+    app.works(words=[need_program("strace"), "-f", "-o", str(log)])
+    calls = [line.split(maxsplit=1)[1] for line in log.read_text().splitlines()]
+    ours = calls[: next(index for index, call in enumerate(calls) if "/tree/program" in call) + 1]
+    assert ours[-1].startswith("execve")
+    assert not [call for call in ours if re.match("write|pwrite|mkdir|rename|unlink|fork|clone|vfork", call)]
+    assert len(ours) < 110, "\n".join(ours)
+
+
+def test_what_the_application_gets(app: App, tmp_path: Path) -> None:
+    odd = b"\xff \n'"
+    variables = {"LD_PRELOAD": "/x.so", "LD_AUDIT": "", "GLIBC_TUNABLES": "a=b", "LDX": "1", "_FREEZER_START": "9:/x"}
+    variables["ODD"] = os.fsdecode(odd)
+    for _ in range(2):
+        done = app.works(env=variables)
+        given = {**app.environment, **variables, "REPORT": str(app.path.with_name(f"report-{os.getpid()}"))}
+        del given["_FREEZER_START"]
+        expected = [f"{name}={value}" for name, value in given.items()]
+        changed = [re.sub("^(?=LD_|GLIBC_T).", "\1", line) for line in expected]
+        assert done.said["env"][:-2] == changed
+        number, path = done.started
+        assert path == str(app.path)
+        assert done.said["env"][-1] == f"LD_ORIGIN_PATH={app.entry}/tree"
+        assert done.one("fds").split() == ["0", "1", "2", number]
+    done = app.run(b"", odd, "--x")
+    assert done.said["argv"] == [str(app.path), "", os.fsdecode(odd), "--x"]
+
+
+@pytest.mark.parametrize("called", ["app", "./app", "../bin/app", "link"])
+def test_the_path_that_the_user_called(app: App, called: str) -> None:
+    folder = app.path.parent
+    (folder / "link").symlink_to("app")
+    report = folder / "report"
+    env = {**app.environment, "REPORT": str(report), "PATH": str(folder)}
+    file = called if "/" in called else str(folder / called)
+    done = subprocess.run(["x"], executable=file, cwd=folder, env=env, check=False)
+    assert done.returncode == DONE
+    said = Outcome(DONE, "", parse(report.read_text()))
+    assert said.started[1] == os.path.join(folder, re.sub(r"^\./", "", called))
+    assert said.one("argv") == "x"
+
+
+def test_signals_umask_and_descriptors_are_the_callers(app: App) -> None:
+    def prepare() -> None:
+        os.umask(0o777)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1, 40])
+
+    def reset() -> None:
+        for number in set(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+
+    for _ in range(2):
+        done = app.works(preexec_fn=prepare, restore_signals=False)
+        assert done.one("umask") == "777"
+        blocked = {number for number in range(1, 65) if done.one("blocked")[number - 1] == "1"}
+        assert blocked == {signal.SIGTERM, signal.SIGUSR1, 40}
+        assert done.one("ignored")[signal.SIGCHLD - 1] == done.one("ignored")[signal.SIGXFSZ - 1] == "1"
+    assert (app.entry / "tree/program").stat().st_mode & 0o7777 == 0o555
+    shutil.rmtree(app.first)
+    for _ in range(2):
+        done = app.works(preexec_fn=reset)
+        assert "1" not in done.one("blocked") + done.one("ignored")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_stay_closed(app: App, closed: str) -> None:
+    for _ in range(2):
+        done = app.run(words=["/bin/sh", "-c", f'exec "$@" {closed}', "sh"])
+        assert done.status == DONE
+        numbers = [int(number) for number in done.one("fds").split()]
+        gone = {"<": 0, ">": 1, "2": 2}
+        assert numbers[:-1] == [number for number in range(3) if number not in {gone[w[0]] for w in closed.split()}]
+        assert numbers[-1] >= 3
+    damaged = bytearray(app.path.read_bytes())
+    damaged[-200] ^= 1
+    write_executable(app.path, bytes(damaged))
+    assert app.run(words=["/bin/sh", "-c", f'exec "$@" {closed}', "sh"]).status == CANNOT_RUN
+
+
+def test_no_arguments_at_all(app: App, tmp_path: Path) -> None:
+    source = "#include <unistd.h>\nint main(int c, char **v) { char *n[] = {0}; execve(v[1], n, v + 2); return 1; }"
+    starter = compile_c(source, tmp_path / "starter")
+    env = [f"{name}={value}" for name, value in app.environment.items()]
+    report = tmp_path / "report"
+    done = subprocess.run([str(starter), str(app.path), *env, f"REPORT={report}"], check=False)
+    assert done.returncode == DONE
+    assert parse(report.read_text())["argv"] in ([""], [str(app.path)])  # since Linux 5.18 there always is one
+
+
+LIMITS = [(resource.RLIMIT_NOFILE, limit) for limit in (3, 4, 5, 8, 16)]
+LIMITS += [(resource.RLIMIT_AS, limit << 20) for limit in (1, 8, 16, 64)]
+LIMITS += [(resource.RLIMIT_FSIZE, 4096), (resource.RLIMIT_STACK, 1 << 16)]
+ENOUGH = ((resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_AS, 64 << 20))
+
+
+@pytest.mark.parametrize("limit", LIMITS, ids=str)
+def test_limits(app: App, limit: tuple[int, int]) -> None:
+    root = root_of(app)
+
+    def prepare() -> None:
+        os.chroot(root)
+        os.chdir("/")
+        resource.setrlimit(limit[0], (limit[1], limit[1]))
+
+    for _ in range(2):
+        done = subprocess.run(["/app"], env={}, preexec_fn=prepare, capture_output=True, text=True, check=False)
+        if limit in ENOUGH or done.returncode == DONE:
+            assert (done.returncode, done.stderr) == (DONE, "")
+        elif done.returncode != -signal.SIGKILL:  # by the kernel, which cannot even start it
+            assert Outcome(done.returncode, done.stderr).refusal
+
+
+def root_of(app: App) -> Path:
+    """A root with nothing but the executable, and directories like everywhere."""
+    need_root()
+    root = app.path.parent.parent / "root"
+    for name, mode in (("tmp", 0o1777), ("var/tmp", 0o1777), ("dev/shm", 0o1777), ("home", 0o755)):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name).chmod(mode)
+    shutil.copy(app.path, root / "app")
+    return root
+
+
+def test_a_thousand_at_once_unpack_once(app: App) -> None:
+    app.entry.mkdir(parents=True, mode=0o700)
+    app.first.chmod(0o700)
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, os.fsencode(app.entry), 0x100) >= 0  # IN_CREATE
+    actions = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    processes = [os.posix_spawn(app.path, ["app"], app.environment, file_actions=actions) for _ in range(1000)]
+    statuses = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+    assert statuses == [DONE] * 1000
+    events, names = os.read(watch, 1 << 20), []
+    os.close(watch)
+    while events:
+        size = struct.unpack_from("iIII", events)[3]
+        names.append(events[16 : 16 + size].rstrip(b"\0"))
+        events = events[16 + size :]
+    assert names.count(b"new") == 1
+    assert sorted(os.listdir(app.entry)) == ["lock", "manifest", "seen", "tree", "used"]
+    assert os.listdir(app.first) == [app.identity] and not app.second.exists()
+
+
+def test_the_lock_is_held_as_long_as_the_application_runs(app: App) -> None:
+    env = {**app.environment, "LINGER": "1", "REPORT": str(app.path.with_name("report"))}
+    with subprocess.Popen([app.path], env=env) as process:
+        try:
+            deadline = time.monotonic() + WAIT
+            while not (app.path.with_name("report").exists() and (app.entry / "manifest").exists()):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert os.readlink(f"/proc/{process.pid}/exe") == str(app.entry / "tree/program")  # one process, by exec
+            assert not takes_lock(app.entry / "used")
+            assert takes_lock(app.entry / "lock")
+        finally:
+            process.kill()
+    assert takes_lock(app.entry / "used")
+
+
+def takes_lock(path: Path) -> bool:
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def test_a_holder_that_gets_nowhere_is_left(make: Callable[..., App], tmp_path: Path) -> None:
+    impatient = tmp_path / "impatient"
+    flags = ["-D_GNU_SOURCE", "-std=gnu11", "-O1", "-DPATIENCE=1", *SOURCES, "-lzstd"]
+    subprocess.run([need_program("gcc"), *flags, "-o", str(impatient)], check=True)
+    app = make(by=impatient)
+    app.entry.mkdir(parents=True, mode=0o700)
+    app.first.chmod(0o700)
+    with open(app.entry / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert app.run().place == app.fallback
+    app.entry.joinpath("used").touch()
+    with open(app.entry / "used", "rb") as used:
+        # As a cleaner holds it.
+        fcntl.flock(used, fcntl.LOCK_EX)
+        assert app.run().place == app.fallback
+    shutil.rmtree(app.fallback)
+    app.works()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_slow_first_start_says_so_on_a_terminal(app: App, terminal: bool) -> None:
+    app.entry.mkdir(parents=True, mode=0o700)
+    app.first.chmod(0o700)
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    with open(app.entry / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen([app.path], env=app.environment, stdout=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        time.sleep(1)
+    assert process.wait(WAIT) == DONE
+    try:
+        said = os.read(ours, 10000).decode()
+    except OSError as error:  # a terminal that nobody has open any more
+        assert error.errno == errno.EIO
+        said = ""
+    os.close(ours)
+    text = f"app: unpacking for the first start, 2 MB to {app.first}\r\n"
+    assert said == (text if terminal else "")
+
+
+# Trust
+
+
+def refuse_other_owner(app: App) -> str:
+    need_root()
+    app.first.mkdir()
+    os.chown(app.first, ORDINARY, ORDINARY)
+    return "belongs to"
+
+
+def with_mode(mode: int) -> Callable[[App], None]:
+    def change(app: App) -> None:
+        app.first.mkdir()
+        app.first.chmod(mode)
+
+    return change
+
+
+def parent_with_mode(mode: int) -> Callable[[App], None]:
+    def change(app: App) -> None:
+        parent = app.first.parent / "parent"
+        parent.mkdir()
+        parent.chmod(mode)
+        (parent / "cache").mkdir(mode=0o700)
+        app.first = parent / "cache"
+
+    return change
+
+
+def parent_of_other(app: App) -> None:
+    need_root()
+    parent_with_mode(0o755)(app)
+    os.chown(app.first.parent, ORDINARY, ORDINARY)
+
+
+def linked_to_untrusted(app: App) -> None:
+    with_mode(0o777)(app)
+    link = app.first.with_name("link")
+    link.symlink_to(app.first)
+    app.first = link
+
+
+def entry_is_link(app: App) -> None:
+    app.first.mkdir(mode=0o700)
+    (app.first.parent / "elsewhere").mkdir(mode=0o700)
+    app.entry.symlink_to(app.first.parent / "elsewhere")
+
+
+def entry_with_mode(app: App) -> None:
+    app.first.mkdir(mode=0o700)
+    app.entry.mkdir()
+    app.entry.chmod(0o777)
+
+
+def entry_of_other(app: App) -> None:
+    need_root()
+    app.works()
+    os.chown(app.entry, ORDINARY, ORDINARY)
+
+
+def file_in_the_way(app: App) -> None:
+    app.first.write_text("")
+
+
+UNTRUSTED = [
+    *(refuse_other_owner, with_mode(0o770), with_mode(0o707), with_mode(0o1777), parent_with_mode(0o777)),
+    *(parent_with_mode(0o775), parent_of_other, linked_to_untrusted, entry_is_link, entry_with_mode, entry_of_other),
+    file_in_the_way,
+]
+
+
+@pytest.mark.parametrize("spoil", UNTRUSTED)
+def test_what_others_could_change_is_not_used(app: App, spoil: Callable[[App], None]) -> None:
+    spoil(app)
+    done = app.run()
+    assert done.place == app.fallback
+    assert not (app.first.parent / "elsewhere").exists() or not os.listdir(app.first.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o755, 0o711])
+def test_parents_that_are_safe(app: App, mode: int) -> None:
+    parent_with_mode(mode)(app)
+    app.works()
+
+
+def test_links_of_the_users_own_are_resolved(app: App) -> None:
+    real = app.first
+    real.mkdir(mode=0o700)
+    link = real.with_name("link")
+    link.symlink_to(real)
+    for _ in range(2):
+        done = app.run(env={"FREEZER_CACHE": f"{link}/../link//more"})
+        assert done.place == real / "more"
+
+
+def test_root_does_not_use_the_cache_of_another_home(app: App) -> None:
+    need_root()
+    home = app.path.parent / "home"
+    home.mkdir()
+    os.chown(home, ORDINARY, ORDINARY)
+    done = app.run(
+        env={"FREEZER_CACHE": "", "XDG_CACHE_HOME": str(home), "HOME": str(home), "TMPDIR": ""}, words=ROOTED
+    )
+    assert done.place == Path("/var/tmp/freezer-0") and not os.listdir(home)
+
+
+ROOTED = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o mode=1777 tmpfs /var/tmp && exec "$@"', "sh"]
+"""In front of a command that may use /var/tmp: one of its own, gone with it."""
+
+
+@pytest.mark.parametrize("value", ["", "relative", "/", "/" + "x" * 300, "/" + "x/" * 2100, "/proc/self/nothing"])
+def test_odd_places(app: App, value: str) -> None:
+    assert app.run(env={"FREEZER_CACHE": value}).place == app.fallback
+
+
+def test_long_and_odd_names(app: App) -> None:
+    odd = "a:b $c\n\x1b[1m\udcff'\""
+    deep = app.first.joinpath(odd, *["d" * 200] * 13)
+    for _ in range(2):
+        done = app.run(env={"FREEZER_CACHE": str(deep)})
+        assert done.place == deep
+
+
+# Tampering
+
+
+def change_size(app: App) -> None:
+    path = app.entry / "tree/lib/data"
+    path.chmod(0o644)
+    with open(path, "ab") as file:
+        file.write(b"x")
+
+
+def change_content(app: App) -> None:
+    """With size and modification time as before; the time of change cannot be set."""
+    path = app.entry / "tree/lib/data"
+    before = path.stat()
+    with open(path, "r+b") as file:
+        file.write(b"\xff")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def change_time(app: App) -> None:
+    os.utime(app.entry / "tree/lib/data", (1, 1))
+
+
+def change_inode(app: App) -> None:
+    path = app.entry / "tree/lib/data"
+    before = path.stat()
+    shutil.copy2(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def add_file(app: App) -> None:
+    (app.entry / "tree/lib/deep/added").write_text("")
+
+
+def remove_file(app: App) -> None:
+    (app.entry / "tree/lib/empty").unlink()
+
+
+def change_mode(app: App) -> None:
+    (app.entry / "tree/lib/data").chmod(0o644)
+
+
+def change_link(app: App) -> None:
+    (app.entry / "tree/here").unlink()
+    (app.entry / "tree/here").symlink_to("lib/data")
+
+
+def remove_tree(app: App) -> None:
+    shutil.rmtree(app.entry / "tree")
+
+
+def tree_is_file(app: App) -> None:
+    remove_tree(app)
+    (app.entry / "tree").write_text("")
+
+
+def tree_is_link(app: App) -> None:
+    (app.entry / "tree").rename(app.first.parent / "moved")
+    (app.entry / "tree").symlink_to(app.first.parent / "moved")
+
+
+def move_entries(app: App) -> None:
+    moved = app.first.with_name("moved")
+    app.first.rename(moved)
+    app.first.mkdir(mode=0o700)
+    shutil.copytree(moved / app.identity, app.entry, symlinks=True)
+
+
+def remove_lock(app: App) -> None:
+    (app.entry / "used").unlink()
+
+
+def leave_litter(app: App) -> None:
+    (app.entry / "manifest").unlink()
+    deep = app.entry.joinpath("new", *["d"] * 50)
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("")
+    (deep / ".0").mkdir()
+    (app.entry / "new" / ".0").write_text("")
+    (app.entry / "manifest.new").write_text("x")
+
+
+TAMPER = [
+    *(change_size, change_content, change_time, change_inode, add_file, remove_file, change_mode, change_link),
+    *(remove_tree, tree_is_file, tree_is_link, move_entries, remove_lock, leave_litter),
+]
+
+
+@pytest.mark.parametrize("tamper", TAMPER)
+def test_what_was_changed_is_unpacked_again(app: App, tamper: Callable[[App], None]) -> None:
+    app.works()
+    tamper(app)
+    before = (app.entry / "tree").lstat().st_ino if tamper not in (remove_tree,) else 0
+    app.works()
+    tree = app.entry / "tree"
+    if tamper is not remove_lock:
+        assert tree.stat().st_ino != before
+    assert (tree / "lib/data").read_bytes() == bytes(range(256)) * 2000
+    assert (tree / "lib/data").stat().st_mode & 0o7777 == 0o444
+    assert len(list(tree.rglob("*"))) == 15
+    inode = tree.stat().st_ino
+    app.works()
+    assert tree.stat().st_ino == inode
+
+
+def test_a_damaged_manifest_is_made_again(app: App) -> None:
+    app.works()
+    manifest = app.entry / "manifest"
+    size = manifest.stat().st_size
+    for at in [*range(0, size, 97), size - 1, None]:
+        inode = (app.entry / "tree").stat().st_ino
+        whole = bytearray(manifest.read_bytes())
+        assert len(whole) == size
+        if at is None:
+            whole += b"x"
+        else:
+            whole[at] ^= 1
+        manifest.write_bytes(whole)
+        app.works()
+        assert (app.entry / "tree").stat().st_ino != inode
+        inode = (app.entry / "tree").stat().st_ino
+        manifest.write_bytes(manifest.read_bytes()[: at or 1])
+        app.works()
+        assert (app.entry / "tree").stat().st_ino != inode
+
+
+def test_damaged_notes_of_what_was_seen_do_no_harm(app: App) -> None:
+    app.works()
+    for data in (b"", b"x" * 47, os.urandom(5000)):
+        (app.entry / "seen").write_bytes(data)
+        app.works()
+
+
+def test_every_flipped_bit_is_refused(app: App, tmp_path: Path) -> None:
+    app.works()
+    whole = app.path.read_bytes()
+    end = len(whole)
+    payload = struct.unpack_from("<Q", whole, end - 112)[0]
+    places = [(end - 1 - at, at % 8) for at in range(128)]
+    places += [(payload + number * (end - 128 - payload) // 60, number % 8) for number in range(60)]
+    places += [(64 + number * (payload - 64) // 60, number % 8) for number in range(60)]
+    odd = App(tmp_path / "odd" / "app", app.first, app.second)
+    for at, bit in places:
+        data = bytearray(whole)
+        data[at] ^= 1 << bit
+        odd.path.parent.mkdir(exist_ok=True)
+        odd.path.write_bytes(data)
+        odd.path.chmod(0o755)
+        try:
+            done = odd.run(timeout=10)
+        except (subprocess.TimeoutExpired, OSError):
+            assert at < payload, at  # the code itself is damaged
+            continue
+        assert not done.said and done.status not in (0, DONE), (at, bit)
+        if at >= payload:
+            assert f"{odd.path} is damaged" in done.refusal, (at, bit)
+    for size in [0, 1, 100, 4096, payload - 1, payload, payload + 1, *range(payload + 7, end, (end - payload) // 20)]:
+        odd.path.write_bytes(whole[:size])
+        try:
+            done = odd.run(timeout=10)
+        except OSError:
+            continue
+        assert not done.said and done.status not in (0, DONE), size
+        if size >= payload:
+            assert f"{odd.path} is damaged" in done.refusal, size
+    for size in (1, 128, 5000):
+        odd.path.write_bytes(whole + bytes(size))
+        assert "is damaged" in odd.run().refusal
+    assert os.listdir(app.first) == [app.identity] and not app.second.exists()
+
+
+def test_a_change_in_place_is_noticed_although_the_executable_was_seen(app: App) -> None:
+    for _ in range(2):
+        app.works()
+    assert (app.entry / "seen").stat().st_size == 48
+    before = app.path.stat()
+    with open(app.path, "r+b") as file:
+        file.seek(-300, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-300, os.SEEK_END)
+        file.write(bytes([byte[0] ^ 4]))
+    os.utime(app.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "is damaged" in app.run().refusal
+
+
+def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
+    copies = [write_executable(tmp_path / f"copy{number}" / "app", app.path.read_bytes()) for number in range(20)]
+    for path in copies:
+        App(path, app.first, app.second).works()
+    assert (app.entry / "seen").stat().st_size == 16 * 48
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [record("F", "../out", b"x")],
+        [record("F", "/out", b"x")],
+        [record("D", "a"), record("L", "a/l", b"../.."), record("F", "a/l/out", b"x")],
+        [record("L", "l", b".."), record("F", "l/out", b"x")],
+        [record("D", "d"), record("L", "d/l", b".."), record("L", "d/l/m", b"../..")],
+        [record("L", "l", b"/etc")],
+        [record("D", "d"), record("L", "l", b"d"), record("F", "l/out", b"x")],
+        [record("F", "f", b"/x\0", [(1, 1 << 63)])],
+        [record("F", "f", b"x\0\0", [(0, 3)])],
+        [record("F", "f", b"x" * 9, code=(0, 10))],
+        [record("F", "f", b"x" * 9, code=(10, 0))],
+        [record("F", "f", b"x" * 9, code=(1 << 63, 1 << 63))],
+        [record("D", "d", code=(0, 0))],
+        [record("L", "l", b"f", code=(0, 0))],
+        [record("F", "f", b"x" * 24).replace(b"F\0", b"F\2", 1)],
+        [record("Z", "f")],
+        [record("E", "")],
+    ],
+    ids=range(17),
+)
+def test_hostile_payloads(make: Callable[..., App], program: bytes, records: list[bytes]) -> None:
+    app = make([record("X", "program", program), *records])
+    assert "is damaged" in app.run().refusal
+    assert not (app.first / "out").exists() and os.listdir(app.first) == []
+
+
+def test_a_path_too_long_for_the_program(make: Callable[..., App], program: bytes) -> None:
+    app = make([record("X", "program", program), record("F", "f", b"/lib\0" + bytes(240), [(0, 245)])])
+    deep = app.first / ("d" * 200)
+    assert app.run(env={"FREEZER_CACHE": str(deep)}).place == app.fallback
+    assert os.listdir(deep) == []
+
+
+# What stops an extraction
+
+
+CHANGES = "write,pwrite64,mkdirat,renameat,renameat2,openat,fchmod,flock,unlinkat,utimensat"
+
+
+def calls_of(app: App, kinds: str) -> list[tuple[str, int]]:
+    """What a first start does until its manifest is written: the system call, and which one of its kind it is."""
+    log = app.path.with_name("log")
+    app.works(words=[need_program("strace"), "-e", f"trace={kinds}", "-o", str(log)])
+    shutil.rmtree(app.first)
+    lines = log.read_text().splitlines()
+    last = next(index for index, line in enumerate(lines) if "FRZRMAN" in line)
+    calls = [line.partition("(")[0] for line in lines[: last + 1]]
+    return [(call, calls[: index + 1].count(call)) for index, call in enumerate(calls)]
+
+
+FAULTS = {
+    "signal=KILL": -signal.SIGKILL,
+    "signal=TERM": -signal.SIGTERM,
+    "error=ENOSPC": DONE,
+    "error=EIO": DONE,
+    "error=EDQUOT": DONE,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_end_at_every_write(app: App, fault: str) -> None:
+    # A process that is killed may be in the midst of anything.
+    calls = calls_of(app, CHANGES if "KILL" in fault else "write,pwrite64")
+    assert len(calls) > 14 and dict(calls).keys() >= {"write", "pwrite64"}
+    for call, number in calls:
+        shutil.rmtree(app.first, ignore_errors=True)
+        shutil.rmtree(app.second, ignore_errors=True)
+        inject = f"inject={call}:{fault}:when={number}"
+        done = app.run(words=["strace", "-o", os.devnull, "-e", f"trace={call}", "-e", inject])
+        assert done.status == FAULTS[fault], (call, number, done.stderr)
+        if done.status == DONE:
+            assert done.place == app.fallback
+            assert os.listdir(app.first) == []
+            assert app.run().place == app.fallback
+            shutil.rmtree(app.second)
+        app.works()
+
+
+def test_run_from_memory_and_after_its_end(app: App) -> None:
+    file = os.memfd_create("some")
+    os.write(file, app.path.read_bytes())
+    report = app.path.with_name("report")
+    env = {**app.environment, "REPORT": str(report)}
+    for _ in range(2):
+        done = subprocess.run(["x"], executable=f"/proc/self/fd/{file}", env=env, pass_fds=[file], check=False)
+        assert done.returncode == DONE
+        assert Outcome(DONE, "", parse(report.read_text())).started[1] == f"/proc/self/fd/{file}"
+    os.set_inheritable(file, False)
+    assert os.waitstatus_to_exitcode(os.waitpid(spawn(file, env), 0)[1]) == DONE
+    assert Outcome(DONE, "", parse(report.read_text())).started[1] == "/memfd:some"
+    os.close(file)
+
+
+def spawn(file: int, env: Mapping[str, str]) -> int:
+    """Execute an open file that the new program does not get."""
+    process = os.fork()
+    if process == 0:
+        os.execve(file, ["x"], env)
+    return process
+
+
+def in_root(app: App, mounts: str, *commands: str, user: int = 0, env: Sequence[str] = ()) -> list[tuple[int, str]]:
+    """Start it in a root with nothing else, after ``mounts``; each command is words in front of it."""
+    root = root_of(app)
+    results = []
+    chroot = f"{need_program('chroot')} --userspec={user}:{user} . /app"
+    lines = [f"env -i {' '.join(env)} {words} {chroot} 1>&3" for words in commands]
+    script = f"cd '{root}' && {mounts} || exit 99\n" + "".join(f'{line}\necho "= $?" >&2\n' for line in lines)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"exec 3>/dev/null; {script}"],
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for part in re.finditer(r"(.*?)^= (\d+)\n", done.stderr, re.DOTALL | re.MULTILINE):
+        results.append((int(part[2]), part[1]))
+    assert len(results) == len(commands), done.stderr
+    return results
+
+
+ALL_OVER = ("tmp", "var/tmp", "dev/shm")
+
+
+def everywhere(options: str) -> str:
+    return " && ".join(f"mount -t tmpfs -o mode=1777,{options} tmpfs {place}" for place in ALL_OVER)
+
+
+@pytest.mark.parametrize("user", [0, ORDINARY])
+def test_an_empty_root_without_proc(app: App, user: int) -> None:
+    results = in_root(app, "true", "", "", user=user)
+    assert [status for status, _ in results] == [DONE] * 2, results
+    root = app.path.parent.parent / "root"
+    assert os.listdir(root / f"var/tmp/freezer-{user}") == [app.identity]
+    assert os.listdir(root / "tmp") == os.listdir(root / "dev/shm") == os.listdir(root / "home") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("noexec", "mounted noexec"),
+        ("ro", "read-only"),
+        ("size=100k", "MB needed"),
+        ("nr_inodes=8", "free inodes"),
+    ],
+)
+def test_places_that_cannot_take_it(app: App, options: str, reason: str) -> None:
+    last = f"mount -t tmpfs -o mode=1777,{options} tmpfs var/tmp"
+    (falls,) = in_root(app, last, "")
+    assert falls == (DONE, "")
+    variables = ["HOME=/home/none", "TMPDIR=/var/tmp/:$x", "FREEZER_CACHE="]
+    ((status, said),) = in_root(app, everywhere(options), "", env=[f"'{each}'" for each in variables])
+    assert status == CANNOT_RUN
+    lines = said.splitlines()
+    assert lines[0] == "app: error: the application cannot be unpacked anywhere"
+    assert lines[1] == "  why: $FREEZER_CACHE: empty"
+    assert lines[2] == "       $XDG_CACHE_HOME: not set"
+    assert lines[3] == "       /home/none/.cache/freezer/apps: /home/none does not exist"
+    assert lines[5] == "       /var/tmp/:$x/freezer-0: /var/tmp/:$x does not exist"
+    for line, place in zip((lines[4], lines[6], lines[7]), ("/var/tmp", "/tmp", "/dev/shm")):
+        assert line.startswith(f"       {place}/freezer-0: ") and reason in line
+    assert lines[8].startswith("       memory: ") and lines[9].startswith("  try: FREEZER_CACHE=")
+
+
+def test_a_disk_that_becomes_full(make: Callable[..., App]) -> None:
+    app = make(need=0)
+    ((status, said), (again, _)) = in_root(app, everywhere("size=600k"), "", "")
+    assert status == again == CANNOT_RUN
+    assert said.count("No space left on device") == 3
+    ((status, said),) = in_root(app, "mount -t tmpfs -o mode=1777,size=600k tmpfs var/tmp", "")
+    assert (status, said) == (DONE, "")
+
+
+def test_a_link_of_another_in_tmp(app: App) -> None:
+    root = app.path.parent.parent / "root"
+    make = f"mkdir -m 700 home/own && chown {ORDINARY} home/own"
+    links = " && ".join(f"ln -s /home/own {place}/freezer-{ORDINARY}" for place in ALL_OVER)
+    ((status, said),) = in_root(app, f"{make} && {links}", "", user=ORDINARY)
+    assert status == CANNOT_RUN and said.count("is a symbolic link") == 3
+    assert os.listdir(root / "home/own") == []
+
+
+def test_more_rights_than_the_callers(app: App) -> None:
+    app.path.chmod(0o4755)
+    ((status, said),) = in_root(app, "chmod 4755 app", "", user=ORDINARY)
+    assert status == CANNOT_RUN and "more rights" in said
+    assert os.listdir(app.path.parent.parent / "root/tmp") == []
+
+
+def test_an_executable_that_cannot_be_read(app: App) -> None:
+    ((status, said),) = in_root(app, "chmod 711 app", "", user=ORDINARY)
+    assert status == CANNOT_RUN and "cannot read itself" in said
+
+
+def test_odd_names_in_messages(app: App) -> None:
+    odd = app.path.with_name("a\x1b[2J\udcff\n: é\u202e")
+    data = bytearray(app.path.read_bytes())
+    data[-10] ^= 1
+    said = App(write_executable(odd, bytes(data)), app.first, app.second).run().refusal
+    assert said.startswith("a\\x1b[2J\\xff\\x0a: é\\xe2\\x80\\xae: error: ")
+    assert len(said.splitlines()) == 3
+
+
+# Housekeeping
+
+MONTH = 31 * 86400
+
+
+def old_entry(home: Path, number: int, age: float = MONTH, prefix: str = "") -> Path:
+    entry = home / (f"{prefix}{number:064x}" + ("-1" if prefix else ""))
+    (entry / "tree/lib").mkdir(parents=True)
+    for name in ("lock", "used", "manifest", "tree/program"):
+        (entry / name).touch()
+    entry.chmod(0o700)
+    for path in (entry / "used", entry):
+        os.utime(path, (time.time() - age,) * 2)
+    return entry
+
+
+def test_what_nobody_used_for_a_month_is_removed(app: App) -> None:
+    app.first.mkdir(mode=0o700)
+    gone = [old_entry(app.first, 1), old_entry(app.first, 2, 3650 * 86400), old_entry(app.first, 3, prefix=".old-")]
+    kept = [old_entry(app.first, 4, 86400), old_entry(app.first, 5), old_entry(app.first, 6), old_entry(app.first, 7)]
+    kept.append(old_entry(app.first, 8, prefix=".old-"))
+    os.utime(kept[3] / "used")
+    strange = app.first / "not-ours"
+    strange.mkdir()
+    os.utime(strange, (1, 1))
+    with contextlib.ExitStack() as files:
+        for path, lock in (
+            (kept[1] / "used", fcntl.LOCK_SH),
+            (kept[2] / "lock", fcntl.LOCK_EX),
+            (kept[4] / "lock", fcntl.LOCK_EX),
+        ):
+            fcntl.flock(files.enter_context(open(path, "rb")), lock)
+        app.works()
+    assert sorted(app.first.iterdir()) == sorted([*kept, strange, app.entry])
+    assert not any(path.exists() for path in gone)
+    # Only an extraction cleans.
+    late = old_entry(app.first, 9)
+    app.works()
+    assert late.exists()
+
+
+def test_many_old_entries_do_not_delay_a_start(app: App) -> None:
+    app.first.mkdir(mode=0o700)
+    for number in range(80):
+        old_entry(app.first, number)
+    app.works()
+    assert len(os.listdir(app.first)) == 1 + 80 - 64
+
+
+def test_the_time_of_use(app: App) -> None:
+    app.works()
+    used = app.entry / "used"
+    hour = time.time() - 3600
+    os.utime(used, (hour, hour))
+    app.works()
+    assert abs(used.stat().st_mtime - hour) < 1
+    for age in (2 * 86400, -3650 * 86400):
+        os.utime(used, (time.time() - age,) * 2)
+        app.works()
+        assert abs(used.stat().st_mtime - time.time()) < 60
+
+
+# The code itself
+
+
+def test_under_sanitizers(make: Callable[..., App], sanitized: Path) -> None:
+    app = make(by=sanitized)
+    for change in (change_mode, add_file, leave_litter, remove_tree, entry_with_mode):
+        app.works()
+        app.works()
+        if change is not entry_with_mode:
+            change(app)
+    old_entry(app.first, 1)
+    (app.entry / "manifest").write_bytes((app.entry / "manifest").read_bytes()[:-5])
+    app.works()
+    linked_to_untrusted(App(app.path, app.second, app.first))
+    whole = app.path.read_bytes()
+    for at in range(1, 129, 3):
+        data = bytearray(whole)
+        data[-at] ^= 0xFF
+        odd = App(write_executable(app.path.with_name("odd"), bytes(data)), app.first, app.second)
+        assert "is damaged" in odd.run().refusal
+    odd.path.write_bytes(whole[:-1000])
+    assert "is damaged" in odd.run().refusal
+
+
+@pytest.mark.parametrize("sanitizer", [ADDRESSES, THREADS])
+def test_the_reader_of_payloads_never_leaves_its_directory(sanitizer: str, tmp_path: Path) -> None:
+    fuzz = tmp_path / "fuzz"
+    sources = [source for source in SOURCES if not source.endswith("main.c")]
+    flags = [*SANITIZE, sanitizer, "-I", str(build.SOURCE), str(HERE / "fuzz.c"), *sources, "-lzstd"]
+    subprocess.run([need_program("gcc"), *flags, "-o", str(fuzz)], check=True)
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        [str(fuzz), str(tmp_path / "work"), "10", "20000"], capture_output=True, text=True, timeout=WAIT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    numbers = [int(number) for number in re.findall(r"\d+", done.stdout)]
+    assert numbers[0] > 500 and min(numbers[1], numbers[3]) > 20, done.stdout
+
+
+def test_without_threads(app: App) -> None:
+    """Where there can be no other thread, what is to be written is decoded between."""
+    log = app.path.with_name("log")
+    words = [need_program("strace"), "-f", "-o", str(log), "-e", "trace=clone,clone3,pread64"]
+    reads = []
+    for refuse in ([], ["-e", "inject=clone,clone3:error=EAGAIN"]):
+        app.works(words=[*words, *refuse])
+        lines = log.read_text().splitlines()
+        assert "clone" in log.read_text()
+        reads.append({line.split()[0] for line in lines if "pread64" in line})
+        shutil.rmtree(app.first)
+    assert [len(processes) for processes in reads] == [2, 1]
+
+
+def test_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source in SOURCES:
+        command = [need_program("gcc"), *build.DIALECT, *build.WARNINGS, *build.COMPILE, "-Werror", "-c", source]
+        subprocess.run([*command, "-o", str(tmp_path / "object")], check=True)
+
+
+def test_the_same_bytes_from_two_directories(launcher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "a copy"
+    shutil.copytree(build.SOURCE, copy, ignore=shutil.ignore_patterns("bin"))
+    monkeypatch.setattr(build, "SOURCE", copy)
+    build.build(tmp_path / "bin")
+    assert (tmp_path / "bin/launcher").read_bytes() == launcher.read_bytes()
+
+
+def test_without_a_compiler_the_reasons_are_told(tmp_path: Path) -> None:
+    def none(environ: Mapping[str, str]) -> Iterable[build.Compiler]:
+        yield build.Compiler(("no-such-compiler",))
+        yield build.Compiler(("false",))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "compilers", none)
+        with pytest.raises(build.Unbuildable, match=r"(?s)no-such-compiler: .*No such file.*false: status 1"):
+            build.build(tmp_path)
+
+
+def test_a_missing_launcher_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freezer.link.launcher.BIN", tmp_path)
+    with pytest.raises(EnvironmentFailure, match="no launcher") as caught:
+        launcher_path()
+    assert caught.value.hint and "libzstd-dev" in caught.value.hint

@@ -1,0 +1,223 @@
+"""All input becomes one absolute, validated plan."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezer.base.errors import InputError, UsageError
+from freezer.plan.build import Plan, Smoke
+from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, Linker, Packing
+from freezer.plan.resolve import resolve, resolve_smoke
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text("")
+    return tmp_path
+
+
+def plan(here: Path, **arguments: Any) -> Plan:
+    return resolve(arguments, folder=here, environ={})
+
+
+def test_defaults(here: Path) -> None:
+    made = plan(here, entry="app.py")
+    assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
+    assert (made.output, made.folder) == (None, here)
+    assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
+    assert made.verify and not made.strip and not made.refresh
+    assert (made.linker, made.compress, made.native) == (Linker.STATICX, Packing.NONE, False)
+    assert made.smoke == Smoke(None, None, 10)
+    assert made.jobs >= 1
+    assert made.epoch == DEFAULT_EPOCH
+
+
+@pytest.mark.parametrize(
+    ("given", "compress"),
+    [
+        ({"linker": "native"}, Packing.FAST),
+        ({"linker": "native", "compress": "none"}, Packing.NONE),
+        ({"linker": "native", "compress": "small"}, Packing.SMALL),
+        ({"compress": "small"}, Packing.SMALL),
+    ],
+)
+def test_linkers_and_how_they_pack(here: Path, given: dict[str, str], compress: Packing) -> None:
+    made = plan(here, entry="app.py", **given)
+    assert (made.linker.value, made.compress) == (given.get("linker", "staticx"), compress)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"linker": "gold"}, "--linker 'gold' is unknown"),
+        ({"compress": "xz"}, "--compress 'xz' is unknown"),
+        ({"compress": "fast"}, "nothing that staticx can do"),
+    ],
+)
+def test_linkers_that_are_unknown(here: Path, given: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(here, entry="app.py", **given)
+
+
+def test_the_plan_is_frozen(here: Path) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan(here, entry="app.py").name = "other"  # type: ignore[misc]
+
+
+def test_paths_are_relative_to_where_they_were_written(here: Path) -> None:
+    project = here / "project"
+    project.mkdir()
+    for folder in (here, project):
+        for name in ("r.txt", "c.txt", "lib.so", "data"):
+            (folder / name).write_text("")
+    (project / "app.py").write_text("")
+    (project / "pyproject.toml").write_text(
+        "[tool.freezer]\nrequirement = ['r.txt']\nlibrary = ['lib.so']\nadd-data = ['data:x']\noutput = 'out'\n"
+    )
+    of_file = plan(here, entry="project/app.py")
+    assert of_file.requirements == (project / "r.txt",)
+    assert of_file.libraries == (project / "lib.so",)
+    assert of_file.add_data == ((project / "data", "x"),)
+    assert of_file.output == project / "out"
+    given = plan(here, entry="project/app.py", requirement=["c.txt"], add_data=["data:y"], output="mine")
+    assert given.requirements == (here / "c.txt",)  # replaced, not merged
+    assert given.add_data == ((here / "data", "y"),)
+    assert given.output == here / "mine"
+    assert given.libraries == (project / "lib.so",)
+
+
+def test_the_command_line_wins(here: Path) -> None:
+    (here / "pyproject.toml").write_text(
+        "[tool.freezer]\nstrip = true\nverify = false\nname = 'filed'\nhidden-import = ['a', 'b']\nsmoke = 'x'\n"
+        "pyinstaller-args = ['--log-level=WARN']\n"
+    )
+    of_file = plan(here, entry="app.py")
+    assert (of_file.strip, of_file.verify, of_file.name) == (True, False, "filed")
+    assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level=WARN",))
+    assert of_file.smoke == Smoke(("x",), 0, 10)
+    given = plan(here, entry="app.py", strip=False, verify=True, name="mine", hidden_import=["c"], rest=["--debug"])
+    assert (given.strip, given.verify, given.name) == (False, True, "mine")
+    assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
+
+
+def test_an_entry_in_the_file(here: Path) -> None:
+    (here / "pyproject.toml").write_text("[tool.freezer]\nentry = 'app.py'\n")
+    assert plan(here).entry.path == here / "app.py"
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "setup.py", "setup.cfg"])
+def test_project(here: Path, name: str) -> None:
+    (here / name).write_text("")
+    for made in (plan(here), plan(here, entry="."), plan(here.parent, entry=here.name)):
+        assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.PROJECT, here, None)
+    script = plan(here, console_script="tool")
+    assert (script.entry.kind, script.entry.console_script, script.name) == (EntryKind.PROJECT, "tool", "tool")
+    function = plan(here, entry=".", entry_point="a.b:c")
+    assert (function.entry.kind, function.entry.function) == (EntryKind.PROJECT, "a.b:c")
+
+
+def test_package_directory(here: Path) -> None:
+    (here / "package").mkdir()
+    (here / "package" / "__main__.py").write_text("")
+    made = plan(here, entry="package")
+    assert (made.entry.kind, made.entry.path) == (EntryKind.SCRIPT, here / "package" / "__main__.py")
+    assert made.name == "package"
+
+
+def test_spec(here: Path) -> None:
+    (here / "x.spec").write_text("")
+    made = plan(here, entry="x.spec")
+    assert (made.entry.kind, made.name) == (EntryKind.SPEC, "x")
+
+
+@pytest.mark.parametrize("source", ["", "src"])
+@pytest.mark.parametrize("how", ["entry", "entry_point"])
+def test_function(here: Path, source: str, how: str) -> None:
+    package = here / source / "package"
+    package.mkdir(parents=True)
+    made = plan(here, **{how: "package.cli:main"})
+    assert made.entry.kind is EntryKind.MODULE
+    assert (made.entry.path, made.entry.function) == (here / source, "package.cli:main")
+    assert made.name == "package"
+
+
+def test_function_of_what_is_installed(here: Path) -> None:
+    made = plan(here, entry_point="httpie.core:main", **{"with": ["httpie"]})
+    assert (made.entry.kind, made.entry.path) == (EntryKind.INSTALLED, None)
+
+
+def test_console_script_of_what_is_installed(here: Path) -> None:
+    made = plan(here, console_script="http", **{"with": ["httpie"]})
+    assert (made.entry.kind, made.entry.console_script, made.name) == (EntryKind.INSTALLED, "http", "http")
+    (here / "pyproject.toml").write_text("")
+    assert plan(here, console_script="http", **{"with": ["httpie"]}).entry.kind is EntryKind.INSTALLED
+    assert plan(here, console_script="http").entry.kind is EntryKind.PROJECT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, UsageError),
+        ({"entry": "no.py"}, InputError),
+        ({"entry": "app.py", "entry_point": "a:b"}, UsageError),
+        ({"entry": "app.py", "console_script": "a"}, UsageError),
+        ({"entry_point": "a:b", "console_script": "a"}, UsageError),
+        ({"entry_point": "1a:b"}, InputError),
+        ({"entry": "app.py", "requirement": ["no"]}, InputError),
+        ({"entry": "app.py", "add_data": ["no:x"]}, InputError),
+        ({"entry": "app.py", "add_data": [":x"]}, InputError),
+        ({"entry": "app.py", "exclude": ["a b"]}, InputError),
+        ({"entry": "app.py", "name": "../x"}, InputError),
+        ({"entry": "app.py", "name": "x" * 300}, InputError),
+        ({"entry": "app.py", "rest": ["-F"]}, UsageError),
+        ({"entry": "app.py", "rest": ["--name=x"]}, UsageError),
+    ],
+)
+def test_refused(here: Path, arguments: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        plan(here, **arguments)
+
+
+def test_a_source_with_a_colon(here: Path) -> None:
+    (here / "a:b").write_text("")
+    assert plan(here, entry="app.py", add_data=["a:b"]).add_data == ((here / "a:b", "."),)
+    assert plan(here, entry="app.py", add_data=["a:b:c"]).add_data == ((here / "a:b", "c"),)
+
+
+@pytest.mark.parametrize(("value", "epoch"), [("", DEFAULT_EPOCH), ("0", DEFAULT_EPOCH), ("1700000000", 1700000000)])
+def test_epoch(here: Path, value: str, epoch: int) -> None:
+    assert resolve({"entry": "app.py"}, folder=here, environ={"SOURCE_DATE_EPOCH": value}).epoch == epoch
+
+
+@pytest.mark.parametrize(
+    ("values", "smoke"),
+    [
+        ({}, Smoke(None, None, 10)),
+        ({"smoke": ""}, Smoke((), 0, 10)),
+        ({"smoke": "--a 'b c' \"\""}, Smoke(("--a", "b c", ""), 0, 10)),
+        ({"smoke": "x", "smoke_status": 3, "smoke_timeout": 1}, Smoke(("x",), 3, 1)),
+        ({"smoke_status": 2}, Smoke(None, 2, 10)),
+    ],
+)
+def test_smoke(values: dict[str, Any], smoke: Smoke) -> None:
+    assert resolve_smoke(values) == smoke
+
+
+def test_what_decides_the_result(here: Path) -> None:
+    """Neither the number of jobs nor --refresh make it another build; everything else does."""
+    base = plan(here, entry="app.py").digest_parts()
+    assert plan(here, entry="app.py", jobs=7, refresh=True).digest_parts() == base
+    for change in ({"strip": True}, {"name": "x"}, {"locale": False}, {"smoke": "x"}, {"with": ["six"]}):
+        assert plan(here, entry="app.py", **change).digest_parts() != base
+
+
+def test_symbolic_links_are_kept(here: Path) -> None:
+    """A module beside the link, not beside its target, is the application's."""
+    (here / "elsewhere").mkdir()
+    os.symlink("../app.py", here / "elsewhere" / "link.py")
+    assert plan(here, entry="elsewhere/link.py").entry.path == here / "elsewhere" / "link.py"

@@ -1,0 +1,143 @@
+"""The rooms of the house: imports between them go downward only, modules import in no circle, and all stay small."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import CHECKOUT
+
+PACKAGE = CHECKOUT / "freezer"
+ORDER = (
+    *("base", "plan", "store", "system", "environment", "application", "freeze", "closure", "link", "image", "prove"),
+    *("inspect", "results", "pipeline", "cli", "__main__"),
+)
+"""From the bottom to the top: a module may import from its own room, and from those before it."""
+PROGRAMS = ("drivers", "runtime")
+"""Folders of code that runs in other processes, and imports nothing of freezer."""
+STANDARD = set(getattr(sys, "stdlib_module_names", ()))
+LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
+"""In lines: what is longer has a second responsibility, as a rule."""
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports(text: str, known: frozenset[str]) -> set[str]:
+    """The modules of freezer that a text imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0, "imports are absolute"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in known else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {name for name in found if name.partition(".")[0] == "freezer" and name != "freezer"}
+
+
+def graph() -> dict[str, set[str]]:
+    known = frozenset(MODULES)
+    return {name: imports(path.read_text(encoding="utf-8"), known) for name, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def upward(imported: dict[str, set[str]]) -> Iterator[str]:
+    """The imports that go up."""
+    for module, names in imported.items():
+        if module != "freezer":
+            yield from (
+                f"{module} imports {name}"
+                for name in sorted(names)
+                if ORDER.index(room(name)) > ORDER.index(room(module))
+            )
+
+
+def circle(imported: dict[str, set[str]]) -> list[str]:
+    """The modules of one circle; none if there is none."""
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return path[path.index(module) :]
+        if module in done:
+            return []
+        for name in sorted(imported.get(module, ())):
+            found = visit(name, [*path, module])
+            if found:
+                return found
+        done.add(module)
+        return []
+
+    return next((found for module in sorted(imported) if (found := visit(module, []))), [])
+
+
+def test_every_room_is_known() -> None:
+    assert {room(module) for module in MODULES if module != "freezer"} == set(ORDER)
+
+
+def test_imports_go_downward() -> None:
+    assert list(upward(graph())) == []
+
+
+def test_an_import_that_goes_up_is_found() -> None:
+    imported = graph()
+    assert "freezer.image.make" in MODULES
+    imported["freezer.plan.build"] |= imports("from freezer.image import make", frozenset(MODULES))
+    assert list(upward(imported)) == ["freezer.plan.build imports freezer.image.make"]
+
+
+def test_there_is_no_circle() -> None:
+    imported = graph()
+    assert circle(imported) == []
+    imported["freezer.base.log"].add("freezer.base.job")
+    assert set(circle(imported)) == {"freezer.base.log", "freezer.base.job"}
+
+
+def test_the_plan_needs_little() -> None:
+    """Only itself, base and the standard library: nothing that reads ELF files, packs or talks to a terminal."""
+    plans = [name for name in MODULES if room(f"{name}.") == "plan"]
+    assert len(plans) > 5
+    code = f"import sys; known = set(sys.modules); import {', '.join(plans)}; print(*(set(sys.modules) - known))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    loaded = set(done.stdout.split())
+    own = {name for name in loaded if name.partition(".")[0] == "freezer" and name != "freezer"}
+    assert {room(name) for name in own} == {"plan", "base"}
+    others = {name.partition(".")[0] for name in loaded} - STANDARD - {"freezer"}
+    assert not STANDARD or others == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if set(name.split(".")) & set(PROGRAMS)])
+def test_programs_import_nothing_of_freezer(module: str) -> None:
+    assert graph()[module] == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_and_functions_are_short(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    functions = [
+        (node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    assert [item for item in functions if item[1] > LONGEST_FUNCTION] == []
+    assert len(text.splitlines()) <= LONGEST_MODULE
+
+
+def test_every_module_has_a_name_of_its_own() -> None:
+    """But for the commands, which are called as what they call, and the plan and the proof of an image."""
+    names = [path.stem for path in MODULES.values() if path.parent.name != "cli" and not path.stem.startswith("__")]
+    assert {name for name in names if names.count(name) > 1} == {"build", "image", "program"}
