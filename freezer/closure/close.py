@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,9 +62,12 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     provided, lacking = provide(frozen.contents, frozen.modules, plan.provisions, environment.root.path)
     for name in lacking:
         job.log.warning(f"this system has no {name}; the application will lack it in an empty root")
-    elves = find_elves(frozen.tree)
-    program = read_elf(frozen.program)
-    native = [elf for elf in elves if (elf.machine, elf.bits) == (program.machine, program.bits) and elf.dynamic]
+    program = _program_of(environment)
+    native = [
+        elf
+        for elf in find_elves(frozen.tree)
+        if (elf.machine, elf.bits) == (program.machine, program.bits) and elf.dynamic and elf.path != frozen.program
+    ]
     bundled = {name: elf.path for elf in native for name in (elf.path.name, elf.soname) if name}
     for link in (path for path in frozen.contents.iterdir() if path.is_symlink()):
         bundled.setdefault(link.name, link)
@@ -73,9 +75,8 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     root = environment.root.path
     directories = loader_directories(root, program.machine)
     opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
-    python = _program_of(environment)
     found = closure(
-        [*native, python] if plan.native else native,
+        [*native, program],
         root=root,
         bundled=bundled,
         directories=directories,
@@ -86,25 +87,20 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         who = os.path.relpath(item.needed_by, frozen.tree)
         other = " (one exists, for another machine)" if item in found.foreign else ""
         job.log.warning(f"{item.soname}, needed by {who}, is not on this system{other}")
-    _link_needed_at_start(program, bundled, frozen.tree)
     if frozen.strip:
         for elf in native:
-            if elf.path != frozen.program:
-                strip(elf.path, "--strip-all", job)
+            strip(elf.path, "--strip-all", job)
         native = [read_elf(elf.path) for elf in native]
     copies = [_copy(path, frozen.tree / soname) for soname, path in sorted(found.libraries.items())]
     for elf in [*native, *copies]:
-        if elf.path == frozen.program:
-            continue
         mend(elf, frozen.tree, job)
         if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
             strip(elf.path, "--strip-debug", job)
-    if plan.native:
-        isolate(frozen.tree, os.path.basename(program.interpreter))
+    isolate(frozen.tree, os.path.basename(program.interpreter))
     return ClosedApp(
         frozen=frozen,
         interpreter=os.path.basename(program.interpreter),
-        python=python.path,
+        python=program.path,
         libraries=tuple(sorted(found.libraries)),
         missing=found.missing,
         provided=tuple(provided),
@@ -118,17 +114,6 @@ def _program_of(environment: Environment) -> Elf:
         return read_elf(path)
     except NotElf as error:
         raise EnvironmentFailure(f"{path} is no program", why=str(error), hint="name another: --python PATH") from error
-
-
-def _link_needed_at_start(program: Elf, bundled: Mapping[str, Path], tree: Path) -> None:
-    """Make what the program itself needs visible at the top of the tree, the only place its start looks in."""
-    queue = [program]
-    while queue:
-        for soname in queue.pop().needed:
-            path, link = bundled.get(soname), tree / soname
-            if path is not None and not os.path.lexists(link):
-                link.symlink_to(os.path.relpath(path, tree))
-                queue.append(read_elf(path))
 
 
 def _copy(source: Path, target: Path) -> Elf:

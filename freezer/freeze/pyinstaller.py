@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezer.application.entry import Application, refuse_missing
-from freezer.base import tools
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
@@ -47,7 +46,8 @@ class Added:
 
 @dataclass(frozen=True)
 class FrozenApp:
-    """The application as a directory: ``tree`` with the program ``name`` and its contents beside it.
+    """The application as a directory: ``tree`` with the program ``name`` and its contents beside it, and
+    ``package``, the archive of its code.
 
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
@@ -57,6 +57,7 @@ class FrozenApp:
 
     tree: Path
     name: str
+    package: Path
     modules: frozenset[str]
     origins: dict[Path, Path]
     sources: tuple[Path, ...]
@@ -68,7 +69,7 @@ class FrozenApp:
 
     @property
     def program(self) -> Path:
-        """PyInstaller's bootloader with the application's code."""
+        """PyInstaller's bootloader, which nothing starts."""
         return self.tree / self.name
 
     @property
@@ -139,10 +140,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         )
     refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
     tree, name = root.outside(facts["tree"]), facts["program"]
-    _append(root.outside(facts["package"]), tree / name, job)
     return FrozenApp(
         tree=tree,
         name=name,
+        package=root.outside(facts["package"]),
         modules=frozenset(facts["modules"]),
         origins={tree / CONTENTS / key: root.outside(value) for key, value in facts["origins"].items()},
         sources=tuple(root.outside(item) for item in facts["sources"]),
@@ -151,15 +152,6 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         strip=facts["strip"],
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
-    )
-
-
-def _append(package: Path, program: Path, job: Job) -> None:
-    """Put PyInstaller's package into the program, as PyInstaller would have done with the objcopy of the build
-    environment's system, which needs to have none."""
-    job.run(
-        [tools.require(["objcopy"])["objcopy"], "--add-section", f"pydata={package}", program],
-        what=f"append the package to {program.name}",
     )
 
 

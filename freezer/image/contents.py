@@ -19,7 +19,7 @@ from freezer.closure.provisions import copy_certificates, copy_locale, copy_zone
 from freezer.image.layer import Entry, Layer
 from freezer.link.layers import PLACE, Part, UnpackedApp
 from freezer.link.payload.pack import Record, Type
-from freezer.link.tree import PROGRAM
+from freezer.link.start import PROGRAM
 from freezer.plan.image import AddedFile, ImagePlan
 
 USER_NAME = "app"

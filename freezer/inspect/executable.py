@@ -1,4 +1,4 @@
-"""The inside of an executable: its bundle, and in that the archive of PyInstaller's program, or those of modules.
+"""The inside of an executable: its tree, or the bundle of one that PyInstaller's bootloader starts.
 
 Nothing of them is trusted: the first is unpacked as ``unpack`` does, PyInstaller's is read in a process of its own. The
 sizes add up: each archive's items are its entries, and what is left of it - start-up code, tables of contents - is an
@@ -21,11 +21,11 @@ from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
-from freezer.inspect.native import native_items
 from freezer.inspect.report import Item
+from freezer.inspect.tree_files import NAME_SERVICES, executable_items
 from freezer.link.parts import APPLICATION, RUNTIME, Names, names_of
-from freezer.link.payload.read import find_payload
-from freezer.plan.choices import CONTENTS, MANIFEST
+from freezer.link.start import STARTER
+from freezer.plan.choices import CONTENTS, MANIFEST, Linker
 from freezer.prove.unpack import Unpacked, find_archive, unpack_bundle
 
 TABLE = "table of contents"
@@ -44,12 +44,11 @@ def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> t
     folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=job.work))
     try:
         unpacked = unpack_bundle(path, folder / "bundle")
-        trailer = find_payload(path)
         if unpacked is None:
             listing = _list_archive(path, job)
             items = list(_program(name, path.stat().st_size, listing, ()))
-        elif trailer is not None:
-            items = list(native_items(unpacked, trailer, name))
+        elif (unpacked.folder / STARTER).is_file() or unpacked.linker is Linker.NATIVE:
+            items = list(executable_items(unpacked, path, name))
         else:
             items = list(_bundle(unpacked, job))
             place = find_archive(path)
@@ -125,8 +124,7 @@ def _bundle(unpacked: Unpacked, job: Job) -> Iterator[Item]:
             yield Item(name, size, *known.file(inside[name]))
         elif name == MANIFEST:
             yield Item(name, size, "freezer", RUNTIME)
-        elif name.startswith(".staticx.") or name == "libnssfix.so":
-            # staticx's answer to a host whose name services load libraries; no application asks for it.
+        elif name.startswith(".staticx.") or name == NAME_SERVICES:
             yield Item(name, size, "staticx", RUNTIME)
         else:
             yield Item(name, size, *known.file(name))

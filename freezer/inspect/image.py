@@ -24,11 +24,12 @@ from freezer.image.check import MergedRoot, find_program
 from freezer.image.contents import PLACES
 from freezer.inspect.executable import inspect_executable
 from freezer.inspect.module_archives import Contents, read_contents
-from freezer.inspect.native import ARCHIVE_NAME, TreeFile, tree_items
 from freezer.inspect.report import FILE, Item, Layer, Report, Settings
+from freezer.inspect.tree_files import ARCHIVE_NAME, TreeFile, tree_items
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.parts import DATA
-from freezer.link.tree import MODULES, STARTER
+from freezer.link.start import STARTER
+from freezer.link.tree import MODULES
 from freezer.plan.choices import MANIFEST
 from freezer.prove.unpack import has_bundle
 

@@ -25,7 +25,8 @@ from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
 from freezer.link.modules import Archive, Package, read_package, whole, write_archive
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.tree import MODULES, landmarks, manifest, start_records, without_loaders
+from freezer.link.start import Container, start_records
+from freezer.link.tree import MODULES, landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
 
 PLACE = "/app"
@@ -105,7 +106,7 @@ def make_layers(closed: ClosedApp, job: Job) -> UnpackedApp:
         write_archive(made / part.value, package, archive)
         parts[part].append(Record(Type.FILE, part.value, source=made / part.value))
     parts[Part.RUNTIME] += landmarks(package)
-    parts[Part.RUNTIME] += start_records(closed, package, job, place=PLACE)
+    parts[Part.RUNTIME] += start_records(closed, package, Container.LAYERS, job, place=PLACE)
     parts[Part.APPLICATION].append(manifest(closed))
     return UnpackedApp(
         python=read_elf(closed.python),
@@ -146,12 +147,7 @@ def needed_by_python(closed: ClosedApp, names: Names) -> frozenset[str]:
                 shared.setdefault(name, []).append(path)
     queue: list[Elf] = [
         read_elf(closed.python),
-        *(
-            elf
-            for path, elf in elves.items()
-            # PyInstaller's program is always the same: what it alone needs does not depend on the application either.
-            if path == frozen.name or _is_of_standard_library(path, names, frozen.own_files)
-        ),
+        *(elf for path, elf in elves.items() if _is_of_standard_library(path, names, frozen.own_files)),
     ]
     wanted = {closed.interpreter, *OPENED_AT_RUN_TIME}
     found: set[str] = set()

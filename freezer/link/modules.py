@@ -6,9 +6,10 @@ import json
 import marshal
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from freezer.base import tools
 from freezer.base.job import Job
@@ -16,6 +17,11 @@ from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
 
 ARCHIVE_MAGIC = b"FRZRMOD1"
+ZLIB_LEVEL = 9
+WORTH_PACKING = 512
+"""Bytes of code that are worth the call that decompresses them."""
+NEVER_PACKED = ("_freezer_", "encodings", "codecs", "importlib", "zlib")
+"""What starts the names of modules that are imported before, or in order to have, a decompressor."""
 EXTENSION = re.compile(r"(?P<stem>.+?)(?:\.cpython-[\w-]+|\.abi3|\.pypy[\w-]+)?\.so")
 
 
@@ -41,13 +47,13 @@ class Package:
 
 def read_package(closed: ClosedApp, job: Job) -> Package:
     """Take the code out of PyInstaller's package. Raises ToolError if that is not possible."""
-    code = job.folder("native") / "code"
+    code = job.folder("tree") / "code"
     done = job.run(
         [tools.own_python(), "-s", DRIVERS / "read_package.py"],
         what=f"read the package of {closed.frozen.name}",
         stdin=json.dumps(
             {
-                "program": str(closed.frozen.program),
+                "package": str(closed.frozen.package),
                 "code": str(code),
                 "base_library": str(closed.frozen.contents / "base_library.zip"),
             }
@@ -91,35 +97,49 @@ def whole(package: Package, contents: Path) -> Archive:
     )
 
 
-def write_archive(path: Path, package: Package, archive: Archive) -> None:
-    """Write one archive (its layout is in freezer/runtime/_freezer_archive.py)."""
+def write_archive(path: Path, package: Package, archive: Archive, *, packed: bool = False) -> None:
+    """Write one archive (its layout is in freezer/freeze/runtime/_freezer_archive.py); with ``packed``, the code of
+    modules that an interpreter does not need to decompress others is compressed."""
+    with open(package.code, "rb") as code:
+        _write(path, code, package, archive, packed=packed)
+
+
+def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, packed: bool) -> None:
     at = 0
-    pieces: list[tuple[int, int]] = []
+    pieces: list[bytes] = []
 
-    def place(offset: int, size: int) -> tuple[int, int]:
+    def read(offset: int, size: int) -> bytes:
+        code.seek(offset)
+        return code.read(size)
+
+    def place(data: bytes) -> tuple[int, int]:
         nonlocal at
-        pieces.append((offset, size))
-        at += size
-        return at - size, size
+        pieces.append(data)
+        at += len(data)
+        return at - len(data), len(data)
 
-    modules = {}
+    modules, compressed = {}, set()
     for name in archive.modules:
         offset, size, kind = package.modules[name]
-        modules[name] = (*place(offset, size), kind)
-    table = {
+        data = read(offset, size)
+        if packed and size >= WORTH_PACKING and not name.startswith(NEVER_PACKED):
+            data = zlib.compress(data, ZLIB_LEVEL)
+            compressed.add(name)
+        modules[name] = (*place(data), kind)
+    contents = {
         "modules": modules,
-        "scripts": [(name, *place(offset, size)) for name, offset, size in archive.scripts],
+        "scripts": [(name, *place(read(offset, size))) for name, offset, size in archive.scripts],
         "extensions": dict(sorted(archive.extensions.items())),
         "path": list(archive.path),
         "next": archive.next,
+        # Nothing for the common case, in which no set has to be made at each start.
+        **({"packed": compressed} if compressed else {}),
     }
     # Version 2 knows no references, and every Python reads it.
-    packed = marshal.dumps(table, 2)
-    with open(path, "wb") as out, open(package.code, "rb") as code:
-        out.write(ARCHIVE_MAGIC + len(packed).to_bytes(8, "little") + packed)
-        for offset, size in pieces:
-            code.seek(offset)
-            out.write(code.read(size))
+    table = marshal.dumps(contents, 2)
+    with open(path, "wb") as out:
+        out.write(ARCHIVE_MAGIC + len(table).to_bytes(8, "little") + table)
+        out.writelines(pieces)
     path.chmod(0o644)
 
 

@@ -1,8 +1,8 @@
-"""Linking natively: the closed bundle becomes a tree that needs no start-up work, packed behind freezer's launcher.
+"""The tree: the files of an application as they are at run time, whichever container they come in.
 
 PyInstaller's bootloader and its archives are left out. In their place come the interpreter that the application was
-built with, changed so that it starts the application (freezer/launcher/start.c), and one archive of all modules, from
-which they are imported without a search (freezer/runtime/_freezer_archive.py). The tree::
+built with, changed so that it starts the application (``start``), and one archive of all modules, from which they are
+imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree::
 
     program                              the interpreter
     start.so                             the library that it needs first
@@ -16,38 +16,30 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
-from typing import Optional
 
-from freezer.base import tools
 from freezer.base.elf import NotElf, is_elf, read_elf
-from freezer.base.errors import ToolError
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
-from freezer.closure.elfedit import clear_executable_stack
-from freezer.closure.mend import strip
-from freezer.link.launcher import starter_path
 from freezer.link.modules import Package, read_package, whole, write_archive
 from freezer.link.payload.pack import Record, Type, records_of
+from freezer.link.start import Container, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
-ROOM = 4096
-"""The bytes that there are for a path, with its NUL (PATH_MAX)."""
-PROGRAM, STARTER, MODULES = "program", "start.so", "modules"
+MODULES = "modules"
 FIRST = "_freezer_encodings"
-START = "import _freezer_native; _freezer_native.start()"
 
 
-def make_tree(closed: ClosedApp, job: Job) -> list[Record]:
-    """The records of the tree; what is not taken from the bundle is written below the work directory."""
+def make_tree(closed: ClosedApp, container: Container, job: Job, *, packed: bool = False) -> list[Record]:
+    """The records of the tree; what is not taken from the bundle is written below the work directory. With ``packed``
+    the code of modules is compressed in their archive."""
     package = read_package(closed, job)
-    archive = job.folder("native") / MODULES
-    write_archive(archive, package, whole(package, closed.frozen.contents))
+    archive = job.folder("tree") / MODULES
+    write_archive(archive, package, whole(package, closed.frozen.contents), packed=packed)
     unused = without_loaders(closed, package)
     records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=archive), manifest(closed), *landmarks(package)]
-    records += start_records(closed, package, job)
+    records += start_records(closed, package, container, job)
     return sorted(records, key=lambda item: (item.type is Type.LINK, _order(item), item.name))
 
 
@@ -99,84 +91,3 @@ def _needs(path: Path, soname: str) -> bool:
         return soname in read_elf(path).needed
     except NotElf:  # a damaged one, which is data
         return False
-
-
-def start_records(closed: ClosedApp, package: Package, job: Job, *, place: Optional[str] = None) -> list[Record]:
-    """The program of a tree, and the library that makes it start the application (see freezer/launcher/start.c).
-
-    ``place`` is where the tree will be, if that is known; else a launcher knows. Raises ToolError for an interpreter
-    that cannot be changed so.
-    """
-    folder = job.folder("start")
-    program = folder / PROGRAM
-    shutil.copyfile(closed.python, program)
-    program.chmod(0o755)
-    elf = read_elf(program)
-    if elf.executable_stack:
-        clear_executable_stack(program)
-    strip(program, "--strip-all", job)
-    # A text that takes up the room for a path, with its final NUL.
-    loader = "/@freezer:loader@".ljust(ROOM - 1, "@")
-    job.run(
-        [
-            tools.require(["patchelf"])["patchelf"],
-            *("--set-interpreter", loader, "--add-needed", STARTER),
-            "--no-default-lib",
-            # The dynamic loader asks the program's DT_RPATH last, whoever needs or opens something. Where the program
-            # is it takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets. Any byte may be in that; in a
-            # path that is written down in the file, "$LIB" and ":" would mean something.
-            *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
-            program,
-        ],
-        what=f"have {closed.python.name} start the application",
-    )
-    data = bytearray(program.read_bytes())
-    fixups = ((_fill(data, loader.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),)
-    if b"\0__libc_start_main\0" not in data:
-        raise ToolError(
-            f"{closed.python} cannot start an application", why="it does not enter its C library as others do"
-        )
-    program.write_bytes(data)
-    data = bytearray(starter_path().read_bytes())
-    name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
-    arguments = python_arguments(package.options)
-    _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
-    at = _find(data, b"@freezer:start@")
-    data[at : at + 16] = (b"1" if place is None else b"0").ljust(16, b"\0")
-    return [
-        Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=(name,)),
-    ]
-
-
-def python_arguments(options: tuple[str, ...]) -> list[str]:
-    """The arguments that Python is started with: isolated from the caller's environment, without site, and with the
-    options that a spec file asks for (PyInstaller's "Specifying Python interpreter options")."""
-    arguments = ["-I", "-S", "-B"]
-    for option in options:
-        word, _, value = option.partition(" ")
-        if word in ("W", "X"):
-            arguments += [f"-{word}", value.strip()]
-        elif word in ("u", "unbuffered"):
-            arguments.append("-u")
-        elif word in ("v", "verbose"):
-            arguments.append("-v")
-        elif word in ("O", "optimize"):
-            arguments.append("-O")
-    return [*arguments, "-c", START]
-
-
-def _find(data: bytearray, mark: bytes) -> int:
-    at = data.find(mark)
-    if at < 0 or data.find(mark, at + 1) >= 0:
-        raise ToolError("a program is not as expected", why=f"{mark.rstrip(b'@')!r} is not in it once")
-    return at
-
-
-def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
-    """Put a text where there is room for it; returns the place."""
-    at = _find(data, mark)
-    if len(text) >= ROOM:
-        raise ToolError("there is no room for what the application is started with", why=repr(text))
-    data[at : at + ROOM] = text.ljust(ROOM, b"\0")
-    return at

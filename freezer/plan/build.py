@@ -72,11 +72,6 @@ class Plan:
         """Whether an image of the application's files is asked for."""
         return self.image is not None and self.image.layout is ImageLayout.UNPACKED
 
-    @property
-    def native(self) -> bool:
-        """Whether the application is to be started by freezer's own means."""
-        return self.linker is Linker.NATIVE or self.unpacked
-
     def target(self, name: str) -> Path:
         """Where the executable of the application ``name`` goes."""
         return self.output if self.output is not None else self.folder / "dist" / name

@@ -20,7 +20,7 @@ from freezer.base.elf import DAMAGE, NotElf, read_elf
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, Tree, inside, new_tree
 from freezer.link.payload.read import find_payload, unpack_payload
-from freezer.link.tree import PROGRAM
+from freezer.link.start import PROGRAM
 from freezer.plan.choices import Linker
 
 STATICX_SECTION = ".staticx.archive"

@@ -1,4 +1,4 @@
-"""Runs beside PyInstaller: takes the code out of a frozen program's package, for a linker that starts it itself.
+"""Runs beside PyInstaller: takes the code out of a frozen program's package.
 
 Writes all code, marshalled and uncompressed, one after the other into a file; replies on stdout where each is there
 ({"scripts": [[name, offset, size]], "modules": {name: [offset, size, kind]}}, in bytes), what options the program's
@@ -22,9 +22,9 @@ def main():
     from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
 
     try:
-        archive = CArchiveReader(request["program"])
+        archive = CArchiveReader(request["package"])
     except ArchiveReadError as error:
-        sys.exit("%s has no package of PyInstaller's: %s" % (request["program"], error))
+        sys.exit("%s is no package of PyInstaller's: %s" % (request["package"], error))
     scripts, modules, magic = [], {}, b""
     with open(request["code"], "xb") as out:
 
@@ -54,7 +54,7 @@ def main():
                 kind = PACKAGE if parts[-1] == "__init__" else MODULE
                 name = ".".join(parts[:-1] if kind == PACKAGE else parts)
                 modules.setdefault(name, [*put(data[PYC_HEADER:]), kind])
-    with open(request["program"], "rb") as file:
+    with open(request["package"], "rb") as file:
         file.seek(archive._end_offset - archive._COOKIE_LENGTH)
         version, library = struct.unpack(archive._COOKIE_FORMAT, file.read(archive._COOKIE_LENGTH))[-2:]
     reply = {

@@ -2,9 +2,7 @@
 
 A generated spec and one of the user's go the same way: the classes that a spec file calls are wrapped. Analysis gets
 freezer's additions, and its result is made reproducible and quick to start; an EXE that was meant to be one file
-becomes one directory. One directory is what the linker wants: staticx then unpacks the application once at start,
-where a one-file program inside staticx would be unpacked twice, by two parent processes that stay around (measured for
-a hello: 3.3 instead of 6.4 times the start-up of python3).
+becomes one directory, of which the tree is made.
 """
 
 import json
@@ -49,10 +47,11 @@ warn_on_missing_hiddenimports = False
 """
 
 
-class AppendedLater:
+class NotAppended:
     """Stands for ``subprocess`` where PyInstaller has objcopy append its package to the program.
 
-    The caller does that instead, and strips symbols, so that the system of the build environment needs no binutils.
+    Nothing starts that program: the code is read from the package. So the system of the build environment needs no
+    binutils.
     """
 
     PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
@@ -174,7 +173,6 @@ class Driver:
         name, path, kind = scripts[-1]
         moved.append((MAIN_SCRIPT, path, kind.replace("PYSOURCE", "PYMODULE")))
         scripts[-1] = (name, os.path.join(runtime, "_freezer_run.py"), "PYSOURCE")
-        scripts.insert(0, ("_freezer_start", os.path.join(runtime, "_freezer_start.py"), "PYSOURCE"))
         analysis.scripts[:] = scripts
         moved += [(name, os.path.join(runtime, name + ".py"), "PYMODULE") for name in self.request["runtime_modules"]]
         analysis.pure.extend(moved)
@@ -193,7 +191,7 @@ class Driver:
         from PyInstaller.building import api, build_main
         from PyInstaller.depend import bindepend
 
-        api.subprocess = AppendedLater
+        api.subprocess = NotAppended
         bindepend._classify_binary_vs_data = classify
         driver = self
         datas, binaries, hidden = self.additions()
@@ -279,7 +277,7 @@ class Driver:
         return {
             "tree": collection.name,
             "program": os.path.basename(executable.name),
-            "package": AppendedLater.package,
+            "package": NotAppended.package,
             "modules": sorted(modules),
             "origins": {dest: os.path.dirname(src) for dest, src, kind in analysis.binaries if kind != "SYMLINK"},
             "sources": sorted(path for path in sources if os.path.isabs(path or "")),

@@ -8,7 +8,8 @@ PyInstaller's run-time hooks, and code that knows about PyInstaller, go by these
 Layout: "FRZRMOD1"; the size of the table (8 bytes, little-endian); the table, marshalled; code, marshalled, one after
 the other. The table's "modules" maps names to (offset, size, kind); "extensions" has the extension modules beside it,
 names and paths; "scripts" what is run at the start, (name, offset, size); "path" the directories of ``sys.path``;
-"next" is the name of another archive, if the modules are in several.
+"next" is the name of another archive, if the modules are in several; "packed" has the names of modules whose code is
+compressed (zlib), where there are such.
 """
 
 import marshal
@@ -44,6 +45,7 @@ class Archive:
         self.contents = contents
         self.toc = contents["modules"]
         self.extensions = contents["extensions"]
+        self._packed = contents.get("packed", ())
 
     def _identify(self):
         status = posix.fstat(self._descriptor)
@@ -52,7 +54,12 @@ class Archive:
     def read(self, name):
         """The marshalled code of a module."""
         offset, size, _ = self.toc[name]
-        return self.at(offset, size)
+        data = self.at(offset, size)
+        if name in self._packed:
+            from zlib import decompress
+
+            return decompress(data)
+        return data
 
     def at(self, offset, size):
         """Some bytes of the code."""

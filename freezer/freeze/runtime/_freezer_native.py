@@ -1,4 +1,4 @@
-"""Starts a natively linked application: what PyInstaller's bootloader and its first script do for others."""
+"""Starts the application: what PyInstaller's bootloader and its first script do for others."""
 
 import os
 import sys
@@ -6,15 +6,15 @@ import sys
 import _freezer_archive
 import _freezer_deferred
 
-BOOTSTRAP = ("pyiboot01_bootstrap", "_freezer_start")
-"""Scripts whose work is done here."""
+BOOTSTRAP = "pyiboot01_bootstrap"
+"""PyInstaller's first script, whose work is done here."""
 
 
 def start():
-    """Become the application. ``sys.argv`` is as freezer/launcher/start.c made it."""
+    """Become the application. ``sys.argv`` is as freezer/link/launcher/start.c made it."""
     bundle = _freezer_archive.bundle
-    executable, locale = sys.argv[1:3]
-    del sys.argv[:3]
+    executable, locale, helper = sys.argv[1:4]
+    del sys.argv[:4]
     sys.executable = sys._base_executable = executable
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [executable, *sys.argv[1:]]
@@ -25,11 +25,14 @@ def start():
         sys._stdlib_dir = bundle
         _place_frozen_modules(bundle)
     more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
+    if helper:
+        # The executable would unpack everything anew for each process, which would not be a child of this one.
+        more["multiprocessing.spawn"] = lambda module: module.set_executable(helper)
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
     main = sys.modules["__main__"]
     main.__loader__ = None
     for name, code in _freezer_archive.scripts():
-        if name not in BOOTSTRAP:
+        if name != BOOTSTRAP:
             main.__file__ = bundle + "/" + name + ".py"
             exec(code, main.__dict__)
 

@@ -1,27 +1,33 @@
-"""Runs staticx beside it, as a process of its own, on a directory that is complete already.
+"""Runs staticx beside it, as a process of its own, on a tree that is complete already.
 
 staticx would look for libraries with ldd, on the build host, and takes times, owners and modes into its archive from
-the file system. Here it is given a closed tree and writes each archive member with fixed metadata, so that the same
-tree gives the same bytes. Its hook for PyInstaller archives is not needed: nothing in the tree is packed yet.
+the file system. Here it is given the tree's members and writes each with fixed metadata, so that the same tree gives
+the same bytes. Its hook for PyInstaller archives is not needed: there is none in the tree.
 """
 
-import io
 import json
 import os
 import sys
 import tarfile
 
 
-def normalised(info, epoch):
-    """The same owner, time and mode for every member, whoever builds and wherever."""
-    info.uid = info.gid = 0
-    info.uname = info.gname = ""
+def member(item, epoch):
+    """The header of a member: the same owner, time and mode, whoever builds and wherever."""
+    info = tarfile.TarInfo(item["name"])
     info.mtime = epoch
-    if info.isdir() or info.issym():
-        info.mode = 0o755
-    else:
-        info.mode = 0o755 if info.mode & 0o100 else 0o644
+    info.mode = 0o755 if item.get("executable", "source" not in item) else 0o644
+    if "link" in item:
+        info.type, info.linkname = tarfile.SYMTYPE, item["link"]
+    elif "source" not in item:
+        info.type = tarfile.DIRTYPE
     return info
+
+
+def add(tar, info, source):
+    """Write a member whose content is that of a file."""
+    with open(source, "rb") as file:
+        info.size = os.fstat(file.fileno()).st_size
+        tar.addfile(info, file)
 
 
 def main():
@@ -31,33 +37,42 @@ def main():
     from staticx import api, hooks
     from staticx.hooks import glibc
 
-    tree, epoch = request["tree"], request["epoch"]
+    epoch = request["epoch"]
     hooks.hooks[:] = [glibc.process_glibc_prog]
     # The tree is closed: there is nothing to look for.
     api.get_shobj_deps = glibc.get_shobj_deps = lambda path, libpath=None: []
+    (program,) = [item["source"] for item in request["members"] if item["name"] == request["program"]]
 
     class Archive(api.SxArchive):
+        """staticx's archive, with everything in it at once."""
+
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
-            add = self.tar.addfile
-            self.tar.addfile = lambda info, fileobj=None: add(normalised(info, epoch), fileobj)
+            addfile = self.tar.addfile
+
+            def normalised(info, fileobj=None):
+                info.uid = info.gid = 0
+                info.uname = info.gname = ""
+                info.mtime = epoch
+                info.mode = 0o755 if info.issym() or info.mode & 0o100 else 0o644
+                addfile(info, fileobj)
+
+            self.tar.addfile = normalised
 
         def add_program(self, path, name):
-            super().add_program(path, name)
-            for directory, folders, files in os.walk(tree):
-                folders.sort()
-                links = [item for item in folders if os.path.islink(os.path.join(directory, item))]
-                for item in sorted(files + links):
-                    source = os.path.join(directory, item)
-                    if source != request["program"]:
-                        self.tar.add(source, arcname=os.path.relpath(source, tree), recursive=False)
-            text = json.dumps(request["manifest"], sort_keys=True).encode() + b"\n"
-            info = tarfile.TarInfo(request["manifest_name"])
-            info.size = len(text)
-            self.tar.addfile(info, io.BytesIO(text))
+            # The copy that staticx has changed, under the name in the tree.
+            super().add_program(path, request["program"])
+            for item in request["members"]:
+                if item["name"] == request["program"]:
+                    continue
+                info = member(item, epoch)
+                if "source" in item:
+                    add(self.tar, info, item["source"])
+                else:
+                    self.tar.addfile(info)
 
     api.SxArchive = Archive
-    api.generate(request["program"], request["output"], compress=request["compress"])
+    api.generate(program, request["output"], compress=request["compress"])
 
 
 main()

@@ -2,7 +2,7 @@
  * The library that makes the bundled interpreter start the application.
  *
  * The program of an unpacked tree is the very interpreter that the application was built with, with two additions made
- * by freezer/native/link.py: it needs this library, before all others, and it finds the dynamic loader by an absolute
+ * by freezer/link/start.py: it needs this library, before all others, and it finds the dynamic loader by an absolute
  * path, for which there is room. Not a program of our own that loads libpython: many interpreters have Python built
  * in, and are faster than their shared library by a tenth; and nothing in here depends on a version of Python.
  *
@@ -23,8 +23,11 @@
    arguments, each ended by a NUL, the last by two. Volatile: the compiler must not believe what is here. */
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
-/* "1" if a launcher starts this; else what it would say is not to be believed. */
-static const volatile char launched[16] PLACE = "@freezer:start@";
+/* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree lies where
+   it will be. What the others would say in the environment is not to be believed. */
+static const volatile char container[16] PLACE = "@freezer:start@";
+#define LAUNCHER '1'
+#define STATICX '2'
 
 typedef int entry(int, char **, char **);
 typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
@@ -32,7 +35,11 @@ typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void 
 /* The C library's, by the names that they have everywhere. */
 extern void *malloc(size_t);
 extern void *mmap(void *, size_t, int, int, int, long);
+extern int open(const char *, int, ...);
+extern long read(int, void *, size_t);
 extern int close(int);
+extern long readlink(const char *, char *, size_t);
+extern int getppid(void);
 extern char *getcwd(char *, size_t);
 extern long write(int, const void *, size_t);
 extern int prctl(int, ...);
@@ -73,23 +80,30 @@ static void blank(char *text)
         *text++ = '\0';
 }
 
-/* Undo what the launcher did; returns what it said, NULL if there is none. */
+/* Undo what the container did; returns what it said, NULL if there is none. */
 static char *restore(char **environment)
 {
     char *said = NULL;
     char **kept = environment;
     for (char **item = environment; *item != NULL; item++) {
         const char *rest = after(*item, "_FREEZER_START=");
-        if (rest != NULL && launched[0] == '1') {
+        if (rest != NULL && container[0] == LAUNCHER) {
             said = *item + (rest - *item);
             continue;
         }
         /* The caller's own begins otherwise at this point. */
-        if (after(*item, "LD_ORIGIN_PATH=") != NULL && launched[0] == '1') {
+        if (after(*item, "LD_ORIGIN_PATH=") != NULL && container[0] == LAUNCHER) {
             blank(*item);
             continue;
         }
-        if ((*item)[0] == '\001') {
+        if (container[0] == STATICX) {
+            rest = after(*item, "STATICX_PROG_PATH=");
+            if (rest != NULL)
+                said = *item + (rest - *item);
+            if (rest != NULL || after(*item, "STATICX_BUNDLE_DIR=") != NULL)
+                continue;
+        }
+        if ((*item)[0] == '\001' && container[0] == LAUNCHER) {
             if (after(*item + 1, "D_") != NULL)
                 (*item)[0] = 'L';
             else if (after(*item + 1, "LIBC_TUNABLES=") != NULL)
@@ -171,12 +185,74 @@ static const char *locale_of(char **environment)
     return "";
 }
 
+/* The name of a file of the parent process in /proc. */
+static void of_parent(char *name, const char *file)
+{
+    char digits[16];
+    size_t size = 0, used = 0;
+    unsigned number = (unsigned)getppid();
+    do
+        digits[size++] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    for (const char *at = "/proc/"; *at != '\0'; at++)
+        name[used++] = *at;
+    while (size > 0)
+        name[used++] = digits[--size];
+    for (const char *at = file; *at != '\0'; at++)
+        name[used++] = *at;
+    name[used] = '\0';
+}
+
+/* By what name the caller started the executable ``path``: staticx's start-up code, our parent, was told. */
+static const char *called(const char *path)
+{
+    static char word[ROOM];
+    char name[64];
+    of_parent(name, "/exe");
+    long size = readlink(name, word, sizeof word - 1);
+    const char *rest = size > 0 ? after(path, (word[size] = '\0', word)) : NULL;
+    if (rest == NULL || *rest != '\0')
+        return path;
+    of_parent(name, "/cmdline");
+    int file = open(name, 02000000); /* O_RDONLY | O_CLOEXEC */
+    size = file < 0 ? 0 : read(file, word, sizeof word - 1);
+    if (file >= 0)
+        close(file);
+    word[size > 0 ? size : 0] = '\0';
+    return word[0] != '\0' ? word : path;
+}
+
+/* The interpreter's name in the tree that the executed program ``path`` is in. */
+static const char *beside(const char *path)
+{
+    size_t end = 0, size = length(path), more = length((const char *)python_name) + 1;
+    for (size_t i = 0; i < size; i++)
+        if (path[i] == '/')
+            end = i;
+    char *name = malloc(end + more);
+    if (name == NULL)
+        return (const char *)python_name;
+    for (size_t i = 0; i < end; i++)
+        name[i] = path[i];
+    for (size_t i = 0; i < more; i++)
+        name[end + i] = python_name[i];
+    return name;
+}
+
 static int run(int count, char **given, char **environment)
 {
     /* Before the environment is put back: what follows it is found by its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
+    const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
     char *said = restore(environment);
-    if (said != NULL)
+    if (container[0] == STATICX) {
+        python = beside(path);
+        helper = path;
+        /* A helper process is started by the program's own path, and by the executable's name. */
+        path = said != NULL ? said : name[0] == '/' ? name : path;
+        if (said != NULL)
+            name = called(path);
+    } else if (said != NULL)
         path = hold(said);
     take_name(path);
     /* Python's own arguments are at most one for two bytes of their room. */
@@ -187,12 +263,15 @@ static int run(int count, char **given, char **environment)
         return 126;
     }
     int used = 0;
-    words[used++] = (char *)python_name;
+    words[used++] = (char *)python;
     for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
         words[used++] = (char *)word;
     words[used++] = (char *)path;
     words[used++] = (char *)locale_of(environment);
-    for (int i = 0; i < count; i++)
+    words[used++] = (char *)helper;
+    if (count > 0)
+        words[used++] = (char *)name;
+    for (int i = 1; i < count; i++)
         words[used++] = given[i];
     words[used] = NULL;
     return interpreter(used, words, environment);

@@ -49,7 +49,7 @@ class Site:
         environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, Host())
         own = (self.folder / "app.py", self.folder / "helper.py")
         application = Application("app", own[0], False, (), own, (), {}, None)
-        frozen = FrozenApp(Path("/"), "app", frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
+        frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
         out = self.folder / "out"
         proof = Proof("root", "ran", 0.1, 3, ("a note",))
         origin = origin_of(self.plan(), application)

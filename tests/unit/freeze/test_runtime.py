@@ -352,26 +352,6 @@ def test_an_archive_takes_no_standard_streams_number(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False).returncode == 0
 
 
-def test_the_start_puts_the_environment_back(tmp_path: Path) -> None:
-    """The first script, run by a plain Python that has what the bootloader would have left."""
-    (tmp_path / "_freezer_deferred.py").write_text("def install(bundle, names): print('bundle', bundle, names)\n")
-    (tmp_path / "pyimod02_importers.py").write_text("class pyz_archive: toc = ['a']\n")
-    code = (
-        "import os, runpy, sys; sys._MEIPASS = '/b'; sys.path.insert(0, sys.argv[1]); "
-        "runpy.run_path(sys.argv[2]); print(sorted(os.environ.items()))"
-    )
-    command = [sys.executable, "-S", "-c", code, str(tmp_path), str(RUNTIME / "_freezer_start.py")]
-    for given, left in (
-        ({"LD_LIBRARY_PATH": "/b:/b2", "LD_LIBRARY_PATH_ORIG": "/mine"}, [("LD_LIBRARY_PATH", "/mine")]),
-        ({"LD_LIBRARY_PATH": "/b", "_PYI_X": "1", "STATICX_BUNDLE_DIR": "/b", "X": "1"}, [("X", "1")]),
-        ({"LD_LIBRARY_PATH": "/mine"}, [("LD_LIBRARY_PATH", "/mine")]),
-    ):
-        env = {"LC_ALL": "C", **given}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-        expected = sorted([("LC_ALL", "C"), *left])
-        assert done.stdout.splitlines() == ["bundle /b ['a']", str(expected)]
-
-
 def test_the_start_imports_nothing_slow() -> None:
     """It runs at every start of every application."""
     text = "".join(path.read_text() for path in RUNTIME.glob("_freezer_*.py"))

@@ -30,7 +30,7 @@ from freezer.link.layers import MAIN_SCRIPT, Part, UnpackedApp, needed_by_python
 from freezer.link.modules import ARCHIVE_MAGIC, Package
 from freezer.link.parts import names_of
 from freezer.link.payload.pack import Record, Type
-from freezer.link.tree import PROGRAM
+from freezer.link.start import PROGRAM
 from freezer.plan.choices import CONTENTS, MANIFEST, ImageLayout
 from freezer.plan.image import ImagePlan
 from freezer.plan.resolve import resolve_for_image
@@ -221,7 +221,19 @@ def application(folder: Path, *, extra: bool = False) -> ClosedApp:
         lone = compile_c("int o(void) { return 1; }", tree / "liblone.so.1", "-shared", "-Wl,-soname,liblone.so.1")
         fast = tree / CONTENTS / "click" / "_fast.so"
         compile_c("int o(void); int f(void) { return o(); }", fast, "-shared", libraries=[lone])
-    frozen = FrozenApp(tree, "app", frozenset(), {}, (), (), (), False, frozenset({"greeter"}), frozenset({"own.txt"}))
+    frozen = FrozenApp(
+        tree,
+        "app",
+        tree / "app.pkg",
+        frozenset(),
+        {},
+        (),
+        (),
+        (),
+        False,
+        frozenset({"greeter"}),
+        frozenset({"own.txt"}),
+    )
     return ClosedApp(frozen, os.path.basename(interpreter), python, (), (), ())
 
 

@@ -31,7 +31,7 @@ def test_defaults(here: Path) -> None:
     assert (made.output, made.folder) == (None, here)
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
     assert made.verify and not made.strip and not made.refresh
-    assert (made.linker, made.compress, made.native) == (Linker.STATICX, Packing.NONE, False)
+    assert (made.linker, made.compress, made.unpacked) == (Linker.STATICX, Packing.NONE, False)
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
     assert made.epoch == DEFAULT_EPOCH

@@ -1,6 +1,6 @@
-"""The inside of a natively linked executable: the launcher, the files that it unpacks, and the modules in archives.
+"""The inside of an application's tree: its files, and the modules in archives; and what unpacks it.
 
-An image that has these files unpacked has the same inside, without the launcher.
+An image that has these files unpacked has the same inside, without what unpacks them.
 """
 
 from __future__ import annotations
@@ -8,17 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from freezer.inspect.module_archives import Contents, is_archive, read_archive
 from freezer.inspect.report import Item
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
-from freezer.link.payload.pack import TRAILER, Trailer
-from freezer.link.tree import STARTER
+from freezer.link.payload.pack import TRAILER
+from freezer.link.payload.read import find_payload
+from freezer.link.start import STARTER
 from freezer.plan.choices import CONTENTS, MANIFEST
-from freezer.prove.unpack import Unpacked
+from freezer.prove.unpack import Unpacked, find_archive
 
-FREEZER = ("freezer", RUNTIME)
+FREEZER, STATICX = ("freezer", RUNTIME), ("staticx", RUNTIME)
+NAME_SERVICES = "libnssfix.so"
+"""staticx's answer to a host whose name services load libraries; no application asks for it."""
 ARCHIVE_NAME = re.compile(r"modules(\.[^/]+)?")
 HOME = re.compile(r"lib/python[\d.]+/.*")
 """What an interpreter looks for to know where it is, and its first import."""
@@ -26,7 +30,7 @@ HOME = re.compile(r"lib/python[\d.]+/.*")
 
 @dataclass(frozen=True)
 class TreeFile:
-    """A file of the native linker's tree: its path below that, its bytes, and its contents if it is an archive of
+    """A file of a tree: its path below that, its bytes, and its contents if it is an archive of
     modules."""
 
     path: str
@@ -34,23 +38,29 @@ class TreeFile:
     contents: Optional[Contents] = None
 
 
-def native_items(unpacked: Unpacked, trailer: Trailer, name: str) -> Iterator[Item]:
-    """The items of an executable called ``name``; they add up to the launcher, the trailer and the files unpacked.
+def executable_items(unpacked: Unpacked, path: Path, name: str) -> Iterator[Item]:
+    """The items of the executable ``path``, called ``name``; they add up to the files unpacked and to what does that.
 
     Raises InputError for a damaged archive of modules.
     """
-    yield Item(".freezer.launcher", trailer.offset, *FREEZER)
-    yield Item(".freezer.trailer", TRAILER.size, *FREEZER)
+    trailer = find_payload(path)
+    if trailer is not None:
+        yield Item(".freezer.launcher", trailer.offset, *FREEZER)
+        yield Item(".freezer.trailer", TRAILER.size, *FREEZER)
+    else:
+        place = find_archive(path)
+        assert place is not None
+        yield Item(".staticx.start", path.stat().st_size - place[1], *STATICX)
     files = []
     for file, size in unpacked.files().items():
-        place = unpacked.folder / file
-        archive = ARCHIVE_NAME.fullmatch(file) is not None and is_archive(place)
-        files.append(TreeFile(file, size, read_archive(place) if archive else None))
+        whole = unpacked.folder / file
+        archive = ARCHIVE_NAME.fullmatch(file) is not None and is_archive(whole)
+        files.append(TreeFile(file, size, read_archive(whole) if archive else None))
     yield from tree_items(files, unpacked.program, name)
 
 
 def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> Iterator[Item]:
-    """The items of the native linker's tree of an application called ``name``, whose program is the file ``program``;
+    """The items of the tree of an application called ``name``, whose program is the file ``program``;
     they add up to the files."""
     modules = [module for file in files if file.contents is not None for module, _ in file.contents.modules]
     inside = {file.path: file.path[len(CONTENTS) + 1 :] for file in files if file.path.startswith(f"{CONTENTS}/")}
@@ -64,6 +74,8 @@ def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> 
             yield Item(path, size, "Python", RUNTIME)
         elif path in (program, STARTER, MANIFEST):
             yield Item(path, size, *FREEZER)
+        elif path == NAME_SERVICES:
+            yield Item(path, size, *STATICX)
         elif HOME.fullmatch(path):
             yield Item(path, size, PURE, STANDARD)
         else:

@@ -1,0 +1,131 @@
+"""What starts the application in a tree: the interpreter that it was built with, and the library that it needs first.
+
+The interpreter itself, not a program of freezer's that loads libpython: many have Python built in, and are a tenth
+faster than their shared library. ``start.so`` (freezer/link/launcher/start.c) is found before the C library, and enters
+Python with the application's arguments. How both learn where the tree is, the container decides: freezer's launcher
+fills it in, in an image it is known, and staticx's start-up code fills it into a program that staticx prepared.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import shutil
+from typing import Optional
+
+from freezer.base import tools
+from freezer.base.elf import read_elf
+from freezer.base.errors import ToolError
+from freezer.base.job import Job
+from freezer.closure.close import ClosedApp
+from freezer.closure.elfedit import clear_executable_stack
+from freezer.closure.mend import strip
+from freezer.link.launcher import starter_path
+from freezer.link.modules import Package
+from freezer.link.payload.pack import Record, Type
+from freezer.plan.choices import CONTENTS
+
+ROOM = 4096
+"""The bytes that there are for a path, with its NUL (PATH_MAX)."""
+PROGRAM, STARTER = "program", "start.so"
+START = "import _freezer_native; _freezer_native.start()"
+LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
+"""A text that takes up the room for a path, with its final NUL."""
+
+
+class Container(enum.Enum):
+    """What the tree is in; the value is what ``start.so`` is told of it."""
+
+    LAUNCHER = b"1"
+    STATICX = b"2"
+    LAYERS = b"0"
+
+
+def start_records(
+    closed: ClosedApp, package: Package, container: Container, job: Job, *, place: Optional[str] = None
+) -> list[Record]:
+    """The program of a tree, and its ``start.so``. ``place`` is where the tree will be, in layers.
+
+    Raises ToolError for an interpreter that cannot be changed so.
+    """
+    folder = job.folder(f"start-{container.name.lower()}")
+    program = folder / PROGRAM
+    shutil.copyfile(closed.python, program)
+    program.chmod(0o755)
+    if read_elf(program).executable_stack:
+        clear_executable_stack(program)
+    strip(program, "--strip-all", job)
+    job.run(
+        [tools.require(["patchelf"])["patchelf"], *_changes(container, place), program],
+        what=f"have {closed.python.name} start the application",
+    )
+    data = bytearray(program.read_bytes())
+    if b"\0__libc_start_main\0" not in data:
+        raise ToolError(
+            f"{closed.python} cannot start an application", why="it does not enter its C library as others do"
+        )
+    fixups: tuple[tuple[int, int], ...] = ()
+    if container is not Container.STATICX:
+        fixups = ((_fill(data, LOADER.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),)
+        program.write_bytes(data)
+    starter = bytearray(starter_path().read_bytes())
+    name = (_fill(starter, b"@freezer:python@", b"/bin/python3"), ROOM)
+    _fill(
+        starter,
+        b"@freezer:arguments@",
+        b"".join(os.fsencode(item) + b"\0" for item in python_arguments(package.options)),
+    )
+    at = _find(starter, b"@freezer:start@")
+    starter[at : at + 16] = container.value.ljust(16, b"\0")
+    return [
+        Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
+        Record(Type.EXECUTABLE, STARTER, data=bytes(starter), fixups=() if container is Container.STATICX else (name,)),
+    ]
+
+
+def _changes(container: Container, place: Optional[str]) -> list[str]:
+    """What patchelf changes in the interpreter."""
+    if container is Container.STATICX:
+        # It has patchelf do the rest itself.
+        return ["--add-needed", STARTER]
+    return [
+        *("--set-interpreter", LOADER, "--add-needed", STARTER),
+        "--no-default-lib",
+        # The dynamic loader asks the program's DT_RPATH last, whoever needs or opens something. Where the program
+        # is it takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets. Any byte may be in that; in a
+        # path that is written down in the file, "$LIB" and ":" would mean something.
+        *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
+    ]
+
+
+def python_arguments(options: tuple[str, ...]) -> list[str]:
+    """The arguments that Python is started with: isolated from the caller's environment, without site, and with the
+    options that a spec file asks for (PyInstaller's "Specifying Python interpreter options")."""
+    arguments = ["-I", "-S", "-B"]
+    for option in options:
+        word, _, value = option.partition(" ")
+        if word in ("W", "X"):
+            arguments += [f"-{word}", value.strip()]
+        elif word in ("u", "unbuffered"):
+            arguments.append("-u")
+        elif word in ("v", "verbose"):
+            arguments.append("-v")
+        elif word in ("O", "optimize"):
+            arguments.append("-O")
+    return [*arguments, "-c", START]
+
+
+def _find(data: bytearray, mark: bytes) -> int:
+    at = data.find(mark)
+    if at < 0 or data.find(mark, at + 1) >= 0:
+        raise ToolError("a program is not as expected", why=f"{mark.rstrip(b'@')!r} is not in it once")
+    return at
+
+
+def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
+    """Put a text where there is room for it; returns the place."""
+    at = _find(data, mark)
+    if len(text) >= ROOM:
+        raise ToolError("there is no room for what the application is started with", why=repr(text))
+    data[at : at + ROOM] = text.ljust(ROOM, b"\0")
+    return at

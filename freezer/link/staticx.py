@@ -1,0 +1,81 @@
+"""Linking with staticx: the tree behind a statically linked start-up program, which unpacks it at every start.
+
+That program unpacks into a temporary directory, fills in the place of the dynamic loader and the search path of the
+tree's program, runs it, and removes the directory again. staticx is licensed under the GPL (with an exception for what
+it puts into the result), and runs as a process of its own (freezer/link/drivers/staticx_link.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from freezer.base import tools
+from freezer.base.job import Job
+from freezer.closure.close import ClosedApp
+from freezer.link.drivers import DRIVERS
+from freezer.link.payload.pack import Record, Type
+from freezer.link.start import PROGRAM, Container
+from freezer.link.tree import make_tree
+from freezer.plan.build import Plan
+from freezer.plan.choices import CONTENTS, Packing
+
+TOOLS = ("objcopy", "strip", "patchelf")
+"""What staticx runs."""
+
+
+def write_staticx(plan: Plan, closed: ClosedApp, output: Path, job: Job) -> None:
+    """Write the executable. Raises ToolError if staticx fails, EnvironmentFailure if a program it needs is missing."""
+    # What is compressed as a whole must not be compressed before; what is not, can be, as little of it is needed.
+    small = plan.compress is Packing.SMALL
+    records = make_tree(closed, Container.STATICX, job, packed=not small)
+    pack([*records, *search_links(records)], output, job, small=small, epoch=plan.epoch)
+
+
+def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoch: int) -> None:
+    """Have staticx write a tree into an executable; with ``small`` it compresses it (xz). ``epoch`` is the time of its
+    files, in seconds since 1970. Raises as ``write_staticx`` does."""
+    request = {
+        "program": PROGRAM,
+        "members": list(_members(records, job.folder("members"))),
+        "output": str(output),
+        "compress": small,
+        "epoch": epoch,
+    }
+    path = list(dict.fromkeys(path.parent for path in tools.require(TOOLS).values()))
+    job.run(
+        [tools.own_python(), "-s", DRIVERS / "staticx_link.py"],
+        what=f"link {output.name}",
+        env=job.environment(epoch=epoch, path=path),
+        stdin=json.dumps(request),
+    )
+
+
+def search_links(records: Sequence[Record]) -> list[Record]:
+    """Links at the top of the tree to the libraries in ``_internal``: the only directory in the search path that
+    staticx's start-up program fills in is the top."""
+    names = {item.name for item in records}
+    found = []
+    for item in records:
+        folder, _, name = item.name.rpartition("/")
+        if folder == CONTENTS and ".so" in name and item.type is not Type.DIRECTORY and name not in names:
+            found.append(Record(Type.LINK, name, data=os.fsencode(item.name)))
+    return found
+
+
+def _members(records: Sequence[Record], folder: Path) -> Iterator[dict[str, Any]]:
+    """The members of staticx's archive, as the driver is told of them; directories come with what is in them."""
+    for number, item in enumerate(records):
+        if item.type is Type.LINK:
+            yield {"name": item.name, "link": os.fsdecode(item.data)}
+        elif item.type is Type.DIRECTORY:
+            yield {"name": item.name}
+        else:
+            source = item.source
+            if source is None:
+                source = folder / str(number)
+                source.write_bytes(item.data)
+            yield {"name": item.name, "source": str(source), "executable": item.type is Type.EXECUTABLE}
