@@ -54,6 +54,6 @@ def _build(plan: Plan, job: Job) -> Built:
     path = plan.target(application.name)
     image = image_of_linked(plan.image, linked, path.name, origin, job) if plan.image is not None else None
     publish_executable(linked.path, path, job.log)
-    built = built_of(path, interpreter, frozen, closed, proof, origin, image)
+    built = built_of(path, linked, interpreter, frozen, proof, origin, image)
     remember(plan, environment, application, frozen, built, job.cache)
     return built

@@ -13,13 +13,15 @@ from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin
 from freezer.base.errors import FreezerError
 from freezer.base.publish import digest_file
-from freezer.closure.close import ClosedApp
 from freezer.closure.provisions import Provided
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp
 from freezer.image.write import ImageFile
+from freezer.link.linkers import StaticApp
+from freezer.link.other import Other
 from freezer.plan.build import Plan
+from freezer.plan.choices import Linker
 from freezer.prove.verify import Proof
 from freezer.store import record
 
@@ -27,7 +29,8 @@ from freezer.store import record
 @dataclass(frozen=True)
 class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
-    that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked."""
+    that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked;
+    ``other`` is what the other linker would give, as far as that is known."""
 
     path: Path
     size: int
@@ -39,13 +42,14 @@ class Built:
     added: tuple[Added, ...] = ()
     provided: tuple[Provided, ...] = ()
     image: Optional[ImageFile] = None
+    other: Optional[Other] = None
 
 
 def built_of(
     path: Path,
+    linked: StaticApp,
     interpreter: Interpreter,
     frozen: FrozenApp,
-    closed: ClosedApp,
     proof: Optional[Proof],
     origin: Origin,
     image: Optional[ImageFile],
@@ -59,8 +63,9 @@ def built_of(
         proof=proof,
         origin=origin,
         added=frozen.added,
-        provided=closed.provided,
+        provided=linked.closed.provided,
         image=image,
+        other=linked.other.result(),
     )
 
 
@@ -76,6 +81,7 @@ def remember(
         "python": built.python,
         "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
         "origin": dataclasses.asdict(built.origin),
+        "other": None if built.other is None else [built.other.linker.value, built.other.size],
     }
     record.write(cache, plan.digest_parts(), content)
 
@@ -97,6 +103,7 @@ def recall(plan: Plan, cache: Path) -> Optional[Built]:
             proof=_proof(content["proof"]),
             origin=_origin(content["origin"], plan),
             unchanged=True,
+            other=None if content["other"] is None else Other(Linker(content["other"][0]), content["other"][1]),
         )
     except (OSError, ValueError, KeyError, TypeError, FreezerError):
         return None

@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     proof = built.proof
     if proof is not None and proof.seconds is not None and not built.unchanged:
         log.line(f"{human_size(built.size)}, first output after {proof.seconds * 1000:.0f} ms in an empty root")
+    if built.other is not None and not built.unchanged:
+        log.line(built.other.sentence(built.size))
     if arguments.json:
         result = {
             "path": str(built.path),
@@ -65,6 +67,9 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "provided": [dataclasses.asdict(item) for item in built.provided],
             "warnings": log.warnings,
             "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
+            "other_linker": None
+            if built.other is None
+            else {"linker": built.other.linker.value, "size": built.other.size},
             "image": None if built.image is None else image_facts(built.image),
         }
         print(json.dumps(result))

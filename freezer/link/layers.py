@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.job import Job
 from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
-from freezer.link.modules import Archive, Package, read_package, whole, write_archive
+from freezer.link.modules import Archive, Package, whole, write_archive
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
 from freezer.link.start import Container, start_records
@@ -68,14 +68,13 @@ class UnpackedApp:
         return {part: sum(item.size for item in found) for part, found in self.parts.items()}
 
 
-def make_layers(closed: ClosedApp, job: Job) -> UnpackedApp:
+def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
     """Make the parts; what is not taken from the bundle is written below the work directory.
 
     Raises ToolError, or EnvironmentFailure if this installation lacks what starts the application.
     """
     # A directory of its own: the application may also be linked natively.
     job = dataclasses.replace(job, work=job.folder("unpacked"))
-    package = read_package(closed, job)
     frozen = closed.frozen
     unused = without_loaders(closed, package)
     records = [item for item in records_of(frozen.tree) if item.name not in unused]

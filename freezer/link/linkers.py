@@ -13,7 +13,9 @@ from typing import Protocol
 from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
+from freezer.link.modules import Package, read_package
 from freezer.link.native import write_native
+from freezer.link.other import Looking, look_at_other
 from freezer.link.staticx import TOOLS, write_staticx
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
@@ -23,17 +25,20 @@ __all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 
 @dataclass(frozen=True)
 class StaticApp:
-    """One executable file, not yet proven. ``size`` is in bytes."""
+    """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``other`` is a look at
+    what the other linker would give."""
 
     path: Path
     size: int
     closed: ClosedApp
+    package: Package
+    other: Looking
 
 
 class WriteExecutable(Protocol):
     """What every linker is: it writes the executable of a closed bundle to ``output``."""
 
-    def __call__(self, plan: Plan, closed: ClosedApp, output: Path, job: Job) -> None:
+    def __call__(self, plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
         """Link. Raises ToolError, EnvironmentFailure."""
 
 
@@ -44,8 +49,10 @@ def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
     """Link with the plan's linker, and say how big the result is. Raises ToolError, EnvironmentFailure."""
     with job.step("link") as step:
         output = job.folder("link") / closed.frozen.name
-        LINKERS[plan.linker](plan, closed, output, job)
+        package = read_package(closed, job)
+        LINKERS[plan.linker](plan, closed, package, output, job)
         output.chmod(0o755)
-        linked = StaticApp(output, output.stat().st_size, closed)
+        other = look_at_other(plan.linker, closed, package, job)
+        linked = StaticApp(output, output.stat().st_size, closed, package, other)
         step.result = human_size(linked.size)
     return linked

@@ -7,12 +7,13 @@ from pathlib import Path
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.launcher import launcher_path
+from freezer.link.modules import Package
 from freezer.link.payload.pack import write
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 
 
-def write_native(plan: Plan, closed: ClosedApp, output: Path, job: Job) -> None:
+def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
     """Write the executable. Raises EnvironmentFailure if this installation has no launcher, ToolError."""
-    write(launcher_path(), make_tree(closed, Container.LAUNCHER, job), plan.compress, output)
+    write(launcher_path(), make_tree(closed, package, Container.LAUNCHER, job), plan.compress, output)

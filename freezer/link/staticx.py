@@ -17,6 +17,7 @@ from freezer.base import tools
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.drivers import DRIVERS
+from freezer.link.modules import Package
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM, Container
 from freezer.link.tree import make_tree
@@ -27,11 +28,11 @@ TOOLS = ("objcopy", "strip", "patchelf")
 """What staticx runs."""
 
 
-def write_staticx(plan: Plan, closed: ClosedApp, output: Path, job: Job) -> None:
+def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
     """Write the executable. Raises ToolError if staticx fails, EnvironmentFailure if a program it needs is missing."""
     # What is compressed as a whole must not be compressed before; what is not, can be, as little of it is needed.
     small = plan.compress is Packing.SMALL
-    records = make_tree(closed, Container.STATICX, job, packed=not small)
+    records = make_tree(closed, package, Container.STATICX, job, packed=not small)
     pack([*records, *search_links(records)], output, job, small=small, epoch=plan.epoch)
 
 

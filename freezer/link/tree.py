@@ -21,7 +21,7 @@ from pathlib import Path
 from freezer.base.elf import NotElf, is_elf, read_elf
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
-from freezer.link.modules import Package, read_package, whole, write_archive
+from freezer.link.modules import Package, whole, write_archive
 from freezer.link.payload.pack import Record, Type, records_of
 from freezer.link.start import Container, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
@@ -30,11 +30,12 @@ MODULES = "modules"
 FIRST = "_freezer_encodings"
 
 
-def make_tree(closed: ClosedApp, container: Container, job: Job, *, packed: bool = False) -> list[Record]:
+def make_tree(
+    closed: ClosedApp, package: Package, container: Container, job: Job, *, packed: bool = False
+) -> list[Record]:
     """The records of the tree; what is not taken from the bundle is written below the work directory. With ``packed``
     the code of modules is compressed in their archive."""
-    package = read_package(closed, job)
-    archive = job.folder("tree") / MODULES
+    archive = job.folder(f"tree-{container.name.lower()}") / MODULES
     write_archive(archive, package, whole(package, closed.frozen.contents), packed=packed)
     unused = without_loaders(closed, package)
     records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]

@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Optional
+from typing import IO, TYPE_CHECKING, Optional, Union
 
 from freezer.link.payload.filter import code_of, filtered
 from freezer.plan.choices import Packing
@@ -186,7 +186,25 @@ def write(launcher: Path, records: Sequence[Record], packing: Packing, output: P
     return Trailer(NUMBERS[packing], offset, size, stream_size, disk, len(records), identity, hasher.digest())
 
 
-def _pack(records: Sequence[Record], packing: Packing, out: IO[bytes]) -> tuple[bytes, int]:
+def packed_size(records: Sequence[Record], packing: Packing) -> int:
+    """The bytes that the records take up in an executable."""
+    sink = _Counter()
+    _pack(records, packing, sink)
+    return sink.size
+
+
+class _Counter:
+    """Counts what is written to it."""
+
+    size = 0
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes."""
+        self.size += len(data)
+        return len(data)
+
+
+def _pack(records: Sequence[Record], packing: Packing, out: Union[IO[bytes], _Counter]) -> tuple[bytes, int]:
     """Write the stream, compressed; its identity and its size in bytes before compression."""
     import zstandard
 

@@ -243,7 +243,6 @@ MODULES = {"json": 1, "click": 1, "greeter": 0, MAIN_SCRIPT: 0, "_freezer_encodi
 def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) -> UnpackedApp:
     folder.mkdir()
     closed = application(folder, extra=extra)
-    monkeypatch.setattr(layers, "read_package", lambda *_, **__: package(folder, MODULES))
 
     def start_records(*_: object, place: str, **__: object) -> list[Record]:
         assert place == "/app"
@@ -251,7 +250,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) 
 
     monkeypatch.setattr(layers, "start_records", start_records)
     with workspace(folder / "cache", "app", keep=True, log=Log(stream=io.StringIO())) as job:
-        return layers.make_layers(closed, job)
+        return layers.make_layers(closed, package(folder, MODULES), job)
 
 
 def table(app: UnpackedApp, part: Part) -> dict[str, Any]:

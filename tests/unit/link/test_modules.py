@@ -7,12 +7,14 @@ import marshal
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 
 from freezer.freeze.pyinstaller import RUNTIME
+from freezer.link import modules as module
 from freezer.link.modules import ARCHIVE_MAGIC, Archive, Package, extensions, whole, write_archive
 
 MODULE, PACKAGE, NAMESPACE = 0, 1, 3
@@ -101,9 +103,10 @@ def test_names_of_extension_modules(tmp_path: Path, path: str, name: Optional[st
 # What an interpreter makes of them
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
+@pytest.fixture(params=[False, True], ids=["as it is", "packed"])
+def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree with two archives, and directories with files beside them."""
+    monkeypatch.setattr(module, "WORTH_PACKING", 1)
     folder = tmp_path / "tree"
     own = {"vendor._own.inner": SOURCES["vendor._own.inner"], "late": ("value = 6", MODULE)}
     first = {name: value for name, value in SOURCES.items() if name not in own}
@@ -117,7 +120,7 @@ def tree(tmp_path: Path) -> Path:
     for file, sources, following in (("modules", first, "modules.more"), ("modules.more", own, "")):
         package = package_of(tmp_path / file, sources)
         archive = Archive(tuple(sources), (), {}, ("",) if following else (), following)
-        write_archive(folder / file, package, archive)
+        write_archive(folder / file, package, archive, packed=request.param)
     return folder
 
 
@@ -244,3 +247,23 @@ for place in (archive.bundle + "/pack/data.txt", "/etc"):
     names = sorted([*SOURCES, "late"])
     problems = ["only directories are supported", "not in the bundle"]
     assert run(tree, code) == [names, PACKAGE, "top.py", None, "pack", True, [], *problems]
+
+
+def test_packing(tmp_path: Path) -> None:
+    """Code that is worth it is compressed, but for what is imported in order to decompress; never by default."""
+    sources = {"long": ("value = [" + "1, 2, 3, " * 200 + "]", MODULE), "short": ("value = 1", MODULE)}
+    sources["_freezer_long"] = sources["encodings.long"] = sources["long"]
+    package = package_of(tmp_path / "code", sources)
+    archive = Archive(tuple(sources), (), {}, ("",))
+    for packed in (False, True):
+        write_archive(tmp_path / "archive", package, archive, packed=packed)
+        data = (tmp_path / "archive").read_bytes()
+        table = marshal.loads(data[16:])
+        assert table.get("packed") == ({"long"} if packed else None)
+        for name, (offset, size, kind) in table["modules"].items():
+            start = 16 + int.from_bytes(data[8:16], "little") + offset
+            code = data[start : start + size]
+            original = package.read(name)
+            assert (code == original) is not (packed and name == "long")
+            assert (zlib.decompress(code) if packed and name == "long" else code) == original
+            assert kind == MODULE
