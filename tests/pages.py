@@ -1,7 +1,7 @@
 """The pages that people read: their links, their examples, and the outputs that they show.
 
-A block of a shell's session says in a comment before it who produces what it shows: ``<!-- output of: NAME -->``. In it,
-lines that begin with ``$ `` are commands, the others what they print; a line ``...`` stands for any lines.
+A block of a shell's session says in a comment before it who produces what it shows: ``<!-- output of: NAME -->``. Lines
+that begin with ``$ `` are commands, the others what they print; a line ``...`` stands for any lines.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ VOLATILE = (
     (rf"\b{NUMBER} (s|ms|%)(?!\w)", r"# \1"),
     (r"\b\d+ (modules|system libraries|libraries|items|files?)\b", r"# \1"),
     (r"[█▌]+", ""),
-    (r" +\d+$", " #"),
+    (r"(?<=%) +\d+$| {2,}\d+$", " #"),
     (r" {2,}", " "),
     (r" +$", ""),
 )

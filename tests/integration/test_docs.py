@@ -1,7 +1,7 @@
 """The sessions that the pages show are what really happens.
 
-All blocks marked with ``<!-- output of: hello -->`` are one session: their commands run in the order of the pages, in one
-directory, with a cache of their own. Of them, one makes the executable that the others use, and one an image of its
+All blocks marked with ``<!-- output of: hello -->`` are one session: their commands run in the order of the pages, in
+one directory, with a cache of their own. One of them makes the executable that the others use, and one an image of its
 files.
 """
 
