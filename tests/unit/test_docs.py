@@ -315,6 +315,15 @@ def test_functions_for_contributors_exist() -> None:
     assert checked >= 25
 
 
+def test_the_map_is_in_the_order_of_imports() -> None:
+    """The rooms are listed from the top to the bottom; the rule is in test_rooms.py."""
+    text = (CHECKOUT / "tests" / "unit" / "test_rooms.py").read_text(encoding="utf-8")
+    order = re.findall(r'"(\w+)"', text.partition("\nORDER = (\n")[2].partition("\n)\n")[0])
+    table = CONTRIBUTING.text.partition("## The map")[2].partition("\n## ")[0]
+    rooms = re.findall(r"^\| `freezer/(\w+)(?:/|\.py)` \|", table, re.MULTILINE)
+    assert rooms == [name for name in reversed(order) if name != "__main__"]
+
+
 def test_where_to_change_what_has_one_answer() -> None:
     table = CONTRIBUTING.text.partition("## Where would I change X?")[2].partition("\n## ")[0]
     answers = [re.split(r"(?<!\\)\|", line)[2] for line in table.splitlines() if line.startswith("| ")][1:]
