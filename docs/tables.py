@@ -21,8 +21,8 @@ def tables() -> dict[str, str]:
     """The text of each table, by its name."""
     if str(HERE.parent) not in sys.path:
         sys.path.insert(0, str(HERE.parent))
-    from freezer.cli import build_parser
-    from freezer.config import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS
+    from freezer.cli.main import build_parser
+    from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS
 
     parsers = _commands(build_parser())
     of_images = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)

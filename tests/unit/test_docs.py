@@ -17,9 +17,9 @@ from pages import MANUAL, OTHERS, PAGES, README, Block, Page, agrees, freezer_co
 from samples.catalogue import SAMPLES
 from support import CHECKOUT
 
-from freezer import cli
-from freezer.config import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, read_settings
-from freezer.errors import ExitStatus
+from freezer.base.errors import ExitStatus
+from freezer.cli import main as cli
+from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, read_settings
 
 MAN = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
 RUN = (CHECKOUT / "run").read_text(encoding="utf-8")
