@@ -1,49 +1,56 @@
-"""What the documentation says is compared with the program: every example parses, every table is complete."""
+"""What the documentation says is compared with the program: every example parses, every table is complete, every link
+leads somewhere. What takes a build is in tests/integration/test_docs.py."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from pages import MANUAL, OTHERS, PAGES, README, Block, Page, agrees, freezer_commands, normalised, shell_lines
+from samples.catalogue import SAMPLES
+from support import CHECKOUT
 
 from freezer.base.errors import ExitStatus
 from freezer.cli import main as cli
-from freezer.plan.settings import (
-    FILE_ONLY,
-    IMAGE_DATA,
-    IMAGE_OUTPUT,
-    IMAGE_SETTINGS,
-    SETTINGS,
-    Setting,
-    ValueKind,
-    read_settings,
-)
+from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, read_settings
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-MANUAL = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
+MAN = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
+RUN = (CHECKOUT / "run").read_text(encoding="utf-8")
 TEMPLATES = sorted((CHECKOUT / "packaging" / "ci").glob("*.yml"))
 OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
-OTHER_OPTIONS = {"-h", "--help", "--html", "--image", "--keep-work", "-v", "--verbose", "-q", "--quiet", "--json"}
-OF_THE_CACHE = {"--older-than", "--max-size", "--all", "--kind", "--dry-run"}
+(SETTINGS_PAGE,) = (page for page in MANUAL if page.name == "docs/settings.md")
+
+FOREIGN = {
+    "docker": {"--read-only", "--tmpfs", "--init"},
+    "pip": {"--find-links"},
+    "PyInstaller": {"--onefile", "--distpath"},
+    "staticx": {"--no-compress"},
+    "a Python's configure": {"--enable-shared"},
+}
+"""Options of other programs that the pages for users speak of."""
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    sys.path.insert(0, str(CHECKOUT / "docs"))
+    try:
+        return importlib.import_module("tables")
+    finally:
+        del sys.path[0]
 
 
-def readme_commands() -> list[str]:
-    shell = [line for block in blocks("sh") for line in block.splitlines()]
-    shown = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    return [line for line in shell + shown if line.startswith("freezer ")]
+# Commands
 
 
 def manual_commands() -> list[str]:
-    plain = MANUAL.replace(r"\-", "-").replace(r"\(dq", '"')
+    plain = MAN.replace(r"\-", "-").replace(r"\(dq", '"')
     return re.findall(r"^\.B (freezer .*)$", plain, re.MULTILINE)
 
 
@@ -65,12 +72,16 @@ def parses(command: str, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 
 def test_there_are_examples() -> None:
-    assert len(readme_commands()) >= 10
+    for page in (README, *MANUAL):
+        least = {"README.md": 10, "docs/guide.md": 20, "docs/images.md": 5, "docs/linkers.md": 3, "docs/systems.md": 8}
+        assert len(freezer_commands(page)) >= least.get(page.name, 0)
     assert len(manual_commands()) >= 5
     assert len(template_commands()) == len(TEMPLATES) == 2
 
 
-@pytest.mark.parametrize("command", [*readme_commands(), *manual_commands(), *template_commands()])
+@pytest.mark.parametrize(
+    "command", [*(item for page in PAGES for item in freezer_commands(page)), *manual_commands(), *template_commands()]
+)
 def test_examples_parse(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parses(command, monkeypatch)
 
@@ -79,78 +90,248 @@ def test_a_wrong_example_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> No
     assert not parses("freezer build app.py --no-such-option", monkeypatch)
 
 
-def settings_table(title: str) -> list[list[str]]:
-    text = README.partition(f"<!-- table of {title}")[2].partition("\n\n")[0]
-    rows = [line for line in text.splitlines() if line.startswith(("| `", "| (`"))]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+# Options and settings
 
 
-def expected_rows(settings: Iterable[Setting]) -> list[list[str]]:
-    expected = []
-    for setting in settings:
-        value = (
-            "" if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH) else f" {setting.metavar or setting.name.upper()}"
-        )
-        words = [f"`{flag}`" for flag in setting.flags] + [f"`--{setting.name}{value}`".replace("|", r"\|")]
-        expected.append([", ".join(words), setting.kind.value.partition(" (")[0], setting.help])
-    return expected
-
-
-def test_settings_table_is_complete() -> None:
-    of_files = [[f"(`{setting.name}`)", setting.kind.value, setting.help] for setting in FILE_ONLY]
-    assert settings_table("settings") == expected_rows(SETTINGS) + of_files
-
-
-def test_image_settings_table_is_complete() -> None:
-    assert settings_table("image settings") == expected_rows(OF_IMAGES)
-
-
-def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """A parser with those of its commands, and theirs."""
-    yield parser
+def parsers(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """A parser with those of its commands, and theirs; with the names of the commands."""
+    yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            for child in action.choices.values():
-                yield from parsers(child)
+            for word, child in action.choices.items():
+                yield from parsers(child, f"{name} {word}".strip())
 
 
-def test_every_option_is_in_the_readme() -> None:
-    known = OTHER_OPTIONS | OF_THE_CACHE
-    for setting in (*SETTINGS, *OF_IMAGES):
-        known |= {*setting.flags, f"--{setting.name}", f"--no-{setting.name}"}
-    for command in parsers(cli.build_parser()):
-        assert {option for action in command._actions for option in action.option_strings} <= known | {"--version"}
-    for option in OTHER_OPTIONS - {"-h", "--help"}:
-        assert f"`{option}`" in README
-    of_the_cache = README.partition("## The cache")[2].partition("\n## ")[0]
-    for option in OF_THE_CACHE:
-        assert f"`{option}" in of_the_cache
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+OPTIONS = {option for _, parser in parsers(cli.build_parser()) for option in options(parser)}
+
+
+def mentioned(text: str) -> set[str]:
+    """The long options in a piece of code."""
+    return set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text))
+
+
+@pytest.mark.parametrize("page", [README, *MANUAL], ids=lambda page: page.name)
+def test_every_option_that_is_mentioned_exists(page: Page) -> None:
+    spoken = {option for code in page.code for option in mentioned(re.sub(r'"[^"]*"', "", code))}
+    assert spoken - OPTIONS <= set().union(*FOREIGN.values())
+
+
+def test_options_of_others_are_spoken_of() -> None:
+    spoken = {option for page in (README, *MANUAL) for code in page.code for option in mentioned(code)}
+    assert set().union(*FOREIGN.values()) <= spoken - OPTIONS
+
+
+@pytest.mark.parametrize("page", [README, *MANUAL], ids=lambda page: page.name)
+def test_commands_in_sentences_exist(page: Page) -> None:
+    known = {name for name, _ in parsers(cli.build_parser())}
+    for code in page.code:
+        words = code.split()
+        if words[0] == "freezer" and len(words) > 1 and not words[1].startswith("-"):
+            assert words[1] in known, code
+            assert words[1] != "cache" or len(words) == 2 or " ".join(words[1:3]) in known, code
+
+
+def test_the_tables_are_those_of_the_program(tables: ModuleType) -> None:
+    """If this fails, ``./run man`` mends the page."""
+    assert tables.filled(SETTINGS_PAGE.text) == SETTINGS_PAGE.text
+    assert set(tables.tables()) == set(re.findall(r"<!-- table: ([\w ]+) -->", SETTINGS_PAGE.text))
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of a table of the page of settings."""
+    text = SETTINGS_PAGE.text.partition(f"<!-- table: {title} -->")[2].partition("<!-- end -->")[0]
+    lines = text.strip().splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def options_of_rows(found: list[list[str]]) -> list[str]:
+    return [option for row in found for option in re.findall(r"(?<![\w-])--?[a-z][\w-]*", row[0])]
+
+
+def test_every_setting_is_there_once() -> None:
+    of_builds = [row for title in dict.fromkeys(item.group for item in SETTINGS) for row in rows(title)]
+    for known, found in ((SETTINGS, of_builds), (OF_IMAGES, rows("the image"))):
+        spelled = [option for item in known for option in (*item.flags, f"--{item.name}")]
+        assert sorted(options_of_rows(found)) == sorted(spelled)
+    assert [row[0] for row in rows("files only")] == [f"`{item.name}`" for item in FILE_ONLY]
+
+
+def test_every_option_is_there() -> None:
+    titles = re.findall(r"<!-- table: ([\w ]+) -->", SETTINGS_PAGE.text)
+    found = {option for title in titles for option in options_of_rows(rows(title))}
+    opposites = {option for option in OPTIONS if option.startswith("--no-") and f"--{option[5:]}" in OPTIONS}
+    assert found == OPTIONS - opposites - {"-h", "--help", "--version"}
+    for option in ("-h", "--help", "freezer --version"):
+        assert option in SETTINGS_PAGE.code
 
 
 def test_exit_statuses_are_complete() -> None:
-    table = README.partition("## Exit statuses")[2].partition("##")[0]
+    table = SETTINGS_PAGE.text.partition("## Exit statuses")[2].partition("##")[0]
     assert [int(number) for number in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == [int(s) for s in ExitStatus]
 
 
-def test_settings_example_is_valid(tmp_path: Path) -> None:
-    whole, of_images = blocks("toml")
-    (tmp_path / "pyproject.toml").write_text(whole + of_images, encoding="utf-8")
-    assert read_settings(tmp_path).values
-    assert read_settings(tmp_path).image
+def test_settings_examples_are_valid(tmp_path: Path) -> None:
+    text = "\n".join(block.text for block in SETTINGS_PAGE.blocks if block.kind == "toml")
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    found = read_settings(tmp_path)
+    assert found.values
+    assert found.image
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if not target.startswith(("https://", "#")):
-            assert (CHECKOUT / target).exists(), target
+# Pages
 
 
-@pytest.mark.parametrize("name", ["Makefile", "README.md", ".ci/run"])
+def test_the_readme_is_short() -> None:
+    assert len(README.text.splitlines()) < 200
+
+
+def test_every_page_is_known_and_linked() -> None:
+    here = {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "docs").glob("*.md")}
+    assert here == {page.name for page in MANUAL} <= set(README.links)
+    assert {page.name for page in OTHERS} >= {"CONTRIBUTING.md", "CHANGELOG.md"} <= set(README.links)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Page) -> None:
+    known = {item.path.resolve(): item for item in PAGES}
+    for link in page.links:
+        target, _, anchor = link.partition("#")
+        path = (page.path.parent / target).resolve() if target else page.path
+        assert path.exists(), link
+        if anchor:
+            assert anchor in known[path].anchors, link
+
+
+def test_wrong_links_would_be_noticed() -> None:
+    page = Page("README.md")
+    assert {"docs/guide.md", "docs/guide.md#limits"} <= set(page.links)
+    assert "limits" in MANUAL[0].anchors and "no-such" not in MANUAL[0].anchors
+
+
+def test_tests_that_are_named_exist() -> None:
+    """The page on security names a test for each claim."""
+    (page,) = (page for page in MANUAL if page.name == "docs/security.md")
+    named = {code for code in page.code if "::" in code and code != "FILE::TEST"}
+    assert len(named) >= 30
+    for item in named:
+        file, _, test = item.partition("::")
+        texts = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").rglob(file)]
+        assert any(f"\ndef {test}(" in text for text in texts), item
+
+
+@pytest.mark.parametrize("name", ["Makefile", "README.md", ".ci/run", "CONTRIBUTING.md", ".github/workflows/ci.yml"])
 def test_commands_of_the_script_exist(name: str) -> None:
-    script = (CHECKOUT / "run").read_text(encoding="utf-8")
-    known = set(re.findall(r"^do_(\w+)\(\)", script, re.MULTILINE))
+    known = set(re.findall(r"^do_(\w+)\(\)", RUN, re.MULTILINE))
     text = (CHECKOUT / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"\./run (\w+)", text)) - {"TARGET"} <= known
+    called = set(re.findall(r"\./run (\w+)", text)) - {"TARGET"}
+    assert called <= known
     if name == "Makefile":
         targets = text.partition(".PHONY:")[2].splitlines()[0].split()
         assert set(targets) - {"help"} == known
+
+
+# Outputs
+
+
+def sessions() -> list[Block]:
+    return [block for page in PAGES for block in page.blocks if block.kind == "console"]
+
+
+def test_every_output_has_somebody_who_produces_it() -> None:
+    assert sessions()
+    assert {block.mark for block in sessions()} == {"hello", "demo"}
+
+
+def test_the_demo_is_as_shown() -> None:
+    """Its last commands are runs of a sample, whose output is in the catalogue."""
+    (block,) = (block for block in sessions() if block.mark == "demo")
+    steps = list(block.steps)
+    assert [step.command.split()[0] for step in steps] == ["git", "./run", "chroot", "chroot"]
+    for step in steps[2:]:
+        _, _, program, *arguments = shlex.split(step.command)
+        (sample,) = (item for item in SAMPLES if item.build[:1] == ("{samples}/cli",) and item.run == tuple(arguments))
+        assert program == "/greeter" and sample.accepts("".join(f"{line}\n" for line in step.output), 0)
+        assert f"    in_root {shlex.join(arguments)}\n" in RUN
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        (["a", "...", "d"], ["a", "b", "c", "d"], True),
+        (["a", "...", "d"], ["a", "d"], True),
+        (["a", "..."], ["a", "b"], True),
+        (["a", "..."], ["b"], False),
+        (["a", "d"], ["a", "b", "d"], False),
+        ([], ["a"], False),
+        (["a"], [], False),
+        (["22.4 MB, first output after 52 ms"], ["8 kB, first output after 1 ms"], True),
+        (["  link            0.3 s  22.4 MB"], ["  link           12.3 s  9 B"], True),
+        (["exited with status 0; 31 libraries loaded"], ["exited with status 0; 5 libraries loaded"], True),
+        (["exited with status 0"], ["exited with status 1"], False),
+    ],
+)
+def test_agreement_of_outputs(shown: list[str], printed: list[str], same: bool) -> None:
+    assert agrees(shown, printed) is same
+
+
+def test_only_what_is_volatile_is_left_out() -> None:
+    line = "freezer: error: module 'requests' is missing from the build environment"
+    assert normalised(line) == line
+
+
+# What contributors read
+
+CONTRIBUTING = Page("CONTRIBUTING.md")
+ROOTS = ("freezer/", "tests/", "docs/", "man/", "benchmarks/", "packaging/", ".github/", ".ci/")
+
+
+def paths_named() -> set[str]:
+    """The paths in its sentences, tables and maps; those below ``freezer/`` with or without that."""
+    return {code for code in CONTRIBUTING.code if code.startswith(ROOTS) and " " not in code and "*" not in code}
+
+
+def test_paths_for_contributors_exist() -> None:
+    assert len(paths_named()) >= 40
+    for path in paths_named():
+        file, _, _ = path.partition("::")
+        assert (CHECKOUT / file).exists(), path
+
+
+def test_functions_for_contributors_exist() -> None:
+    """``name()`` in a paragraph, an item or a row is a function of a module that is named there, too."""
+    checked = 0
+    for part in re.split(r"\n\n|\n(?=\d+\. |- |\| )", CONTRIBUTING.prose):
+        modules = re.findall(r"`((?:freezer|tests)/[\w/.-]+\.py)`", part)
+        text = "".join((CHECKOUT / module).read_text(encoding="utf-8") for module in modules)
+        for name in re.findall(r"`(\w+)\(\)`", part) if modules else ():
+            assert re.search(rf"\bdef {name}\(", text), f"{name}: {part}"
+            checked += 1
+        for name in re.findall(r"`([A-Z]\w+)`", part) if modules else ():
+            assert re.search(rf"\b{name}\b", text), f"{name}: {part}"
+    assert checked >= 25
+
+
+def test_the_map_is_in_the_order_of_imports() -> None:
+    """The rooms are listed from the top to the bottom; the rule is in test_rooms.py."""
+    text = (CHECKOUT / "tests" / "unit" / "test_rooms.py").read_text(encoding="utf-8")
+    order = re.findall(r'"(\w+)"', text.partition("\nORDER = (\n")[2].partition("\n)\n")[0])
+    table = CONTRIBUTING.text.partition("## The map")[2].partition("\n## ")[0]
+    rooms = re.findall(r"^\| `freezer/(\w+)(?:/|\.py)` \|", table, re.MULTILINE)
+    assert rooms == [name for name in reversed(order) if name != "__main__"]
+
+
+def test_where_to_change_what_has_one_answer() -> None:
+    table = CONTRIBUTING.text.partition("## Where would I change X?")[2].partition("\n## ")[0]
+    answers = [re.split(r"(?<!\\)\|", line)[2] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(answers) >= 10
+    for answer in answers:
+        assert len(re.findall(r"`[^`]+`", answer)) == 1, answer
+
+
+def test_pages_do_not_hide_lines_from_shells() -> None:
+    """Blocks without a language are for shells as well, or their commands would not be looked at."""
+    assert [line for line in shell_lines(Page("tests/samples/README.md")) if line.startswith("freezer ")]

@@ -1,0 +1,73 @@
+"""The sessions that the pages show are what really happens.
+
+All blocks marked with ``<!-- output of: hello -->`` are one session: their commands run in the order of the pages, in
+one directory, with a cache of their own. One of them makes the executable that the others use, and one an image of its
+files.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import HOME, MANUAL, README, Block, agrees
+from support import PATIENCE, Freezer
+
+BLOCKS = [block for page in (README, *MANUAL) for block in page.blocks if block.mark == "hello"]
+FILES = {
+    "hello.py": (
+        "import json, platform, socket, ssl\n\n"
+        'print(json.dumps({"python": platform.python_version(), "tls": ssl.OPENSSL_VERSION}))\n'
+    ),
+    "fetch.py": 'import requests\n\nprint(requests.get("https://example.org/").status_code)\n',
+    "reads.py": 'from pathlib import Path\n\nprint((Path(__file__).parent / "settings.txt").read_text())\n',
+    "settings.txt": "settings\n",
+    "typo/pyproject.toml": '[tool.freezer]\nhiden-import = ["myapp.plugins.csv"]\n',
+}
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory, index: None) -> dict[Block, list[list[str]]]:
+    """What each command of each block prints."""
+    home = tmp_path_factory.mktemp("home") / "ada"
+    folder, programs = home / "hello", home / "bin"
+    for name, content in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    programs.mkdir()
+    (programs / "freezer").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m freezer "$@"\n')
+    (programs / "freezer").chmod(0o755)
+    freezer = Freezer(home / ".cache")
+    path = f"{programs}:{freezer.environment()['PATH']}"
+    env = freezer.environment({"PATH": path, "COLUMNS": None, "FREEZER_CACHE": None, "LC_ALL": "C.UTF-8"})
+    return {block: [typed(step.command, folder, env, home) for step in block.steps] for block in BLOCKS}
+
+
+def typed(command: str, folder: Path, env: dict[str, str], home: Path) -> list[str]:
+    """What a terminal shows of a command."""
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.stdout.replace(str(home), HOME).splitlines()
+
+
+def test_there_are_sessions() -> None:
+    assert len(BLOCKS) >= 8
+    assert {block.page for block in BLOCKS} >= {"README.md", "docs/guide.md", "docs/images.md", "docs/linkers.md"}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}-{block.number}")
+def test_the_session_is_as_shown(session: dict[Block, list[list[str]]], block: Block) -> None:
+    for step, printed in zip(block.steps, session[block]):
+        shown = "\n".join(step.output)
+        assert agrees(step.output, printed), f"$ {step.command}\nshown:\n{shown}\nprinted:\n" + "\n".join(printed)
