@@ -1,7 +1,8 @@
-"""Packaging. The metadata is in setup.cfg; here the documents and the native linker's programs are made on building."""
+"""Packaging. The metadata is in setup.cfg; here the documents and what starts applications are made on building."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
@@ -62,7 +63,7 @@ class BuildDocuments(Command):
 
 
 class BuildLauncher(Command):
-    """Compiles the native linker's programs, if there is a compiler; freezer works without them otherwise."""
+    """Compiles what starts applications, and the native linker's launcher, if there is a libzstd to link with it."""
 
     description = "compile the launcher and what it starts"
     user_options: ClassVar[Any] = []
@@ -86,9 +87,13 @@ class BuildLauncher(Command):
 
         folder = (SOURCE if self.editable_mode else Path(self.build_lib)) / "freezer" / "link" / "launcher" / "bin"
         try:
-            launcher.build(folder)
+            launcher.build_libraries(folder, os.environ)
         except launcher.Unbuildable as error:
-            self.warn(f"freezer will lack its native linker, since no compiler works here:\n{error}")
+            raise SystemExit(f"error: installing freezer takes a C compiler, and none works here:\n{error}") from None
+        try:
+            launcher.build_launcher(folder, os.environ)
+        except launcher.Unbuildable as error:
+            self.warn(f"freezer will lack its native linker:\n{error}")
         self.built = sorted(folder.glob("[!.]*"))
 
     def get_source_files(self) -> list[str]:

@@ -1,8 +1,8 @@
 """What of the native linker is in C: the launcher in front of every executable, the library that starts what it
 unpacked, and the filter for code.
 
-They are compiled when freezer is installed, where there is a compiler (``build.py``); only the native linker, and what
-reads its executables, need them.
+They are compiled when freezer is installed (``build.py``). The library is needed for every executable, the launcher for
+those that are linked natively; an installation may lack the latter.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def _built(name: str) -> Path:
     path = BIN / name
     if not path.is_file():
         raise EnvironmentFailure(
-            f"this installation of freezer has no {name}, which the native linker needs",
-            why=f"{path} does not exist: no C compiler worked when freezer was installed",
+            f"this installation of freezer has no {name}",
+            why=f"{path} does not exist: it could not be compiled when freezer was installed",
             hint="install gcc, libc6-dev and libzstd-dev (or musl-tools and libzstd-dev), then reinstall freezer",
         )
     return path

@@ -1,7 +1,8 @@
-"""Compiles the launcher, the library in every bundle, and the filter for code as freezer itself uses it, with the first
-compiler that makes a launcher which runs.
+"""Compiles the library in every tree, the filter for code as freezer itself uses it, and the launcher.
 
-Called by setup.py, so nothing but the standard library is here. A compiler works when its launcher, started without an
+Called by setup.py, so nothing but the standard library is here. The libraries need a compiler and nothing else, and
+every linker needs them; where there is no compiler, the build asks the index for one (packaging/backend.py). The
+launcher needs a C library and libzstd to link statically. Its compiler is the first whose launcher, started without an
 application behind it, says so; that shows missing headers, missing static libraries and other machines' code at once.
 musl comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
 
@@ -183,6 +184,27 @@ def trial(launcher: Path) -> Optional[str]:
 
 def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
     """Compile all of them into a directory; the files. Raises Unbuildable, after installing what could be built."""
+    built = build_libraries(folder, environ)
+    return [*built, build_launcher(folder, environ)]
+
+
+def build_libraries(folder: Path, environ: Mapping[str, str]) -> list[Path]:
+    """Compile the libraries, which every linker needs, and which need nothing but a compiler. Raises Unbuildable."""
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
+        for compiler in compilers(environ):
+            made = {name: Path(temporary, name) for name in LIBRARIES}
+            commands = {path: library_command(compiler, LIBRARIES[name], path) for name, path in made.items()}
+            reason = next(filter(None, (compile_with(command, path) for path, command in commands.items())), None)
+            if reason is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                return [_install(path, folder / name) for name, path in made.items()]
+            failures.append(f"{compiler.name}: {reason}")
+    raise Unbuildable("\n".join(failures))
+
+
+def build_launcher(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Compile the launcher, which the native linker needs. Raises Unbuildable."""
     headers, zstd = find_zstd(environ)
     failures = []
     with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
@@ -193,19 +215,11 @@ def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
         for compiler in compilers(environ):
             launcher = work / "launcher"
             reason = compile_with(launcher_command(compiler, work, zstd, launcher), launcher) or trial(launcher)
-            if reason:
-                failures.append(f"{compiler.name}: {reason}")
-                launcher.unlink(missing_ok=True)
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            built = [_install(launcher, folder / launcher.name)]
-            for name, source in LIBRARIES.items():
-                library = work / name
-                reason = compile_with(library_command(compiler, source, library), library)
-                if reason:
-                    raise Unbuildable(f"{compiler.name}: {name}: {reason}")
-                built.append(_install(library, folder / name))
-            return built
+            if reason is None:
+                folder.mkdir(parents=True, exist_ok=True)
+                return _install(launcher, folder / launcher.name)
+            failures.append(f"{compiler.name}: {reason}")
+            launcher.unlink(missing_ok=True)
     raise Unbuildable("\n".join(failures))
 
 

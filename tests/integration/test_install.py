@@ -1,0 +1,54 @@
+"""Installing freezer from its sources where there is no compiler: one comes from the index for that time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from support import CHECKOUT, PATIENCE
+
+PROGRAMS = ("env", "sh", "objcopy", "strip", "git")
+"""What may be on PATH: what freezer runs, and no compiler."""
+
+
+def checkout_copy(folder: Path) -> Path:
+    """The files of the checkout that git would have, without what was built in it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=CHECKOUT, capture_output=True,
+        check=True,
+    )  # fmt: skip
+    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
+        if (CHECKOUT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, folder / name)
+    return folder
+
+
+def test_without_a_compiler(tmp_path: Path) -> None:
+    sources = checkout_copy(tmp_path / "sources")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in PROGRAMS:
+        found = shutil.which(name)
+        assert found is not None, f"{name} is not on PATH"
+        (programs / name).symlink_to(found)
+    environment = {**os.environ, "PATH": str(programs), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("CC", None)
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", sources]
+    subprocess.run(wheel, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
+    (made,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(made) as archive:
+        names = {name for name in archive.namelist() if "/launcher/bin/" in name}
+        archive.extractall(tmp_path / "installed")
+    assert {"freezer/link/launcher/bin/start.so", "freezer/link/launcher/bin/filter.so"} <= names
+    # Beside the requirements that the tests are installed with.
+    environment["PYTHONPATH"] = str(tmp_path / "installed")
+    (tmp_path / "app.py").write_text("import sys\nprint('started', sys.argv[1:])\n")
+    command = [sys.executable, "-m", "freezer", "build", "app.py", "-o", "app", "--linker", "staticx", "--smoke", "x"]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
+    done = subprocess.run([tmp_path / "app", "y"], env={}, capture_output=True, text=True, check=True)
+    assert done.stdout == "started ['y']\n"
