@@ -38,7 +38,7 @@ def test_without_a_compiler(tmp_path: Path) -> None:
         (programs / name).symlink_to(found)
     environment = {**os.environ, "PATH": str(programs), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment.pop("CC", None)
-    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", sources]
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", str(sources)]
     subprocess.run(wheel, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
     (made,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(made) as archive:
@@ -48,7 +48,7 @@ def test_without_a_compiler(tmp_path: Path) -> None:
     # Beside the requirements that the tests are installed with.
     environment["PYTHONPATH"] = str(tmp_path / "installed")
     (tmp_path / "app.py").write_text("import sys\nprint('started', sys.argv[1:])\n")
-    command = [sys.executable, "-m", "freezer", "build", "app.py", "-o", "app", "--linker", "staticx", "--smoke", "x"]
+    command = [sys.executable, *"-m freezer build app.py -o app --linker staticx --smoke x".split()]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=PATIENCE)
     done = subprocess.run([tmp_path / "app", "y"], env={}, capture_output=True, text=True, check=True)
     assert done.stdout == "started ['y']\n"
