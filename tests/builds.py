@@ -1,7 +1,5 @@
-"""The executables of the samples, each made once for all tests, whichever process and file they are in.
-
-Beside those of the native linker for the system's Python are their unpacked images, of the same freezing.
-"""
+"""The executables of the samples, each made once for all tests, whichever process and file they are in, with their
+unpacked images, of the same freezing."""
 
 from __future__ import annotations
 
@@ -14,15 +12,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Optional
 
+import containers
+from containers import IMAGE, image_name
 from samples.catalogue import Need, Sample
 from support import Freezer, has_headers
 
 
 def unpacked_image(executable: Path) -> tuple[Path, str]:
-    """The unpacked image beside an executable, and its name."""
-    return executable.with_name("unpacked.tar"), f"unpacked-{executable.parent.name}"
+    """The unpacked image beside a natively linked executable, and its name."""
+    return executable.with_name(IMAGE), image_name(executable.parent.parent)
 
 
 @contextlib.contextmanager
@@ -36,9 +35,9 @@ def locked(path: Path) -> Iterator[None]:
 class Builds:
     """The executables of the samples. Samples with equal ``build`` share one; builds run side by side.
 
-    ``folder`` is common to the workers of pytest-xdist. A build is known by its arguments, its linker, and the
-    parameter that names its Python, not by that Python's place: each worker may have its own, and the application needs
-    none.
+    ``folder`` is common to the workers of pytest-xdist. A build is known by its arguments, and the parameter that names
+    its Python, not by that Python's place: each worker may have its own, and the application needs none. What is frozen
+    goes into every container at once (``containers``).
     """
 
     def __init__(self, freezer: Freezer, samples: Path, folder: Path, pythons: Callable[[str], Path]) -> None:
@@ -47,15 +46,20 @@ class Builds:
         self.folder = folder
         self.pythons = pythons
         self.pool = ThreadPoolExecutor(max_workers=max(2, (os.cpu_count() or 1)))
-        self.futures: dict[tuple[tuple[str, ...], str, str], Future[Path]] = {}
+        self.futures: dict[tuple[tuple[str, ...], str], Future[Path]] = {}
 
-    def start(self, sample: Sample, python: str, linker: str = "staticx") -> Future[Path]:
-        """Have it built."""
-        key = (sample.build, python, linker)
+    def start(self, sample: Sample, python: str) -> Future[Path]:
+        """Have it built; the result is the folder of its containers."""
+        key = (sample.build, python)
         if key not in self.futures:
             # Not in the thread: fixtures are pytest's, and not made for several threads.
-            self.futures[key] = self.pool.submit(self._build, sample, python, linker, self.pythons(python))
+            self.futures[key] = self.pool.submit(self._build, sample, python, self.pythons(python))
         return self.futures[key]
+
+    def executable(self, sample: Sample, python: str, linker: str) -> Path:
+        """The executable of a linker."""
+        (path,) = (path for path in (self.start(sample, python).result() / linker).iterdir() if path.name != IMAGE)
+        return path
 
     def missing(self, sample: Sample, python: str) -> str:
         """What this machine lacks to build the sample; empty if nothing."""
@@ -72,29 +76,22 @@ class Builds:
             future.cancel()
         self.pool.shutdown()
 
-    def _build(self, sample: Sample, python: str, linker: str, interpreter: Path) -> Path:
-        mark = hashlib.sha256(json.dumps([sample.build, python, linker]).encode()).hexdigest()[:16]
+    def _build(self, sample: Sample, python: str, interpreter: Path) -> Path:
+        mark = hashlib.sha256(json.dumps([sample.build, python]).encode()).hexdigest()[:16]
         place = self.folder / mark
         place.mkdir(parents=True, exist_ok=True)
-        result = place / "result.json"
+        result = place / "result"
         with locked(place / "lock"):
             if not result.exists():
-                result.write_text(json.dumps(self._attempt(sample, python, linker, interpreter, place)))
-            output, error = json.loads(result.read_text())
-        assert output is not None, error
-        return Path(output)
+                result.write_text(self._attempt(sample, interpreter, place))
+            error = result.read_text()
+        assert not error, error
+        return place
 
-    def _attempt(
-        self, sample: Sample, python: str, linker: str, interpreter: Path, place: Path
-    ) -> tuple[Optional[str], str]:
-        # Packed for speed, in which nothing differs for the application.
-        arguments = [*sample.build_arguments(self.samples), "--linker", linker, "--compress", "none"]
-        output = place / sample.name
-        if (python, linker) == ("system", "native"):
-            image, name = unpacked_image(output)
-            arguments += ["--image", str(image), "--tag", name, "--image-layout", "unpacked", "--entrypoint"]
-        try:
-            self.freezer("build", *arguments, "--python", interpreter, "-o", output, cwd=place)
-        except Exception as error:  # Whatever it was, all who want this build are told.
-            return None, f"{type(error).__name__}: {error}"
-        return str(output), ""
+    def _attempt(self, sample: Sample, interpreter: Path, place: Path) -> str:
+        """Build it; what is wrong, if anything is."""
+        program = Path(containers.__file__)
+        arguments: list[str | Path] = [*sample.build_arguments(self.samples), "--python", interpreter]
+        done = self.freezer.python(program, place, *arguments, cwd=place)
+        # Whatever it was, all who want this build are told.
+        return "" if done.returncode == 0 else done.stderr or f"status {done.returncode}"

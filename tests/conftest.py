@@ -119,7 +119,7 @@ def builds_of_the_file(request: pytest.FixtureRequest, builds: Builds) -> Builds
         if item.path == request.path and "sample" in parameters:
             sample, python = parameters["sample"], parameters.get("python", "system")
             if not builds.missing(sample, python):
-                builds.start(sample, python, parameters.get("linker", "staticx"))
+                builds.start(sample, python)
     return builds
 
 
@@ -141,7 +141,7 @@ def application(builds_of_the_file: Builds, sample: Sample, python: str, linker:
     missing = builds_of_the_file.missing(sample, python)
     if missing:
         lacking(missing)
-    return builds_of_the_file.start(sample, python, linker).result()
+    return builds_of_the_file.executable(sample, python, linker)
 
 
 @pytest.fixture(scope="session")

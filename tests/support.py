@@ -194,6 +194,14 @@ class Freezer:
             assert done.returncode == 0, f"freezer {' '.join(map(str, arguments))}\n{done.stderr}"
         return Outcome(done.returncode, done.stdout, done.stderr)
 
+    def python(self, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a program of Python's as freezer is run."""
+        command = [*self.prefix, sys.executable, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, env=self.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+
     def fails(self, *arguments: str | Path, cwd: Path, status: int, **options: Any) -> str:
         """Run freezer, which must fail with ``status`` and one message; returns that.
 

@@ -235,7 +235,7 @@ def compressed(compression: str) -> list[str]:
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_a_server_on_the_network_of_the_host(engine: Engine, images: Images, builds: Builds) -> None:
-    application = builds.start(BY_NAME["flask_app"], "system").result()
+    application = builds.executable(BY_NAME["flask_app"], "system", "staticx")
     with loaded(engine, images(application, "--entrypoint")) as name:
         with engine.start(name, "web") as process:
             assert process.stdout is not None
