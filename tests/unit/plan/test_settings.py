@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freezer.base.errors import InputError
-from freezer.plan.settings import FILE_ONLY, SETTINGS, ValueKind, read_settings, split_pair
+from freezer.plan.settings import FILE_ONLY, SETTINGS, ValueKind, split_pair
+from freezer.plan.settings_file import read_settings
 
 
 def write(folder: Path, name: str, text: str) -> Path:
