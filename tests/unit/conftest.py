@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from plans import write_requirements
+from sites import Site
 from stores import Cache
 
 from freezer.base.job import Job
@@ -50,3 +51,11 @@ def job(tmp_path: Path) -> Iterator[Job]:
 def site(tmp_path: Path) -> Path:
     """An application with requirements; see ``plan_with_requirements``."""
     return write_requirements(tmp_path / "site")
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Site:
+    """A finished build, whose record is written."""
+    made = Site(tmp_path)
+    made.write()
+    return made
