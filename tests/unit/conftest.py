@@ -59,3 +59,12 @@ def finished(tmp_path: Path) -> Site:
     made = Site(tmp_path)
     made.write()
     return made
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A directory with an application, app.py."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "app.py").write_text("")
+    return folder
