@@ -91,6 +91,25 @@ def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path
     return output
 
 
+NEW_TAGS, OLD_TAGS = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"
+"""Make DT_RUNPATH, or DT_RPATH."""
+
+
+def shared_library(path: Path, *options: str, needs: tuple[Path, ...] = (), soname: Optional[str] = None) -> Path:
+    """Compile a tiny library that needs nothing but what it is given."""
+    source = f"int f_{len(path.name)}(void) {{ return 1; }}"
+    always = ("-shared", "-fPIC", "-Wl,--no-as-needed", "-nostdlib", f"-Wl,-soname,{soname or path.name}")
+    return compile_c(source, path, *always, *options, libraries=needs)
+
+
+def program_script(path: Path) -> Path:
+    """An executable file that does nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
 def sha256(path: Path) -> str:
     """The digest of a file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -102,6 +121,19 @@ def wait_until(condition: Callable[[], Any], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for: {what}"
         time.sleep(0.02)
+
+
+HOLD = "import fcntl, os, sys; f = os.open(sys.argv[1], 0); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()"
+
+
+def hold(path: Path) -> subprocess.Popen[str]:
+    """A process that holds an exclusive lock on ``path`` until its stdin ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
 
 
 def processes_with(mark: str) -> list[str]:

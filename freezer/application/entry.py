@@ -60,27 +60,58 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     Raises InputError: no such console script, module or function; a syntax error, with file and line.
     """
     entry, root = plan.entry, environment.root
-    search: tuple[Path, ...] = ()
-    if project is not None:
-        unpacked = job.work / "application"
-        pip(
-            "install",
-            ["--no-deps", "--no-compile", "--target", unpacked, "--", project.path],
-            job,
-            root=root,
-            interpreter=environment.interpreter,
-            python=environment.python,
-            what="unpack the project",
-            folder=job.work,
-        )
-        search = (unpacked,)
-    elif entry.kind is EntryKind.MODULE and entry.path is not None:
-        search = (entry.path,)
-    script = choose_script(plan, project)
-    is_file = entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC)
     if entry.kind is EntryKind.SPEC:
         assert entry.path is not None and plan.name is not None
         return Application(plan.name, entry.path, True, (entry.path.parent,), (), (), {}, None)
+    search = _search(plan, environment, project, job)
+    script = choose_script(plan, project)
+    facts = _find(plan, environment, project, search, script, job)
+    imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
+    if not plan.pyinstaller_args:
+        # With arguments of its own, PyInstaller may find more; then its word is waited for.
+        refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
+    return Application(
+        name=plan.name or script or (project.distribution if project is not None else facts["module"]),
+        script=_start(plan, facts["module"], facts["attribute"], job),
+        is_spec=False,
+        search=search,
+        own_files=tuple(root.outside(item) for item in facts["files"]),
+        own_imports=imports,
+        local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
+        distribution=facts["distribution"],
+        metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
+    )
+
+
+def _search(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> tuple[Path, ...]:
+    """The directories in front of the environment's: the unpacked project, or the one that has the module."""
+    if project is None:
+        entry = plan.entry
+        return (entry.path,) if entry.kind is EntryKind.MODULE and entry.path is not None else ()
+    unpacked = job.work / "application"
+    pip(
+        "install",
+        ["--no-deps", "--no-compile", "--target", unpacked, "--", project.path],
+        job,
+        root=environment.root,
+        interpreter=environment.interpreter,
+        python=environment.python,
+        what="unpack the project",
+        folder=job.work,
+    )
+    return (unpacked,)
+
+
+def _find(
+    plan: Plan,
+    environment: Environment,
+    project: Optional[ProjectWheel],
+    search: tuple[Path, ...],
+    script: Optional[str],
+    job: Job,
+) -> dict[str, Any]:
+    """What the driver finds out about the entry, in the environment's Python. Raises InputError."""
+    entry, root = plan.entry, environment.root
     own = search or ((entry.path.parent,) if entry.path is not None else ())
     done = root.run(
         [environment.python, "-I", DRIVERS / "find_entry.py"],
@@ -92,7 +123,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
             {
                 "search": [root.inside(item) for item in search],
                 "own": [root.inside(item) for item in own],
-                "script": root.inside(entry.path) if is_file and entry.path is not None else None,
+                "script": root.inside(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else None,
                 "function": entry.function,
                 "console_script": script,
                 "distribution": project.distribution if project is not None else None,
@@ -100,32 +131,20 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         ),
         capture=True,
     )
-    facts = json.loads(done.stdout)
+    facts: dict[str, Any] = json.loads(done.stdout)
     _refuse(facts, script, root)
-    imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
-    if not plan.pyinstaller_args:
-        # With arguments of its own, PyInstaller may find more; then its word is waited for.
-        refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
-    module, attribute = facts["module"], facts["attribute"]
-    name = plan.name or script or (project.distribution if project is not None else module)
-    if is_file:
-        assert entry.path is not None
-        start = entry.path
-    else:
-        start = job.folder("entry") / "_freezer_main.py"
-        first = attribute.split(".")[0]
-        start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
-    return Application(
-        name=name,
-        script=start,
-        is_spec=False,
-        search=search,
-        own_files=tuple(root.outside(item) for item in facts["files"]),
-        own_imports=imports,
-        local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
-        distribution=facts["distribution"],
-        metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
-    )
+    return facts
+
+
+def _start(plan: Plan, module: str, attribute: str, job: Job) -> Path:
+    """The script to start with: the entry itself, or a new one that calls the entry's function."""
+    if plan.entry.kind is EntryKind.SCRIPT:
+        assert plan.entry.path is not None
+        return plan.entry.path
+    start = job.folder("entry") / "_freezer_main.py"
+    first = attribute.split(".", maxsplit=1)[0]
+    start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
+    return start
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

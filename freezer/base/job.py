@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Any, Optional
 
 from freezer.base.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.base.log import Log, Step, Verbosity
@@ -37,6 +37,10 @@ class Completed:
 
     status: int
     stdout: str
+
+
+class CannotStart(Exception):
+    """A program cannot be started; the text says why."""
 
 
 class BuildLog:
@@ -117,34 +121,19 @@ class Job:
         with contextlib.ExitStack() as stack:
             given = stack.enter_context(_memory_file((stdin or "").encode()))
             captured = stack.enter_context(_memory_file(b""))
-            process: Optional[subprocess.Popen[bytes]] = None
             try:
-                with signals_held() as mask:
-                    process = subprocess.Popen(
-                        command,
-                        env=dict(self.environment() if env is None else env),
-                        cwd=cwd or self.work,
-                        stdin=given if stdin is not None else subprocess.DEVNULL,
-                        stdout=captured if capture else subprocess.PIPE,
-                        stderr=subprocess.PIPE if capture else subprocess.STDOUT,
-                        start_new_session=True,
-                        pass_fds=(self.held,),
-                        preexec_fn=_die_with_parent(mask),
-                        umask=0o022,
-                    )
-                _follow(process, self.log, self.build_log, on_line)
-                status = process.wait()
-            except OSError as failure:
-                if process is not None:
-                    _end_group(process)
-                    raise
-                why = failure.strerror or str(failure)
+                status = self._follow(
+                    command,
+                    on_line,
+                    env=dict(self.environment() if env is None else env),
+                    cwd=cwd or self.work,
+                    stdin=given if stdin is not None else subprocess.DEVNULL,
+                    stdout=captured if capture else subprocess.PIPE,
+                    stderr=subprocess.PIPE if capture else subprocess.STDOUT,
+                )
+            except CannotStart as failure:
                 message = f"cannot {what}: {command[0]} cannot be started"
-                raise EnvironmentFailure(message, why=why, hint=hint) from failure
-            except BaseException:
-                if process is not None:
-                    _end_group(process)
-                raise
+                raise EnvironmentFailure(message, why=str(failure), hint=hint) from failure
             captured.seek(0)
             output = captured.read().decode("utf-8", "replace")
         if check and status != 0:
@@ -155,6 +144,31 @@ class Job:
                 hint=f"{hint + '; ' if hint else ''}the full log is {self.build_log.path}",
             )
         return Completed(status, output)
+
+    def _follow(self, command: list[str], on_line: Optional[Callable[[str], bool]], **options: Any) -> int:
+        """Run a process to its end, with its output in the log; returns its status.
+
+        ``options`` are those of subprocess. Raises CannotStart; whatever is raised, no process is left.
+        """
+        process: Optional[subprocess.Popen[bytes]] = None
+        try:
+            with signals_held() as mask:
+                process = subprocess.Popen(
+                    command,
+                    start_new_session=True,
+                    pass_fds=(self.held,),
+                    preexec_fn=_die_with_parent(mask),
+                    umask=0o022,
+                    **options,
+                )
+            _copy_output(process, self.log, self.build_log, on_line)
+            return process.wait()
+        except BaseException as failure:
+            if process is not None:
+                _end_group(process)
+            elif isinstance(failure, OSError):
+                raise CannotStart(failure.strerror or str(failure)) from failure
+            raise
 
 
 def _die_with_parent(mask: set[int]) -> Callable[[], None]:
@@ -176,7 +190,7 @@ def _memory_file(content: bytes) -> IO[bytes]:
     return file
 
 
-def _follow(
+def _copy_output(
     process: subprocess.Popen[bytes], log: Log, build_log: BuildLog, on_line: Optional[Callable[[str], bool]]
 ) -> None:
     """Copy what the process says to the build's log, line by line, until it says no more."""

@@ -16,12 +16,13 @@ from freezer.base import tar
 from freezer.base.elf import ELF_MAGIC
 from freezer.base.errors import InputError
 from freezer.base.job import Job
-from freezer.base.oci.archive import Image, ImageArchive, open_image
+from freezer.base.oci.archive import ImageArchive, open_image
+from freezer.base.oci.documents import Image
 from freezer.base.oci.model import WHITEOUT
 from freezer.base.publish import CHUNK
 from freezer.closure.provisions import PROVISIONS, size_of
-from freezer.image.check import MergedRoot, find_program
 from freezer.image.contents import PLACES
+from freezer.image.merged import MergedRoot, find_program
 from freezer.inspect.executable import inspect_executable
 from freezer.inspect.module_archives import Contents, read_contents
 from freezer.inspect.report import FILE, Item, Layer, Report, Settings

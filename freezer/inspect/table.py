@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
 
 from freezer.base.log import human_size
 from freezer.inspect.report import Group, Report, printable
-
-if TYPE_CHECKING:
-    from rich.console import JustifyMethod
 
 GROUPS = 25
 FILES = 15
@@ -22,10 +23,6 @@ NAMES = frozenset({"digest", "kind", "group", "file"})
 
 def render_table(report: Report, width: int, *, color: bool = False) -> str:
     """The report in lines of at most ``width`` cells, the last one ended; with colour codes if ``color`` is set."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -36,55 +33,64 @@ def render_table(report: Report, width: int, *, color: bool = False) -> str:
         # Whatever the variables of the environment say: the width is the caller's.
         _environ={},
     )
-
-    def text(value: str, style: str = "") -> Text:
-        return Text(printable(value), style=style, overflow="ellipsis", no_wrap=True)
-
-    def table(title: str, *columns: str) -> Table:
-        made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-        for name in columns:
-            # rich narrows columns that may wrap first: the names, which are cut off in a cell rather than wrapped.
-            is_name = name in NAMES
-            justify: JustifyMethod = "left" if is_name or name == "" else "right"
-            made.add_column(name, justify=justify, no_wrap=not is_name, overflow="ellipsis", header_style="dim")
-        return made
-
-    head = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    head.add_column(no_wrap=True, style="dim")
-    head.add_column(overflow="fold")
-    for name, value in describe(report):
-        head.add_row(name, Text(printable(value), overflow="fold"))
-    console.print(head)
-
-    if report.layers:
-        made = table("\nLayers", "digest", "size", "unpacked", "files")
-        for layer in report.layers:
-            made.add_row(
-                text(layer.digest or layer.diff_id),
-                human_size(layer.size),
-                human_size(layer.unpacked),
-                str(layer.files),
-            )
+    for made in (_head(report), *_layers(report), _kinds(report), _groups(report), _files(report)):
         console.print(made)
+    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
 
-    whole = report.unpacked
-    made = table("\nKinds", "kind", "size", "share", "", "files")
+
+def _text(value: str, style: str = "") -> Text:
+    return Text(printable(value), style=style, overflow="ellipsis", no_wrap=True)
+
+
+def _table(title: str, *columns: str) -> Table:
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for name in columns:
+        # rich narrows columns that may wrap first: the names, which are cut off in a cell rather than wrapped.
+        is_name = name in NAMES
+        justify: JustifyMethod = "left" if is_name or name == "" else "right"
+        made.add_column(name, justify=justify, no_wrap=not is_name, overflow="ellipsis", header_style="dim")
+    return made
+
+
+def _head(report: Report) -> Table:
+    made = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    made.add_column(no_wrap=True, style="dim")
+    made.add_column(overflow="fold")
+    for name, value in describe(report):
+        made.add_row(name, Text(printable(value), overflow="fold"))
+    return made
+
+
+def _layers(report: Report) -> Iterator[Table]:
+    if report.layers:
+        made = _table("\nLayers", "digest", "size", "unpacked", "files")
+        for layer in report.layers:
+            digest = _text(layer.digest or layer.diff_id)
+            made.add_row(digest, human_size(layer.size), human_size(layer.unpacked), str(layer.files))
+        yield made
+
+
+def _kinds(report: Report) -> Table:
+    made = _table("\nKinds", "kind", "size", "share", "", "files")
     for sums in report.kinds():
-        made.add_row(text(sums.kind), *_sizes(sums, whole))
-    console.print(made)
+        made.add_row(_text(sums.kind), *_sizes(sums, report.unpacked))
+    return made
 
+
+def _groups(report: Report) -> Table:
     groups = report.groups()
     title = "\nGroups" if len(groups) <= GROUPS else f"\nThe {GROUPS} largest of {len(groups)} groups"
-    made = table(title, "group", "kind", "size", "share", "", "files")
+    made = _table(title, "group", "kind", "size", "share", "", "files")
     for sums in groups[:GROUPS]:
-        made.add_row(text(sums.group), text(sums.kind, "dim"), *_sizes(sums, whole))
-    console.print(made)
+        made.add_row(_text(sums.group), _text(sums.kind, "dim"), *_sizes(sums, report.unpacked))
+    return made
 
-    made = table("\nLargest files", "size", "file")
+
+def _files(report: Report) -> Table:
+    made = _table("\nLargest files", "size", "file")
     for item in report.largest(FILES):
-        made.add_row(human_size(item.size), text(item.path))
-    console.print(made)
-    return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
+        made.add_row(human_size(item.size), _text(item.path))
+    return made
 
 
 def describe(report: Report) -> tuple[tuple[str, str], ...]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Optional, TypeVar
 
 from freezer.base.errors import InputError, UsageError
-from freezer.plan.build import Entry, Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing
+from freezer.plan.build import Plan, Smoke
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing
 from freezer.plan.image import ImagePlan
+from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
 from freezer.plan.settings import (
     DISTRIBUTION,
@@ -24,14 +25,12 @@ from freezer.plan.settings import (
     IMAGE_OUTPUT,
     IMAGE_SETTINGS,
     SETTINGS,
-    FileSettings,
     Setting,
     anchored,
-    read_settings,
     split_pair,
 )
+from freezer.plan.settings_file import FileSettings, read_settings
 
-PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
     + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
@@ -49,13 +48,13 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     file = read_settings(_settings_folder(given, folder))
-    entry = _entry(given, file, folder)
+    entry = resolve_entry(given, file, folder)
     values = _merged(given, file, folder)
     rest = tuple(given.get("rest") or values.get("pyinstaller_args") or ())
     for argument in rest:
         if argument.split("=")[0] in OWNED_BY_FREEZER:
             raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer decides about it itself")
-    name = values.get("name", _default_name(entry))
+    name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)
     smoke = resolve_smoke(values)
@@ -184,84 +183,6 @@ def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[
             continue
         values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
     return values
-
-
-def _entry(given: Mapping[str, Any], file: FileSettings, folder: Path) -> Entry:
-    choice = {key: given[key] for key in ("entry_point", "console_script") if key in given}
-    if not choice and "entry" not in given:
-        choice = {key: file.values[key] for key in ("entry_point", "console_script") if key in file.values}
-    if len(choice) > 1:
-        raise UsageError("--entry-point and --console-script cannot be given together")
-    function, script = choice.get("entry_point"), choice.get("console_script")
-    text = given.get("entry")
-    if text is None and not choice and "entry" in file.values:
-        text = file.values["entry"]
-    if text is not None and function is None and not (folder / text).exists() and _is_function(text):
-        function, text = text, None
-    if function is not None and not _is_function(function):
-        raise InputError(f"{function!r} is not MODULE:FUNCTION", hint="for example: -e package.cli:main")
-    if text is not None:
-        return _entry_at(folder / text, function, script)
-    if function is not None:
-        top = function.split(":")[0].split(".")[0]
-        for place in (folder, folder / "src"):
-            if (place / top).is_dir() or (place / f"{top}.py").is_file():
-                return Entry(EntryKind.MODULE, place, function)
-        return Entry(EntryKind.INSTALLED, None, function)
-    installed = bool(given.get("with") or given.get("requirement"))
-    if script is not None and (installed or not _is_project(folder)):
-        return Entry(EntryKind.INSTALLED, None, None, script)
-    if _is_project(folder) and (script is not None or not installed):
-        return _entry_at(folder, None, script)
-    raise UsageError(
-        "nothing to freeze: name a script, a project directory, or an entry point",
-        hint="freezer build app.py\nfreezer build -e package.module:function\nfreezer build --with httpie -c http",
-    )
-
-
-def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Entry:
-    path = Path(os.path.abspath(path))
-    if not path.exists():
-        raise InputError(f"{path} does not exist", hint="name a script, a project directory, or -e MODULE:FUNCTION")
-    if path.is_dir():
-        if _is_project(path):
-            return Entry(EntryKind.PROJECT, path, function, script)
-        main = path / "__main__.py"
-        if function is None and script is None and main.is_file():
-            return Entry(EntryKind.SCRIPT, main)
-        if function is not None:
-            return Entry(EntryKind.MODULE, path, function)
-        raise InputError(
-            f"{path} is no Python project",
-            why="it has neither pyproject.toml nor setup.cfg nor setup.py nor __main__.py",
-            hint="name the script to start with, or -e MODULE:FUNCTION",
-        )
-    if function is not None or script is not None:
-        raise UsageError(f"{path} is a file: it cannot be combined with --entry-point or --console-script")
-    if not os.access(path, os.R_OK):
-        raise InputError(f"{path} cannot be read")
-    return Entry(EntryKind.SPEC if path.suffix == ".spec" else EntryKind.SCRIPT, path)
-
-
-def _is_project(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in PROJECT_FILES)
-
-
-def _is_function(text: str) -> bool:
-    return bool(re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", text))
-
-
-def _default_name(entry: Entry) -> Optional[str]:
-    """The name as far as it is known without the project's metadata."""
-    if entry.console_script is not None:
-        return entry.console_script
-    if entry.function is not None:
-        return entry.function.split(":")[0].split(".")[0]
-    if entry.kind is EntryKind.SCRIPT and entry.path is not None:
-        return entry.path.parent.name if entry.path.name == "__main__.py" else entry.path.stem
-    if entry.kind is EntryKind.SPEC and entry.path is not None:
-        return entry.path.stem
-    return None
 
 
 def _check_name(name: str) -> None:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import enum
 import os
 import re
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -166,117 +164,8 @@ IMAGE_DATA = (
 """What an image can have as files of the system. While building, the options of these names speak of the executable,
 and say the same of an image made with it."""
 IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
-IMAGE_TABLE = "image"
 DISTRIBUTION = re.compile("(debian|ubuntu):")
 """What starts the name of a system that is made from a distribution's packages."""
-
-
-@dataclass(frozen=True)
-class FileSettings:
-    """The settings of one file. ``path`` is None where there is none; ``image`` are those of its table for images."""
-
-    values: Mapping[str, Any]
-    path: Optional[Path]
-    image: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_settings(folder: Path) -> FileSettings:
-    """The settings for a project in ``folder``: pyproject.toml's if it has any, else setup.cfg's.
-
-    Raises InputError: an unreadable file, an unknown key (the nearest known one is named), a value of the wrong kind.
-    """
-    pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
-    if pyproject.is_file():
-        table = _load_toml(pyproject).get("tool", {}).get("freezer")
-        if table is not None:
-            if not isinstance(table, dict):
-                raise InputError(f"{pyproject}: tool.freezer must be a table")
-            image = table.get(IMAGE_TABLE, {})
-            if not isinstance(image, dict):
-                raise InputError(f"{pyproject}: tool.freezer.image must be a table")
-            rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
-            return FileSettings(
-                _checked(rest, pyproject, "tool.freezer", KNOWN),
-                pyproject,
-                _checked(image, pyproject, "tool.freezer.image", KNOWN_OF_IMAGES),
-            )
-    if setup.is_file():
-        import configparser
-
-        parser = configparser.ConfigParser(interpolation=None)
-        try:
-            parser.read(setup, encoding="utf-8")
-        except (configparser.Error, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read {setup}", why=str(error)) from error
-        sections = {}
-        for section, known in (("freezer", KNOWN), (f"freezer.{IMAGE_TABLE}", KNOWN_OF_IMAGES)):
-            raw = {key.replace("_", "-"): value for key, value in parser.items(section)} if section in parser else {}
-            sections[section] = _checked(_typed(raw, setup, known), setup, section, known)
-        if any(section in parser for section in sections):
-            return FileSettings(sections["freezer"], setup, sections[f"freezer.{IMAGE_TABLE}"])
-    return FileSettings({}, None)
-
-
-def _load_toml(path: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"cannot read {path}", why=str(error)) from error
-
-
-KNOWN = {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
-KNOWN_OF_IMAGES = {setting.name: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
-
-
-def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> dict[str, Any]:
-    """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
-    from configparser import ConfigParser
-
-    values: dict[str, Any] = {}
-    for key, text in raw.items():
-        setting = known.get(key)
-        kind = setting.kind if setting else ValueKind.TEXT
-        if kind in (ValueKind.FLAG, ValueKind.SWITCH):
-            lowered = text.strip().lower()
-            if lowered not in ConfigParser.BOOLEAN_STATES:
-                raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
-            values[key] = ConfigParser.BOOLEAN_STATES[lowered]
-        elif kind is ValueKind.NUMBER:
-            values[key] = int(text) if text.strip().isdecimal() else text
-        elif kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
-            values[key] = [line.strip() for line in text.splitlines() if line.strip()]
-        else:
-            values[key] = text.strip()
-    return values
-
-
-def _checked(table: Mapping[str, Any], path: Path, section: str, known: Mapping[str, Setting]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        setting = known.get(key)
-        if setting is None:
-            import difflib
-
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
-            raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
-        if not _fits(setting.kind, value):
-            raise InputError(f"{path}: {key} must be {setting.kind.value}, not {value!r}")
-        values[setting.attribute] = anchored(setting, value, path.parent)
-    return values
-
-
-def _fits(kind: ValueKind, value: object) -> bool:
-    if kind in (ValueKind.TEXT, ValueKind.PATH):
-        return isinstance(value, str)
-    if kind in (ValueKind.FLAG, ValueKind.SWITCH):
-        return isinstance(value, bool)
-    if kind is ValueKind.NUMBER:
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def anchored(setting: Setting, value: Any, base: Path) -> Any:

@@ -17,10 +17,12 @@ from freezer.base.elf import Elf, NotElf, read_elf
 from freezer.base.errors import VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Step
-from freezer.base.oci.archive import Image, open_image
+from freezer.base.oci.archive import open_image
+from freezer.base.oci.documents import Image
 from freezer.base.oci.rootfs import unpack_root
-from freezer.image.check import MergedRoot, command_of, find_program, validate
+from freezer.image.check import validate
 from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
+from freezer.image.merged import MergedRoot, command_of, find_program
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Linker
 from freezer.prove.judge import judge_loads, judge_run

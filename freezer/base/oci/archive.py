@@ -9,12 +9,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -22,6 +20,7 @@ from freezer.base import tar
 from freezer.base.compression import GZIP, ZSTD, DamagedStream, Stream, compression_of, decompressed
 from freezer.base.errors import InputError
 from freezer.base.extract import inside
+from freezer.base.oci.documents import Blob, Image, object_at, objects_at, parse_document, strings
 from freezer.base.oci.files import Files, TarFiles, open_folder, wrong
 from freezer.base.oci.model import INDEX_TYPE, blob_name
 
@@ -33,30 +32,6 @@ MAX_NESTING = 4
 MAX_IMAGES = 1000
 """Descriptors in all indexes together: nested ones multiply."""
 INDEX_TYPES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json")
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A layer: the member of the archive it is, and what documents say of it. ``size`` is that of the member, in bytes;
-    ``media_type`` is "" and ``digest`` the stated one or None in docker's archives."""
-
-    name: str
-    digest: Optional[str]
-    size: int
-    media_type: str
-    diff_id: Optional[str]
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image of an archive. ``config`` is its configuration as it stands, whatever that is."""
-
-    manifest_digest: Optional[str]
-    config_digest: str
-    config: dict[str, Any]
-    names: tuple[str, ...]
-    layers: tuple[Blob, ...]
-    manifest: dict[str, Any]
 
 
 class ImageArchive:
@@ -115,7 +90,7 @@ class ImageArchive:
 
     def _parsed(self, name: str, data: bytes) -> Any:
         try:
-            return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+            return parse_document(data)
         except (ValueError, RecursionError) as error:
             raise self.wrong(f"{name}: {error}") from error
 
@@ -136,7 +111,7 @@ class ImageArchive:
     def _nested(self, index: Any, depth: int, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
         if depth > MAX_NESTING:
             raise self.wrong("its indexes are nested too deep")
-        for item in _objects(index, "manifests"):
+        for item in objects_at(index, "manifests"):
             digest = str(item.get("digest"))
             self._described += 1
             if self._described > MAX_IMAGES:
@@ -148,7 +123,7 @@ class ImageArchive:
                 continue
             manifest = self.blob(digest)
             config = object_at(manifest, "config")
-            layers = [(blob_name(str(layer.get("digest"))), layer) for layer in _objects(manifest, "layers")]
+            layers = [(blob_name(str(layer.get("digest"))), layer) for layer in objects_at(manifest, "layers")]
             annotations = object_at(item, "annotations")
             full = annotations.get("io.containerd.image.name") or annotations.get("org.opencontainers.image.ref.name")
             config_digest = str(config.get("digest"))
@@ -159,13 +134,13 @@ class ImageArchive:
     def _names(self, config_digest: str) -> tuple[str, ...]:
         for item in self.listed:
             if item.get("Config") == blob_name(config_digest):
-                return _strings(item.get("RepoTags"))
+                return strings(item.get("RepoTags"))
         return ()
 
     def _from_list(self) -> Iterator[Image]:
         for item in self.listed:
             name = inside(str(item.get("Config")))
-            layers = [inside(place) for place in _strings(item.get("Layers"))]
+            layers = [inside(place) for place in strings(item.get("Layers"))]
             if name is None or None in layers:
                 raise self.wrong("manifest.json names files outside the archive")
             data = self.document(name)
@@ -174,7 +149,7 @@ class ImageArchive:
             if re.fullmatch("[0-9a-f]{64}", stated) and digest != f"sha256:{stated}":
                 raise self.wrong(f"{name} has another digest than its name says")
             places: list[tuple[str, dict[str, Any]]] = [(str(place), {}) for place in layers]
-            yield self._image({}, None, digest, self._parsed(name, data), _strings(item.get("RepoTags")), places)
+            yield self._image({}, None, digest, self._parsed(name, data), strings(item.get("RepoTags")), places)
 
     def _image(
         self,
@@ -187,7 +162,7 @@ class ImageArchive:
     ) -> Image:
         if not isinstance(config, dict):
             raise self.wrong("its configuration is no object")
-        diff_ids = _strings(object_at(config, "rootfs").get("diff_ids"))
+        diff_ids = strings(object_at(config, "rootfs").get("diff_ids"))
         if len(diff_ids) != len(layers):
             raise self.wrong(f"it has {len(layers)} layers, and its configuration {len(diff_ids)}")
         blobs = tuple(
@@ -279,29 +254,3 @@ def looks_like_image(path: Path) -> bool:
     with open(path, "rb") as file:
         start = file.read(tar.BLOCK)
     return start[257:262] == b"ustar" or compression_of(start) is not None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
-
-
-def object_at(value: Any, key: str) -> dict[str, Any]:
-    """The object under a key of what should be an object; an empty one if there is none."""
-    found = value.get(key) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _objects(value: Any, key: str) -> list[dict[str, Any]]:
-    found = value.get(key) if isinstance(value, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from freezer.base import tar
 from freezer.base.extract import Refused, Tree, inside, new_tree
-from freezer.base.oci.archive import Image, ImageArchive
+from freezer.base.oci.archive import ImageArchive
+from freezer.base.oci.documents import Image
 from freezer.base.oci.model import OPAQUE, WHITEOUT
 
 MOUNT_POINTS = ("proc", "dev")

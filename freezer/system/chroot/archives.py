@@ -17,7 +17,8 @@ from freezer.base import tar
 from freezer.base.compression import GZIP, XZ, ZSTD, DamagedStream, Stream, compression_of, decompressed
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, inside, new_tree
-from freezer.base.oci.archive import Image, ImageArchive, compressed_whole, object_at
+from freezer.base.oci.archive import ImageArchive, compressed_whole
+from freezer.base.oci.documents import Image, object_at
 from freezer.base.oci.files import DOCUMENTS, TarFiles, open_folder
 from freezer.base.oci.model import Platform
 from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root

@@ -6,25 +6,16 @@ import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import NEW_TAGS as NEW
+from support import OLD_TAGS as OLD
 from support import compile_c
+from support import shared_library as library
 
 from freezer.base.elf import NotElf, find_elves, is_elf, read_elf
-from freezer.closure.libraries import closure
-from freezer.system.loader import loader_directories
-
-SHARED = ("-shared", "-fPIC", "-Wl,--no-as-needed", "-nostdlib")
-NEW, OLD = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"
-
-
-def library(path: Path, *options: str, needs: tuple[Path, ...] = (), soname: Optional[str] = None) -> Path:
-    name = soname or path.name
-    return compile_c(f"int f_{len(path.name)}(void) {{ return 1; }}", path, *SHARED, f"-Wl,-soname,{name}", *options,
-                     libraries=needs)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,81 +84,3 @@ def test_find_elves(plain: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no")
     (tmp_path / "link.so").symlink_to("z.so")
     assert [str(elf.path.relative_to(tmp_path)) for elf in find_elves(tmp_path)] == ["z.so", "b/a.so"]
-
-
-# The closure
-
-
-def test_closure(tmp_path: Path) -> None:
-    far = library(tmp_path / "system/libfar.so.1")
-    near = library(tmp_path / "system/libnear.so.1", needs=(far,))
-    inside = library(tmp_path / "bundle/libinside.so.1")
-    gone = library(tmp_path / "libgone.so.1")
-    root = library(tmp_path / "bundle/root.so", needs=(near, inside, gone))
-    extra = library(tmp_path / "system/libextra.so.1")
-    gone.unlink()
-    found = closure(
-        [read_elf(root)],
-        bundled={"libinside.so.1": inside},
-        directories=[tmp_path / "nowhere", tmp_path / "system"],
-        extra=("libextra.so.1", "libabsent.so.9", "libinside.so.1"),
-    )
-    assert found.libraries == {"libnear.so.1": near, "libfar.so.1": far, "libextra.so.1": extra}
-    assert [(item.soname, item.needed_by) for item in found.missing] == [("libgone.so.1", root)]
-    assert found.foreign == ()
-
-
-def test_closure_uses_the_place_a_file_came_from(tmp_path: Path) -> None:
-    own = library(tmp_path / "site/package.libs/libown.so")
-    module = library(tmp_path / "bundle/module.so", NEW, "-Wl,-rpath,$ORIGIN/../package.libs", needs=(own,))
-    elf = read_elf(module)
-    assert closure([elf], bundled={}, directories=[]).missing
-    found = closure([elf], bundled={}, directories=[], origins={module: tmp_path / "site/package"})
-    assert found.libraries == {"libown.so": own}
-
-
-def test_closure_skips_libraries_for_other_machines(tmp_path: Path) -> None:
-    needed = library(tmp_path / "good/lib.so.1")
-    root = library(tmp_path / "root.so", needs=(needed,))
-    image = bytearray(needed.read_bytes())
-    image[18:20] = (183 if image[18] != 183 else 62).to_bytes(2, "little")
-    (tmp_path / "foreign").mkdir()
-    (tmp_path / "foreign/lib.so.1").write_bytes(image)
-    (tmp_path / "text").mkdir()
-    (tmp_path / "text/lib.so.1").write_text("INPUT(lib.so.2)")
-    others = [tmp_path / "text", tmp_path / "foreign"]
-    found = closure([read_elf(root)], bundled={}, directories=[*others, tmp_path / "good"])
-    assert (found.libraries, found.foreign) == ({"lib.so.1": needed}, ())
-    found = closure([read_elf(root)], bundled={}, directories=others)
-    assert [item.soname for item in found.foreign] == ["lib.so.1"]
-    assert [item.soname for item in found.missing] == ["lib.so.1"]
-
-
-def test_closure_of_a_library_needed_by_its_path(tmp_path: Path) -> None:
-    odd = library(tmp_path / "odd/libodd.so", soname=str(tmp_path / "odd/libodd.so"))
-    root = library(tmp_path / "root.so", needs=(odd,))
-    assert read_elf(root).needed == (str(odd),)
-    assert closure([read_elf(root)], bundled={}, directories=[]).libraries == {"libodd.so": odd}
-
-
-def test_closure_of_nothing() -> None:
-    assert closure([], bundled={}, directories=[]).libraries == {}
-
-
-def test_loader_directories(tmp_path: Path) -> None:
-    conf = tmp_path / "etc/ld.so.conf.d"
-    conf.mkdir(parents=True)
-    (tmp_path / "etc/ld.so.conf").write_text("include ld.so.conf.d/*.conf\n/opt/last # why\nrelative\n\n")
-    (conf / "b.conf").write_text("/opt/b\n")
-    (conf / "a.conf").write_text("# none\n/opt/a\ninclude /etc/ld.so.conf.d/a.conf\n")
-    (conf / "ignored.txt").write_text("/opt/never\n")
-    found = [str(path.relative_to(tmp_path)) for path in loader_directories(tmp_path, "EM_X86_64")]
-    assert found[:3] == ["opt/a", "opt/b", "opt/last"]
-    assert found[3:5] == ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"]
-    assert "usr/lib" in found
-    assert len(found) == len(set(found))
-
-
-def test_loader_directories_without_configuration(tmp_path: Path) -> None:
-    found = loader_directories(tmp_path, "EM_UNHEARD_OF")
-    assert found == [tmp_path / name for name in ("lib64", "usr/lib64", "lib", "usr/lib")]

@@ -11,14 +11,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional
 
 import pytest
 from support import held_free, snapshot
 
 from freezer import pipeline
-from freezer.base import errors
-from freezer.base.errors import ExitStatus, FreezerError, Interrupted
+from freezer.base.errors import ExitStatus, Interrupted
 from freezer.cli.main import main
 
 APP = {"app.py": "print('app')\n"}
@@ -295,22 +293,3 @@ def test_interrupted(
     monkeypatch.setattr(pipeline, "build", stop)
     assert main(["build", "app.py"]) == ExitStatus.INTERRUPTED
     assert "freezer: error: interrupted" in capsys.readouterr().err
-
-
-def test_statuses_are_distinct_and_documented_values() -> None:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FreezerError)]
-    statuses = [kind.status for kind in kinds]
-    assert sorted(statuses) == [1, 2, 3, 4, 5, 6, 7, 130]
-
-
-@pytest.mark.parametrize(
-    ("why", "hint", "text"),
-    [
-        (None, None, "error: x"),
-        ("a\nb\n", None, "error: x\n  why: a\n       b"),
-        (None, "c\nd", "error: x\n  try: c\n       d"),
-        ("a", "c", "error: x\n  why: a\n  try: c"),
-    ],
-)
-def test_render(why: Optional[str], hint: Optional[str], text: str) -> None:
-    assert FreezerError("x", why=why, hint=hint).render() == text

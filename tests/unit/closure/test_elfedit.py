@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from support import NEW_TAGS as NEW
+from support import OLD_TAGS as OLD
 from support import compile_c
 
 from freezer.base.elf import read_elf
 from freezer.closure.elfedit import clear_executable_stack, forbid_default_directories, set_rpath_in_place
-
-NEW, OLD = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"
 
 
 def library(path: Path, *options: str) -> Path:

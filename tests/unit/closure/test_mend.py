@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
+from support import NEW_TAGS as NEW
+from support import OLD_TAGS as OLD
 from support import compile_c
 
 from freezer.base.elf import read_elf
 from freezer.base.job import Job
-from freezer.base.log import Log
 from freezer.closure.mend import kept_entries, mend, strip
-from freezer.store.workspace import workspace
 
-NEW, OLD = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"
 SHARED = ("-shared", "-fPIC")
 
 
@@ -47,12 +45,6 @@ def library(tree: Path, rpath: str, *options: str) -> Path:
 @pytest.mark.parametrize("kind", [NEW, OLD])
 def test_kept_entries(tree: Path, rpath: str, kept: list[str], kind: str) -> None:
     assert kept_entries(read_elf(library(tree, rpath, kind)), tree) == kept
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    with workspace(tmp_path / "cache", "x", keep=True, log=Log(stream=io.StringIO())) as made:
-        return made
 
 
 @pytest.mark.parametrize("kind", [NEW, OLD])

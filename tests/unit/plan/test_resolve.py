@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from furnishing import furnish
+from plans import plan
 
 from freezer.base.errors import InputError, UsageError
-from freezer.plan.build import Plan, Smoke
+from freezer.plan.build import Smoke
 from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, Linker, Packing
 from freezer.plan.resolve import resolve, resolve_smoke
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    (tmp_path / "app.py").write_text("")
-    return tmp_path
-
-
-def plan(here: Path, **arguments: Any) -> Plan:
-    return resolve(arguments, folder=here, environ={})
 
 
 def test_defaults(here: Path) -> None:
@@ -64,11 +54,6 @@ def test_linkers_that_are_unknown(here: Path, given: dict[str, str], message: st
         plan(here, entry="app.py", **given)
 
 
-def test_the_plan_is_frozen(here: Path) -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        plan(here, entry="app.py").name = "other"  # type: ignore[misc]
-
-
 def test_paths_are_relative_to_where_they_were_written(here: Path) -> None:
     project = here / "project"
     project.mkdir()
@@ -103,60 +88,6 @@ def test_the_command_line_wins(here: Path) -> None:
     given = plan(here, entry="app.py", strip=False, verify=True, name="mine", hidden_import=["c"], rest=["--debug"])
     assert (given.strip, given.verify, given.name) == (False, True, "mine")
     assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
-
-
-def test_an_entry_in_the_file(here: Path) -> None:
-    (here / "pyproject.toml").write_text("[tool.freezer]\nentry = 'app.py'\n")
-    assert plan(here).entry.path == here / "app.py"
-
-
-@pytest.mark.parametrize("name", ["pyproject.toml", "setup.py", "setup.cfg"])
-def test_project(here: Path, name: str) -> None:
-    (here / name).write_text("")
-    for made in (plan(here), plan(here, entry="."), plan(here.parent, entry=here.name)):
-        assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.PROJECT, here, None)
-    script = plan(here, console_script="tool")
-    assert (script.entry.kind, script.entry.console_script, script.name) == (EntryKind.PROJECT, "tool", "tool")
-    function = plan(here, entry=".", entry_point="a.b:c")
-    assert (function.entry.kind, function.entry.function) == (EntryKind.PROJECT, "a.b:c")
-
-
-def test_package_directory(here: Path) -> None:
-    (here / "package").mkdir()
-    (here / "package" / "__main__.py").write_text("")
-    made = plan(here, entry="package")
-    assert (made.entry.kind, made.entry.path) == (EntryKind.SCRIPT, here / "package" / "__main__.py")
-    assert made.name == "package"
-
-
-def test_spec(here: Path) -> None:
-    (here / "x.spec").write_text("")
-    made = plan(here, entry="x.spec")
-    assert (made.entry.kind, made.name) == (EntryKind.SPEC, "x")
-
-
-@pytest.mark.parametrize("source", ["", "src"])
-@pytest.mark.parametrize("how", ["entry", "entry_point"])
-def test_function(here: Path, source: str, how: str) -> None:
-    package = here / source / "package"
-    package.mkdir(parents=True)
-    made = plan(here, **{how: "package.cli:main"})
-    assert made.entry.kind is EntryKind.MODULE
-    assert (made.entry.path, made.entry.function) == (here / source, "package.cli:main")
-    assert made.name == "package"
-
-
-def test_function_of_what_is_installed(here: Path) -> None:
-    made = plan(here, entry_point="httpie.core:main", **{"with": ["httpie"]})
-    assert (made.entry.kind, made.entry.path) == (EntryKind.INSTALLED, None)
-
-
-def test_console_script_of_what_is_installed(here: Path) -> None:
-    made = plan(here, console_script="http", **{"with": ["httpie"]})
-    assert (made.entry.kind, made.entry.console_script, made.name) == (EntryKind.INSTALLED, "http", "http")
-    (here / "pyproject.toml").write_text("")
-    assert plan(here, console_script="http", **{"with": ["httpie"]}).entry.kind is EntryKind.INSTALLED
-    assert plan(here, console_script="http").entry.kind is EntryKind.PROJECT
 
 
 @pytest.mark.parametrize(
@@ -208,16 +139,16 @@ def test_smoke(values: dict[str, Any], smoke: Smoke) -> None:
     assert resolve_smoke(values) == smoke
 
 
-def test_what_decides_the_result(here: Path) -> None:
-    """Neither the number of jobs nor --refresh make it another build; everything else does."""
-    base = plan(here, entry="app.py").digest_parts()
-    assert plan(here, entry="app.py", jobs=7, refresh=True).digest_parts() == base
-    for change in ({"strip": True}, {"name": "x"}, {"locale": False}, {"smoke": "x"}, {"with": ["six"]}):
-        assert plan(here, entry="app.py", **change).digest_parts() != base
-
-
-def test_symbolic_links_are_kept(here: Path) -> None:
-    """A module beside the link, not beside its target, is the application's."""
-    (here / "elsewhere").mkdir()
-    os.symlink("../app.py", here / "elsewhere" / "link.py")
-    assert plan(here, entry="elsewhere/link.py").entry.path == here / "elsewhere" / "link.py"
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"chroot_package": ["x"]}, UsageError),
+        ({"chroot": "/no/such/root"}, InputError),
+        ({"chroot": "debian:trixie", "chroot_package": ["-o=x"]}, InputError),
+        ({"chroot": "debian:trixie", "chroot_package": ["a b"]}, InputError),
+    ],
+)
+def test_refused_plans(tmp_path: Path, given: dict[str, Any], error: type[Exception]) -> None:
+    furnish(tmp_path, "app.py")
+    with pytest.raises(error):
+        resolve({"entry": "app.py", **given}, folder=tmp_path, environ={})

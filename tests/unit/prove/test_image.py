@@ -13,7 +13,7 @@ from support import compile_c
 from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.log import Log
-from freezer.image.check import MergedRoot
+from freezer.image.merged import MergedRoot
 from freezer.plan.choices import MANIFEST
 from freezer.prove import image as prove
 from freezer.prove.verify import Bundle

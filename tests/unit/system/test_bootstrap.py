@@ -8,7 +8,6 @@ import platform
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,12 +48,6 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Iterator[Job]:
-    with workspace(tmp_path / "cache", "roots", keep=False, log=Log(stream=io.StringIO())) as made:
-        yield made
 
 
 def script(path: Path, text: str = "") -> Path:

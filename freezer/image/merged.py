@@ -1,0 +1,66 @@
+"""The root that an image's layers make together, and the program in it that the image starts."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from freezer.base import tar
+
+RUNNABLE = (tar.Kind.FILE, tar.Kind.HARD_LINK)
+
+
+@dataclass
+class MergedRoot:
+    """The entries that are left when the layers are put on one another, by name; "" is the root."""
+
+    entries: dict[str, tar.Member] = field(default_factory=dict)
+
+    def put(self, name: str, member: tar.Member) -> None:
+        """Add an entry; what is no directory replaces what was there with all below it."""
+        if member.kind is not tar.Kind.DIRECTORY and name in self.entries:
+            self.remove(name)
+        self.entries[name] = member
+
+    def remove(self, name: str) -> None:
+        """Remove an entry and all below it."""
+        # Not every layer names the directories above its files.
+        for known in [item for item in self.entries if item.startswith(name + "/")]:
+            del self.entries[known]
+        self.entries.pop(name, None)
+
+    def executable(self, path: str) -> Optional[tar.Member]:
+        """The file that a path leads to, through symbolic links inside the root; None if there is none."""
+        name = path.strip("/")
+        for _ in range(40):  # as many links as the kernel follows
+            parts = name.split("/")
+            for depth in range(1, len(parts) + 1):
+                member = self.entries.get("/".join(parts[:depth]))
+                if member is not None and member.kind is tar.Kind.SYMLINK:
+                    target = posixpath.join("/" + "/".join(parts[: depth - 1]), member.target, *parts[depth:])
+                    name = posixpath.normpath(target).strip("/")
+                    break
+            else:
+                return self.entries.get(name)
+        return None
+
+
+def command_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is started: the entrypoint with the command as its arguments."""
+    words: list[Any] = []
+    for key in ("Entrypoint", "Cmd"):
+        value = settings.get(key)
+        words += value if isinstance(value, list) else []
+    return tuple(str(word) for word in words)
+
+
+def find_program(name: str, settings: Mapping[str, Any], root: MergedRoot) -> Optional[tar.Member]:
+    """The file that a command starts: at its path, or on the image's PATH."""
+    places = [name]
+    if "/" not in name:
+        path = dict(item.partition("=")[::2] for item in map(str, settings.get("Env") or ())).get("PATH", "")
+        places = [posixpath.join(place, name) for place in path.split(":") if place]
+    found = (root.executable(posixpath.join(str(settings.get("WorkingDir") or "/"), place)) for place in places)
+    return next((item for item in found if item is not None and item.kind in RUNNABLE), None)

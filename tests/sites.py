@@ -1,0 +1,55 @@
+"""A finished build, made up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.application.entry import Application
+from freezer.application.origin import origin_of
+from freezer.base.publish import digest_file
+from freezer.environment.interpreter import Interpreter
+from freezer.environment.venv import Environment
+from freezer.freeze.pyinstaller import FrozenApp
+from freezer.plan.build import Plan
+from freezer.plan.resolve import resolve
+from freezer.prove.verify import Proof
+from freezer.results import Built, recall, remember
+from freezer.system.host import Host
+from freezer.system.locate import locate_interpreter
+
+
+class Site:
+    """A finished build, made up."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.cache = folder / "site", folder / "cache"
+        for place in (self.folder / "data", self.cache / "record", self.cache / "env" / "key" / "bin"):
+            place.mkdir(parents=True)
+        (self.cache / "env" / "key" / "complete").touch()
+        for name in ("app.py", "helper.py", "data/x", "r.txt", "lib.so", "out"):
+            (self.folder / name).write_text(name)
+
+    def plan(self, **arguments: Any) -> Plan:
+        given = {
+            "entry": "app.py", "requirement": ["r.txt"], "add_data": ["data:data"], "library": ["lib.so"],
+            "output": "out", **arguments,
+        }  # fmt: skip
+        return resolve(given, folder=self.folder, environ={})
+
+    def write(self) -> None:
+        python = locate_interpreter(None)
+        interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
+        environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, Host())
+        own = (self.folder / "app.py", self.folder / "helper.py")
+        application = Application("app", own[0], False, (), own, (), {}, None)
+        frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
+        out = self.folder / "out"
+        proof = Proof("root", "ran", 0.1, 3, ("a note",))
+        origin = origin_of(self.plan(), application)
+        built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin)
+        remember(self.plan(), environment, application, frozen, built, self.cache)
+
+    def kept(self, **arguments: Any) -> Optional[Built]:
+        return recall(self.plan(**arguments), self.cache)
