@@ -41,7 +41,7 @@ def hostile_report() -> Report:
 
 def pack(folder: Path, files: dict[str, bytes], modules: tuple[str, ...]) -> bytes:
     """A program as PyInstaller makes it, whose start-up code is 100 bytes."""
-    from PyInstaller.archive.writers import (  # type: ignore[import-untyped]
+    from PyInstaller.archive.writers import (
         CArchiveWriter,
         ZlibArchiveWriter,
     )

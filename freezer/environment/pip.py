@@ -6,10 +6,7 @@ or, for an interpreter that it does not support any more, the newest one that do
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
-import re
 import zipfile
 from pathlib import Path
 from typing import Optional
@@ -20,13 +17,9 @@ from freezer.base import tools
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Job, tail
 from freezer.environment.interpreter import Interpreter
+from freezer.environment.pip_internals import NO_COMPILER, RUNNER, own_package, supported_pythons
 from freezer.store.workspace import locked
 from freezer.system.buildroot import BuildRoot
-
-COMPILER = r"[\w-]*(?:cc|\+\+|clang)'"
-NO_COMPILER = re.compile(f"No such file or directory: '{COMPILER}|'{COMPILER} failed: No such file or directory")
-RUNNER = "__pip-runner__.py"
-"""What pip starts itself with under another Python: it makes pip importable, and nothing that lies beside it."""
 
 
 def pip(
@@ -81,18 +74,10 @@ def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, job: Job) -
     )
 
 
-def own_pip() -> Path:
-    """The package of the pip that is installed with freezer."""
-    found = importlib.util.find_spec("pip")
-    assert found is not None and found.origin is not None
-    return Path(found.origin).parent
-
-
 def _program(interpreter: Interpreter, job: Job) -> Path:
     """The package of a pip that supports the interpreter."""
-    supported = importlib.metadata.metadata("pip")["Requires-Python"]
-    if SpecifierSet(supported).contains(interpreter.version_text, prereleases=True):
-        return own_pip()
+    if SpecifierSet(supported_pythons()).contains(interpreter.version_text, prereleases=True):
+        return own_package()
     version = f"{interpreter.version[0]}.{interpreter.version[1]}"
     home = job.cache / "env" / f"pip-{version}"
     with locked(job.cache / "env" / f"pip-{version}.lock"):

@@ -22,7 +22,8 @@ from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
 from freezer.inspect.report import Item
-from freezer.inspect.tree_files import NAME_SERVICES, executable_items
+from freezer.inspect.tree_files import executable_items
+from freezer.link.drivers.staticx_internals import NAME_SERVICES
 from freezer.link.parts import APPLICATION, RUNTIME, Names, names_of
 from freezer.link.start import STARTER
 from freezer.plan.choices import CONTENTS, MANIFEST, Linker

@@ -13,6 +13,7 @@ from typing import Optional
 
 from freezer.inspect.module_archives import Contents, is_archive, read_archive
 from freezer.inspect.report import Item
+from freezer.link.drivers.staticx_internals import NAME_SERVICES
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import TRAILER
 from freezer.link.payload.read import find_payload
@@ -21,8 +22,6 @@ from freezer.plan.choices import CONTENTS, MANIFEST
 from freezer.prove.unpack import Unpacked, find_archive
 
 FREEZER, STATICX = ("freezer", RUNTIME), ("staticx", RUNTIME)
-NAME_SERVICES = "libnssfix.so"
-"""staticx's answer to a host whose name services load libraries; no application asks for it."""
 ARCHIVE_NAME = re.compile(r"modules(\.[^/]+)?")
 HOME = re.compile(r"lib/python[\d.]+/.*")
 """What an interpreter looks for to know where it is, and its first import."""

@@ -17,6 +17,7 @@ from freezer.base.errors import FreezerError
 from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
+from freezer.link.drivers.staticx_internals import OWN_FILES
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
 from freezer.link.payload.pack import TRAILER, packed_size
@@ -95,4 +96,4 @@ def _own_programs() -> list[Path]:
     found = importlib.util.find_spec("staticx")
     if found is None or found.origin is None:
         return []
-    return list((Path(found.origin).parent / "assets" / "release").iterdir())
+    return list((Path(found.origin).parent / OWN_FILES).iterdir())

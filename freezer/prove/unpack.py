@@ -19,11 +19,13 @@ from freezer.base.compression import XZ, DamagedStream, Stream, compression_of, 
 from freezer.base.elf import DAMAGE, NotElf, read_elf
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, Tree, inside, new_tree
+from freezer.link.drivers.staticx_internals import LOADER as LOADER_LINK
+from freezer.link.drivers.staticx_internals import PROGRAM as PROGRAM_LINK
+from freezer.link.drivers.staticx_internals import SECTION
 from freezer.link.payload.read import find_payload, unpack_payload
 from freezer.link.start import PROGRAM
 from freezer.plan.choices import Linker
 
-STATICX_SECTION = ".staticx.archive"
 CHUNK = 1 << 20
 MAX_BYTES = 16 << 30
 MAX_ENTRIES = 500_000
@@ -57,7 +59,7 @@ def find_archive(path: Path) -> Optional[tuple[int, int]]:
 
     with open(path, "rb") as file:
         try:
-            section = ELFFile(file).get_section_by_name(STATICX_SECTION)
+            section = ELFFile(file).get_section_by_name(SECTION)
         except (*DAMAGE, ELFError) as error:
             raise InputError(f"{path} is no ELF file, or a damaged one", why=str(error)) from error
     return None if section is None else (section["sh_offset"], section["sh_size"])
@@ -103,7 +105,7 @@ def _of_native(path: Path, folder: Path) -> Unpacked:
 
 def _of_staticx(folder: Path) -> Unpacked:
     """What staticx's start-up program goes by: links to the program and to the loader."""
-    program, loader = (_file_in(folder, f".staticx.{name}") for name in ("prog", "interp"))
+    program, loader = (_file_in(folder, name) for name in (PROGRAM_LINK, LOADER_LINK))
     return Unpacked(folder, Linker.STATICX, program, loader)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from support import Freezer, compile_c, need_program, processes_with
 
-from freezer.prove.unpack import STATICX_SECTION, find_archive
+from freezer.link.drivers.staticx_internals import SECTION
+from freezer.prove.unpack import find_archive
 
 INPUT, VERIFICATION = 3, 6
 
@@ -152,7 +153,7 @@ def without(hello: Path, tmp_path: Path) -> Repack:
         assert dropped
         (tmp_path / "archive").write_bytes(out.getvalue())
         path = tmp_path / "less"
-        section = f"{STATICX_SECTION}={tmp_path / 'archive'}"
+        section = f"{SECTION}={tmp_path / 'archive'}"
         subprocess.run(["objcopy", "--update-section", section, hello, path], check=True)
         (tmp_path / "archive").unlink()
         path.chmod(0o755)

@@ -7,27 +7,27 @@ and packed length of each entry; all in bytes.
 import json
 import sys
 
+import pyinstaller_internals as internals
+
 
 def main():
     request = json.load(sys.stdin)
     del sys.path[0]
-    from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
-
     try:
-        archive = CArchiveReader(request["program"])
-    except ArchiveReadError:
+        package = internals.Package(request["program"])
+    except ValueError:
         print("null")
         return
-    modules = {}
-    for name, entry in archive.toc.items():
-        if entry[-1] == "z":
-            toc = archive.open_embedded_archive(name).toc
-            modules[name] = [[str(module), int(length)] for module, (_kind, _offset, length) in toc.items()]
+    entries = package.entries()
+    archives = [name for name, kind, _ in entries if kind == internals.ARCHIVE_OF_MODULES]
     reply = {
-        "start": archive._start_offset,
-        "end": archive._end_offset,
-        "entries": [[name, entry[-1], entry[1]] for name, entry in archive.toc.items()],
-        "modules": modules,
+        "start": package.start,
+        "end": package.end,
+        "entries": entries,
+        "modules": {
+            name: [[module, length] for module, (_kind, length) in package.modules(name)[0].items()]
+            for name in archives
+        },
     }
     print(json.dumps(reply))
 

@@ -6,10 +6,10 @@ Python is to get, the file name of its shared library, and the magic number of i
 """
 
 import json
-import os
-import struct
 import sys
 import zipfile
+
+import pyinstaller_internals as internals
 
 MODULE, PACKAGE = 0, 1
 PYC_HEADER = 16
@@ -19,11 +19,9 @@ PYC_HEADER = 16
 def main():
     request = json.load(sys.stdin)
     del sys.path[0]
-    from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
-
     try:
-        archive = CArchiveReader(request["package"])
-    except ArchiveReadError as error:
+        package = internals.Package(request["package"])
+    except ValueError as error:
         sys.exit("%s is no package of PyInstaller's: %s" % (request["package"], error))
     scripts, modules, magic = [], {}, b""
     with open(request["code"], "xb") as out:
@@ -33,17 +31,15 @@ def main():
             out.write(data)
             return [start, len(data)]
 
-        for name, entry in archive.toc.items():
-            kind = entry[-1]
-            if kind == "s":
-                scripts.append([name, *put(archive.extract(name))])
-            elif kind in ("m", "M"):
-                modules.setdefault(name, [*put(archive.extract(name)), PACKAGE if kind == "M" else MODULE])
-            elif kind == "z":
-                embedded = archive.open_embedded_archive(name)
-                for module, (module_kind, _offset, _length) in sorted(embedded.toc.items()):
-                    data = embedded.extract(module, raw=True) or b""
-                    modules[module] = [*put(data), int(module_kind)]
+        for name, kind, _length in package.entries():
+            if kind == internals.SCRIPT:
+                scripts.append([name, *put(package.read(name))])
+            elif kind in internals.MODULES:
+                modules.setdefault(name, [*put(package.read(name)), internals.MODULES.index(kind)])
+            elif kind == internals.ARCHIVE_OF_MODULES:
+                toc, read = package.modules(name)
+                for module, (module_kind, _size) in sorted(toc.items()):
+                    modules[module] = [*put(read(module)), module_kind]
         with zipfile.ZipFile(request["base_library"]) as base:
             for item in sorted(base.namelist()):
                 if not item.endswith(".pyc"):
@@ -54,16 +50,14 @@ def main():
                 kind = PACKAGE if parts[-1] == "__init__" else MODULE
                 name = ".".join(parts[:-1] if kind == PACKAGE else parts)
                 modules.setdefault(name, [*put(data[PYC_HEADER:]), kind])
-    with open(request["package"], "rb") as file:
-        file.seek(archive._end_offset - archive._COOKIE_LENGTH)
-        version, library = struct.unpack(archive._COOKIE_FORMAT, file.read(archive._COOKIE_LENGTH))[-2:]
+    version, library = package.python()
     reply = {
         "scripts": scripts,
         "modules": modules,
-        "options": archive.options,
+        "options": package.options,
         "magic": magic.hex(),
-        "version": [version // 100, version % 100],
-        "library": os.path.basename(library.rstrip(b"\0").decode()),
+        "version": version,
+        "library": library,
     }
     print(json.dumps(reply))
 

@@ -4,27 +4,27 @@ import json
 import os
 import sys
 
+import pyinstaller_internals as internals
+
 
 def main():
     request = json.load(sys.stdin)
     del sys.path[0]
-    from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
-
     try:
-        archive = CArchiveReader(request["program"])
-    except (ArchiveReadError, OSError):
+        package = internals.Package(request["program"])
+    except (ValueError, OSError):
         return
     root = os.path.realpath(request["folder"])
     os.makedirs(root)
-    for name, entry in archive.toc.items():
-        if entry[-1] not in ("b", "n"):
+    for name, kind, _length in package.entries():
+        if kind not in (internals.BINARY, internals.LINK):
             continue
         target = os.path.normpath(os.path.join(root, name))
         if not target.startswith(root + os.sep) or os.path.lexists(target):
             sys.exit("%r reaches out of the archive, or is in it twice" % name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        data = archive.extract(name)
-        if entry[-1] == "n":
+        data = package.read(name)
+        if kind == internals.LINK:
             link = data.decode().rstrip("\0")
             where = os.path.normpath(os.path.join(os.path.dirname(target), link))
             if os.path.isabs(link) or not where.startswith(root + os.sep):

@@ -10,6 +10,8 @@ import os
 import sys
 import tarfile
 
+import staticx_internals as internals
+
 
 def member(item, epoch):
     """The header of a member: the same owner, time and mode, whoever builds and wherever."""
@@ -34,16 +36,10 @@ def main():
     request = json.load(sys.stdin)
     # What the interpreter put first is the directory of this file; staticx must not find its modules here.
     del sys.path[0]
-    from staticx import api, hooks
-    from staticx.hooks import glibc
-
     epoch = request["epoch"]
-    hooks.hooks[:] = [glibc.process_glibc_prog]
-    # The tree is closed: there is nothing to look for.
-    api.get_shobj_deps = glibc.get_shobj_deps = lambda path, libpath=None: []
     (program,) = [item["source"] for item in request["members"] if item["name"] == request["program"]]
 
-    class Archive(api.SxArchive):
+    class Archive(internals.archive_class()):
         """staticx's archive, with everything in it at once."""
 
         def __init__(self, *arguments, **options):
@@ -71,8 +67,7 @@ def main():
                 else:
                     self.tar.addfile(info)
 
-    api.SxArchive = Archive
-    api.generate(program, request["output"], compress=request["compress"])
+    internals.generate(program, request["output"], Archive, request["compress"])
 
 
 main()

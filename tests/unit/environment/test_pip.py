@@ -11,7 +11,8 @@ import pytest
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Completed, Job
 from freezer.environment.interpreter import Interpreter
-from freezer.environment.pip import NO_COMPILER, make_venv, own_pip, pip
+from freezer.environment.pip import make_venv, pip
+from freezer.environment.pip_internals import NO_COMPILER, own_package
 from freezer.system.host import Host
 
 
@@ -53,10 +54,10 @@ def test_how_pip_is_run(tmp_path: Path, job: Job) -> None:
     python = interpreter(tmp_path)
     pip("install", ["--", "six"], job, root=root, interpreter=python, what="install", folder=tmp_path)
     ((argv, options),) = root.calls
-    assert argv == [str(python.executable), "-I", str(own_pip() / "__pip-runner__.py"), "install", "--", "six"]
+    assert argv == [str(python.executable), "-I", str(own_package() / "__pip-runner__.py"), "install", "--", "six"]
     assert (options["cwd"], options["error"]) == (tmp_path, EnvironmentFailure)
     assert "SOURCE_DATE_EPOCH" not in options["env"]
-    assert (own_pip() / "__pip-runner__.py").is_file()
+    assert (own_package() / "__pip-runner__.py").is_file()
 
 
 def test_another_python_and_the_time_of_builds(tmp_path: Path, job: Job) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support import compile_c, need_program
 
-from freezer.prove.unpack import STATICX_SECTION
+from freezer.link.drivers.staticx_internals import SECTION
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def link(program: Path, tmp_path: Path) -> Callable[[dict[str, bytes]], Path]:
             info.type, info.linkname = tarfile.SYMTYPE, next(iter(files))
             archive.addfile(info)
         output = tmp_path / "linked"
-        section = f"{STATICX_SECTION}={tmp_path / 'archive.tar'}"
+        section = f"{SECTION}={tmp_path / 'archive.tar'}"
         subprocess.run(["objcopy", "--add-section", section, program, output], check=True)
         return output
 

@@ -19,6 +19,7 @@ from images import Entry, archive, file, folder, link
 from support import compile_c, need_program, snapshot
 
 from freezer.base.errors import InputError
+from freezer.link.drivers.staticx_internals import SECTION
 from freezer.link.payload import pack as payload
 from freezer.link.payload.pack import Record, Type
 from freezer.plan.choices import Linker, Packing
@@ -39,7 +40,7 @@ def linked(program: Path, tmp_path: Path) -> Callable[[bytes], Path]:
     def link_archive(content: bytes) -> Path:
         data, path = tmp_path / "archive.tar", tmp_path / "linked"
         data.write_bytes(content)
-        section = f"{unpack.STATICX_SECTION}={data}"
+        section = f"{SECTION}={data}"
         subprocess.run(["objcopy", "--add-section", section, program, path], check=True)
         return path
 

@@ -1,0 +1,188 @@
+"""PyInstaller's internals that freezer relies on, all of them, under names of freezer's own.
+
+None of them is part of PyInstaller's documented interface, and any release may change them. Each has a test of its own
+in tests/unit/freeze/test_pyinstaller_internals.py, which says what would break. They are imported when they are used:
+what is imported from PyInstaller first decides what it finds.
+"""
+
+import os
+import struct
+import subprocess
+
+PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
+"""Types of entries of an Analysis: scripts, and modules."""
+
+BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
+"""Types of entries that are beside the program of one directory."""
+
+CONTENTS = "_internal"
+"""The directory beside the program that they are in."""
+
+SCRIPT, MODULES, ARCHIVE_OF_MODULES = "s", "mM", "z"
+"""Type codes of a package's entries that have code; the second of the modules' is a package's."""
+BINARY, LINK = "b", "n"
+"""Type codes of what a one-file program unpacks."""
+
+DEFERRED = {
+    "pyi_rth_inspect": "inspect",
+    "pyi_rth_pkgutil": "pkgutil",
+    "pyi_rth_multiprocessing": "multiprocessing",
+    "pyi_rth_pkgres": "pkg_resources",
+}
+"""Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
+it; freezer runs each one once its module is first imported."""
+
+OWN_PACKAGES = ("PyInstaller", "_pyinstaller_hooks_contrib", "altgraph")
+"""The packages of the toolchain itself."""
+
+
+class NotAppended:
+    """Stands for ``subprocess`` where PyInstaller has objcopy append its package to the program.
+
+    Nothing starts that program: the code is read from the package. So the system of the build environment needs no
+    binutils.
+    """
+
+    PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
+    package = None
+
+    @classmethod
+    def run(cls, command, **_options):
+        program, option, section, _ = command
+        if (program, option) != ("objcopy", "--add-section"):
+            raise SystemExit("ERROR: PyInstaller runs %s, which is not known to freezer" % program)
+        cls.package = section.partition("=")[2]
+        return subprocess.CompletedProcess(command, 0, "")
+
+
+class NothingMissing:
+    """Stands for ``shutil`` where PyInstaller looks for the programs that it needs."""
+
+    which = staticmethod(lambda name: name)
+
+
+def classify(path):
+    """Whether a file is a "BINARY" or "DATA", as PyInstaller asks objdump: whole ELF files are binaries."""
+    try:
+        with open(path, "rb") as file:
+            header = file.read(64)
+        size = os.path.getsize(path)
+    except OSError:
+        return None
+    if header[:4] != b"\x7fELF" or len(header) < 52 or header[4] not in (1, 2) or header[5] not in (1, 2):
+        return "DATA"
+    order = "<" if header[5] == 1 else ">"
+    wide = header[4] == 2
+    place = struct.unpack_from(order + ("Q" if wide else "I"), header, 32 if wide else 28)[0]
+    entry, count = struct.unpack_from(order + "HH", header, 54 if wide else 42)
+    return "BINARY" if place + entry * count <= size else "DATA"
+
+
+def need_no_binutils():
+    """Have PyInstaller do without objcopy and objdump. To be called before anything else of it is imported."""
+    from PyInstaller import compat
+
+    # It wants objdump to be there before anything else, for what classify() does here.
+    compat.shutil = NothingMissing
+    from PyInstaller.building import api
+    from PyInstaller.depend import bindepend
+
+    api.subprocess = NotAppended
+    bindepend._classify_binary_vs_data = classify
+
+
+def spec_classes():
+    """The classes that a spec file calls: Analysis, EXE, COLLECT."""
+    from PyInstaller.building import build_main
+
+    return build_main.Analysis, build_main.EXE, build_main.COLLECT
+
+
+def replace_spec_classes(analysis, exe, collect):
+    """Have spec files call others."""
+    from PyInstaller.building import build_main
+
+    build_main.Analysis, build_main.EXE, build_main.COLLECT = analysis, exe, collect
+
+
+def sort_base_library():
+    """Have the archive of the standard library's first modules written in an order that is always the same.
+
+    They come in the order of a set of objects, which differs with their addresses.
+    """
+    from PyInstaller.building import build_main
+
+    write_zip = build_main.create_base_library_zip
+
+    def create_base_library_zip(path, modules, *options):
+        write_zip(path, sorted(modules), *options)
+
+    build_main.create_base_library_zip = create_base_library_zip
+
+
+def hook_directories():
+    """The directories with hooks, in the order of their precedence, the last one's first."""
+    import PyInstaller
+    from PyInstaller.building.build_main import discover_hook_directories
+
+    standard = os.path.join(os.path.dirname(PyInstaller.__file__), "hooks")
+    return [standard] + [place for place, _ in sorted(discover_hook_directories(), key=lambda item: item[1])]
+
+
+def base_modules(analysis):
+    """The names of the modules that are in the archive of the standard library's first modules."""
+    return [node.identifier for node in analysis.graph._base_modules]
+
+
+def warnings_file():
+    """The file that says which modules were not found."""
+    from PyInstaller.config import CONF
+
+    return CONF["warnfile"]
+
+
+def run(arguments):
+    """PyInstaller's command line."""
+    from PyInstaller import __main__ as command
+
+    command.run(arguments)
+
+
+class Package:
+    """PyInstaller's archive of a program's code, appended to the program or alone.
+
+    Raises ValueError if there is none.
+    """
+
+    def __init__(self, path):
+        from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
+
+        try:
+            self._reader = CArchiveReader(path)
+        except ArchiveReadError as error:
+            raise ValueError(str(error)) from error
+        self.path = path
+        self.options = self._reader.options
+        self.start, self.end = self._reader._start_offset, self._reader._end_offset
+
+    def entries(self):
+        """(name, type code, packed length in bytes) of each entry."""
+        return [(name, entry[-1], entry[1]) for name, entry in self._reader.toc.items()]
+
+    def read(self, name):
+        """The content of an entry; of a script or a module its code, marshalled."""
+        return self._reader.extract(name)
+
+    def modules(self, name):
+        """An archive of modules in it: {module: (kind, packed length in bytes)}, and what gives their code."""
+        embedded = self._reader.open_embedded_archive(name)
+        toc = {str(module): (int(kind), int(length)) for module, (kind, _offset, length) in embedded.toc.items()}
+        return toc, lambda module: embedded.extract(module, raw=True) or b""
+
+    def python(self):
+        """The version of its Python as (major, minor), and the file name of the shared library."""
+        with open(self.path, "rb") as file:
+            file.seek(self.end - self._reader._COOKIE_LENGTH)
+            cookie = file.read(self._reader._COOKIE_LENGTH)
+        version, library = struct.unpack(self._reader._COOKIE_FORMAT, cookie)[-2:]
+        return (version // 100, version % 100), os.path.basename(library.rstrip(b"\0").decode())

@@ -1,0 +1,44 @@
+"""staticx's internals that freezer relies on, all of them, under names of freezer's own.
+
+None of them is part of staticx's documented interface, which is its command line, and any release may change them. Each
+has a test in tests/unit/link/test_staticx_internals.py that says what would break. staticx is imported by the functions
+alone: who reads its executables must not import it (it is licensed under the GPL).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECTION = ".staticx.archive"
+"""The section of an executable that has the archive: a tar, or one compressed with xz."""
+PROGRAM, LOADER = ".staticx.prog", ".staticx.interp"
+"""The links in it to what is started, and to its dynamic loader."""
+NAME_SERVICES = "libnssfix.so"
+"""staticx's answer to a host whose name services load libraries: a library that the program is made to need first."""
+PROGRAM_PATH, BUNDLE = "STATICX_PROG_PATH", "STATICX_BUNDLE_DIR"
+"""The variables that the start-up program sets; freezer/link/launcher/start.c takes them out again."""
+OWN_FILES = "assets/release"
+"""Where the package has its start-up program and that library."""
+
+
+def archive_class() -> Any:
+    """The class that writes the archive: its attribute ``tar`` is a TarFile, ``add_program(path, name)`` adds what is
+    started."""
+    from staticx import api
+
+    return api.SxArchive
+
+
+def generate(program: str, output: str, archive: Any, compress: bool) -> None:
+    """Write the executable whose archive is written by the class ``archive``, and that starts ``program``.
+
+    staticx has hooks for what it finds in programs, of which that for programs of glibc is wanted, and looks for
+    libraries on the build host, which is not.
+    """
+    from staticx import api, hooks
+    from staticx.hooks import glibc
+
+    hooks.hooks[:] = [glibc.process_glibc_prog]
+    api.get_shobj_deps = glibc.get_shobj_deps = lambda *_, **__: []
+    api.SxArchive = archive
+    api.generate(program, output, compress=compress)

@@ -1,0 +1,182 @@
+"""PyInstaller's internals, as the installed release has them. What fails here fails builds as each test says.
+
+They are looked at in a process of its own, as PyInstaller changes what it finds of itself when it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezer.freeze.drivers import DRIVERS
+
+CODE = """
+import inspect, json, os, subprocess, sys
+sys.path.insert(0, {drivers!r})
+import pyinstaller_internals as internals
+{code}
+print(json.dumps(result))
+"""
+
+
+def ask(code: str, *arguments: str) -> Any:
+    """What the code finds and leaves in ``result``."""
+    command = [sys.executable, "-c", CODE.format(drivers=str(DRIVERS), code=code), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_spec_files_call_what_is_in_this_module() -> None:
+    """Else neither freezer's additions nor the directory layout would reach a spec file's build."""
+    code = """
+from PyInstaller.building import build_main
+names = ("Analysis", "EXE", "COLLECT")
+source = inspect.getsource(build_main.build)
+result = [all(isinstance(getattr(build_main, name), type) for name in names), "exec(" in source]
+"""
+    assert ask(code) == [True, True]
+
+
+@pytest.mark.parametrize("name", ["datas", "binaries", "hiddenimports", "hookspath", "excludes", "pathex"])
+def test_analysis_takes(name: str) -> None:
+    """Else what the user and freezer add would not come along."""
+    code = f"result = {name!r} in inspect.signature(internals.spec_classes()[0].__init__).parameters"
+    assert ask(code) is True
+
+
+@pytest.mark.parametrize("name", ["exclude_binaries", "append_pkg", "contents_directory", "upx", "strip"])
+def test_exe_takes(name: str) -> None:
+    """Else one-file programs could not become directories, and files be changed behind freezer's back."""
+    code = f"source = inspect.getsource(internals.spec_classes()[1].__init__)\nresult = {name!r} in source"
+    assert ask(code) is True
+
+
+def test_objcopy_is_run_by_this_module() -> None:
+    """Else the build environment's system would need binutils, and the package's place be unknown."""
+    code = """
+internals.need_no_binutils()
+from PyInstaller.building import api
+done = api.subprocess.run(["objcopy", "--add-section", "pydata=/x/pkg", "program"])
+result = [internals.NotAppended.package, done.returncode, '"objcopy"' in inspect.getsource(api).replace("'", '"')]
+"""
+    assert ask(code) == ["/x/pkg", 0, True]
+
+
+def test_another_tool_is_refused() -> None:
+    """A release that runs something else must not be taken for one that does as known."""
+    code = """
+try:
+    internals.NotAppended.run(["ld", "-o", "a", "b"])
+    result = None
+except SystemExit as error:
+    result = str(error)
+"""
+    assert ask(code) == "ERROR: PyInstaller runs ld, which is not known to freezer"
+
+
+def test_binaries_are_told_from_data_by_this_function() -> None:
+    """Else objdump would be needed in the build environment's system."""
+    code = """
+internals.need_no_binutils()
+from PyInstaller.depend import bindepend
+result = [bindepend.classify_binary_vs_data(path) for path in (sys.executable, internals.__file__)]
+"""
+    assert ask(code) == ["BINARY", "DATA"]
+
+
+def test_the_base_library_is_written_by_this_function() -> None:
+    """Else its modules would be in the order of their addresses, and two builds differ."""
+    code = """
+from PyInstaller.building import build_main
+seen = []
+build_main.create_base_library_zip = lambda path, modules, *options: seen.append(modules)
+internals.sort_base_library()
+build_main.create_base_library_zip("x", {"b", "c", "a"}, None)
+result = [seen, inspect.getsource(build_main).count("create_base_library_zip(") >= 1]
+"""
+    assert ask(code) == [[["a", "b", "c"]], True]
+
+
+def test_hooks_are_in_these_directories() -> None:
+    """Else freezer's hooks would displace PyInstaller's own, and lose what they know."""
+    code = """
+places = internals.hook_directories()
+result = [os.path.isfile(os.path.join(places[0], "hook-sqlite3.py")), len(places) > 1]
+"""
+    assert ask(code) == [True, True]
+
+
+def test_run_time_hooks_have_these_names() -> None:
+    """Else all applications would pay for them at each start."""
+    code = """
+import PyInstaller
+folder = os.path.join(os.path.dirname(PyInstaller.__file__), "hooks", "rthooks")
+result = sorted(set(internals.DEFERRED) - {name[:-3] for name in os.listdir(folder)})
+"""
+    assert ask(code) == []
+
+
+def test_the_names_of_what_starts_pyinstallers_own_programs() -> None:
+    """They are left out of the start, or stand in for, in freezer/freeze/runtime/_freezer_native.py."""
+    code = """
+import PyInstaller
+folder = os.path.join(os.path.dirname(PyInstaller.__file__), "loader")
+names = {name[:-3] for name in os.listdir(folder) if name.endswith(".py")}
+text = open(os.path.join(folder, "pyimod02_importers.py")).read()
+result = [sorted({"pyiboot01_bootstrap", "pyimod02_importers", "pyimod03_ctypes"} - names)]
+result += [name in text for name in ("PyiFrozenLoader", "PyiFrozenFinder", "pyz_archive", "PyiFrozenResourceReader")]
+"""
+    assert ask(code) == [[], True, True, True, True]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of PyInstaller's, as it makes one by itself, with its warnings."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "app.py").write_text("import json\ntry:\n    import nothing_such\nexcept ImportError:\n    pass\n")
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--onedir", "app.py"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_the_package_is_read_by_these_names(built: Path) -> None:
+    """Else no application's code could be put into its tree."""
+    code = """
+package = internals.Package(sys.argv[1])
+entries = {name: kind for name, kind, _ in package.entries()}
+(archive,) = [name for name, kind in entries.items() if kind == internals.ARCHIVE_OF_MODULES]
+toc, read = package.modules(archive)
+import marshal
+result = [
+    entries["app"] == internals.SCRIPT, entries["pyimod01_archive"] in internals.MODULES,
+    toc["json"][0], toc["json.decoder"][0], marshal.loads(read("json")).co_name,
+    package.python()[0] == sys.version_info[:2],
+    0 < package.start < package.end <= os.path.getsize(sys.argv[1]), package.options,
+]
+"""
+    found = ask(code, str(built / "dist" / "app" / "app"))
+    assert found == [True, True, 1, 0, "<module>", True, True, ["pyi-contents-directory _internal"]]
+
+
+def test_what_is_no_package_is_told(built: Path) -> None:
+    code = """
+try:
+    internals.Package(sys.argv[1])
+    result = None
+except ValueError:
+    result = "none"
+"""
+    assert ask(code, str(built / "app.py")) == "none"
+
+
+def test_the_contents_and_the_warnings_are_here(built: Path) -> None:
+    """Else data would be looked for in the wrong place, and missing modules go unnoticed."""
+    assert (built / "dist" / "app" / "_internal" / "base_library.zip").is_file()
+    text = (built / "build" / "app" / "warn-app.txt").read_text()
+    assert "missing module named nothing_such - imported by " in text
