@@ -25,9 +25,13 @@ from freezer.plan.build import Plan
 from freezer.system.loader import loader_directories, sonames_of
 from freezer.system.rooted import within
 
-OPENED_AT_RUN_TIME = ("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
-"""Opened by the C library by name: for thread cancellation (without it a daemon thread alive at exit aborts the
-process), and for the name services."""
+OPENED_AT_RUN_TIME = (
+    *("libgcc_s.so.1", "libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"),
+    *("libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libanl.so.1"),
+)
+"""Opened by name. The first by the C library: for thread cancellation (without it a daemon thread alive at exit aborts
+the process), and for the name services. The others by ctypes.CDLL("librt.so.1") and its like, in C too: they are parts
+of the C library, so PyInstaller leaves them to the system, where a search that ends in the tree does not find them."""
 
 
 @dataclass(frozen=True)

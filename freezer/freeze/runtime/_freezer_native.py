@@ -26,8 +26,7 @@ def start():
         _place_frozen_modules(bundle)
     more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
     if helper:
-        # The executable would unpack everything anew for each process, which would not be a child of this one.
-        more["multiprocessing.spawn"] = lambda module: module.set_executable(helper)
+        more["multiprocessing.util"] = _start_helpers_by(helper)
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
     main = sys.modules["__main__"]
     main.__loader__ = None
@@ -35,6 +34,24 @@ def start():
         if name != BOOTSTRAP:
             main.__file__ = bundle + "/" + name + ".py"
             exec(code, main.__dict__)
+
+
+def _start_helpers_by(program):
+    """Have multiprocessing start its processes by the program in the tree, under the executable's name.
+
+    The executable would unpack everything anew for each, which would not be a child of this process either. It stays
+    what ``sys.executable`` and ``multiprocessing.spawn.get_executable()`` say, in these processes too.
+    """
+
+    def adapt(util):
+        start = util.spawnv_passfds
+
+        def spawnv_passfds(path, args, passfds):
+            return start(program if os.fsdecode(path) == sys.executable else path, args, passfds)
+
+        util.spawnv_passfds = spawnv_passfds
+
+    return adapt
 
 
 def _adapt_importers(module):

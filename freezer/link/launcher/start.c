@@ -203,6 +203,12 @@ static void of_parent(char *name, const char *file)
     name[used] = '\0';
 }
 
+static int same(const char *text, const char *other)
+{
+    const char *rest = after(text, other);
+    return rest != NULL && *rest == '\0';
+}
+
 /* By what name the caller started the executable ``path``: staticx's start-up code, our parent, was told. */
 static const char *called(const char *path)
 {
@@ -210,8 +216,8 @@ static const char *called(const char *path)
     char name[64];
     of_parent(name, "/exe");
     long size = readlink(name, word, sizeof word - 1);
-    const char *rest = size > 0 ? after(path, (word[size] = '\0', word)) : NULL;
-    if (rest == NULL || *rest != '\0')
+    word[size > 0 ? size : 0] = '\0';
+    if (!same(path, word))
         return path;
     of_parent(name, "/cmdline");
     int file = open(name, 02000000); /* O_RDONLY | O_CLOEXEC */
@@ -222,7 +228,15 @@ static const char *called(const char *path)
     return word[0] != '\0' ? word : path;
 }
 
-/* The interpreter's name in the tree that the executed program ``path`` is in. */
+/* The program itself, which may have been executed by another name, such as /proc/self/exe. */
+static const char *resolved(const char *fallback)
+{
+    static char path[ROOM];
+    long size = readlink("/proc/self/exe", path, sizeof path - 1);
+    return size > 0 && path[0] == '/' ? path : fallback;
+}
+
+/* The interpreter's name in the tree that the program ``path`` is in. */
 static const char *beside(const char *path)
 {
     size_t end = 0, size = length(path), more = length((const char *)python_name) + 1;
@@ -246,12 +260,13 @@ static int run(int count, char **given, char **environment)
     const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
     char *said = restore(environment);
     if (container[0] == STATICX) {
-        python = beside(path);
-        helper = path;
-        /* A helper process is started by the program's own path, and by the executable's name. */
-        path = said != NULL ? said : name[0] == '/' ? name : path;
+        helper = resolved(path);
+        python = beside(helper);
         if (said != NULL)
-            name = called(path);
+            name = called(path = said);
+        else
+            /* A process of the application: helpers are started by the program's path and the executable's name. */
+            path = name[0] == '/' && !same(name, path) ? name : helper;
     } else if (said != NULL)
         path = hold(said);
     take_name(path);
