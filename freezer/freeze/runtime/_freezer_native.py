@@ -47,7 +47,8 @@ def _start_helpers_by(program):
         start = util.spawnv_passfds
 
         def spawnv_passfds(path, args, passfds):
-            return start(program if os.fsdecode(path) == sys.executable else path, args, passfds)
+            # Since Python 3.11 it must be bytes.
+            return start(os.fsencode(program if os.fsdecode(path) == sys.executable else path), args, passfds)
 
         util.spawnv_passfds = spawnv_passfds
 
