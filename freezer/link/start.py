@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import os
 import shutil
+from collections.abc import Iterable
 from typing import Optional
 
 from freezer.base import tools
@@ -68,19 +69,21 @@ def start_records(
     if container is not Container.STATICX:
         fixups = ((_fill(data, LOADER.encode(), os.fsencode(f"/{closed.interpreter}")), ROOM),)
         program.write_bytes(data)
-    starter = bytearray(starter_path().read_bytes())
-    name = (_fill(starter, b"@freezer:python@", b"/bin/python3"), ROOM)
-    _fill(
-        starter,
-        b"@freezer:arguments@",
-        b"".join(os.fsencode(item) + b"\0" for item in python_arguments(package.options)),
-    )
-    at = _find(starter, b"@freezer:start@")
-    starter[at : at + 16] = container.value.ljust(16, b"\0")
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        Record(Type.EXECUTABLE, STARTER, data=bytes(starter), fixups=() if container is Container.STATICX else (name,)),
+        starter(container, python_arguments(package.options)),
     ]
+
+
+def starter(container: Container, arguments: Iterable[str]) -> Record:
+    """``start.so`` in a container, with the arguments that Python gets. Raises EnvironmentFailure if there is none."""
+    data = bytearray(starter_path().read_bytes())
+    name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
+    _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
+    at = _find(data, b"@freezer:start@")
+    data[at : at + 16] = container.value.ljust(16, b"\0")
+    # Behind staticx's start-up code it finds out itself where the tree is.
+    return Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=() if container is Container.STATICX else (name,))
 
 
 def _changes(container: Container, place: Optional[str]) -> list[str]:

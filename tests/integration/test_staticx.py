@@ -112,17 +112,22 @@ def test_closed_streams(app: Application, closed: str, tmp_path: Path) -> None:
 
 
 SMALL = """
-import multiprocessing, os, sys
+import ctypes, multiprocessing, os, sys
 
-def look(_):
-    return os.readlink('/proc/self/exe'), sys.executable, os.getppid()
+def look(_=0):
+    return os.readlink('/proc/self/exe'), sys.executable
 
 if __name__ == '__main__' and len(sys.argv) == 1:
     print('x')
+elif __name__ == '__main__' and sys.argv[1] == 'itself':
+    os.chdir('/')
+    os.execv('/proc/self/exe', ['itself', 'opens', 'librt.so.1'])
+elif __name__ == '__main__' and sys.argv[1] == 'opens':
+    print([ctypes.CDLL(name)._name for name in sys.argv[2:]])
 elif __name__ == '__main__':
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        exe, executable, parent = pool.map(look, [0])[0]
-    print(exe == os.readlink('/proc/self/exe'), executable == sys.executable, parent == os.getpid())
+    with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool:
+        found = pool.map(look, [0])[0]
+    print(found == look(), os.fsdecode(multiprocessing.spawn.get_executable()) == sys.executable)
 """
 
 
@@ -135,20 +140,42 @@ def small(freezer: Freezer, app: Application, tmp_path_factory: pytest.TempPathF
     return Application((str(made),), app.environment)
 
 
-def test_a_failed_write_at_the_end_is_a_failure(small: Application, plain: Application, tmp_path: Path) -> None:
-    """print() into a full disk: status 120 and Python's words, not 0; nor a place in code that is not the user's."""
+@pytest.mark.parametrize("where", ["full disk", "closed pipe"])
+def test_a_failed_write_at_the_end_is_a_failure(
+    small: Application, plain: Application, where: str, tmp_path: Path
+) -> None:
+    """print() into what takes nothing: status 120 and Python's words, not 0; nor a place in code that is not the
+    user's."""
     (tmp_path / "small.py").write_text(SMALL)
     script = Application((plain.words[0], str(tmp_path / "small.py")), plain.environment)
-    shell = ("/bin/sh", "-c", 'exec "$@" >/dev/full', "sh")
-    done, expected = small.run(before=shell), script.run(before=shell)
-    assert done.returncode == expected.returncode == 120
-    assert done.stderr == expected.stderr
+    found = []
+    for each in (small, script):
+        if where == "full disk":
+            stream = os.open("/dev/full", os.O_WRONLY)
+        else:
+            reader, stream = os.pipe()
+            os.close(reader)
+        try:
+            done = subprocess.run(
+                each.words, env=dict(each.environment), stdout=stream, stderr=subprocess.PIPE, check=False
+            )
+        finally:
+            os.close(stream)
+        found.append((done.returncode, done.stderr))
+    assert found[0] == found[1]
+    assert found[0][0] == 120
 
 
-def test_helpers_are_the_program_itself(small: Application) -> None:
-    """They are children of the application, and unpack nothing."""
-    done = small.run("spawn")
-    assert (done.stdout, done.stderr, done.returncode) == (b"True True True\n", b"", 0)
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_helpers_are_the_program_itself(small: Application, method: str) -> None:
+    """They unpack nothing, and know the executable by its own path."""
+    done = small.run(method)
+    assert (done.stdout, done.stderr, done.returncode) == (b"True True\n", b"", 0)
+
+
+def test_it_starts_itself_by_the_kernels_name_for_it(small: Application) -> None:
+    done = small.run("itself")
+    assert (done.stdout, done.stderr, done.returncode) == (b"['librt.so.1']\n", b"", 0)
 
 
 def test_python_is_all_there(app: Application, plain: Application, tmp_path: Path) -> None:
@@ -198,6 +225,13 @@ def test_no_file_of_the_system_is_loaded(app: Application) -> None:
     found = app.says("report")
     inside = found["bundle"].rpartition("/")[0]
     assert {path for path in found["code"] if not path.startswith((inside, "[", str(app.path)))} == set()
+
+
+def test_parts_of_the_c_library_are_there_by_name(small: Application) -> None:
+    """No collection brings them, as they are part of every system; here the search ends in the tree."""
+    names = ["libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libanl.so.1", "libm.so.6", "libc.so.6"]
+    done = small.run("opens", *names)
+    assert (done.stdout.decode(), done.stderr, done.returncode) == (f"{names}\n", b"", 0)
 
 
 def test_what_the_other_linker_would_give_is_said(freezer: Freezer, tmp_path: Path) -> None:

@@ -1,0 +1,182 @@
+"""The library that starts an application, with a C program for the interpreter, as each container uses it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+import pytest
+from support import compile_c, need_program
+
+from freezer.link.layers import at
+from freezer.link.start import STARTER, Container, starter
+
+ARGUMENTS = ("-I", "-c", "start")
+INTERPRETER = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words, char **environment)
+{
+    for (int i = 0; i < count; i++)
+        printf("%s%c", words[i], 0);
+    putchar(1);
+    for (; *environment != NULL; environment++)
+        printf("%s%c", *environment, 0);
+    return getenv("PYTHONEXECUTABLE") != NULL;
+}
+"""
+# What staticx's start-up code does, once it has unpacked: it says where, and runs the program under its own path.
+START_UP = """
+#define _GNU_SOURCE
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int count, char **words)
+{
+    char *program = getenv("PROGRAM"), *own = realpath("/proc/self/exe", NULL);
+    int status = 0;
+    setenv("STATICX_BUNDLE_DIR", "/nowhere", 1);
+    setenv("STATICX_PROG_PATH", own, 1);
+    if (fork() == 0) {
+        words[0] = program;
+        execv(program, words);
+        _exit(99);
+    }
+    wait(&status);
+    return WEXITSTATUS(status) + 0 * count;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the interpreter got: its own name and arguments, those for the application, and the environment."""
+
+    python: str
+    arguments: tuple[str, ...]
+    executable: str
+    helper: str
+    argv: tuple[str, ...]
+    environ: dict[str, str]
+
+
+def run(
+    words: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    executable: Union[str, Path, None] = None,
+    cwd: Optional[Path] = None,
+) -> Started:
+    done = subprocess.run(words, executable=executable, env=env, cwd=cwd, capture_output=True, check=True)
+    said, _, environment = done.stdout.decode().partition("\1")
+    python, *rest = said.split("\0")[:-1]
+    own = len(ARGUMENTS)
+    pairs = (item.partition("=") for item in environment.split("\0")[:-1])
+    return Started(
+        python,
+        tuple(rest[:own]),
+        rest[own],
+        rest[own + 2],
+        tuple(rest[own + 3 :]),
+        {key: value for key, _, value in pairs},
+    )
+
+
+def tree(folder: Path, container: Container) -> Path:
+    """A tree with a program and the library; returns the program."""
+    folder.mkdir()
+    record = at(str(folder), starter(container, ARGUMENTS))
+    library = folder / STARTER
+    library.write_bytes(record.data)
+    library.chmod(0o755)
+    options = ("-Wl,--no-as-needed", f"-Wl,-rpath,{folder}")
+    return compile_c(INTERPRETER, folder / "program", *options, libraries=[library])
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    return tree(tmp_path / "tree", Container.STATICX)
+
+
+@pytest.fixture
+def executable(tmp_path: Path, program: Path) -> Path:
+    """Stands for what staticx makes."""
+    return compile_c(START_UP, tmp_path / "bin" / "app")
+
+
+@pytest.mark.parametrize("way", ["absolute", "relative", "path", "name of one's own"])
+def test_what_staticx_unpacked(program: Path, executable: Path, way: str) -> None:
+    called = {"absolute": str(executable), "relative": "./app", "path": "app"}.get(way, "own")
+    env = {"PROGRAM": str(program), "PATH": str(executable.parent), "A": "a=b"}
+    found = run([called, "x y", ""], env, executable=executable, cwd=executable.parent)
+    assert found.python == f"{program.parent}/bin/python3"
+    assert found.arguments == ARGUMENTS
+    assert found.executable == str(executable)
+    assert found.helper == str(program)
+    assert found.argv == (called, "x y", "")
+    assert found.environ == env
+
+
+@pytest.mark.parametrize("called", ["/usr/bin/app", "app", ""])
+def test_a_process_that_the_program_starts(program: Path, called: str) -> None:
+    """It is started by the program's path, and by the executable's name if that is to be known."""
+    found = run([called, "x"], {}, executable=program)
+    assert found.executable == (called if called.startswith("/") else str(program))
+    assert (found.helper, found.argv) == (str(program), (called, "x"))
+
+
+def test_the_program_by_the_kernels_name_for_it(program: Path, tmp_path: Path) -> None:
+    """An application that starts /proc/self/exe starts itself; the tree is not beside that."""
+    link = tmp_path / "link"
+    link.symlink_to(program)
+    found = run([str(link)], {}, cwd=tmp_path)
+    assert found.python == f"{program.parent}/bin/python3"
+    assert found.executable == found.helper == str(program)
+    assert run(["link"], {}, executable="../link", cwd=program.parent).python == found.python
+
+
+def test_whose_parent_is_another(program: Path) -> None:
+    """The name that somebody else was started by is not the application's."""
+    found = run([str(program)], {"STATICX_PROG_PATH": "/usr/bin/other"})
+    assert found.argv == ("/usr/bin/other",)
+
+
+@pytest.mark.parametrize("container", [Container.LAYERS, Container.LAUNCHER])
+def test_the_other_containers_believe_nothing_of_staticxs(tmp_path: Path, container: Container) -> None:
+    program = tree(tmp_path / "tree", container)
+    said = {"STATICX_PROG_PATH": "/usr/bin/other", "STATICX_BUNDLE_DIR": "/nowhere"}
+    found = run([str(program)], said)
+    assert found.python == f"{program.parent}/bin/python3"
+    assert (found.executable, found.helper, found.argv) == (str(program), "", (str(program),))
+    assert found.environ == said
+
+
+@pytest.mark.parametrize("container", [Container.STATICX, Container.LAYERS])
+def test_the_launcher_is_believed_by_its_own_alone(tmp_path: Path, container: Container) -> None:
+    program = tree(tmp_path / "tree", container)
+    said = {"_FREEZER_START": "7:/usr/bin/other", "LD_ORIGIN_PATH": "/nowhere", "\1D_PRELOAD": "x"}
+    found = run([str(program)], said)
+    assert (found.executable, found.argv) == (str(program), (str(program),))
+    assert found.environ == said
+
+
+@pytest.mark.parametrize("container", list(Container))
+@pytest.mark.parametrize("name", ["PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"])
+def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, name: str) -> None:
+    program = tree(tmp_path / "tree", container)
+    found = run([str(program)], {name: "/nowhere/bin/python3"})
+    assert found.environ == {name: "/nowhere/bin/python3"}  # the application may look at it
+
+
+def test_it_needs_no_library(tmp_path: Path) -> None:
+    """One file does for every C library."""
+    library = tmp_path / STARTER
+    library.write_bytes(starter(Container.STATICX, ARGUMENTS).data)
+    dynamic = subprocess.check_output([need_program("readelf"), "-dV", str(library)], text=True)
+    assert "NEEDED" not in dynamic and "Version needs" not in dynamic
+    assert os.path.getsize(library) < 32_000
