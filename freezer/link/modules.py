@@ -118,13 +118,13 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         at += len(data)
         return at - len(data), len(data)
 
-    modules, compressed = {}, set()
+    modules, compressed = {}, []
     for name in archive.modules:
         offset, size, kind = package.modules[name]
         data = read(offset, size)
         if packed and size >= WORTH_PACKING and not name.startswith(NEVER_PACKED):
             data = zlib.compress(data, ZLIB_LEVEL)
-            compressed.add(name)
+            compressed.append(name)
         modules[name] = (*place(data), kind)
     contents = {
         "modules": modules,
@@ -132,7 +132,8 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         "extensions": dict(sorted(archive.extensions.items())),
         "path": list(archive.path),
         "next": archive.next,
-        # Nothing for the common case, in which no set has to be made at each start.
+        # Nothing for the common case, in which no set has to be made at each start. Not one here: before Python 3.11 a
+        # set is marshalled in the order of its hashes, which differs each time.
         **({"packed": compressed} if compressed else {}),
     }
     # Version 2 knows no references, and every Python reads it.

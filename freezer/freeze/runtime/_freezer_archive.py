@@ -45,7 +45,7 @@ class Archive:
         self.contents = contents
         self.toc = contents["modules"]
         self.extensions = contents["extensions"]
-        self._packed = contents.get("packed", ())
+        self._packed = frozenset(contents.get("packed", ()))
 
     def _identify(self):
         status = posix.fstat(self._descriptor)

@@ -259,7 +259,7 @@ def test_packing(tmp_path: Path) -> None:
         write_archive(tmp_path / "archive", package, archive, packed=packed)
         data = (tmp_path / "archive").read_bytes()
         table = marshal.loads(data[16:])
-        assert table.get("packed") == ({"long"} if packed else None)
+        assert table.get("packed") == (["long"] if packed else None)
         for name, (offset, size, kind) in table["modules"].items():
             start = 16 + int.from_bytes(data[8:16], "little") + offset
             code = data[start : start + size]
