@@ -12,6 +12,7 @@ from freezer.base.publish import digest_file
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import FrozenApp
+from freezer.link.other import Other
 from freezer.plan.build import Plan
 from freezer.plan.resolve import resolve
 from freezer.prove.verify import Proof
@@ -38,7 +39,7 @@ class Site:
         }  # fmt: skip
         return resolve(given, folder=self.folder, environ={})
 
-    def write(self) -> None:
+    def write(self, other: Optional[Other] = None) -> None:
         python = locate_interpreter(None)
         interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
         environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, Host())
@@ -48,7 +49,7 @@ class Site:
         out = self.folder / "out"
         proof = Proof("root", "ran", 0.1, 3, ("a note",))
         origin = origin_of(self.plan(), application)
-        built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin)
+        built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin, other=other)
         remember(self.plan(), environment, application, frozen, built, self.cache)
 
     def kept(self, **arguments: Any) -> Optional[Built]:

@@ -10,6 +10,8 @@ from typing import Any, Optional
 from freezer.base import tar
 
 RUNNABLE = (tar.Kind.FILE, tar.Kind.HARD_LINK)
+MAX_LINKS = 40
+"""As many as the kernel follows in one path (path_resolution(7))."""
 
 
 @dataclass
@@ -33,18 +35,23 @@ class MergedRoot:
 
     def executable(self, path: str) -> Optional[tar.Member]:
         """The file that a path leads to, through symbolic links inside the root; None if there is none."""
-        name = path.strip("/")
-        for _ in range(40):  # as many links as the kernel follows
-            parts = name.split("/")
-            for depth in range(1, len(parts) + 1):
-                member = self.entries.get("/".join(parts[:depth]))
-                if member is not None and member.kind is tar.Kind.SYMLINK:
-                    target = posixpath.join("/" + "/".join(parts[: depth - 1]), member.target, *parts[depth:])
-                    name = posixpath.normpath(target).strip("/")
-                    break
-            else:
-                return self.entries.get(name)
-        return None
+        todo, done, links = path.split("/"), list[str](), 0
+        while todo:
+            part = todo.pop(0)
+            if part == "..":
+                del done[-1:]
+            elif part not in ("", "."):
+                member = self.entries.get("/".join([*done, part]))
+                if member is None or member.kind is not tar.Kind.SYMLINK:
+                    done.append(part)
+                    continue
+                links += 1
+                if links > MAX_LINKS:
+                    return None
+                if member.target.startswith("/"):
+                    done = []
+                todo[:0] = member.target.split("/")
+        return self.entries.get("/".join(done))
 
 
 def command_of(settings: Mapping[str, Any]) -> tuple[str, ...]:

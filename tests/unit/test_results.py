@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from pathlib import Path
+from typing import Any, Optional
 
 import pytest
 from sites import Site
 
+from freezer.application.origin import Origin
+from freezer.base.publish import digest_file
+from freezer.closure.close import ClosedApp
+from freezer.closure.provisions import Provided
+from freezer.environment.interpreter import Interpreter
+from freezer.freeze.pyinstaller import Added, FrozenApp
+from freezer.link.linkers import StaticApp
+from freezer.link.modules import Package
+from freezer.link.other import Looking, Other
+from freezer.plan.choices import Linker
 from freezer.prove.verify import Proof
+from freezer.results import built_of
 
 
 def test_nothing_changed(finished: Site) -> None:
@@ -43,3 +56,45 @@ def test_an_unwritable_record_is_no_failure(finished: Site) -> None:
     (finished.cache / "record").write_text("no directory")
     finished.write()
     assert finished.kept() is None
+
+
+def test_what_is_recalled_is_what_was_remembered(finished: Site) -> None:
+    kept = finished.kept()
+    assert kept is not None and kept.unchanged
+    out = finished.folder / "out"
+    assert (kept.size, kept.sha256, kept.python) == (out.stat().st_size, digest_file(out), "3.11.2")
+    # What came along was told of when it did.
+    assert (kept.added, kept.provided, kept.image, kept.other) == ((), (), None, None)
+    assert kept.origin.newest == max(
+        int(path.stat().st_mtime) for path in finished.folder.rglob("*") if path.is_file() and path.name != "out"
+    )
+
+
+def test_a_build_anew_recalls_nothing(finished: Site) -> None:
+    assert finished.kept(refresh=True) is None
+    # The files of the application are not kept, and an image of them needs them.
+    assert finished.kept(image="image.tar", image_layout="unpacked") is None
+    assert finished.kept(image="image.tar") is not None
+
+
+@pytest.mark.parametrize("other", [None, Other(Linker.NATIVE, 123)])
+def test_the_other_linker_is_remembered(finished: Site, other: Optional[Other]) -> None:
+    finished.write(other=other)
+    kept = finished.kept()
+    assert kept is not None and kept.other == other
+
+
+def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> None:
+    frozen = FrozenApp(tmp_path, "app", tmp_path, frozenset(), {}, (), (Added("x", 1, 2, 3),), (), False)
+    closed = ClosedApp(frozen, "ld.so", tmp_path, (), (), (Provided("locale", 7),))
+    package = Package(tmp_path, [], {}, (), b"", (3, 11), "libpython3.11.so.1.0")
+    thread = threading.Thread(target=lambda: None)
+    thread.start()
+    looking = Looking(thread, [Other(Linker.NATIVE, 5)])
+    linked = StaticApp(tmp_path / "elsewhere", 0, closed, package, looking)
+    python = Interpreter(tmp_path, (3, 11, 2), tmp_path, tmp_path)
+    out = finished.folder / "out"
+    built = built_of(out, linked, python, frozen, None, Origin(None, None, None), None)
+    assert (built.path, built.size, built.sha256) == (out, out.stat().st_size, digest_file(out))
+    assert (built.python, built.added, built.provided) == ("3.11.2", frozen.added, closed.provided)
+    assert (built.proof, built.unchanged, built.other) == (None, False, Other(Linker.NATIVE, 5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 from support import CHECKOUT
 
 PACKAGE = CHECKOUT / "freezer"
+TESTS = CHECKOUT / "tests" / "unit"
 ORDER = (
     *("base", "plan", "store", "system", "environment", "application", "freeze", "closure", "link", "image", "prove"),
     *("inspect", "results", "pipeline", "cli", "__main__"),
@@ -20,6 +22,28 @@ ORDER = (
 PROGRAMS = ("drivers", "runtime")
 """Folders of code that runs in other processes, and imports nothing of freezer."""
 STANDARD = set(getattr(sys, "stdlib_module_names", ()))
+ELSEWHERE = {
+    "freezer.inspect.page": ("inspect/test_treemap.py", "it is the text of the page that the treemap fills in"),
+    "freezer.link.launcher.build": ("link/test_launcher.py", "what it compiles is tested: the launcher"),
+    "freezer.link.native": ("link/test_linkers.py", "it joins the tree and the payload, as every linker does"),
+    "freezer.link.payload.records": ("link/test_pack.py", "records are written and read there, byte by byte"),
+    "freezer.link.start": ("link/test_layers.py", "its records are part of every tree"),
+    "freezer.link.tree": ("link/test_layers.py", "it is split into layers there"),
+    "freezer.system.chroot.alone": ("system/test_bootstrap.py", "a program: it runs the tools that make roots"),
+    "freezer.system.entering.program": ("../integration/test_chroot.py", "a program: it needs a root to enter"),
+    **dict.fromkeys(
+        (f"freezer.prove.sandbox.{name}" for name in ("application", "cells", "loads", "program", "protocol", "root")),
+        ("prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
+    ),
+}
+"""Modules without a file of tests that is called as they are: the file that has their tests, and the reason."""
+OF_SEVERAL = {
+    "cli/test_errors.py",
+    "freeze/test_runtime.py",
+    "link/test_launcher.py",
+    "prove/test_sandbox.py",
+}
+"""Files of tests that are not called after a module."""
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
 """In lines: what is longer has a second responsibility, as a rule."""
 
@@ -122,7 +146,7 @@ def test_the_plan_needs_little() -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if set(name.split(".")) & set(PROGRAMS)])
 def test_programs_import_nothing_of_freezer(module: str) -> None:
-    assert graph()[module] == set()
+    assert imports(MODULES[module].read_text(encoding="utf-8"), frozenset(MODULES)) == set()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -141,3 +165,38 @@ def test_every_module_has_a_name_of_its_own() -> None:
     """But for the commands, which are called as what they call, and the plan and the proof of an image."""
     names = [path.stem for path in MODULES.values() if path.parent.name != "cli" and not path.stem.startswith("__")]
     assert {name for name in names if names.count(name) > 1} == {"build", "image", "program"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        name
+        for name, path in MODULES.items()
+        if not path.stem.startswith("__") and not set(name.split(".")) & set(PROGRAMS) and name not in ELSEWHERE
+    ],
+)
+def test_every_module_has_a_file_of_tests(module: str) -> None:
+    folders = [name for name in (module.split(".")[1],) if name != module.rpartition(".")[2]]
+    own = TESTS.joinpath(*folders, f"test_{MODULES[module].stem}.py")
+    assert own.is_file()
+    assert re.search(r"^def test_", own.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("module", ELSEWHERE)
+def test_modules_that_are_tested_elsewhere(module: str) -> None:
+    """The table has no module that is gone, or that has a file of its own by now."""
+    place, _ = ELSEWHERE[module]
+    assert module in MODULES
+    assert (TESTS / place).is_file()
+    assert not (TESTS / module.split(".")[1] / f"test_{MODULES[module].stem}.py").exists()
+
+
+def test_every_file_of_tests_has_a_module() -> None:
+    """But for what is about a program of another process, or about several modules at once."""
+    stems = {(room(name), path.stem) for name, path in MODULES.items() if name != "freezer"}
+    others = {
+        f"{path.parent.name}/{path.name}"
+        for path in TESTS.glob("*/test_*.py")
+        if (path.parent.name, path.stem[len("test_") :]) not in stems
+    }
+    assert others == OF_SEVERAL

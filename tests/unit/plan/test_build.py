@@ -20,3 +20,31 @@ def test_what_decides_the_result(here: Path) -> None:
     assert plan(here, entry="app.py", jobs=7, refresh=True).digest_parts() == base
     for change in ({"strip": True}, {"name": "x"}, {"locale": False}, {"smoke": "x"}, {"with": ["six"]}):
         assert plan(here, entry="app.py", **change).digest_parts() != base
+
+
+def test_targets(here: Path) -> None:
+    assert plan(here, entry="app.py").known_targets() == [here / "dist/app"]
+    assert plan(here, entry="app.py", output="out/x").known_targets() == [here / "out/x"]
+    both = plan(here, entry="app.py", output="x", image="image.tar")
+    assert both.known_targets() == [here / "x", here / "image.tar"]
+    assert both.target("whatever") == here / "x"
+    # The name of a project is not known before its metadata.
+    (here / "setup.py").touch()
+    project = plan(here, entry=".")
+    assert project.known_targets() == []
+    assert project.target("thing") == here / "dist/thing"
+    assert plan(here, entry=".", image="image.tar").known_targets() == [here / "image.tar"]
+
+
+def test_added_paths(here: Path) -> None:
+    for name in ("b", "a.so", "c.so"):
+        (here / name).touch()
+    made = plan(here, entry="app.py", add_data=["b:x", "b:y"], add_binary=["c.so:x"], library=["a.so", "c.so"])
+    assert made.added_paths() == [here / "a.so", here / "b", here / "c.so"]
+
+
+def test_images_are_made_anew_each_time(here: Path) -> None:
+    base = plan(here, entry="app.py").digest_parts()
+    assert plan(here, entry="app.py", image="image.tar", tag=["a:1"]).digest_parts() == base
+    assert not plan(here, entry="app.py", image="image.tar").unpacked
+    assert plan(here, entry="app.py", image="image.tar", image_layout="unpacked").unpacked

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plans import plan_with_requirements as plan
 
+from freezer.base.errors import InputError
 from freezer.plan import requirements
-from freezer.plan.requirements import requirements_state, tree_signature
+from freezer.plan.requirements import local_paths, requirements_state, tree_signature
 
 
 def test_requirements_that_include_each_other(site: Path) -> None:
@@ -49,3 +50,34 @@ def test_tree_signature(tmp_path: Path) -> None:
     names = [str(Path(name).relative_to(tmp_path)) for name, _, _ in tree_signature(tmp_path)]
     assert names == ["a", "dangling", "b/x"]
     assert tree_signature(tmp_path / "a")[0][:2] == (str(tmp_path / "a"), 0)
+
+
+def test_what_changes_the_state(site: Path) -> None:
+    before = requirements_state(plan(site))
+    (site / "unrelated").write_text("changed")
+    (site / "local" / "build" / "product").write_text("changed")
+    assert requirements_state(plan(site)) == before
+    for name in ("r.txt", "more.txt", "c.txt", "local/setup.py"):
+        with open(site / name, "a") as file:
+            file.write("\n# more\n")
+        after = requirements_state(plan(site))
+        assert after != before
+        before = after
+
+
+def test_local_paths(site: Path) -> None:
+    made = plan(site, **{"with": ["./local[extra]", "six", "thing @ file://" + str(site / "local"), "./gone"]})
+    assert local_paths(made) == {site, site / "local"}
+
+
+def test_local_paths_are_relative_to_the_file_too(site: Path) -> None:
+    (site / "deep" / "own").mkdir(parents=True)
+    (site / "deep" / "r.txt").write_text("./own\n-e ./own\n'unfinished\n")
+    assert site / "deep" / "own" in local_paths(plan(site, requirement=["deep/r.txt"]))
+
+
+def test_a_requirements_file_that_cannot_be_read(site: Path) -> None:
+    made = plan(site)
+    (site / "r.txt").unlink()
+    with pytest.raises(InputError, match=r"cannot read .*r\.txt: No such file"):
+        requirements_state(made)

@@ -23,9 +23,8 @@ def test_variables_for_tools(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_directories_are_called_as_they_are_inside(job: Job) -> None:
-    root = Chroot(
-        Path("/r"), "r", (), (Mount(job.work, "/freezer/work", writable=True),), NetworkFiles((), {}), job.work
-    )
+    mounts = (Mount(job.work, "/freezer/work", writable=True),)
+    root = Chroot(Path("/r"), "r", (), mounts, NetworkFiles((), {}), job.work)
     found = root.clean_environment(job, epoch=0)
     assert (found["HOME"], found["TMPDIR"]) == ("/freezer/work/home", "/freezer/work/tmp")
     assert (job.work / "home").is_dir()

@@ -1,0 +1,71 @@
+"""``freezer image``: one line with the path, or JSON with the digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from imagefiles import Opened
+from support import compile_c
+
+from freezer.base.errors import ExitStatus
+from freezer.cli.main import build_parser, main
+from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+
+
+@pytest.fixture
+def program(here: Path) -> Path:
+    return compile_c("int main(void) { return 7; }", here / "tool", "-static")
+
+
+@pytest.mark.parametrize("setting", [IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA], ids=lambda item: item.name)
+def test_every_setting_is_an_option(setting: object) -> None:
+    parsed = vars(build_parser().parse_args(["image", "tool"]))
+    assert parsed[setting.attribute] is None  # type: ignore[attr-defined]
+
+
+def test_the_path_is_the_result(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "tool", "-o", "image.tar", "-t", "a:1"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{here}/image.tar\n"
+    assert "docker.io/library/a:1" in shown.err
+    assert Opened(here / "image.tar").config["config"]["Cmd"] == ["/app/tool"]
+
+
+def test_json(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "tool", "-o", "image.tar", "--json", "-q"]) == 0
+    shown = capsys.readouterr()
+    facts = json.loads(shown.out)
+    opened = Opened(here / "image.tar")
+    assert shown.err == ""
+    assert (facts["path"], facts["size"]) == (f"{here}/image.tar", (here / "image.tar").stat().st_size)
+    assert facts["image_id"] == opened.manifest["config"]["digest"]
+    assert facts["manifest_digest"] == opened.index["manifests"][0]["digest"]
+    assert [layer["diff_id"] for layer in facts["layers"]] == opened.config["rootfs"]["diff_ids"]
+    assert [layer["digest"] for layer in facts["layers"]] == [item["digest"] for item in opened.manifest["layers"]]
+    assert (facts["names"], facts["platform"]) == (["docker.io/library/tool:latest"], "linux/amd64")
+    assert hashlib.sha256(opened.blob(facts["image_id"])).hexdigest() in facts["image_id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["tool"], ExitStatus.USAGE, "-o image.tar"),
+        (["none", "-o", "image.tar"], ExitStatus.INPUT, "does not exist"),
+        (["app.py", "-o", "image.tar"], ExitStatus.INPUT, "app.py is no executable"),
+        (["tool", "-o", "."], ExitStatus.OUTPUT, "is a directory"),
+        (["tool", "-o", "image.tar", "--image-layout", "unpacked"], ExitStatus.INPUT, "freezer build"),
+        (["tool", "-o", "image.tar", "--user", "me"], ExitStatus.INPUT, "--user"),
+    ],
+)
+def test_refusals(
+    program: Path, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
+) -> None:
+    before = sorted(here.iterdir())
+    assert main(["image", *arguments]) == status
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert words in shown.err
+    assert sorted(here.iterdir()) == before

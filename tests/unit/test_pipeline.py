@@ -1,0 +1,196 @@
+"""The stages of a build: in their order, each with what the one before gave, and none after one that fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from plans import plan
+from support import held_free
+
+from freezer import pipeline
+from freezer.application.origin import Origin
+from freezer.base import tools
+from freezer.base.errors import (
+    EnvironmentFailure,
+    FreezerError,
+    Interrupted,
+    OutputError,
+    ToolError,
+    VerificationError,
+)
+from freezer.base.job import Job
+from freezer.base.log import Log
+from freezer.plan.build import Plan
+from freezer.results import Built
+
+STAGES = ("open_root", "probe_interpreter", "prepare", "freeze", "close_bundle", "link", "prove", "origin_of")
+IMAGE = "image_of_linked"
+NOWHERE = Origin(None, None, None)
+
+
+class Stages:
+    """In place of the stages: each gives its name, notes what it was given, and fails if it is to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.called: list[str] = []
+        self.given: dict[str, tuple[Any, ...]] = {}
+        self.failing: dict[str, BaseException] = {}
+        self.kept: Optional[Built] = None
+        self.remembered: list[Built] = []
+        self.folder = folder
+        self.log = Log(stream=io.StringIO())
+        answers: dict[str, Callable[..., Any]] = {
+            **{name: (lambda *_, name=name: name) for name in (*STAGES, IMAGE, "image_of_executable")},
+            "prepare": lambda *_: ("environment", Application()),
+            "link": self.linked,
+            "recall": lambda *_: self.kept,
+            "built_of": lambda path, *_: Built(path, 1, "0", "3.11.2", None, NOWHERE),
+            "remember": lambda *given: self.remembered.append(given[4]),
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(pipeline, name, self.noting(name, answer))
+        monkeypatch.setattr(tools, "require", self.noting("require", lambda _names: {}))
+
+    def noting(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
+        def stage(*given: Any) -> Any:
+            self.called.append(name)
+            self.given[name] = given
+            if name in self.failing:
+                raise self.failing[name]
+            return answer(*given)
+
+        return stage
+
+    def linked(self, _plan: Plan, _closed: str, job: Job) -> Linked:
+        path = job.folder("link") / "app"
+        path.write_text("new")
+        return Linked(path)
+
+    def build(self, plan: Plan) -> Built:
+        return pipeline.build(plan, cache=self.folder / "cache", keep_work=False, log=self.log)
+
+
+@dataclasses.dataclass(frozen=True)
+class Application:
+    name: str = "app"
+
+
+@dataclasses.dataclass(frozen=True)
+class Linked:
+    path: Path
+
+
+@pytest.fixture
+def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stages:
+    return Stages(monkeypatch, tmp_path)
+
+
+def test_in_order(stages: Stages, here: Path) -> None:
+    built = stages.build(plan(here, entry="app.py"))
+    assert stages.called == ["require", "recall", *STAGES, "built_of", "remember"]
+    assert built.path == here / "dist" / "app"
+    assert built.path.read_text() == "new"
+    assert stages.remembered == [built]
+    assert held_free(stages.folder / "cache" / "work") == []
+
+
+def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
+    made = plan(here, entry="app.py")
+    stages.build(made)
+    given = stages.given
+    job = given["open_root"][1]
+    assert given["probe_interpreter"] == (made, "open_root", job)
+    assert given["prepare"] == (made, "open_root", "probe_interpreter", job)
+    assert given["freeze"] == (made, "environment", Application(), job)
+    assert given["close_bundle"] == (made, "environment", "freeze", job)
+    assert given["link"] == (made, "close_bundle", job)
+    assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
+    assert given["built_of"][4:] == ("prove", "origin_of", None)
+    assert job.cache == stages.folder / "cache"
+
+
+def test_the_image_is_made_of_what_was_proven(stages: Stages, here: Path) -> None:
+    made = plan(here, entry="app.py", image="image.tar", output="out/x")
+    stages.build(made)
+    assert stages.called.index("prove") < stages.called.index(IMAGE) < stages.called.index("built_of")
+    image, linked, name, origin, _ = stages.given[IMAGE]
+    assert (image, linked.path.name, name, origin) == (made.image, "app", "x", "origin_of")
+    assert stages.given["built_of"][6] == IMAGE
+
+
+FAILURES = [
+    *(EnvironmentFailure("x"), ToolError("x"), VerificationError("x")),
+    *(Interrupted("x"), KeyboardInterrupt(), OSError(5)),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize("stage", [*STAGES, IMAGE])
+def test_a_failure_leaves_the_previous_output(stages: Stages, here: Path, stage: str, failure: BaseException) -> None:
+    (here / "dist").mkdir()
+    (here / "dist" / "app").write_text("previous")
+    stages.failing[stage] = failure
+    with pytest.raises(type(failure)) as caught:
+        stages.build(plan(here, entry="app.py", image="image.tar"))
+    assert caught.value is failure
+    assert stages.called[-1] == stage
+    assert (here / "dist" / "app").read_text() == "previous"
+    assert sorted(path.name for path in here.rglob("*")) == ["app", "app.py", "dist"]
+    assert stages.remembered == []
+    assert held_free(stages.folder / "cache" / "work") == []
+
+
+def test_nothing_begins_for_a_place_that_cannot_be_written(stages: Stages, here: Path) -> None:
+    (here / "dist" / "app").mkdir(parents=True)
+    with pytest.raises(OutputError, match="is a directory"):
+        stages.build(plan(here, entry="app.py"))
+    with pytest.raises(OutputError, match="is a directory"):
+        stages.build(plan(here, entry="app.py", output="x", image="dist"))
+    assert stages.called == []
+    assert not (stages.folder / "cache").exists()
+
+
+def test_nothing_begins_without_the_tools(stages: Stages, here: Path) -> None:
+    stages.failing["require"] = EnvironmentFailure("missing program: objcopy")
+    with pytest.raises(FreezerError, match="objcopy"):
+        stages.build(plan(here, entry="app.py"))
+    assert stages.called == ["require"]
+    assert not (stages.folder / "cache").exists()
+
+
+def kept(here: Path) -> Built:
+    path = here / "dist" / "app"
+    path.parent.mkdir()
+    path.write_text("previous")
+    return Built(path, 8, "0", "3.11.2", None, NOWHERE, unchanged=True)
+
+
+def test_an_earlier_build_that_is_still_right_is_all(stages: Stages, here: Path) -> None:
+    stages.kept = kept(here)
+    assert stages.build(plan(here, entry="app.py")) == stages.kept
+    assert stages.called == ["require", "recall"]
+    assert isinstance(stages.log.stream, io.StringIO)
+    assert stages.log.stream.getvalue() == f"{here}/dist/app is up to date\n"
+    assert not (stages.folder / "cache").exists()
+
+
+def test_an_image_is_made_of_the_earlier_build(stages: Stages, here: Path) -> None:
+    stages.kept = kept(here)
+    made = plan(here, entry="app.py", image="image.tar")
+    built = stages.build(made)
+    assert stages.called == ["require", "recall", "image_of_executable"]
+    assert stages.given["image_of_executable"] == (made.image, here / "dist" / "app", NOWHERE, stages.log)
+    assert built == dataclasses.replace(stages.kept, image="image_of_executable")  # type: ignore[arg-type]
+
+
+def test_work_is_kept_on_request(stages: Stages, here: Path) -> None:
+    made = plan(here, entry="app.py")
+    pipeline.build(made, cache=stages.folder / "cache", keep_work=True, log=stages.log)
+    (work,) = (stages.folder / "cache" / "work").iterdir()
+    assert work.name.startswith("app-")
+    assert (work / "link").is_dir()
