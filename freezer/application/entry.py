@@ -55,7 +55,7 @@ class Application:
 
 
 def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:
-    """Find out what starts the application and which sources are its own.
+    """Find the script that starts the application, and the application's own sources.
 
     Raises InputError: no such console script, module or function; a syntax error, with file and line.
     """
@@ -84,7 +84,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
 
 
 def _search(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> tuple[Path, ...]:
-    """The directories in front of the environment's: the unpacked project, or the one that has the module."""
+    """Return the directories in front of the environment's: the unpacked project, or the one that has the module."""
     if project is None:
         entry = plan.entry
         return (entry.path,) if entry.kind is EntryKind.MODULE and entry.path is not None else ()
@@ -110,7 +110,7 @@ def _find(
     script: Optional[str],
     job: Job,
 ) -> dict[str, Any]:
-    """What the driver finds out about the entry, in the environment's Python. Raises InputError."""
+    """Run the driver that reads the entry in the environment's Python, and return its facts. Raises InputError."""
     entry, root = plan.entry, environment.root
     own = search or ((entry.path.parent,) if entry.path is not None else ())
     done = root.run(
@@ -137,7 +137,7 @@ def _find(
 
 
 def _start(plan: Plan, module: str, attribute: str, job: Job) -> Path:
-    """The script to start with: the entry itself, or a new one that calls the entry's function."""
+    """Return the script to start with: the entry itself, or a new one that calls the entry's function."""
     if plan.entry.kind is EntryKind.SCRIPT:
         assert plan.entry.path is not None
         return plan.entry.path

@@ -26,7 +26,7 @@ from freezer.system.locate import locate_interpreter
 def inputs_of(
     plan: Plan, environment: Environment, application: Application, files: Iterable[Path], cache: Path
 ) -> dict[str, Any]:
-    """The inputs of a finished build. ``files`` are all that went into the bundle."""
+    """Return the inputs of a finished build. ``files`` are all files that went into the bundle."""
     own = environment.python.parent.parent
     work = (cache / "work", own)
     sources = {path for path in files if not any(place in path.parents for place in work)}
@@ -48,7 +48,7 @@ def inputs_of(
 
 
 def unchanged(content: Mapping[str, Any], plan: Plan, cache: Path) -> bool:
-    """Whether all inputs are as ``content``, a record of an earlier build, has them.
+    """Return whether all inputs are as ``content``, the record of an earlier build, states them.
 
     Raises OSError, KeyError or TypeError for what has gone or is damaged, FreezerError for what cannot be read.
     """
@@ -68,15 +68,14 @@ def unchanged(content: Mapping[str, Any], plan: Plan, cache: Path) -> bool:
 
 
 def revision_of(plan: Plan) -> Optional[str]:
-    """The commit that a project is checked out at; None for other entries."""
+    """Return the commit that a project is checked out at; None for other entries."""
     if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
         return revision(plan.entry.path)
     return None
 
 
 def source_state(paths: list[Path]) -> list[tuple[str, int, int]]:
-    """(path, bytes, modification time in ns) of files, as a cheap sign that they are unchanged; (path, -1, -1) for
-    those that do not exist."""
+    """Return (path, bytes, modification time in ns) for each file; (path, -1, -1) if it does not exist."""
     state = []
     for path in paths:
         try:
@@ -92,12 +91,12 @@ def _same(state: list[list[Any]]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value as it comes back from a JSON file."""
+    """Return the value as a JSON file would give it back."""
     return json.loads(json.dumps(value))
 
 
 def _root(plan: Plan, cache: Path) -> Any:
-    """The system to build in, as far as it can be told without opening it; for the host, the Python that it has."""
+    """Return the state of the system to build in, without opening it; for the host, the path of its Python."""
     if plan.chroot is None:
         return str(locate_interpreter(plan.python))
     return _plain(source_state_of(plan, cache))
@@ -110,6 +109,7 @@ def _project_state(plan: Plan) -> Any:
 
 
 def _importable(folder: Path) -> list[str]:
-    """The names in a directory that an import can find: modules and directories, but not an image written there."""
+    """Return the names in a directory that an import can find: modules and directories, but not an image written
+    there."""
     suffixes = tuple(importlib.machinery.all_suffixes())
     return sorted(name for name in os.listdir(folder) if "." not in name or name.endswith(suffixes))

@@ -58,7 +58,7 @@ def parse_metadata(text: str) -> Metadata:
 
 
 def revision(project: Path) -> Optional[str]:
-    """The commit that is checked out in a project's git repository, read from its files; None if there is none.
+    """Return the commit that is checked out in a project's git repository, read from its files; None if there is none.
 
     Not by git, which may be absent, and which refuses repositories of other users (gitrepository-layout(5)).
     """

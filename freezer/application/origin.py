@@ -23,7 +23,7 @@ class Origin:
 
 
 def origin_of(plan: Plan, application: Application) -> Origin:
-    """What an image can say of where the executable comes from."""
+    """Return the origin that an image states for the executable."""
     paths = [*plan.requirements, *plan.constraints, *plan.added_paths()]
     if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
         paths.append(plan.entry.path)

@@ -13,7 +13,7 @@ from freezer.system.buildroot import BuildRoot
 
 
 def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> tuple[Environment, Application]:
-    """Build the project if there is one, make the environment, and find what starts the application.
+    """Build the project if there is one, make the environment, and find the script that starts the application.
 
     Whatever can be refused before the slow work is refused here. Raises InputError, EnvironmentFailure, OutputError.
     """

@@ -82,7 +82,7 @@ def read_wheel(path: Path) -> ProjectWheel:
 
 
 def choose_script(plan: Plan, project: Optional[ProjectWheel]) -> Optional[str]:
-    """The console script to start with. Raises InputError that lists them if the project has several or none."""
+    """Return the console script to start with. Raises InputError that lists them if the project has several or none."""
     if project is None or plan.entry.function is not None:
         return plan.entry.console_script
     wanted, known = plan.entry.console_script, project.console_scripts

@@ -32,14 +32,14 @@ class DamagedStream(ValueError):
 
 
 def compression_of(start: bytes) -> Optional[str]:
-    """What a file is compressed with, by its first six bytes; None if it is not."""
+    """Return the compression of a file, by its first six bytes; None if it has none."""
     if SKIPPABLE.match(start):
         return ZSTD
     return next((name for magic, name in MAGIC.items() if start.startswith(magic)), None)
 
 
 def decompressed(chunks: Iterable[bytes], compression: Optional[str], limit: int) -> Iterator[bytes]:
-    """The content of a file in pieces, of at most ``limit`` bytes in all. Raises DamagedStream."""
+    """Yield the content of a file in pieces, of at most ``limit`` bytes in all. Raises DamagedStream."""
     readers = {GZIP: _gunzipped, ZSTD: _unzstd, XZ: _unxz}
     total = 0
     for piece in chunks if compression is None else readers[compression](chunks):
@@ -58,7 +58,7 @@ class Stream:
         self._at = 0
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes, none at the end only."""
+        """Return at most ``size`` bytes; none only at the end."""
         while self._at == len(self._piece):
             piece = next(self._chunks, None)
             if piece is None:

@@ -50,11 +50,11 @@ class Elf:
 
     @property
     def is_library(self) -> bool:
-        """A shared object that a process loads, as opposed to a program that the kernel starts."""
+        """True for a shared object that a process loads, as opposed to a program that the kernel starts."""
         return self.dynamic and self.interpreter is None and self.kind == "ET_DYN"
 
     def search_entries(self, origin: Path, root: Path = Path("/")) -> list[Path]:
-        """The directories of RPATH or RUNPATH; RUNPATH hides RPATH.
+        """Return the directories of RUNPATH, or of RPATH if there is no RUNPATH.
 
         ``$ORIGIN`` is replaced by ``origin``, and other entries are directories of the system at ``root``.
         """
@@ -69,7 +69,7 @@ class Elf:
 
 
 def is_elf(path: Path) -> bool:
-    """Whether the file starts with the ELF magic; unreadable and irregular files do not."""
+    """Return whether the file starts with the ELF magic; False for unreadable and irregular files."""
     try:
         with open(path, "rb") as file:
             return file.read(4) == ELF_MAGIC
@@ -129,7 +129,7 @@ def read_elf(path: Path) -> Elf:
 
 
 def find_elves(root: Path) -> list[Elf]:
-    """All ELF files below ``root``, sorted by path; symbolic links and damaged files are left out."""
+    """Return all ELF files below ``root``, sorted by path, without symbolic links and damaged files."""
     found = []
     for directory, folders, files in os.walk(root):
         folders.sort()

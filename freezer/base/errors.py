@@ -40,7 +40,7 @@ class FreezerError(Exception):
         self.hint = hint
 
     def render(self) -> str:
-        """The message as it is printed, without the program's name."""
+        """Return the message as it is printed, without the program's name."""
         lines = [f"error: {self.what}"]
         if self.why:
             lines.append("  why: " + self.why.strip().replace("\n", "\n       "))

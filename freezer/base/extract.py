@@ -30,7 +30,7 @@ class Refused(ValueError):
 
 
 def inside(name: str) -> Optional[str]:
-    """The normalised form of a relative name; None if it leaves the directory it is in."""
+    """Return the normalised form of a relative name; None if it leaves its directory."""
     if name.startswith("/") or ".." in name.split("/") or "\0" in name:
         return None
     return posixpath.normpath(name)
@@ -62,7 +62,7 @@ class Tree:
         self._skipped: set[str] = set()
 
     def put(self, member: tar.Member, content: tar.Readable) -> None:
-        """Put an entry in its place; devices and pipes are passed over, and the top directory's own entry is."""
+        """Write an entry. Devices, pipes and the entry of the top directory are skipped."""
         name = inside(member.name)
         if name is None or "\0" in member.target:
             raise Refused("it reaches out of the directory")
@@ -92,18 +92,18 @@ class Tree:
                 self._skipped.add(name)
 
     def folder(self, name: str) -> None:
-        """Have a directory called ``name``, whatever else was there."""
+        """Make the directory ``name``; it replaces any other entry there."""
         folder, base = posixpath.split(name)
         with _refusing(), self._opened(folder, make=True) as parent:
             self._folder(parent, base)
 
     def names(self, folder: str) -> list[str]:
-        """What is in a directory, which is made if need be; "" is the top one."""
+        """Return the names in a directory, which is made as needed; "" is the top one."""
         with _refusing(), self._opened(folder, make=True) as opened:
             return os.listdir(opened)
 
     def remove(self, name: str) -> None:
-        """Remove an entry with all below it, if it is there; a link itself, not what it leads to."""
+        """Remove an entry with all below it, if it exists; a link itself, not its target."""
         folder, base = posixpath.split(name)
         if base in ("", ".", ".."):
             raise Refused("it removes what has no name of its own")
@@ -160,7 +160,7 @@ class Tree:
 
     @contextlib.contextmanager
     def _opened(self, path: str, *, make: bool) -> Iterator[int]:
-        """The directory at a normalised path, opened step by step without following a link."""
+        """Open the directory at a normalised path step by step, without following a link."""
         descriptor = os.dup(self._top)
         try:
             for part in path.split("/") if path else ():
@@ -181,7 +181,7 @@ class Tree:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """What the system does not do, names and links that it does not take above all, is the archive's fault."""
+    """Report an operation that the system refuses as an error of the archive."""
     try:
         yield
     except OSError as error:
@@ -194,7 +194,7 @@ def _refusing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _unmapped() -> Iterator[None]:
-    """In a user namespace, whose root does not have all owners, files stay its own."""
+    """Ignore refused changes of owner in a user namespace, which does not have all users."""
     try:
         yield
     except OSError as error:

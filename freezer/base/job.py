@@ -77,19 +77,19 @@ class Job:
         return self.log.step(title)
 
     def folder(self, name: str) -> Path:
-        """A directory of that name in the work directory, made as needed."""
+        """Return a directory of that name in the work directory, made as needed."""
         path = self.work / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def inside(self, name: str) -> Job:
-        """The same job, whose work directory is one of that name in this one's."""
+        """Return the same job with a subdirectory of that name as its work directory."""
         return dataclasses.replace(self, work=self.folder(name))
 
     def environment(
         self, *, epoch: int = 0, path: Sequence[Path] = (), extra: Optional[Mapping[str, str]] = None
     ) -> dict[str, str]:
-        """The variables of tools whose output becomes part of the result; see ``clean_environment``."""
+        """Return the variables of tools whose output becomes part of the result; see ``clean_environment``."""
         home, temporary = self.folder("home"), self.folder("tmp")
         return clean_environment(home=home, temporary=temporary, path=path, epoch=epoch, extra=extra)
 
@@ -193,7 +193,7 @@ def _memory_file(content: bytes) -> IO[bytes]:
 def _copy_output(
     process: subprocess.Popen[bytes], log: Log, build_log: BuildLog, on_line: Optional[Callable[[str], bool]]
 ) -> None:
-    """Copy what the process says to the build's log, line by line, until it says no more."""
+    """Copy the output of a process to the build's log, line by line, until it ends."""
     lines = process.stdout or process.stderr
     assert lines is not None
     with lines, open(build_log.path, "ab") as file:
@@ -209,7 +209,7 @@ def _copy_output(
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[set[int]]:
-    """Hold back the signals that interrupt a build, so that what is begun inside can be undone by whoever began it.
+    """Hold back the signals that interrupt a build, so that work begun inside the block can be undone.
 
     Gives the signal mask from before, for a process started inside.
     """
@@ -221,7 +221,7 @@ def signals_held() -> Iterator[set[int]]:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a tool with all it started, and return only when none of them can write any more."""
+    """End a tool with all its children, and return only when none of them can write any more."""
     for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -235,7 +235,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def describe_status(status: int) -> str:
-    """ "exited with status 2", or "was killed by SIGSEGV"."""
+    """Return "exited with status 2", or "was killed by SIGSEGV"."""
     if status >= 0:
         return f"exited with status {status}"
     try:
@@ -245,7 +245,7 @@ def describe_status(status: int) -> str:
 
 
 def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
-    """The last non-empty lines of a log, read from its end, without the line that names the command."""
+    """Return the last non-empty lines of a log, read from its end, without the line that names the command."""
     with open(path, "rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - 16384))
@@ -257,7 +257,7 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
 
 
 def run_quietly(argv: Sequence[str]) -> None:
-    """Run a program that belongs to no job, and whose failure is none of anybody's."""
+    """Run a program that belongs to no job, and ignore its failure."""
     with contextlib.suppress(OSError):
         subprocess.run(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False

@@ -51,17 +51,17 @@ class Log:
         self.steps: list[tuple[str, float]] = []
 
     def line(self, text: str) -> None:
-        """One line for everybody but ``-q``."""
+        """Print a line, unless the log is quiet."""
         if self.verbosity >= Verbosity.NORMAL:
             self._write(text)
 
     def detail(self, text: str) -> None:
-        """One line for ``-v``."""
+        """Print a line if the log is verbose."""
         if self.verbosity >= Verbosity.VERBOSE:
             self._write(text)
 
     def warning(self, text: str) -> None:
-        """Something the user should know although the build goes on; shown even with ``-q``."""
+        """Print and keep a warning; it is shown even with ``-q``."""
         self.warnings.append(text)
         self._write(f"freezer: warning: {text}")
 
@@ -72,7 +72,7 @@ class Log:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Run one stage; when it ends, say how long it took and what it gave. A failing stage is marked as such."""
+        """Run one stage; at its end, print its time and result. A failing stage is marked as such."""
         started = time.monotonic()
         outcome = "failed"
         step = Step(title, None, None)
@@ -99,7 +99,7 @@ class Log:
 
 
 def human_size(size: int) -> str:
-    """Bytes as people read them, in decimal units as disks and registries count: 21.8 MB."""
+    """Return a size in decimal units, as disks and registries count: 21.8 MB."""
     if size < 1000:
         return f"{size} B"
     value = float(size)

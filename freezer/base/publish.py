@@ -28,7 +28,7 @@ MAX_NAME = 255
 
 
 def digest_file(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     hasher = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
@@ -65,7 +65,7 @@ def sweep_beside(target: Path) -> None:
 
 
 def check_target(target: Path) -> None:
-    """Find out before the slow work whether ``target`` can be written, by writing a temporary file where it will be.
+    """Check before the slow work that ``target`` can be written, by writing a temporary file beside it.
 
     Raises OutputError. Missing directories are made only when there is something to put into them.
     """
@@ -93,8 +93,8 @@ def check_target(target: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
-    """A new file to write, that takes the place of ``target`` in one step when the block ends without an error:
-    whoever looks sees the old file or the whole new one.
+    """Open a new file that replaces ``target`` in one step when the block ends without an error: readers see the old
+    file or the whole new one.
 
     A symbolic link at ``target`` is replaced, never followed; a running executable keeps its old file. ``mode`` is
     reduced by the umask, as for any file a user makes. Raises OutputError; then ``target`` is as it was.
@@ -130,7 +130,7 @@ def publish(source: Path, target: Path, *, mode: int) -> None:
 
 
 def publish_executable(source: Path, target: Path, log: Log) -> None:
-    """Put the executable in its place, and say where that is. Raises OutputError."""
+    """Put the executable in its place, and log its path. Raises OutputError."""
     with log.step("publish") as step:
         publish(source, target, mode=0o755)
         step.result = str(target)
@@ -147,7 +147,7 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
 
 
 def full_disk(error: OSError, place: Path) -> OutputError:
-    """The error for a disk that filled up while working, naming the file system that is full."""
+    """Return the error for a disk that filled up; it names the file system that is full."""
     mount = place
     while not os.path.ismount(mount) and mount != mount.parent:
         mount = mount.parent

@@ -13,7 +13,7 @@ from freezer.base.tools import own_python
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory of ours, also where a build left parts of it read-only."""
+    """Remove a directory of freezer's own, also where a build left parts of it read-only."""
     for directory, _, _ in os.walk(path):
         with contextlib.suppress(OSError):
             os.chmod(directory, 0o700)
@@ -24,5 +24,6 @@ def remove_tree(path: Path) -> None:
 
 
 def remove_as_others(path: Path) -> None:
-    """Remove a directory tree of which parts belong to users of a user namespace. That it cannot be is no failure."""
+    """Remove a directory tree of which parts belong to users of a user namespace. Failing to remove it is not an
+    error."""
     run_quietly([own_python(), "-I", "-S", str(REMOVER), str(path)])

@@ -62,7 +62,7 @@ class Readable(Protocol):
     """All that is asked of a stream."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes, none at the end only."""
+        """Return at most ``size`` bytes; fewer only at the end."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Limits:
 
 
 def header(member: Member) -> bytes:
-    """The header block of an entry, in USTAR.
+    """Return the header block of an entry, in USTAR.
 
     Raises ValueError for what USTAR cannot state: a name of more than 255 bytes (or with no "/" to cut it at), a link's
     target of more than 100, a size of 8 GiB or more, an owner above 2097151.
@@ -88,7 +88,7 @@ def header(member: Member) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """What follows content of ``size`` bytes, up to the next block."""
+    """Return the bytes that follow content of ``size`` bytes, up to the next block."""
     return bytes(-size % BLOCK)
 
 
@@ -100,20 +100,20 @@ class Content:
         self.left = size
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most ``size`` bytes; fewer at the content's end only. Raises DamagedTar if the archive ends too early."""
+        """Return at most ``size`` bytes; fewer only at the end."""
         wanted = self.left if size < 0 else min(size, self.left)
         data = self._source.exactly(wanted)
         self.left -= wanted
         return data
 
     def skip(self, file: IO[bytes]) -> None:
-        """Pass over the content, by seeking in the ``file`` that the archive is read from."""
+        """Skip the content by seeking in ``file``, the archive itself."""
         self._source.skip(self.left, file)
         self.left = 0
 
 
 def read_members(stream: Readable, limits: Optional[Limits] = None) -> Iterator[tuple[Member, Content]]:
-    """The entries of an archive, in its order, each with its content.
+    """Yield the entries of an archive, in its order, each with its content.
 
     Only zeros may stand in paddings and behind the end. Raises DamagedTar, after which nothing more is read.
     """
@@ -161,7 +161,8 @@ def _parse(block: bytes) -> tarfile.TarInfo:
 
 
 def _number(pending: dict[str, str], key: str, otherwise: int) -> int:
-    """A number of a pax header. int() alone takes signs, spaces and other scripts' digits, which readers differ in."""
+    """Parse a number of a pax header. int() alone accepts signs, spaces and other scripts' digits, which readers
+    differ in."""
     text = pending.get(key)
     if text is None:
         return otherwise
@@ -208,7 +209,7 @@ def _check(member: Member, total: int, limits: Limits) -> None:
 
 
 def _extend(pending: dict[str, str], info: tarfile.TarInfo, source: _Source) -> None:
-    """Read what applies to the next entry: pax records, or a long name or target in GNU's way."""
+    """Read a header for the next entry: pax records, or a long name or target in GNU's format."""
     if not 0 <= info.size <= MAX_EXTENSION:
         raise DamagedTar(f"an extended header of {info.size} bytes")
     data = source.exactly(info.size)

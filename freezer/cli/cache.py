@@ -62,7 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
-    """Do what was asked for with the user's cache."""
+    """List or prune the user's cache."""
     from freezer.store.workspace import cache_root
 
     return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
@@ -139,7 +139,7 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
 
 
 def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
-    """A line for each thing, and the total. ``now`` is in seconds since 1970."""
+    """Return a line for each item, and the total. ``now`` is in seconds since 1970."""
     from freezer.base.log import human_size
 
     rows = [("KIND", "NAME", "SIZE", "LAST USED", "STATE", "WHAT")]
@@ -172,7 +172,7 @@ def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
 
 
 def human_age(seconds: float) -> str:
-    """How long ago something was, as people say it: "3 hours ago"."""
+    """Return an age for people: "3 hours ago"."""
     for unit, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
         count = int(seconds // length)
         # 47 hours say more than 1 day.
@@ -182,5 +182,5 @@ def human_age(seconds: float) -> str:
 
 
 def _printable(text: str) -> str:
-    """Names may contain what would do something to a terminal."""
+    """Replace the characters of a name that a terminal would interpret."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -31,7 +31,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
-    """Prove it. Raises VerificationError if it cannot be proven here, too."""
+    """Prove the file. Raises VerificationError, also if this system cannot run the proof."""
     from freezer.base.errors import VerificationError
     from freezer.base.oci.archive import looks_like_image
     from freezer.plan.resolve import resolve_smoke

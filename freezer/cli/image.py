@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
 
 
 def image_facts(image: ImageFile) -> dict[str, Any]:
-    """An image as JSON. Sizes are in bytes."""
+    """Return an image as JSON. Sizes are in bytes."""
     return {
         "path": str(image.path),
         "size": image.size,

@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
-    """Look into it, and show a table, JSON or a map."""
+    """Inspect the file, and print a table or JSON, or write a page."""
     import shutil
 
     from freezer.base.publish import check_target, replacing

@@ -31,7 +31,7 @@ COMMANDS = {
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of everything freezer understands."""
+    """Build the parser of the whole command line."""
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)

@@ -17,7 +17,7 @@ LAYOUT = "oci-layout"
 
 
 def add_setting(parser: Any, setting: Setting) -> None:
-    """Have a parser, or a group of its arguments, understand one setting; not given it is None."""
+    """Add one setting to a parser or to a group of its arguments; the value is None if the option is not given."""
     options: dict[str, Any] = {"help": setting.help, "dest": setting.attribute, "default": None}
     if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH):
         options["action"] = argparse.BooleanOptionalAction
@@ -31,7 +31,7 @@ def add_setting(parser: Any, setting: Setting) -> None:
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
-    """What every command understands."""
+    """Add the options that every command has."""
     output = parser.add_argument_group("messages")
     loudness = output.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="store_true", help="show what the tools print")
@@ -46,7 +46,7 @@ def _number(text: str) -> int:
 
 
 def log_of(arguments: argparse.Namespace) -> Log:
-    """The log, as loud as asked for."""
+    """Return a log of the verbosity that the options choose."""
     from freezer.base.log import Log, Verbosity
 
     if arguments.quiet:
@@ -55,7 +55,7 @@ def log_of(arguments: argparse.Namespace) -> Log:
 
 
 def readable(text: str) -> Path:
-    """The file that an argument names. Raises InputError if it is none, or cannot be read."""
+    """Return the path of a file argument. Raises InputError if it is no file, or cannot be read."""
     from freezer.base.errors import InputError
 
     path = Path(os.path.abspath(text))
@@ -67,11 +67,11 @@ def readable(text: str) -> Path:
 
 
 def readable_or_layout(text: str) -> Path:
-    """The same, for what may be an image that is a directory."""
+    """Return the path of an argument that is a file or an OCI layout. Raises InputError as ``readable`` does."""
     path = Path(os.path.abspath(text))
     return path if is_layout(path) else readable(text)
 
 
 def is_layout(path: Path) -> bool:
-    """Whether a path is an OCI layout that is a directory."""
+    """Return whether a path is an OCI layout in a directory."""
     return os.path.isfile(path / LAYOUT)

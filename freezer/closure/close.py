@@ -49,7 +49,7 @@ class ClosedApp:
 
 
 def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
-    """Bring along what the frozen application needs from the system, and say what that is."""
+    """Copy what the frozen application needs from the system into the bundle, and log it."""
     with job.step("close") as step:
         closed = bring_along(plan, environment, frozen, job)
         parts = [f"{item.name} {human_size(item.size)}" for item in closed.provided]
@@ -58,7 +58,7 @@ def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: J
 
 
 def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
-    """Bring along what the frozen application needs from the system.
+    """Copy what the frozen application needs from the system into the bundle.
 
     Libraries that cannot be found are reported by name with who needs them; they are no error, since the application
     may well never load that file, and the build environment lacks them too.
@@ -112,7 +112,7 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
 
 
 def _program_of(environment: Environment) -> Elf:
-    """The program of the Python that is built with. Raises EnvironmentFailure for one that is a script."""
+    """Return the program of the Python to build with. Raises EnvironmentFailure if it is a script."""
     path = within(environment.root.path, environment.interpreter.executable)
     try:
         return read_elf(path)

@@ -18,7 +18,7 @@ DF_1_NODEFLIB = 0x800
 
 
 def clear_executable_stack(path: Path) -> None:
-    """Take the executable flag off PT_GNU_STACK: kernels and hardened hosts refuse to load such a library."""
+    """Clear the executable flag of PT_GNU_STACK: kernels and hardened hosts refuse to load such a library."""
     with open(path, "r+b") as file:
         header = file.read(64)
         wide, order = header[4] == 2, "<" if header[5] == 1 else ">"
@@ -43,7 +43,7 @@ def clear_executable_stack(path: Path) -> None:
 
 
 def forbid_default_directories(path: Path) -> bool:
-    """Have the loader look for what this file needs, or opens, in no directory of the system (DF_1_NODEFLIB, gABI).
+    """Keep the loader from searching the system's directories for what this file needs or opens (DF_1_NODEFLIB, gABI).
 
     In place: in the tag that it has, or in one of those that GNU ld leaves free at the end of the table. False if there
     is none, and nothing was changed.

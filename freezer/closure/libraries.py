@@ -44,7 +44,7 @@ def closure(
     origins: Optional[dict[Path, Path]] = None,
     extra: Iterable[str] = (),
 ) -> Closure:
-    """The libraries outside the bundle that ``roots`` need, directly or through one another.
+    """Return the libraries outside the bundle that ``roots`` need, directly or through one another.
 
     ``root`` is the system that they are searched in. ``bundled`` maps sonames and file names already in the bundle to
     their files. ``origins`` tells for a file in the bundle the directory that it was collected from, where its
@@ -96,5 +96,5 @@ def closure(
 
 
 def _real(root: Path, path: Path) -> Path:
-    """Where a file is, in the system at ``root`` or in a directory that is brought into it."""
+    """Return the real path of a file, in the system at ``root`` or in a directory that is mounted into it."""
     return within(root, path) if root in path.parents else path.resolve()

@@ -22,7 +22,7 @@ SYSTEM_PLACES = re.compile(rb"(?<=\0)(/etc/ld\.so\.(?:cache|preload)|/[\w./-]+/g
 
 
 def isolate(tree: Path, loader: str) -> None:
-    """Have nothing of the system where the application runs loaded into it.
+    """Keep the application from loading anything of the system that it runs on.
 
     Its libraries are made for its C library, and the host's may be made for another. What the files need is not looked
     for in the loader's default directories; and freezer's copies of the loader and the C library know no cache of what
@@ -39,7 +39,7 @@ def isolate(tree: Path, loader: str) -> None:
 
 
 def kept_entries(elf: Elf, tree: Path) -> list[str]:
-    """The entries of an ELF file's RPATH or RUNPATH that point into the tree, in their order."""
+    """Return the entries of an ELF file's RPATH or RUNPATH that point into the tree, in their order."""
     kept = []
     for entry in elf.runpath or elf.rpath:
         relative = entry.replace("${ORIGIN}", "$ORIGIN")
@@ -67,7 +67,7 @@ def mend(elf: Elf, tree: Path, job: Job) -> None:
 
 
 def strip(path: Path, what: str, job: Job) -> None:
-    """Take symbols ("--strip-all") or debug sections ("--strip-debug") off a library.
+    """Strip symbols ("--strip-all") or debug sections ("--strip-debug") from a library.
 
     Debug sections are never loaded, and are 34 of the 56 MB of a Python that was built with ``-g``, as pyenv does,
     unpacked at every start. Files of others than the interpreter are left alone unless asked for.

@@ -94,7 +94,7 @@ PROVISIONS = (
 def provide(
     contents: Path, modules: frozenset[str], switches: Mapping[str, Optional[bool]], root: Path
 ) -> tuple[list[Provided], list[str]]:
-    """Copy what is wanted into ``contents`` (the directory of the application's files).
+    """Copy the provisions that the application uses into ``contents``, the directory of its files.
 
     ``switches`` maps a provision's option to True (always), False (never) or None (when the import graph has one of
     its modules). ``root`` is the file system of the build environment. Returns what was copied, and the names of what
@@ -115,7 +115,7 @@ def provide(
 
 
 def size_of(path: Path) -> int:
-    """The bytes of a file, or of all files below a directory."""
+    """Return the bytes of a file, or of all files below a directory."""
     if path.is_file():
         return path.stat().st_size
     return sum(item.lstat().st_size for item in path.rglob("*") if item.is_file())

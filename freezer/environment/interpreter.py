@@ -31,12 +31,13 @@ class Interpreter:
 
     @property
     def version_text(self) -> str:
-        """Like 3.11.2."""
+        """The version as text: 3.11.2."""
         return ".".join(map(str, self.version))
 
 
 def probe_interpreter(plan: Plan, root: BuildRoot, job: Job) -> Interpreter:
-    """Find the Python to build with, and ask it what it is. Raises InputError, and as ``describe_interpreter`` does."""
+    """Find the Python to build with, and read its description. Raises InputError, and as ``describe_interpreter``
+    does."""
     with job.step("python") as step:
         interpreter = describe_interpreter(root.locate(plan.python), root, job)
         step.result = f"{interpreter.version_text} at {interpreter.executable}"
@@ -44,7 +45,7 @@ def probe_interpreter(plan: Plan, root: BuildRoot, job: Job) -> Interpreter:
 
 
 def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
-    """Ask an interpreter what it is, and refuse at once one that cannot work.
+    """Run an interpreter to read its description, and refuse one that freezer cannot build with.
 
     Raises EnvironmentFailure: too old, another implementation, musl, or no shared libpython.
     """
@@ -93,7 +94,7 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
 
 
 def find_libpython(facts: dict[str, object], root: BuildRoot) -> Optional[Path]:
-    """The interpreter's shared library, from what ``describe.py`` told; None if it was built without one."""
+    """Find the shared library of the interpreter that ``describe.py`` described; None if it was built without one."""
     library = str(facts["library"])
     directories = [root.outside(str(item)) for item in facts["directories"]]  # type: ignore[attr-defined]
     try:

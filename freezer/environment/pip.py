@@ -45,7 +45,7 @@ def pip(
     package = _program(interpreter, job)
     # Alone in a directory: pip's own may have modules and distributions of freezer's beside it.
     try:
-        root.seeing(package, "pip/pip").run(
+        root.with_directory(package, "pip/pip").run(
             [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],
             job,
             what=what,
@@ -75,7 +75,7 @@ def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, job: Job) -
 
 
 def _program(interpreter: Interpreter, job: Job) -> Path:
-    """The package of a pip that supports the interpreter."""
+    """Return the package directory of a pip that supports the interpreter."""
     if SpecifierSet(supported_pythons()).contains(interpreter.version_text, prereleases=True):
         return own_package()
     version = f"{interpreter.version[0]}.{interpreter.version[1]}"

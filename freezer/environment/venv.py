@@ -45,12 +45,13 @@ class Environment:
 
 
 def toolchain_versions() -> dict[str, str]:
-    """The versions of the toolchain that are installed beside freezer."""
+    """Return the versions of the toolchain that is installed beside freezer."""
     return {name: importlib.metadata.version(name) for name in TOOLCHAIN}
 
 
 def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...]) -> str:
-    """Name an environment by all that decides its content. ``dependencies`` come from the project's metadata.
+    """Return a name for an environment, made from all that decides its content. ``dependencies`` come from the
+    project's metadata.
 
     Requirements files count by their content, with the files they include; local paths in them by their files' names,
     sizes and times.
@@ -102,7 +103,7 @@ def make_environment(
     lock = job.cache / "env" / f"{key}.lock"
     reused = hold(job, lock, usable=usable, make=make, anew=plan.refresh)
     os.utime(home)
-    return Environment(python, interpreter, key, reused, root.seeing(home, "env"))
+    return Environment(python, interpreter, key, reused, root.with_directory(home, "env"))
 
 
 def _create(

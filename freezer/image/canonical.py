@@ -19,7 +19,7 @@ from freezer.plan.choices import DEFAULT_EPOCH
 
 
 def written_by_freezer(archive: ImageArchive) -> bool:
-    """Whether the file is as freezer wrote it, or was meant to be.
+    """Return whether freezer wrote the file, even if it was damaged since.
 
     The manifest says so, but stays when another tool packs the image anew. So one of two things in different places
     must say so as well, of which no single changed byte can take both away.
@@ -34,7 +34,7 @@ def written_by_freezer(archive: ImageArchive) -> bool:
 
 
 def frame_problems(archive: ImageArchive) -> Iterator[str]:
-    """Rebuild everything outside the blobs from what it says, and compare it byte for byte."""
+    """Yield the differences between the file and what freezer writes for its content."""
     names = sorted(archive.members)
     at = 0
     with open(archive.path, "rb") as file:

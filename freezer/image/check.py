@@ -45,7 +45,7 @@ class Verdict:
 
 
 def validate(archive: ImageArchive) -> Verdict:
-    """Look at everything. Raises InputError where the file is too damaged to go on."""
+    """Check everything. Raises InputError if the file is too damaged to continue."""
     problems: list[str] = []
     if archive.is_layout:
         problems += _layout_problems(archive)
@@ -111,7 +111,7 @@ def _descriptor_problems(archive: ImageArchive, item: Any, name: str, types: tup
 
 
 def _index_problems(archive: ImageArchive, descriptors: Any) -> Iterator[str]:
-    """Where the index speaks of an image otherwise than the image itself, or docker's list."""
+    """Yield the contradictions between the index and the image itself, or docker's list."""
     for item, image in zip(descriptors if isinstance(descriptors, list) else [], archive.images):
         if not isinstance(item, dict) or item.get("digest") != image.manifest_digest:
             continue
@@ -126,7 +126,7 @@ def _index_problems(archive: ImageArchive, descriptors: Any) -> Iterator[str]:
 
 
 def _blob_problems(archive: ImageArchive) -> Iterator[str]:
-    """Every file in ``blobs`` must have the digest that it is named by, whether anything refers to it or not."""
+    """Check that every file in ``blobs`` has the digest in its name, whether anything refers to it or not."""
     for name in sorted(archive.members):
         match = re.fullmatch(r"blobs/(sha256|sha512)/([^/]+)", name)
         if match is None:
@@ -177,7 +177,7 @@ def _config_problems(image: Image) -> Iterator[str]:
 
 
 def _layer_problems(archive: ImageArchive, blob: Blob, root: MergedRoot) -> Iterator[str]:
-    """The problems of one layer, which is put onto ``root``."""
+    """Yield the problems of one layer, and put the layer onto ``root``."""
     hasher = hashlib.sha256()
     for chunk in archive.layer_chunks(blob):
         hasher.update(chunk)

@@ -37,12 +37,12 @@ PLACES: dict[str, tuple[str, Callable[[Path, Path], bool], str]] = {
 
 
 def home(plan: ImagePlan) -> str:
-    """The user's home: /tmp, the one place that can be written to, also with a read-only root."""
+    """Return the user's home: /tmp, the only writable place, also with a read-only root."""
     return "/tmp" if plan.tmp else "/"
 
 
 def layers(plan: ImagePlan, executable: Path, name: str) -> tuple[Layer, ...]:
-    """The layers of an image with an executable, the application last.
+    """Return the layers of an image with an executable, the application last.
 
     Raises InputError for entries that exclude each other, EnvironmentFailure for what this system lacks.
     """
@@ -52,8 +52,8 @@ def layers(plan: ImagePlan, executable: Path, name: str) -> tuple[Layer, ...]:
 
 
 def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tuple[Layer, ...]:
-    """The layers of an image with an application's files, its own last. Raises as ``layers`` does, and InputError if
-    the program cannot have that name among them."""
+    """Return the layers of an image with an application's files, its own last. Raises as ``layers`` does, and
+    InputError if one of the files has the program's name."""
     comments = {
         Part.RUNTIME: f"the runtime: Python {application.version}, its libraries and standard library",
         Part.DEPENDENCIES: "the dependencies",
@@ -76,7 +76,7 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
 
 
 def _unpacked(record: Record) -> Entry:
-    """A file of an application as it is in an image."""
+    """Return the entry in an image for a file of the application."""
     name = f"{PLACE.strip('/')}/{record.name}"
     if record.type is Type.DIRECTORY:
         return Entry(name, Kind.DIRECTORY, 0o755)
@@ -87,7 +87,7 @@ def _unpacked(record: Record) -> Entry:
 
 
 def _base(plan: ImagePlan, application: Mapping[str, Entry]) -> Layer:
-    """The layer below that with the application's entries."""
+    """Return the base layer, checked against the application's entries."""
     base: dict[str, Entry] = {}
     for entry in (*_fixed(plan), *_provided(plan), *_added(plan)):
         _put(base, entry)
@@ -118,7 +118,8 @@ def _fixed(plan: ImagePlan) -> Iterator[Entry]:
 
 
 def _provided(plan: ImagePlan) -> Iterator[Entry]:
-    """The system's data. Copied to memory: it is some hundred kilobytes, and its sources are packages' resources."""
+    """Yield the entries of the system's data. It is copied to memory: it has some hundred kilobytes, and its sources
+    are resources of packages."""
     for switch, (place, copy, what) in PLACES.items():
         if not getattr(plan, switch):
             continue

@@ -54,7 +54,7 @@ class Layer:
     comment: str
 
     def chunks(self) -> Iterator[bytes]:
-        """The tar, compressed. Raises InputError if a file cannot be read, or changes while it is."""
+        """Return the tar, compressed. Raises InputError if a file cannot be read, or changes meanwhile."""
         return compressed(tar_chunks(self.entries, self.epoch), self.compression)
 
     def pack(self) -> PackedLayer:
@@ -74,7 +74,7 @@ class Layer:
 
 
 def tar_chunks(entries: Sequence[Entry], epoch: int) -> Iterator[bytes]:
-    """The entries as a USTAR archive, sorted by name. Raises InputError."""
+    """Yield the entries as a USTAR archive, sorted by name. Raises InputError."""
     for entry in sorted(entries, key=lambda item: os.fsencode(item.name)):
         if isinstance(entry.content, Path):
             yield from _file_chunks(entry, entry.content, epoch)
@@ -125,7 +125,7 @@ def _changed(path: Path) -> InputError:
 
 
 def compressed(chunks: Iterable[bytes], compression: LayerCompression) -> Iterator[bytes]:
-    """The stream as the layer's blob has it."""
+    """Return the stream in the compression of the layer."""
     if compression is LayerCompression.GZIP:
         return _gzip_stored(chunks)
     if compression is LayerCompression.ZSTD:

@@ -45,26 +45,26 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def image_of_executable(
     plan: ImagePlan, executable: Path, origin: Origin, log: Log, name: Optional[str] = None
 ) -> ImageFile:
-    """Make the image of a static executable, which becomes ``/app/NAME``, and say what it is called.
+    """Make the image of a static executable, which becomes ``/app/NAME``, and log its names.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
     name = name or executable.name
-    with _told(plan, log) as made:
+    with _image_step(plan, log) as made:
         made.append(_write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin))
     return made[0]
 
 
 def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
-    with _told(plan, log) as made:
+    with _image_step(plan, log) as made:
         platform = _platform(application.python, application.python.path)
         made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin))
     return made[0]
 
 
 def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
-    """Make the image that was asked for with an executable. Raises likewise, and ToolError."""
+    """Make the planned image of a linked application. Raises likewise, and ToolError."""
     if plan.layout is ImageLayout.BINARY:
         return image_of_executable(plan, linked.path, origin, job.log, name)
     with job.step("layers") as step:
@@ -74,7 +74,7 @@ def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origi
 
 
 def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
-    """Make the image of an executable that exists already. Raises likewise, and OutputError."""
+    """Make the image of an existing executable. Raises likewise, and OutputError."""
     if plan.layout is not ImageLayout.BINARY:
         raise InputError(
             "an executable that exists cannot be put into an unpacked image",
@@ -86,8 +86,8 @@ def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
 
 
 @contextlib.contextmanager
-def _told(plan: ImagePlan, log: Log) -> Iterator[list[ImageFile]]:
-    """One stage that makes an image; what is put into the list is told of."""
+def _image_step(plan: ImagePlan, log: Log) -> Iterator[list[ImageFile]]:
+    """Run one stage that makes an image, which the block puts into the list, and log the image."""
     made: list[ImageFile] = []
     with log.step("image") as step:
         yield made
@@ -114,7 +114,7 @@ def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name:
 
 
 def platform_of(path: Path) -> Platform:
-    """The platform of a static executable, from its ELF header.
+    """Return the platform of a static executable, from its ELF header.
 
     Raises InputError if it is none, needs a loader or libraries, or is made for a machine that images have no name for.
     """
@@ -144,7 +144,7 @@ def _platform(elf: Elf, path: Path) -> Platform:
 
 
 def dynamic_problem(elf: Elf) -> Optional[str]:
-    """Why an ELF file is no static executable; None if it is one."""
+    """Return the reason why an ELF file is no static executable; None if it is one."""
     if elf.kind not in ("ET_EXEC", "ET_DYN"):
         return f"it is of type {elf.kind}"
     if elf.interpreter is not None:
@@ -155,7 +155,7 @@ def dynamic_problem(elf: Elf) -> Optional[str]:
 
 
 def _described(name: str, origin: Origin, created: str) -> dict[str, str]:
-    """The predefined annotations (annotations.md), as far as the project states them."""
+    """Return the predefined annotations (annotations.md) that the project has values for."""
     about = origin.metadata or Metadata(name)
     found = {
         "title": about.name,
@@ -172,7 +172,7 @@ def _described(name: str, origin: Origin, created: str) -> dict[str, str]:
 
 
 def _settings(plan: ImagePlan, name: str, labels: dict[str, str]) -> dict[str, Any]:
-    """The ``config`` object of the configuration (config.md), and docker's Healthcheck in it.
+    """Return the ``config`` object of the configuration (config.md), with docker's Healthcheck in it.
 
     The command is a command, and no entrypoint, unless asked for: so ``docker run IMAGE COMMAND`` can start something
     else, as in the recipe.

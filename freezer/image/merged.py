@@ -21,7 +21,7 @@ class MergedRoot:
     entries: dict[str, tar.Member] = field(default_factory=dict)
 
     def put(self, name: str, member: tar.Member) -> None:
-        """Add an entry; what is no directory replaces what was there with all below it."""
+        """Add an entry; unless it is a directory, it replaces an earlier entry with all below it."""
         if member.kind is not tar.Kind.DIRECTORY and name in self.entries:
             self.remove(name)
         self.entries[name] = member
@@ -34,7 +34,7 @@ class MergedRoot:
         self.entries.pop(name, None)
 
     def executable(self, path: str) -> Optional[tar.Member]:
-        """The file that a path leads to, through symbolic links inside the root; None if there is none."""
+        """Return the file at a path, following symbolic links inside the root; None if there is none."""
         todo, done, links = path.split("/"), list[str](), 0
         while todo:
             part = todo.pop(0)
@@ -55,7 +55,7 @@ class MergedRoot:
 
 
 def command_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is started: the entrypoint with the command as its arguments."""
+    """Return the command line that the image starts: the entrypoint, then the command."""
     words: list[Any] = []
     for key in ("Entrypoint", "Cmd"):
         value = settings.get(key)
@@ -64,7 +64,7 @@ def command_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def find_program(name: str, settings: Mapping[str, Any], root: MergedRoot) -> Optional[tar.Member]:
-    """The file that a command starts: at its path, or on the image's PATH."""
+    """Return the file that a command starts: at its path, or on the image's PATH."""
     places = [name]
     if "/" not in name:
         path = dict(item.partition("=")[::2] for item in map(str, settings.get("Env") or ())).get("PATH", "")

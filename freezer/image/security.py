@@ -14,7 +14,7 @@ from freezer.image.merged import MergedRoot, command_of, find_program
 
 
 def security_problems(image: Image, root: MergedRoot) -> Iterator[str]:
-    """What keeps an image from running under the restricted Pod Security Standard, or from running at all."""
+    """Yield the reasons why the restricted Pod Security Standard rejects an image, or why it cannot start."""
     settings = image.config.get("config")
     settings = settings if isinstance(settings, dict) else {}
     user = settings.get("User") or ""

@@ -51,7 +51,7 @@ class ImageFile:
 
 
 def write_image(recipe: Recipe, path: Path) -> ImageFile:
-    """Write an image to ``path``, in one step: until it is whole, what was there stays.
+    """Write an image to ``path`` in one step: the previous file stays until the new one is complete.
 
     Raises InputError if a file of it cannot be read, or changes meanwhile; OutputError if it cannot be written.
     """
@@ -100,7 +100,7 @@ def _archive(contents: Mapping[str, Union[bytes, tuple[Layer, Descriptor]]]) -> 
 
 
 def _unchanged(chunks: Iterable[bytes], expected: Descriptor) -> Iterator[bytes]:
-    """The chunks of a layer, which must come to what its descriptor says: its files may have changed since."""
+    """Yield the chunks of a layer, and verify that they match its descriptor: its files may have changed since."""
     hasher, size = hashlib.sha256(), 0
     for chunk in chunks:
         hasher.update(chunk)

@@ -69,24 +69,25 @@ class Plan:
 
     @property
     def unpacked(self) -> bool:
-        """Whether an image of the application's files is asked for."""
+        """True if the plan has an image of the application's files."""
         return self.image is not None and self.image.layout is ImageLayout.UNPACKED
 
     def target(self, name: str) -> Path:
-        """Where the executable of the application ``name`` goes."""
+        """Return the path of the executable of the application ``name``."""
         return self.output if self.output is not None else self.folder / "dist" / name
 
     def known_targets(self) -> list[Path]:
-        """The files that will be written, as far as they are known before the application's name is."""
+        """Return the output files that are known before the application's name is."""
         targets = [] if self.output is None and self.name is None else [self.target(self.name or "")]
         return targets if self.image is None else [*targets, self.image.output]
 
     def added_paths(self) -> list[Path]:
-        """The files and directories of the user's that go in as they are."""
+        """Return the user's files and directories that the bundle takes unchanged."""
         return sorted({path for path, _ in (*self.add_data, *self.add_binary)} | set(self.libraries))
 
     def digest_parts(self) -> dict[str, Any]:
-        """All that decides the executable, for comparison with an earlier build's. Images are made anew each time."""
+        """Return all values that decide the executable, for comparison with an earlier build. Images are not among
+        them: every build makes them again."""
         parts = dataclasses.asdict(self)
         for irrelevant in ("refresh", "jobs", "image"):
             del parts[irrelevant]

@@ -17,7 +17,7 @@ from freezer.plan.build import Plan
 
 
 def requirements_state(plan: Plan) -> list[object]:
-    """The content of all requirements of a plan, such that it differs whenever pip might install something else."""
+    """Return the content of all requirements of a plan: it differs whenever pip might install something else."""
     state: list[object] = [*(_requirements_content(path, set()) for path in (*plan.requirements, *plan.constraints))]
     for package in plan.packages:
         place = plan.folder / package.split("[")[0].removeprefix("file://")
@@ -26,8 +26,7 @@ def requirements_state(plan: Plan) -> list[object]:
 
 
 def local_paths(plan: Plan) -> set[Path]:
-    """The files and directories that requirements name by path, as they are named: absolute, or made so from the
-    directory that they are relative to."""
+    """Return the files and directories that requirements name by path, made absolute."""
     found: set[Path] = set()
     queue = [*plan.requirements, *plan.constraints]
     seen: set[Path] = set()
@@ -81,7 +80,7 @@ def _parsable(line: str) -> bool:
 
 
 def _including(words: list[str]) -> Iterator[tuple[bool, str]]:
-    """(includes a requirements file, path) for the paths that one line of a requirements file names."""
+    """Yield (includes a requirements file, path) for each path that one line of a requirements file names."""
     for index, word in enumerate(words):
         for option in ("-r", "--requirement", "-c", "--constraint"):
             if word == option and index + 1 < len(words):
@@ -103,7 +102,8 @@ IGNORED_FOLDERS = frozenset(
 
 
 def tree_signature(path: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes (bytes) and modification times (ns) of the files at or below ``path``, without build products."""
+    """Return names, sizes (bytes) and modification times (ns) of the files at or below ``path``, without build
+    products."""
     if path.is_file():
         status = path.stat()
         return [(str(path), status.st_size, status.st_mtime_ns)]

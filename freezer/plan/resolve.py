@@ -94,7 +94,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
 
 
 def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
-    """The linker, and how it packs. Raises InputError for unknown ones, and what they cannot do."""
+    """Return the linker and the packing. Raises InputError for unknown ones, and for combinations that do not exist."""
     linker = _choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
     default = Packing.FAST if linker is Linker.NATIVE else Packing.NONE
     compress = _choice(values.get("compress", default.value), Packing, "--compress")
@@ -116,7 +116,7 @@ def _choice(text: str, kinds: type[_Choice], option: str) -> _Choice:
 
 
 def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
-    """SOURCE_DATE_EPOCH if it is set, and the time for entries of archives; both in seconds since 1970."""
+    """Return SOURCE_DATE_EPOCH if it is set, and the time for entries of archives, both in seconds since 1970."""
     text = environ.get("SOURCE_DATE_EPOCH", "")
     if text and not (text.isascii() and text.isdigit() and int(text) <= MAX_EPOCH):
         raise InputError(f"SOURCE_DATE_EPOCH must be seconds since 1970, not {text!r}")
@@ -131,7 +131,7 @@ def _image_beside(
     created: Optional[int],
     epoch: int,
 ) -> Optional[ImagePlan]:
-    """The image to make with the executable, if there is to be one."""
+    """Return the plan of the image to make with the executable; None if the settings have no image."""
     output = given.get("image", file.image.get("output"))
     stray = [setting.name for setting in IMAGE_SETTINGS if setting.attribute in given]
     if output is None:
@@ -160,7 +160,7 @@ def _image_values(
 
 
 def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> ImagePlan:
-    """The plan of an image for an executable that exists already. Raises as ``resolve`` does."""
+    """Return the plan of an image of an existing executable. Raises as ``resolve`` does."""
     given = {key: value for key, value in arguments.items() if value is not None}
     values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
     if "output" not in values:
@@ -194,7 +194,8 @@ def _check_name(name: str) -> None:
 
 
 def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
-    """How to run the application, from the settings ``smoke``, ``smoke_status`` and ``smoke_timeout``."""
+    """Return how verification runs the application, from the settings ``smoke``, ``smoke_status`` and
+    ``smoke_timeout``."""
     arguments: Optional[tuple[str, ...]] = None
     if "smoke" in values:
         try:

@@ -17,7 +17,7 @@ PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
 def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) -> Entry:
-    """The entry that the command line names, or else the settings file, or else the current directory is.
+    """Find the entry: on the command line, else in the settings file, else in the current directory.
 
     Raises UsageError if there is none or too many, InputError if it does not exist or is no entry.
     """
@@ -86,7 +86,7 @@ def _is_function(text: str) -> bool:
 
 
 def default_name(entry: Entry) -> Optional[str]:
-    """The name as far as it is known without the project's metadata."""
+    """Return the application's default name; None if it depends on the project's metadata."""
     if entry.console_script is not None:
         return entry.console_script
     if entry.function is not None:

@@ -84,7 +84,7 @@ def _user(text: str) -> tuple[int, int]:
 
 
 def _place(text: str, option: str) -> str:
-    """An absolute path in the image, normalised."""
+    """Return an absolute, normalised path in the image."""
     if not text.startswith("/") or ".." in text.split("/") or not text.isprintable():
         raise InputError(f"{option} {text!r} is no absolute path in the image", hint="for example: /data")
     return "/" + os.path.normpath(text).strip("/")
@@ -102,7 +102,7 @@ def _folder(text: str) -> AddedFolder:
 
 
 def _file(text: str) -> AddedFile:
-    """SRC:DEST[:MODE], read from the right, since a source may have any name."""
+    """Parse SRC:DEST[:MODE] from the right, since a source may have any name."""
     match = re.fullmatch(r"(.+):(/[^:]*)(?::([^:/]*))?", text, re.DOTALL)
     if match is None:
         raise InputError(
@@ -143,7 +143,7 @@ def _assignments(items: Any, option: str) -> dict[str, str]:
 
 
 def _text(text: str, option: str) -> str:
-    """A text that JSON can state."""
+    """Return a text that JSON can represent."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -169,7 +169,7 @@ DISTRIBUTION = re.compile("(debian|ubuntu):")
 
 
 def anchored(setting: Setting, value: Any, base: Path) -> Any:
-    """The value with its relative paths made absolute; ``base`` is where it was written down."""
+    """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
     if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
         return str(base / value)
     if setting.name == "chroot" and not DISTRIBUTION.match(value):
@@ -182,7 +182,7 @@ def anchored(setting: Setting, value: Any, base: Path) -> Any:
 
 
 def split_pair(text: str) -> tuple[str, str]:
-    """SOURCE:DESTINATION at the last colon; a missing destination is the bundle's top directory.
+    """Split SOURCE:DESTINATION at the last colon; without a destination it is the top of the bundle.
 
     Raises InputError if either is empty, or the destination is outside the bundle.
     """

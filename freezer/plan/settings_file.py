@@ -35,7 +35,7 @@ class FileSettings:
 
 
 def read_settings(folder: Path) -> FileSettings:
-    """The settings for a project in ``folder``: pyproject.toml's if it has any, else setup.cfg's.
+    """Read the settings of the project in ``folder``: from pyproject.toml if it has any, else from setup.cfg.
 
     Raises InputError: an unreadable file, an unknown key (the nearest known one is named), a value of the wrong kind.
     """
@@ -83,7 +83,7 @@ def _load_toml(path: Path) -> dict[str, Any]:
 
 
 def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> dict[str, Any]:
-    """Turn the strings of setup.cfg into what the settings' kinds ask for; unknown keys are left for the check."""
+    """Convert the strings of setup.cfg to the kinds of their settings; unknown keys are left for the check."""
     from configparser import ConfigParser
 
     values: dict[str, Any] = {}

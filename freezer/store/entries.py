@@ -41,7 +41,7 @@ class Home:
 
 
 def homes(environment: Mapping[str, str], user: int) -> list[Home]:
-    """Where launchers look, in their order."""
+    """Return the directories that launchers try, in their order."""
     own = f"freezer-{user}"
     wanted = [
         (environment.get("FREEZER_CACHE", ""), "", False),
@@ -60,7 +60,7 @@ def homes(environment: Mapping[str, str], user: int) -> list[Home]:
 
 
 def entries(places: Iterable[Home], known: Mapping[str, Path]) -> list[Item]:
-    """The entries in these directories. ``known`` are executables by the names of their entries."""
+    """Return the entries in these directories. ``known`` maps the names of entries to executables."""
     found: list[Item] = []
     seen = set()
     for home in places:
@@ -79,8 +79,8 @@ def entries(places: Iterable[Home], known: Mapping[str, Path]) -> list[Item]:
 
 @contextlib.contextmanager
 def taken(item: Item) -> Iterator[Optional[Path]]:
-    """Where an entry is to be removed from, in nobody's way; None if it is not to be removed, because it is in use or
-    has changed since it was looked at. Raises OSError."""
+    """Take an entry for removal. Gives its path, now out of everybody's way, or None if the entry is in use or has
+    changed since it was listed. Raises OSError."""
     with contextlib.ExitStack() as stack:
         place = None
         entry = stack.enter_context(_opened(item.path))
@@ -93,7 +93,7 @@ def taken(item: Item) -> Iterator[Optional[Path]]:
 
 
 def _is(entry: int, item: Item) -> bool:
-    """Whether the entry that is open is the item, as it was looked at."""
+    """Return whether the open entry is still the listed item."""
     try:
         current = _identity(os.fstat(entry)) == _identity(os.lstat(item.path))
     except FileNotFoundError:
@@ -119,7 +119,7 @@ def _litter(entry: int, name: str) -> Optional[str]:
 
 
 def _last_used(entry: int) -> float:
-    """In seconds since 1970; an application that runs is noted once a day."""
+    """Return the time of the last use in seconds since 1970; launchers update it once a day."""
     return (_status(entry, "used") or os.fstat(entry)).st_mtime
 
 
@@ -136,14 +136,14 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _free(entry: int) -> Iterator[bool]:
-    """Whether nobody has one of the entry's locks; then both are held meanwhile, as far as they exist."""
+    """Give whether no process holds a lock of the entry; if so, hold both locks in the meantime."""
     with contextlib.ExitStack() as held:
         # Given back in the other order.
         yield all(_lock(held, entry, name) for name in LOCKS)
 
 
 def _lock(held: contextlib.ExitStack, entry: int, name: str) -> bool:
-    """Take a lock until ``held`` ends. That it cannot be told whether somebody has it counts as if."""
+    """Take a lock until ``held`` ends. If the lock's state is unknown, treat it as held."""
     try:
         descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=entry)
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def _lock(held: contextlib.ExitStack, entry: int, name: str) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Optional[int]]:
-    """An entry in a trusted directory; None if it is not there, is no directory, or can be changed by others."""
+    """Open an entry in a trusted directory; None if it does not exist, is no directory, or others can change it."""
     try:
         descriptor = os.open(path, FOLDER)
     except OSError:
@@ -173,7 +173,7 @@ def _opened(path: Path) -> Iterator[Optional[int]]:
 
 
 def _real(home: Home) -> Path:
-    """The path without links, but for the last part where others could put one."""
+    """Return the path without links; the last part is kept where others could have made it a link."""
     if home.shared:
         return Path(os.path.realpath(home.path.parent), home.path.name)
     return Path(os.path.realpath(home.path))
@@ -181,7 +181,7 @@ def _real(home: Home) -> Path:
 
 @contextlib.contextmanager
 def _trusted_folder(path: Path) -> Iterator[Optional[int]]:
-    """The directory at a path without links, opened step by step, if each step can be trusted; None if not."""
+    """Open the directory at a path without links, step by step; None if a step is not trusted."""
     descriptor = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         good = True
@@ -203,7 +203,7 @@ def _trusted_folder(path: Path) -> Iterator[Optional[int]]:
 
 
 def trusted(status: os.stat_result, *, own: bool) -> bool:
-    """Whether nobody but the user and root decides what is in a directory; with ``own`` it must be the user's."""
+    """True if only the user and root can change the directory; with ``own`` it must belong to the user."""
     closed = not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     guarded = closed or bool(status.st_mode & stat.S_ISVTX)
     if status.st_uid == os.geteuid():
@@ -214,7 +214,7 @@ def trusted(status: os.stat_result, *, own: bool) -> bool:
 
 
 def _nobody_is_foreign() -> bool:
-    """Whether what is shown as the overflow user's belongs to somebody outside of this user namespace, who is root."""
+    """True if no user in this namespace maps to uid 65534: then files of that uid belong to the host's root."""
     try:
         lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
         ranges = [tuple(map(int, line.split())) for line in lines]

@@ -61,7 +61,7 @@ class Item:
     litter: Optional[str] = None
 
     def as_json(self) -> dict[str, Any]:
-        """The same for machines."""
+        """Return the item as values for JSON."""
         return {
             "kind": self.kind.value,
             "name": self.path.name,
@@ -75,7 +75,7 @@ class Item:
 
 
 def contents(cache: Path) -> list[Item]:
-    """All that is in the cache, which may not exist, by kind and name.
+    """Return all items of the cache, which may not exist, by kind and name.
 
     Raises EnvironmentFailure if it cannot be read.
     """
@@ -92,7 +92,7 @@ def contents(cache: Path) -> list[Item]:
 
 
 def cannot(do: str, cache: Path, error: OSError) -> EnvironmentFailure:
-    """The error for what the system does not do with the cache."""
+    """Return the error for a system call on the cache that failed."""
     return EnvironmentFailure(
         f"cannot {do} the cache {cache}: {error.strerror}",
         why=str(error),
@@ -101,7 +101,7 @@ def cannot(do: str, cache: Path, error: OSError) -> EnvironmentFailure:
 
 
 def outputs(cache: Path) -> list[Path]:
-    """The executables that the notes on finished builds are about; they may be gone."""
+    """Return the executables that have a record; the files may be gone."""
     try:
         return [Path(str(note["output"])) for note in _notes(cache).values() if "output" in note]
     except OSError as error:
@@ -190,7 +190,7 @@ def _item(
 
 
 def modified(path: Path) -> float:
-    """When something was changed last, in seconds since 1970; 0 if it is not there."""
+    """Return the modification time in seconds since 1970; 0 if the path does not exist."""
     try:
         return path.lstat().st_mtime
     except FileNotFoundError:
@@ -198,7 +198,7 @@ def modified(path: Path) -> float:
 
 
 def measure(path: Path) -> tuple[int, float]:
-    """What a tree takes up on disk in bytes, a file with several names once, and the newest of its times."""
+    """Return the size of a tree on disk in bytes, hard links counted once, and its newest modification time."""
     seen: set[tuple[int, int]] = set()
     size, newest = 0, 0.0
     pending = [str(path)]
@@ -244,12 +244,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def lock_of(home: Path) -> Path:
-    """The file whose lock stands for a root or an environment."""
+    """Return the lock file of a root or an environment."""
     return home.with_name(f"{home.name}.lock")
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds a lock on a file or directory; that it cannot be told counts as held."""
+    """Return whether a process holds a lock on a file or directory. If the lock's state is unknown, treat it as
+    held."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -266,5 +267,5 @@ def is_held(path: Path) -> bool:
 
 
 def builds_run(cache: Path) -> bool:
-    """Whether any build runs."""
+    """Return whether any build is running."""
     return any(is_held(path) for path in _directories(cache / "work"))

@@ -48,7 +48,7 @@ class Rules:
 
 
 def parse_age(text: str) -> float:
-    """The seconds that an age such as 12h, 30d or 2w means. Raises UsageError."""
+    """Return the seconds of an age such as 12h, 30d or 2w. Raises UsageError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip(), re.ASCII)
     if match is None:
         raise UsageError(f"--older-than {text}: this is no age", hint="give hours, days or weeks: 12h, 30d, 2w")
@@ -56,7 +56,7 @@ def parse_age(text: str) -> float:
 
 
 def parse_size(text: str) -> int:
-    """The bytes that a size such as 500M, 5G or 4GiB means. Raises UsageError.
+    """Return the bytes of a size such as 500M, 5G or 4GiB. Raises UsageError.
 
     There must be a unit: a bare number is bytes to some tools and gigabytes to others.
     """
@@ -67,7 +67,8 @@ def parse_size(text: str) -> int:
 
 
 def choose(items: Sequence[Item], rules: Rules, now: float) -> list[Item]:
-    """What to remove by these rules; never what is in use. ``now`` is in seconds since 1970."""
+    """Return the items to remove by these rules; items in use are never among them. ``now`` is in seconds since
+    1970."""
     of_kind = [item for item in items if item.kind in rules.kinds]
     free = sorted((item for item in of_kind if not item.in_use), key=lambda item: item.last_used)
     left = sum(item.size for item in of_kind)
@@ -88,7 +89,7 @@ def choose(items: Sequence[Item], rules: Rules, now: float) -> list[Item]:
 
 
 def remove(cache: Path, item: Item) -> bool:
-    """Remove one thing, unless somebody has begun to use it, or did so since it was looked at; whether it was removed.
+    """Remove one item unless it is in use or was used since it was listed; return whether it was removed.
 
     Raises EnvironmentFailure if that is not possible.
     """
@@ -117,7 +118,7 @@ def remove(cache: Path, item: Item) -> bool:
 
 @contextlib.contextmanager
 def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
-    """Where the thing is to be removed from, in nobody's way; None if it is not to be removed."""
+    """Move an item out of everybody's way, and give its new path; None if it must stay."""
     with contextlib.ExitStack() as hold:
         place = None
         with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
@@ -148,7 +149,8 @@ def _still_free(cache: Path, item: Item) -> bool:
 
 @contextlib.contextmanager
 def _locked_now(path: Path) -> Iterator[None]:
-    """An exclusive lock on a directory, or a lock file that is made as needed. Raises BlockingIOError."""
+    """Lock a directory or a lock file exclusively, without waiting; a lock file is created as needed. Raises
+    BlockingIOError."""
     if path.is_dir():
         # One that may not be written to could not be moved, nor one that may not be read be opened.
         os.chmod(path, 0o700)
@@ -163,7 +165,7 @@ def _locked_now(path: Path) -> Iterator[None]:
 
 
 def _aside(cache: Path, item: Item) -> Path:
-    """Move a directory to where the sweep looks; a file goes in one step anyway."""
+    """Move a directory to where the sweep finds it; a file is removed in one step anyway."""
     if item.kind is ItemKind.WORK or not item.path.is_dir():
         return item.path
     (cache / "work").mkdir(exist_ok=True, mode=0o700)

@@ -30,7 +30,7 @@ OWN = "/freezer"
 
 
 def cache_root() -> Path:
-    """The user's cache directory for freezer (XDG Base Directory specification)."""
+    """Return the user's cache directory for freezer (XDG Base Directory specification)."""
     import platformdirs
 
     return Path(platformdirs.user_cache_path("freezer"))
@@ -91,7 +91,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
 
 
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
-    """Have something of the cache, shared with other jobs, that nobody removes before this job ends.
+    """Hold something of the cache, shared with other jobs, so that it stays until this job ends.
 
     ``usable`` tells whether it is there, and ``make`` makes it, while nobody else has it; with ``anew`` it is made
     although it is there. Returns whether it was there. ``lock`` is the file whose lock stands for it.
@@ -121,7 +121,7 @@ def _there(usable: Callable[[], bool]) -> bool:
 
 @contextlib.contextmanager
 def _full_disk_named(job: Job) -> Iterator[None]:
-    """Say which file system is full, whoever noticed: freezer itself, or a tool."""
+    """Name the file system that is full, whether freezer or a tool found it full."""
     try:
         yield
     except OSError as error:
@@ -136,7 +136,7 @@ def _full_disk_named(job: Job) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: Path, what: str, cache: Path, log: Log) -> Iterator[Job]:
-    """Begin a job that looks at ``path``; ``what`` is the command. Raises OutputError if there is no room for it."""
+    """Begin a job that reads ``path``; ``what`` is the command. Raises OutputError if there is no room for it."""
     with workspace(cache, what, keep=False, log=log) as job:
         try:
             yield job

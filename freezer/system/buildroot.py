@@ -22,25 +22,25 @@ class BuildRoot(Protocol):
     """The file system that libraries, locales and terminal descriptions come from."""
 
     def inside(self, path: Path) -> str:
-        """What a path of the host's is called inside. Raises ValueError for one that is not there."""
+        """Return the path inside for a path of the host. Raises ValueError if it is not visible there."""
 
     def outside(self, path: str) -> Path:
-        """Where the host has what is called ``path`` inside."""
+        """Return the host's path for a path inside."""
 
-    def seeing(self, path: Path, name: str) -> BuildRoot:
-        """The same, with one more directory of the host's to be seen inside; ``name`` decides where."""
+    def with_directory(self, path: Path, name: str) -> BuildRoot:
+        """Return the same system with one more directory of the host visible inside; ``name`` decides its place."""
 
     def state(self) -> list[object]:
-        """What changes when the system does; part of the key of every environment made in it."""
+        """Return values that change with the system; they are part of the key of every environment made in it."""
 
     def locate(self, wanted: Optional[str]) -> Path:
-        """The Python to build with. Raises InputError, EnvironmentFailure if there is none."""
+        """Find the Python to build with. Raises InputError, EnvironmentFailure if there is none."""
 
     def how_to_add(self, what: str, version: str) -> str:
-        """What to do when the system lacks something: "venv", "libpython" or a "compiler", for Python ``version``."""
+        """Return the hint for a missing "venv", "libpython" or "compiler", for Python ``version``."""
 
     def user_environment(self, job: Job) -> dict[str, str]:
-        """The variables for pip, which honours the user's configuration: index, proxy, certificates."""
+        """Return the variables for pip, which honours the user's configuration: index, proxy, certificates."""
 
     def run(
         self,
@@ -59,6 +59,6 @@ class BuildRoot(Protocol):
         """Run a program in the system, as ``Job.run`` does; ``argv[0]`` and all other paths are the host's."""
 
     def clean_environment(self, job: Job, *, epoch: int, extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-        """The variables for tools whose output becomes part of the result: nothing of the user's gets in."""
+        """Return the variables for tools whose output becomes part of the result; none of the user's is among them."""
         home, temporary = (Path(self.inside(job.folder(name))) for name in ("home", "tmp"))
         return tools.clean_environment(home=home, temporary=temporary, epoch=epoch, extra=extra)

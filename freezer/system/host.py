@@ -19,34 +19,34 @@ class Host(BuildRoot):
     path = Path("/")
 
     def inside(self, path: Path) -> str:
-        """The path itself."""
+        """Return the path itself."""
         return str(path)
 
     def outside(self, path: str) -> Path:
-        """The path itself."""
+        """Return the path itself."""
         return Path(path)
 
-    def seeing(self, _path: Path, _name: str) -> BuildRoot:
-        """The same, as everything is seen already."""
+    def with_directory(self, _path: Path, _name: str) -> BuildRoot:
+        """Return the same system: everything is visible already."""
         return self
 
     def state(self) -> list[object]:
-        """Nothing: what an environment takes of the host is in its interpreter's own key."""
+        """Return nothing: an environment depends on the host only through the key of its interpreter."""
         return []
 
     def locate(self, wanted: Optional[str]) -> Path:
-        """The Python to build with. Raises InputError, EnvironmentFailure if there is none."""
+        """Find the Python to build with. Raises InputError, EnvironmentFailure if there is none."""
         return locate_interpreter(wanted)
 
     def how_to_add(self, what: str, version: str) -> str:
-        """What to do when the system lacks something: "venv", "libpython" or a "compiler", for Python ``version``."""
+        """Return the hint for a missing "venv", "libpython" or "compiler", for Python ``version``."""
         package = {"venv": f"python{version}-venv", "libpython": f"libpython{version}"}.get(
             what, f"g++ python{version}-dev"
         )
         return f"Debian, Ubuntu:  apt-get install {package}"
 
     def user_environment(self, _job: Job) -> dict[str, str]:
-        """The variables for pip, which honours the user's configuration: index, proxy, certificates."""
+        """Return the variables for pip, which honours the user's configuration: index, proxy, certificates."""
         return tools.user_environment()
 
     def run(

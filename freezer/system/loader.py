@@ -17,7 +17,8 @@ from freezer.system.rooted import within
 
 
 def loader_directories(root: Path, machine: str) -> list[Path]:
-    """The directories that the loader of the system at ``root`` searches by default (ld.so.conf(5), then built-in)."""
+    """Return the directories that the loader of the system at ``root`` searches by default (ld.so.conf(5), then
+    built-in)."""
     multiarch = {
         "EM_X86_64": "x86_64-linux-gnu",
         "EM_AARCH64": "aarch64-linux-gnu",
@@ -53,7 +54,7 @@ def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
 
 
 def sonames_of(name: str, directories: Iterable[Path], root: Path = Path("/")) -> list[str]:
-    """The sonames that ctypes.util.find_library(name) may answer with, given the loader's directories."""
+    """Return the sonames that ctypes.util.find_library(name) may return, given the loader's directories."""
     found = []
     for directory in directories:
         for path in sorted(directory.glob(f"lib{glob.escape(name)}.so*")):

@@ -14,7 +14,7 @@ MAX_LINKS = 40
 
 
 def within(root: Path, path: Path) -> Path:
-    """The real place of ``path``, which is below ``root``, as a process with that root directory would find it.
+    """Resolve ``path``, which is below ``root``, as a process with that root directory would.
 
     What does not exist is returned as it stands. Raises OSError (ELOOP) for links that lead round in circles.
     """

@@ -21,7 +21,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def keep_mounts_private() -> None:
-    """Keep what is mounted from here on from showing up on the host.
+    """Keep later mounts from showing up on the host.
 
     Only a mount point can be made private, and the root of a chroot often is none. Joining the mount namespace once
     more leads out of the chroot to the real root, which is one; from there it is back into the chroot.

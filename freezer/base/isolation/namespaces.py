@@ -15,7 +15,7 @@ CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 
 
 def enter_namespaces() -> None:
-    """Leave the host's mounts and processes; without root's privileges in a user namespace, as root there."""
+    """Leave the host's mounts and processes: as root, or else as root of a new user namespace."""
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC
     if can_isolate_as_root(0):
         libc("unshare", "create namespaces", flags)

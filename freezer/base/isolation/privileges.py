@@ -26,7 +26,7 @@ KEPT_CAPABILITIES = sum(1 << number for number in range(8))
 
 
 def can_isolate_as_root(uid: int) -> bool:
-    """Tell whether this process may mount, and may become ``uid``: root in a container may lack either."""
+    """Return whether this process may mount and may become ``uid``; root in a container may lack either."""
     with open("/proc/self/status") as stream:
         capabilities = next(int(line.split()[1], 16) for line in stream if line.startswith("CapEff:"))
     with open("/proc/self/uid_map") as stream:
@@ -36,7 +36,7 @@ def can_isolate_as_root(uid: int) -> bool:
 
 
 def limit_capabilities() -> None:
-    """Keep of root's capabilities what installing files takes, in this process and all that it starts."""
+    """Keep only the capabilities that installing files takes, in this process and its children."""
     for number in range(64):
         if not KEPT_CAPABILITIES >> number & 1 and LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
             break  # past the last capability of this kernel
@@ -44,7 +44,7 @@ def limit_capabilities() -> None:
 
 
 def drop_privileges(uid: int, gid: int, *, real_root: bool) -> None:
-    """Become a user without a capability, for good; only ``real_root`` has to change who it is."""
+    """Become a user without capabilities, for good; only ``real_root`` has to change its user."""
     for number in range(64):
         if LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
             break  # past the last capability of this kernel

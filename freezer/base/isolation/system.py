@@ -66,7 +66,7 @@ def reset_signals() -> None:
 
 
 def seal_descriptors() -> None:
-    """Let nothing that the caller left open reach the commands."""
+    """Keep open descriptors of the caller from being inherited."""
     for entry in os.listdir("/proc/self/fd"):
         if int(entry) > 2:
             with suppress(OSError):  # the listing's own descriptor

@@ -20,7 +20,7 @@ RANGE = 65535
 
 
 def enter_user_namespace(flags: int) -> None:
-    """Unshare with ``flags``, and become root of a new user namespace: of a range of users if that can be had.
+    """Unshare with ``flags``, and become root of a new user namespace, with a range of users if possible.
 
     Raises IsolationError.
     """
@@ -50,7 +50,7 @@ def enter_user_namespace(flags: int) -> None:
 
 
 def subordinate_maps(uid: int, gid: int) -> dict[str, list[str]]:
-    """The programs that map a range of users and groups, and the words of the maps; empty without either."""
+    """Return the programs that map a range of users and groups, with their arguments; empty if either is missing."""
     maps = {}
     for program, file, own in (("newuidmap", "/etc/subuid", uid), ("newgidmap", "/etc/subgid", gid)):
         path, start = shutil.which(program), subordinate_start(file, uid)
@@ -61,7 +61,7 @@ def subordinate_maps(uid: int, gid: int) -> dict[str, list[str]]:
 
 
 def subordinate_start(file: str, uid: int) -> int | None:
-    """The first of at least RANGE ids that ``file`` grants to a user (subuid(5)); None if there are none."""
+    """Return the first of at least RANGE ids that ``file`` grants to a user (subuid(5)); None if there are none."""
     names = {str(uid)}
     with suppress(KeyError):
         names.add(pwd.getpwuid(uid).pw_name)
@@ -74,7 +74,7 @@ def subordinate_start(file: str, uid: int) -> int | None:
 
 
 def map_one_user(user: tuple[int, int], group: tuple[int, int]) -> None:
-    """Map one (inside, outside) user and group into the new user namespace that we are in."""
+    """Map one (inside, outside) user and group into the new user namespace of this process."""
     lines = {"setgroups": "deny", "gid_map": f"{group[0]} {group[1]} 1", "uid_map": f"{user[0]} {user[1]} 1"}
     for name, line in lines.items():
         try:

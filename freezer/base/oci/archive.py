@@ -51,16 +51,17 @@ class ImageArchive:
         return tuple(self.images_where(lambda _descriptor: True))
 
     def images_where(self, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
-        """The images that indexes describe as is wanted; of the others nothing need be there."""
+        """Yield the images whose descriptors ``wanted`` accepts; the files of the others need not exist."""
         self._described = 0
         return self._nested(self.parsed("index.json"), 0, wanted) if self.is_layout else self._from_list()
 
     def wrong(self, why: str) -> InputError:
-        """The error for anything that is the matter with the file."""
+        """Return the error for a file that is no image or a damaged one."""
         return wrong(self.path, why)
 
     def find(self, name: str) -> tar.Member:
-        """The member called ``name``; links, which docker's older archives have for equal layers, lead to others."""
+        """Return the member called ``name``. Links, which docker's older archives have for equal layers, are
+        followed."""
         for _ in range(8):
             member = self.members.get(name)
             if member is None:
@@ -75,17 +76,18 @@ class ImageArchive:
         raise self.wrong(f"{name} is a link without an end")
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a member, in pieces."""
+        """Return the content of a member, in pieces."""
         return self._files.chunks(self.find(name))
 
     def document(self, name: str) -> bytes:
-        """A document as it stands. Raises InputError if it is larger than any should be."""
+        """Return the bytes of a document. Raises InputError if it is larger than MAX_DOCUMENT."""
         if self.find(name).size > MAX_DOCUMENT:
             raise self.wrong(f"{name} is larger than {MAX_DOCUMENT} bytes")
         return b"".join(self.chunks(name))
 
     def parsed(self, name: str) -> Any:
-        """A JSON document, in which no key stands twice, since readers differ in which of two they take."""
+        """Parse a JSON document. Raises InputError, also if it has a key twice: readers differ in which one they
+        use."""
         return self._parsed(name, self.document(name))
 
     def _parsed(self, name: str, data: bytes) -> Any:
@@ -95,7 +97,7 @@ class ImageArchive:
             raise self.wrong(f"{name}: {error}") from error
 
     def blob(self, digest: str) -> Any:
-        """The JSON document with that digest, which it must have."""
+        """Parse the JSON document with that digest, and verify the digest."""
         name = blob_name(digest)
         data = b"".join(self._verified(iter([self.document(name)]), digest, name))
         return self._parsed(name, data)
@@ -172,7 +174,7 @@ class ImageArchive:
         return Image(manifest_digest, config_digest, config, names, blobs, manifest)
 
     def layer_chunks(self, blob: Blob) -> Iterator[bytes]:
-        """A layer as a tar: decompressed, not followed by anything else, and no larger than any image should be."""
+        """Yield a layer as a tar: decompressed, followed by nothing else, and of at most MAX_LAYER bytes."""
         compression = compression_of(next(self.chunks(blob.name), b""))
         if compression not in (None, GZIP, ZSTD):
             raise self.wrong(f"{blob.name} is compressed in a way that layers are not")
@@ -182,7 +184,7 @@ class ImageArchive:
             raise self.wrong(f"{blob.name}: {error}") from error
 
     def layer_members(self, blob: Blob, *, verified: bool = False) -> Iterator[tuple[tar.Member, tar.Content]]:
-        """The entries of a layer, each with its content. Raises InputError for a damaged one.
+        """Yield the entries of a layer, each with its content. Raises InputError for a damaged one.
 
         With ``verified``, before the first it is made sure that the layer is the one that manifest and configuration
         speak of; and after the last that it was that one still.
@@ -201,7 +203,7 @@ class ImageArchive:
             raise self.wrong(f"{blob.name}: {error}") from error
 
     def _verified(self, chunks: Iterator[bytes], digest: str, what: str) -> Iterator[bytes]:
-        """The same pieces. Raises InputError at their end if they do not have the digest."""
+        """Yield the same pieces. Raises InputError at their end if their digest is another."""
         hasher = self._hasher(digest)
         for chunk in chunks:
             hasher.update(chunk)
@@ -241,7 +243,7 @@ def open_image(path: Path) -> Iterator[ImageArchive]:
 
 
 def compressed_whole(path: Path, compression: str) -> InputError:
-    """The error for an image inside a compressed file."""
+    """Return the error for an image inside a compressed file."""
     return InputError(
         f"{path} is compressed as a whole",
         why=f"it is a {compression} file; ctr, crane and oras refuse images like that",
@@ -250,7 +252,7 @@ def compressed_whole(path: Path, compression: str) -> InputError:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Whether a file is a tar, or compressed as one may be; what it is in truth, ``open_image`` finds out."""
+    """Return whether a file is a tar or compressed; ``open_image`` finds out whether it is an image."""
     with open(path, "rb") as file:
         start = file.read(tar.BLOCK)
     return start[257:262] == b"ustar" or compression_of(start) is not None

@@ -32,7 +32,7 @@ class Image:
 
 
 def parse_document(data: bytes) -> Any:
-    """A JSON document, in which no key stands twice, since readers differ in which of two they take.
+    """Parse a JSON document. A key that occurs twice is an error: readers differ in which one they use.
 
     Raises ValueError or RecursionError if it is none.
     """
@@ -51,17 +51,17 @@ def _no_constant(text: str) -> None:
 
 
 def object_at(value: Any, key: str) -> dict[str, Any]:
-    """The object under a key of what should be an object; an empty one if there is none."""
+    """Return the object under a key of an object; an empty one if either is something else."""
     found = value.get(key) if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
 
 
 def objects_at(value: Any, key: str) -> list[dict[str, Any]]:
-    """The objects in the list under a key of what should be an object; whatever else is in it is left out."""
+    """Return the objects in the list under a key of an object, without its other members."""
     found = value.get(key) if isinstance(value, dict) else None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def strings(value: Any) -> tuple[str, ...]:
-    """The members of what should be a list of strings, as strings; none if it is no list."""
+    """Return the members of a list as strings; none if the value is no list."""
     return tuple(str(item) for item in value) if isinstance(value, list) else ()

@@ -30,11 +30,11 @@ class Files(Protocol):
     members: dict[str, tar.Member]
 
     def chunks(self, member: tar.Member) -> Iterator[bytes]:
-        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+        """Return the content of a file in pieces. Raises InputError if its length has changed."""
 
 
 def wrong(path: Path, why: str) -> InputError:
-    """The error for anything that is the matter with an image."""
+    """Return the error for a file that is no image or a damaged one."""
     return InputError(f"{path} is no image, or a damaged one", why=why)
 
 
@@ -68,7 +68,7 @@ class TarFiles:
         self.members[name] = member
 
     def chunks(self, member: tar.Member) -> Iterator[bytes]:
-        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+        """Return the content of a file in pieces. Raises InputError if its length has changed."""
         at, end = member.offset, member.offset + member.size
         while at < end:
             self._file.seek(at)
@@ -105,7 +105,7 @@ class FolderFiles:
 
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[int]:
-        """A file or directory, reached without following a link. Raises InputError for anything else."""
+        """Open a file or directory without following a link. Raises InputError for anything else."""
         descriptor = os.dup(self._top)
         try:
             for part in name.split("/"):
@@ -126,7 +126,7 @@ class FolderFiles:
             os.close(descriptor)
 
     def chunks(self, member: tar.Member) -> Iterator[bytes]:
-        """The content of a file in pieces. Raises InputError if it is not as long as it was."""
+        """Return the content of a file in pieces. Raises InputError if its length has changed."""
         left = member.size
         try:
             with self._opened(member.name) as descriptor:

@@ -44,11 +44,11 @@ class Platform:
     variant: Optional[str] = None
 
     def __str__(self) -> str:
-        """``linux/arm64/v8``."""
+        """Return the platform as text: ``linux/arm64/v8``."""
         return "/".join(part for part in ("linux", self.architecture, self.variant) if part)
 
     def fields(self) -> dict[str, str]:
-        """As the index and the configuration state it."""
+        """Return the fields for JSON documents."""
         fields = {"os": "linux", "architecture": self.architecture}
         return {**fields, "variant": self.variant} if self.variant is not None else fields
 
@@ -62,7 +62,7 @@ class Descriptor:
     size: int
 
     def fields(self) -> dict[str, Any]:
-        """As documents state it."""
+        """Return the fields for JSON documents."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
 
 
@@ -76,7 +76,7 @@ class PackedLayer:
 
 
 def canonical(document: Any) -> bytes:
-    """The one encoding of a JSON document that freezer writes."""
+    """Return the one encoding of a JSON document that freezer writes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
 
 
@@ -91,14 +91,14 @@ def describe(data: bytes, media_type: str) -> Descriptor:
 
 
 def timestamp(epoch: int) -> str:
-    """Seconds since 1970 as RFC 3339 has them, in UTC."""
+    """Return seconds since 1970 in the format of RFC 3339, in UTC."""
     return datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def configuration(
     platform: Platform, settings: Mapping[str, Any], layers: Sequence[PackedLayer], created: str, created_by: str
 ) -> bytes:
-    """The image configuration (config.md); its digest is the image's ID."""
+    """Return the image configuration (config.md); its digest is the image's ID."""
     document = {
         **platform.fields(),
         "created": created,
@@ -110,7 +110,7 @@ def configuration(
 
 
 def manifest(config: Descriptor, layers: Sequence[PackedLayer], annotations: Mapping[str, str]) -> bytes:
-    """The image manifest (manifest.md)."""
+    """Return the image manifest (manifest.md)."""
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
@@ -122,7 +122,7 @@ def manifest(config: Descriptor, layers: Sequence[PackedLayer], annotations: Map
 
 
 def image_list(config: Descriptor, layers: Sequence[PackedLayer], names: Sequence[Reference]) -> bytes:
-    """``manifest.json``: docker's list of images. docker loads every name in it."""
+    """Return ``manifest.json``, docker's list of images. docker loads every name in it."""
     image = {
         "Config": blob_name(config.digest),
         "Layers": [blob_name(layer.descriptor.digest) for layer in layers],
@@ -132,7 +132,7 @@ def image_list(config: Descriptor, layers: Sequence[PackedLayer], names: Sequenc
 
 
 def index(image: Descriptor, platform: Platform, name: Reference, listed: bytes) -> bytes:
-    """``index.json``. It has one descriptor, since skopeo and buildah refuse several; so it has one name."""
+    """Return ``index.json``. It has one descriptor, and so one name, since skopeo and buildah refuse several."""
     descriptor = {
         **image.fields(),
         "platform": platform.fields(),
@@ -148,10 +148,10 @@ def index(image: Descriptor, platform: Platform, name: Reference, listed: bytes)
 
 
 def layout() -> bytes:
-    """``oci-layout`` (image-layout.md)."""
+    """Return ``oci-layout`` (image-layout.md)."""
     return canonical({"imageLayoutVersion": OCI_LAYOUT})
 
 
 def blob_name(digest_text: str) -> str:
-    """Where a blob is in a layout: ``blobs/sha256/...``."""
+    """Return the path of a blob in a layout: ``blobs/sha256/...``."""
     return "blobs/" + digest_text.replace(":", "/", 1)

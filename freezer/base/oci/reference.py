@@ -32,12 +32,12 @@ class Reference:
     tag: str
 
     def __str__(self) -> str:
-        """The name in full."""
+        """Return the name in full."""
         return f"{self.domain}/{self.path}:{self.tag}"
 
 
 def parse_reference(text: str) -> Reference:
-    """Read ``NAME[:TAG]``; the tag is ``latest`` if there is none.
+    """Parse ``NAME[:TAG]``; the tag is ``latest`` if there is none.
 
     Raises InputError for what an engine would not accept, and for a digest, which only the image itself can tell.
     """
@@ -68,7 +68,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def default_reference(name: str) -> Reference:
-    """The name for an application called ``name``, mended as far as it goes: ``My App`` becomes ``my-app:latest``.
+    """Return the name for an application called ``name``, made valid: ``My App`` becomes ``my-app:latest``.
 
     Raises InputError if nothing of it can be part of a name.
     """

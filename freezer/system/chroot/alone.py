@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(command: list[str]) -> int:
-    """Run it."""
+    """Run the command."""
     from freezer.base.isolation.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, keep_mounts_private, mount
     from freezer.base.isolation.namespaces import enter_namespaces
     from freezer.base.isolation.privileges import likely_reason

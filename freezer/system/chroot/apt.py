@@ -21,8 +21,8 @@ WITHOUT_SECURITY = frozenset(("sid", "unstable", "experimental", "rc-buggy", "bu
 
 
 def suites(family: str, suite: str, archive: str, folder: Path) -> list[tuple[str, str]]:
-    """The (URI, suite) pairs that packages come from: the archive's, and the security updates, whose libraries become
-    part of what is built. ``folder`` is apt's configuration.
+    """Return the (URI, suite) pairs to take packages from: the archive's, and the security updates, whose libraries
+    become part of the result. ``folder`` is apt's configuration.
 
     Debian has security updates in an archive of its own, for the releases that it supports and the next one.
     """
@@ -39,7 +39,8 @@ def suites(family: str, suite: str, archive: str, folder: Path) -> list[tuple[st
 
 
 def mirror(family: str, folder: Path) -> str:
-    """The URI of a distribution's archive: the one that apt's configuration in ``folder`` has, or its own."""
+    """Return the URI of a distribution's archive: the one in apt's configuration in ``folder``, or the
+    distribution's own."""
     for source in _sources(folder):
         uri = source.uri.rstrip("/")
         parts = urllib.parse.urlsplit(uri)
@@ -69,7 +70,7 @@ class _Source:
 
 
 def _sources(folder: Path) -> Iterator[_Source]:
-    """The archives that apt is configured with (sources.list(5))."""
+    """Yield the archives in apt's configuration (sources.list(5))."""
     parts = folder / "sources.list.d"
     for path in (folder / "sources.list", *sorted(parts.glob("*.list")), *sorted(parts.glob("*.sources"))):
         try:
@@ -102,7 +103,7 @@ def _stanzas(text: str) -> Iterator[_Source]:
 
 
 def apt_proxies(job: Job) -> dict[str, str]:
-    """The variables for the proxy of the host's apt, else those of the user."""
+    """Return the variables for the proxy of the host's apt, else those of the user."""
     program = tools.find("apt-config")
     if program is None:
         return proxies(tools.user_environment(), ())
@@ -117,7 +118,7 @@ def apt_proxies(job: Job) -> dict[str, str]:
 
 
 def proxies(environ: Mapping[str, str], configuration: Iterable[str]) -> dict[str, str]:
-    """Variables for a proxy, from the user's and from the lines of ``apt-config dump``, which are stronger."""
+    """Return variables for a proxy: the lines of ``apt-config dump`` take precedence over the user's variables."""
     names = ("http_proxy", "https_proxy", "no_proxy")
     found = {name: environ[name] for name in names if environ.get(name)}
     configured = {}

@@ -49,14 +49,13 @@ HOSTS = {
 
 
 def is_archive_or_layout(path: Path) -> bool:
-    """Whether a root has to be unpacked from ``path``: a file, or an OCI layout."""
+    """Return whether ``path`` must be unpacked to be a root: a file, or an OCI layout."""
     return os.path.isfile(path) or os.path.isfile(path / "oci-layout")
 
 
 def identify(path: Path) -> str:
-    """The digest that names the content, in hexadecimal: of a file its SHA-256, of an OCI layout that of the manifest
-    to be used, or of ``index.json`` if there is none. Raises InputError for what cannot be read.
-    """
+    """Return a digest of the content, in hexadecimal: the SHA-256 of a file; for an OCI layout that of the chosen
+    manifest, or of ``index.json`` if there is none. Raises InputError if it cannot be read."""
     if os.path.isdir(path):
         with open_folder(path) as files:
             archive = ImageArchive(path, files)
@@ -70,7 +69,7 @@ def identify(path: Path) -> str:
 
 
 def unpack(path: Path, folder: Path, *, digest: str) -> None:
-    """Unpack a root into the new directory ``folder``; after an error, what is there is of no use.
+    """Unpack a root into the new directory ``folder``; after an error, its content is incomplete.
 
     ``digest`` is what ``identify`` said. Owners are kept if we are root; ``proc`` and ``dev`` are there. Raises
     InputError for anything that is damaged, hostile or for another machine, and OSError if there is no space.
@@ -135,7 +134,7 @@ def _unpack_tar(path: Path, file: IO[bytes], compression: Optional[str], folder:
 
 
 def _chunks(file: IO[bytes], hasher: Any) -> Iterator[bytes]:
-    """The file in pieces, from its start to its end."""
+    """Yield the whole file in pieces."""
     file.seek(0)
     while data := file.read(CHUNK):
         hasher.update(data)
@@ -150,7 +149,7 @@ def _digest(file: IO[bytes]) -> str:
 
 
 def _is_image(file: IO[bytes]) -> bool:
-    """Whether a tar is an image, and no root file system, as its names say."""
+    """Return whether the names in a tar are those of an image, not of a root file system."""
     file.seek(0)
     # What is damaged is found when it is unpacked.
     with contextlib.suppress(tar.DamagedTar):
@@ -178,13 +177,13 @@ def _manifest_of(image: Image) -> str:
 
 
 def _chosen(archive: ImageArchive) -> Image:
-    """The image for this machine. Raises InputError if there is none, or several."""
+    """Return the image for this machine. Raises InputError if there is none, or several."""
     machine = platform.machine()
     host = HOSTS.get(machine, Platform(machine))
     found: set[str] = set()
 
     def fits(fields: dict[str, Any]) -> bool:
-        """Whether a platform is the host's, variants aside."""
+        """Return whether a platform is the host's; variants are ignored."""
         found.add("/".join(str(fields[key]) for key in ("os", "architecture", "variant") if fields.get(key)))
         stated = (fields.get("os") or "linux", fields.get("architecture") or host.architecture)
         return stated == ("linux", host.architecture)

@@ -74,12 +74,12 @@ class Distribution:
 
     @property
     def name(self) -> str:
-        """As people call it: debian:trixie."""
+        """The distribution's usual name: debian:trixie."""
         return f"{self.family}:{self.suite}"
 
 
 def parse_distribution(text: str) -> Optional[Distribution]:
-    """Read "debian:bullseye" or "ubuntu:jammy/python3-dev,gcc"; None if it begins like neither.
+    """Parse "debian:bullseye" or "ubuntu:jammy/python3-dev,gcc"; None if the text starts with neither name.
 
     Raises InputError if the suite or a package has a name that it cannot have: these go to a command line.
     """
@@ -155,7 +155,7 @@ class Maker:
 
 
 def find_maker(distribution: Distribution) -> Maker:
-    """Choose the program. Raises EnvironmentFailure, with the package that is missing."""
+    """Choose the program. Raises EnvironmentFailure that names the missing package."""
     what = f"cannot make a root of {distribution.name}"
     root = os.geteuid() == 0
     program = tools.find("mmdebstrap")
@@ -187,12 +187,12 @@ def find_maker(distribution: Distribution) -> Maker:
 
 
 def isolated(command: Sequence[str]) -> list[str]:
-    """The argv that runs a command in namespaces of its own, which end with it and with whoever starts it."""
+    """Return the argv that runs a command in namespaces of its own, which end with the command and with its parent."""
     return [tools.own_python(), "-I", "-S", str(ALONE), *command]
 
 
 def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, archive: str, key: Path) -> list[str]:
-    """The argv that makes the tar of a root."""
+    """Return the argv that makes the tar of a root."""
     # As root of its own namespaces it may not mount sysfs anew; in this mode, it binds what is there.
     words = [str(program), f"--mode={'unshare' if mode == 'root' else mode}", "--variant=apt", "--format=tar"]
     words += ["--skip=output/dev", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
@@ -209,14 +209,14 @@ def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, 
 
 
 def debootstrap(program: Path, distribution: Distribution, folder: Path, archive: str, key: Path) -> list[str]:
-    """The argv that makes a root in a directory. It knows no better than one suite."""
+    """Return the argv that makes a root in a directory. debootstrap supports only one suite."""
     words = [str(program), "--variant=minbase", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
     words += [f"--keyring={key}", "--force-check-gpg", f"--components={COMPONENTS[distribution.family]}"]
     return [*words, distribution.suite, str(folder), archive]
 
 
 def keyring(family: str, folder: Path) -> Path:
-    """The file with the keys that a distribution's archive is signed by. Raises EnvironmentFailure."""
+    """Return the file with the keys that sign a distribution's archive. Raises EnvironmentFailure."""
     for suffix in ("gpg", "pgp"):
         path = folder / f"{family}-archive-keyring.{suffix}"
         if path.is_file():

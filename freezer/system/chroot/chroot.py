@@ -61,7 +61,7 @@ class Chroot(BuildRoot):
     writable: bool = False
 
     def inside(self, path: Path) -> str:
-        """What a path of the host's is called inside. Raises ValueError for one that is not there."""
+        """Return the path inside for a path of the host. Raises ValueError if it is not visible there."""
         # The innermost first: the environment is in the cache as the work directory is.
         for mount in sorted(self.mounts, key=lambda item: len(item.source.parts), reverse=True):
             if path == mount.source or mount.source in path.parents:
@@ -69,23 +69,24 @@ class Chroot(BuildRoot):
         return f"/{path.relative_to(self.path)}"
 
     def outside(self, path: str) -> Path:
-        """Where the host has what is called ``path`` inside."""
+        """Return the host's path for a path inside."""
         clean = Path(path)
         for mount in sorted(self.mounts, key=lambda item: len(item.target), reverse=True):
             if mount.target in (path, *map(str, clean.parents)):
                 return mount.source / clean.relative_to(mount.target)
         return self.path / path.lstrip("/")
 
-    def seeing(self, path: Path, name: str) -> Chroot:
-        """The same, with one more directory of the host's to be seen inside, below /freezer."""
+    def with_directory(self, path: Path, name: str) -> Chroot:
+        """Return the same system with one more directory of the host visible inside, below /freezer."""
         return dataclasses.replace(self, mounts=(*self.mounts, Mount(path, f"{OWN}/{name}")))
 
     def state(self) -> list[object]:
-        """What changes when the system does."""
+        """Return values that change with the system."""
         return [str(self.path), *self.stamp]
 
     def locate(self, wanted: Optional[str]) -> Path:
-        """The Python to build with: a path in the root, a name on its PATH, or a version; its ``python3`` by default.
+        """Find the Python to build with: a path in the root, a name on its PATH, or a version; its ``python3`` by
+        default.
 
         Raises InputError if there is none that was asked for, EnvironmentFailure if there is none at all.
         """
@@ -121,7 +122,7 @@ class Chroot(BuildRoot):
         )
 
     def how_to_add(self, what: str, version: str) -> str:
-        """What to do when the system lacks something."""
+        """Return the hint for a component that the system lacks."""
         manager = manager_of(self.path)
         if manager is None:
             return f"add it to {self.name}, which has no package manager that freezer knows (apt-get, dnf, apk)"
@@ -132,7 +133,8 @@ class Chroot(BuildRoot):
         return f"freezer build {options} ...{own}"
 
     def user_environment(self, job: Job) -> dict[str, str]:
-        """The variables for pip. Its configuration is the user's, in a file; the variables are none of the user's."""
+        """Return the variables for pip. The user's configuration is in a file; none of the user's variables is among
+        them."""
         env = self.clean_environment(job, epoch=0, extra=self.network.variables)
         for name in ("SOURCE_DATE_EPOCH", "PYTHONHASHSEED"):
             del env[name]
@@ -195,14 +197,14 @@ class Chroot(BuildRoot):
             raise
 
     def _folder(self, cwd: Path) -> str:
-        """The directory that a command starts in; one that is not to be seen is an empty one in its place."""
+        """Return the directory that a command starts in; if it is not visible inside, an empty one takes its place."""
         try:
             return self.inside(cwd)
         except ValueError:
             return os.path.normpath(f"{SOURCE}/{cwd.relative_to(self.sources)}")
 
     def _explain(self, report: Path, program: str, failure: FreezerError) -> None:
-        """Tell why there was no command, if there was none."""
+        """Raise the error that explains why the command did not start, if it did not."""
         try:
             facts = json.loads(report.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -39,7 +39,7 @@ class NetworkFiles:
 
 
 def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
-    """Collect what is to be brought in. Raises EnvironmentFailure if pip cannot read its own configuration."""
+    """Collect the files to bring into the root. Raises EnvironmentFailure if pip cannot read its own configuration."""
     listed = job.run(
         [tools.own_python(), "-I", "-m", "pip", "config", "list"],
         what="read pip's configuration",
@@ -74,7 +74,7 @@ def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
 
 
 def parse_configuration(text: str) -> list[tuple[str, str, str]]:
-    """(section, key, value) of what ``pip config list`` prints, one ``section.key='value'`` a line.
+    """Return (section, key, value) for each ``section.key='value'`` line of ``pip config list``.
 
     What variables say comes as the section ``:env:``, and holds for all commands.
     """
@@ -104,7 +104,7 @@ class _Carrier:
         return self.files[real]
 
     def translate(self, word: str) -> str:
-        """A word of a setting: a path or a file: URL becomes the place inside, all else stays."""
+        """Translate a word of a setting: a path or a file: URL becomes its place inside; other words are unchanged."""
         if word.startswith("file:"):
             path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(word).path))
             if not path.exists():

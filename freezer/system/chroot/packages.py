@@ -29,15 +29,15 @@ class Manager:
 
     @property
     def program(self) -> str:
-        """What it is mostly called."""
+        """The usual name of its program."""
         return self.programs[0]
 
     def package(self, what: str, version: str) -> str:
-        """The packages, separated by spaces, that bring "python", "venv", "libpython" or a "compiler"."""
+        """Return the packages, separated by spaces, that provide "python", "venv", "libpython" or a "compiler"."""
         return self.names[what].format(version=version)
 
     def script(self, packages: tuple[str, ...], *, alone: bool) -> str:
-        """A shell command that installs packages; ``alone`` says that there is only one user to give files to."""
+        """Return a shell command that installs packages; ``alone`` says that the namespace has only one user."""
         options = self.single_user if alone else ()
         commands = [[self.program, *options, *self.refresh]] if self.refresh else []
         commands.append([self.program, *options, *self.arguments, *packages])
@@ -78,7 +78,7 @@ MANAGERS = (
 
 
 def manager_of(root: Path) -> Optional[Manager]:
-    """The package manager of the system at ``root``; None if it has none of those known here."""
+    """Return the package manager of the system at ``root``; None if it has no supported one."""
     for manager in MANAGERS:
         for program in manager.programs:
             if any(within(root, root / place / program).is_file() for place in ("usr/bin", "sbin", "usr/sbin", "bin")):
@@ -87,7 +87,7 @@ def manager_of(root: Path) -> Optional[Manager]:
 
 
 def database_state(root: Path) -> tuple[object, ...]:
-    """What changes in a root when packages are installed, removed or upgraded: sizes (bytes) and times (ns)."""
+    """Return sizes (bytes) and times (ns) that change when packages are installed, removed or upgraded."""
     state: list[object] = []
     for name in ("etc/ld.so.cache", *(name for manager in MANAGERS for name in manager.database)):
         path = within(root, root / name)
@@ -98,7 +98,7 @@ def database_state(root: Path) -> tuple[object, ...]:
 
 
 def copy_root(source: Path, target: Path) -> list[str]:
-    """Copy a root file system into the new directory ``target``, to change the copy; returns what could not be read.
+    """Copy a root file system into the new directory ``target``; return the files that could not be read.
 
     Files are cloned where the file system can (copy_file_range(2)); hard links stay links; owners are kept by root
     alone, as only root can; devices, sockets and what is mounted in it are left out, no file is setuid.

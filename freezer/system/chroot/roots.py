@@ -44,7 +44,7 @@ LAYOUT = 1
 
 
 def open_root(plan: Plan, job: Job) -> BuildRoot:
-    """The system to build in: the host, or what the plan names, made ready and held until the build ends.
+    """Prepare the system to build in, the host or the plan's root, and hold it until the build ends.
 
     Raises InputError for what is no root, or a hostile archive; EnvironmentFailure if it cannot be made.
     """
@@ -70,7 +70,7 @@ def open_root(plan: Plan, job: Job) -> BuildRoot:
 
 
 def source_state_of(plan: Plan, cache: Path) -> list[object]:
-    """What the plan's root is made of, such that it differs whenever another root might come of it."""
+    """Return the state of the plan's root: it differs whenever another root might result."""
     assert plan.chroot is not None
     if DISTRIBUTION.match(plan.chroot):
         home = cache / "roots" / _key([plan.chroot, platform.machine()])
@@ -80,7 +80,7 @@ def source_state_of(plan: Plan, cache: Path) -> list[object]:
 
 
 def _directory(plan: Plan, job: Job) -> tuple[Path, bool]:
-    """The root as a directory, and whether it was made just now."""
+    """Return the root as a directory, and whether it was made just now."""
     text = plan.chroot
     assert text is not None
     distribution = parse_distribution(text)
@@ -95,7 +95,7 @@ def _directory(plan: Plan, job: Job) -> tuple[Path, bool]:
 
 
 def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
-    """A copy of the root that has the packages, too."""
+    """Return a copy of the root that has the packages, too, and whether it was made just now."""
     manager = manager_of(root.path)
     if manager is None:
         raise EnvironmentFailure(
@@ -140,7 +140,7 @@ def _key(parts: list[object]) -> str:
 
 
 def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job: Job) -> tuple[Path, bool]:
-    """The root of that key in the cache, made if it is not there, and held."""
+    """Return the root of that key in the cache, made as needed and held, and whether it was made just now."""
     home = job.cache / "roots" / key
 
     def create() -> None:
@@ -170,7 +170,7 @@ def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job
 
 
 def _check(path: Path, name: str) -> None:
-    """Refuse what is no root file system, before something in it fails in an odd way."""
+    """Refuse a directory that is no root file system, with a clear message."""
     if not path.is_dir():
         raise InputError(f"--chroot {name} is no directory, and no archive")
     if not any((path / place).is_dir() for place in ("usr", "bin")):
@@ -182,7 +182,7 @@ def _check(path: Path, name: str) -> None:
 
 
 def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
-    """What the build reads of the user's files, read-only, and the directory that all of it is in.
+    """Return the directory of all the user's files that the build reads, and their read-only mounts.
 
     That directory becomes /source, so that relative paths, as requirements files have them, stay right. What
     requirements name by an absolute path is to be seen at that path, too. Directories that they name are projects,

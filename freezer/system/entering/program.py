@@ -95,7 +95,7 @@ def be_init(request: Message, report: int) -> None:
 
 
 def build(request: Message) -> None:
-    """Make the root that was asked for, and enter it."""
+    """Make the requested root, and enter it."""
     keep_mounts_private()
     root, base = request["mount_point"], request["root"]
     if request["writable"]:
@@ -152,7 +152,7 @@ def show(base: str, root: str, replaced: set[str], inside: str = "") -> None:
 
 
 def become_command(request: Message, report: int) -> None:
-    """Turn into the command; what it runs as root has no power over the kernel."""
+    """Execute the command; as root it has no power over the kernel."""
     limit_capabilities()
     reset_signals()
     try:
@@ -163,7 +163,7 @@ def become_command(request: Message, report: int) -> None:
 
 
 def refuse(report: int, step: str, code: int) -> int:
-    """Tell the caller why there is no command."""
+    """Report why the command did not start."""
     reason = "" if step == START else likely_reason()
     os.write(report, json.dumps({"step": step, "errno": code, "reason": reason}).encode())
     return FAILED

@@ -41,4 +41,4 @@ def test_what_is_not_there() -> None:
     with pytest.raises(ValueError, match="not in the subpath"):
         CHROOT.inside(Path("/home/other"))
     assert CHROOT._folder(Path("/home/me")) == "/source"
-    assert CHROOT.seeing(Path("/p/pip"), "pip/pip").inside(Path("/p/pip/x.py")) == "/freezer/pip/pip/x.py"
+    assert CHROOT.with_directory(Path("/p/pip"), "pip/pip").inside(Path("/p/pip/x.py")) == "/freezer/pip/pip/x.py"
