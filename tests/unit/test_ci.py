@@ -83,7 +83,7 @@ def test_the_oldest_dependencies_are_the_lower_bounds() -> None:
     lines = [line.strip() for line in setup()["options"]["install_requires"].splitlines()]
     wanted = set()
     for line in filter(None, lines):
-        found = re.fullmatch(r"([\w-]+) >=([\d.]+)(?:, *<\d+)?(;.*)?", line)
+        found = re.fullmatch(r"([\w-]+) >=([\d.]+)(?:, *<[\d.]+)?(;.*)?", line)
         if found:
             wanted.add(f"{found[1]} =={found[2]}{found[3] or ''}")
         else:

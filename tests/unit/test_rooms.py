@@ -27,7 +27,6 @@ ELSEWHERE = {
     "freezer.link.launcher.build": ("link/test_launcher.py", "what it compiles is tested: the launcher"),
     "freezer.link.native": ("link/test_linkers.py", "it joins the tree and the payload, as every linker does"),
     "freezer.link.payload.records": ("link/test_pack.py", "records are written and read there, byte by byte"),
-    "freezer.link.start": ("link/test_layers.py", "its records are part of every tree"),
     "freezer.link.tree": ("link/test_layers.py", "it is split into layers there"),
     "freezer.system.chroot.alone": ("system/test_bootstrap.py", "a program: it runs the tools that make roots"),
     "freezer.system.entering.program": ("../integration/test_chroot.py", "a program: it needs a root to enter"),
