@@ -159,13 +159,13 @@ def _refuse(facts: dict[str, Any], script: Optional[str], root: BuildRoot) -> No
     if error == "no module":
         raise InputError(
             f"there is no module {facts['module']!r} in the build environment",
-            hint="add the distribution that has it: --with NAME, or -r requirements.txt",
+            hint="add the distribution that provides it: --with NAME, or -r requirements.txt",
         )
     if error == "no console script":
         raise InputError(
             f"there is no console script {script!r} in the build environment",
             why="it has: " + (", ".join(facts["known"][:20]) or "none"),
-            hint="add the distribution that has it: --with NAME",
+            hint="add the distribution that provides it: --with NAME",
         )
 
 
@@ -184,6 +184,6 @@ def refuse_missing(
         raise InputError(
             f"module {module!r} is missing from the build environment",
             why=f"{file}, line {line} imports it",
-            hint=f"add the distribution that has it to the requirements: --with {parts[0].replace('_', '-')}, "
-            f"or -r requirements.txt; if it exists but is found at run time only: --hidden-import {module}",
+            hint=f"add the distribution that provides it to the requirements: --with {parts[0].replace('_', '-')}, "
+            f"or -r requirements.txt; if it is only found at run time: --hidden-import {module}",
         )

@@ -97,7 +97,7 @@ def choose_script(plan: Plan, project: Optional[ProjectWheel]) -> Optional[str]:
         raise InputError(f"{project.distribution} has no console script", hint="name a function: -e MODULE:FUNCTION")
     if len(known) > 1:
         raise InputError(
-            f"{project.distribution} has several console scripts; which one shall be frozen?",
+            f"{project.distribution} has several console scripts; which one should be frozen?",
             why=", ".join(known),
             hint="\n".join(f"-c {name}" for name in known),
         )

@@ -24,7 +24,7 @@ DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error
 
 
 class NotElf(ValueError):
-    """The file is no ELF file, or a damaged one."""
+    """The file is not an ELF file, or a damaged one."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def read_elf(path: Path) -> Elf:
     from elftools.elf.elffile import ELFFile
 
     if not is_elf(path):
-        raise NotElf(f"{path} is no ELF file")
+        raise NotElf(f"{path} is not an ELF file")
     with open(path, "rb") as stream:
         try:
             file = ELFFile(stream)

@@ -65,10 +65,10 @@ class Tree:
         """Write an entry. Devices, pipes and the entry of the top directory are skipped."""
         name = inside(member.name)
         if name is None or "\0" in member.target:
-            raise Refused("it reaches out of the directory")
+            raise Refused("it leads out of the directory")
         if name == ".":
             if member.kind is not tar.Kind.DIRECTORY:
-                raise Refused("it has the name of the directory that everything is in")
+                raise Refused("it has the name of the top directory")
             return
         folder, base = posixpath.split(name)
         with _refusing(), self._opened(folder, make=True) as parent:
@@ -106,7 +106,7 @@ class Tree:
         """Remove an entry with all below it, if it exists; a link itself, not its target."""
         folder, base = posixpath.split(name)
         if base in ("", ".", ".."):
-            raise Refused("it removes what has no name of its own")
+            raise Refused("it is a whiteout without a name")
         with _refusing(), self._opened(folder, make=True) as parent:
             _remove(parent, base)
 
@@ -135,7 +135,7 @@ class Tree:
         with self._opened(folder, make=False) as place:
             status, there = _status(place, file), _status(parent, base)
             if status is None or stat.S_ISDIR(status.st_mode):
-                raise Refused(f"it links to {target!r}, which is no file")
+                raise Refused(f"it links to {target!r}, which is not a file")
             if there is not None and (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino):
                 return
             self._clear(parent, base)
@@ -170,7 +170,7 @@ class Tree:
                     below = os.open(part, FOLDER, dir_fd=descriptor)
                 except OSError as error:
                     if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                        raise Refused(f"{part!r} above it, or above its target, is no directory") from error
+                        raise Refused(f"{part!r} above it, or above its target, is not a directory") from error
                     raise
                 os.close(descriptor)
                 descriptor = below

@@ -140,7 +140,7 @@ def _cannot_write(target: Path, error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = f"free some space on the file system of {target.parent}, or choose another place with -o"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        hint = "choose a place that you may write to with -o"
+        hint = "choose a writable place with -o"
     else:
         hint = "choose another place with -o"
     return OutputError(f"cannot write {target}: {error.strerror}", why=str(error), hint=hint)

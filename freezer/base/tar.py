@@ -184,13 +184,13 @@ def _member(info: tarfile.TarInfo, pending: dict[str, str], position: int) -> Me
     if kind is not Kind.FILE:
         # What other types say here is not the length of any content, and must not hide entries behind it.
         if size:
-            raise DamagedTar(f"{info.name!r} is no file and has content")
+            raise DamagedTar(f"{info.name!r} is not a file but has content")
         size = 0
     name = pending.get("path", info.name)
     if kind is Kind.FILE and name.endswith("/"):
         kind = Kind.DIRECTORY
         if size:
-            raise DamagedTar(f"{name!r} is a directory and has content")
+            raise DamagedTar(f"{name!r} is a directory but has content")
     return Member(
         name, kind, size, info.mode & 0o7777, uid, gid, mtime, pending.get("linkpath", info.linkname), position
     )
@@ -249,10 +249,10 @@ def _pax_records(data: bytes) -> dict[str, str]:
 
 def _rest_is_empty(source: _Source) -> None:
     if any(source.exactly(BLOCK)):
-        raise DamagedTar("an end that is only half there")
+        raise DamagedTar("an incomplete end")
     while data := source.some(1 << 16):
         if data.strip(b"\0"):
-            raise DamagedTar("data behind the end")
+            raise DamagedTar("data after the end")
 
 
 class _Source:
@@ -289,4 +289,4 @@ class _Source:
 
     def zeros(self, size: int) -> None:
         if any(self.exactly(size)):
-            raise DamagedTar("a padding that is not empty")
+            raise DamagedTar("padding that is not zero")

@@ -27,16 +27,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build = commands.add_parser(
         "build", help="make a static executable of a Python application", description=DESCRIPTION
     )
-    build.add_argument("entry", nargs="?", metavar="ENTRY", help="what to freeze (default: the project here)")
+    build.add_argument(
+        "entry",
+        nargs="?",
+        metavar="ENTRY",
+        help="the application to freeze (default: the project in the current directory)",
+    )
     groups: dict[str, Any] = {}
     for setting in (*SETTINGS, *IMAGE_SETTINGS):
         if setting.group not in groups:
             groups[setting.group] = build.add_argument_group(setting.group)
             if setting.group == IMAGE:
-                groups[IMAGE].add_argument("--image", metavar="TAR", help="make an image, too, in this file")
+                groups[IMAGE].add_argument(
+                    "--image", metavar="TAR", help="also make an image, and write it to this file"
+                )
         add_setting(groups[setting.group], setting)
     work = build.add_argument_group("work")
-    work.add_argument("--keep-work", action="store_true", help="keep the work directory and say where it is")
+    work.add_argument("--keep-work", action="store_true", help="keep the work directory and print its path")
     add_output_options(build)
 
 

@@ -33,7 +33,7 @@ gone, notes on executables that are gone; and what the options say. What a runni
 paths removed are printed.
 """
 
-FILES = {"records": "notes on finished builds", "logs": "what the tools printed"}
+FILES = {"records": "records of finished builds", "logs": "what the tools printed"}
 """Kinds of many small files, that the table shows in one line."""
 
 DIGITS = 24
@@ -45,18 +45,22 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command, and the two that it has, to the program's."""
     cache = commands.add_parser(
-        "cache", help="show or prune what is kept for the next build or start", description=DESCRIPTION
+        "cache", help="show or prune the cache of builds and executables", description=DESCRIPTION
     )
     actions = cache.add_subparsers(title="commands", dest="action", metavar="COMMAND", required=True)
-    listing = actions.add_parser("list", help="show what is in the cache", description=LIST_DESCRIPTION)
+    listing = actions.add_parser("list", help="list the items of the cache", description=LIST_DESCRIPTION)
     add_output_options(listing)
-    prune = actions.add_parser("prune", help="remove what is not needed", description=PRUNE_DESCRIPTION)
-    prune.add_argument("--older-than", metavar="AGE", help="also what was not used for so long: 12h, 30d, 2w")
+    prune = actions.add_parser("prune", help="remove items that are not needed", description=PRUNE_DESCRIPTION)
     prune.add_argument(
-        "--max-size", metavar="SIZE", help="also the least recently used, until SIZE is enough: 500M, 5G"
+        "--older-than", metavar="AGE", help="also remove items unused for longer than AGE (12h, 30d, 2w)"
     )
-    prune.add_argument("--all", action="store_true", help="everything that is not in use")
-    prune.add_argument("--kind", action="append", choices=KINDS, help="of this kind only (repeat)")
+    prune.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        help="also remove the least recently used items until the rest fits into SIZE (500M, 5G)",
+    )
+    prune.add_argument("--all", action="store_true", help="remove everything that is not in use")
+    prune.add_argument("--kind", action="append", choices=KINDS, help="only remove items of this kind (repeat)")
     prune.add_argument("--dry-run", action="store_true", help="remove nothing, and print what would be removed")
     add_output_options(prune)
 
@@ -108,7 +112,7 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
     for item in choose(items, rules, time.time()):
         try:
             if not arguments.dry_run and not remove(cache, item):
-                log.detail(f"somebody uses {item.path} now")
+                log.detail(f"{item.path} is in use now")
                 continue
         except EnvironmentFailure as error:
             # One thing that cannot be removed must not keep all others for ever.
@@ -130,7 +134,7 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
             "warnings": log.warnings,
         }
     if rules.max_size is not None and left > rules.max_size:
-        log.warning(f"{human_size(left)} are in use, and stay")
+        log.warning(f"{human_size(left)} are in use and were kept")
     log.line(f"{'would free' if arguments.dry_run else 'freed'} {human_size(freed)}, {human_size(left)} are left")
     if arguments.json:
         print(json.dumps(result))

@@ -18,9 +18,11 @@ Show what an executable or an image is made of - layers, files, Python packages,
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the program's."""
-    inspect = commands.add_parser("inspect", help="show what is in a file, and how big", description=DESCRIPTION)
-    inspect.add_argument("file", metavar="FILE", help="the executable or image to look into")
-    inspect.add_argument("--html", metavar="PATH", help="write a map of it, as a web page that needs nothing else")
+    inspect = commands.add_parser(
+        "inspect", help="show the contents of a file with their sizes", description=DESCRIPTION
+    )
+    inspect.add_argument("file", metavar="FILE", help="the executable or image to inspect")
+    inspect.add_argument("--html", metavar="PATH", help="write a treemap of the contents, as a self-contained web page")
     add_output_options(inspect)
 
 

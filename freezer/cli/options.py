@@ -34,14 +34,14 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command has."""
     output = parser.add_argument_group("messages")
     loudness = output.add_mutually_exclusive_group()
-    loudness.add_argument("-v", "--verbose", action="store_true", help="show what the tools print")
-    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but warnings and errors")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="also print the output of the tools")
+    loudness.add_argument("-q", "--quiet", action="store_true", help="print only warnings and errors")
     output.add_argument("--json", action="store_true", help="print the result as a JSON object")
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 
@@ -60,7 +60,7 @@ def readable(text: str) -> Path:
 
     path = Path(os.path.abspath(text))
     if not os.path.isfile(path):
-        raise InputError(f"{path} does not exist, or is no file")
+        raise InputError(f"{path} does not exist or is not a file")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read")
     return path

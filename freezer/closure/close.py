@@ -65,7 +65,7 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     """
     provided, lacking = provide(frozen.contents, frozen.modules, plan.provisions, environment.root.path)
     for name in lacking:
-        job.log.warning(f"this system has no {name}; the application will lack it in an empty root")
+        job.log.warning(f"not found on this system: {name}; the application will lack it in an empty root")
     program = _program_of(environment)
     native = [
         elf
@@ -117,7 +117,9 @@ def _program_of(environment: Environment) -> Elf:
     try:
         return read_elf(path)
     except NotElf as error:
-        raise EnvironmentFailure(f"{path} is no program", why=str(error), hint="name another: --python PATH") from error
+        raise EnvironmentFailure(
+            f"{path} is not a program", why=str(error), hint="name another: --python PATH"
+        ) from error
 
 
 def _copy(source: Path, target: Path) -> Elf:

@@ -61,7 +61,7 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
     try:
         facts = json.loads(done.stdout)
     except ValueError as error:
-        raise EnvironmentFailure(f"{path} is no Python interpreter", why=str(error)) from error
+        raise EnvironmentFailure(f"{path} is not a Python interpreter", why=str(error)) from error
     version = tuple(facts["version"])
     name = f"Python {'.'.join(map(str, version))} at {facts['executable']}"
     if facts["implementation"] != "cpython":
@@ -71,7 +71,7 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
     if facts["libc"] != "glibc":
         raise EnvironmentFailure(
             f"{name} is linked against {facts['libc']}",
-            why="staticx's start-up code and name service workaround are made for glibc",
+            why="staticx's start-up code and name service workaround need glibc",
             hint="build with a Python of a glibc distribution (Debian, Ubuntu, Fedora, ...); the result runs on musl",
         )
     libpython = find_libpython(facts, root)

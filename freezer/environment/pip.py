@@ -58,7 +58,7 @@ def pip(
         if not NO_COMPILER.search("\n".join(tail(job.build_log.path, 60))):
             raise
         how = root.how_to_add("compiler", f"{interpreter.version[0]}.{interpreter.version[1]}")
-        raise EnvironmentFailure(error.what, why=f"{error.why}\nthere is no compiler for it", hint=how) from error
+        raise EnvironmentFailure(error.what, why=f"{error.why}\nno compiler was found", hint=how) from error
 
 
 def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, job: Job) -> None:

@@ -43,11 +43,11 @@ def frame_problems(archive: ImageArchive) -> Iterator[str]:
             expected = tar.header(tar.Member(name, tar.Kind.FILE, member.size, 0o644, 0, 0, DEFAULT_EPOCH))
             file.seek(at)
             if member.offset != at + tar.BLOCK or file.read(tar.BLOCK) != expected:
-                yield f"the header of {name} is not as it was written"
+                yield f"the header of {name} differs from what freezer wrote"
                 return
             at = member.offset + member.size + -member.size % tar.BLOCK
         if os.fstat(file.fileno()).st_size != at + len(tar.END):
-            yield "the archive's end is not as it was written"
+            yield "the archive's end differs from what freezer wrote"
     image = archive.images[0]
     listed = archive.document("manifest.json") if "manifest.json" in archive.members else b""
     try:
@@ -68,8 +68,8 @@ def frame_problems(archive: ImageArchive) -> Iterator[str]:
             "index.json": model.index(descriptor, platform, references[0], listed),
         }
     except (InputError, LookupError, TypeError) as error:
-        yield f"the documents are not as they were written: {error}"
+        yield f"the documents differ from what freezer writes: {error}"
         return
     for name, data in expected_documents.items():
         if name not in archive.members or archive.document(name) != data:
-            yield f"{name} is not as it was written"
+            yield f"{name} differs from what freezer wrote"

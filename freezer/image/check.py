@@ -67,12 +67,12 @@ def validate(archive: ImageArchive) -> Verdict:
 def _layout_problems(archive: ImageArchive) -> Iterator[str]:
     layout = archive.parsed("oci-layout")
     if not isinstance(layout, dict) or layout.get("imageLayoutVersion") != model.OCI_LAYOUT:
-        yield f"oci-layout does not say imageLayoutVersion {model.OCI_LAYOUT}"
+        yield f"oci-layout does not have imageLayoutVersion {model.OCI_LAYOUT}"
     index = archive.parsed("index.json")
     yield from _document_problems(index, "index.json", "manifests", INDEX_TYPES)
     descriptors = index.get("manifests", []) if isinstance(index, dict) else []
     if isinstance(descriptors, list) and len(descriptors) > 1:
-        yield f"index.json has {len(descriptors)} images; skopeo and buildah take files with one only"
+        yield f"index.json has {len(descriptors)} images; skopeo and buildah accept only files with one"
     for item in descriptors if isinstance(descriptors, list) else []:
         yield from _descriptor_problems(archive, item, "index.json", (*MANIFEST_TYPES, *INDEX_TYPES))
     for image in archive.images:
@@ -87,10 +87,10 @@ def _layout_problems(archive: ImageArchive) -> Iterator[str]:
 
 def _document_problems(document: Any, name: str, content: str, types: tuple[str, ...]) -> Iterator[str]:
     if not isinstance(document, dict):
-        yield f"{name} is no object"
+        yield f"{name} is not a JSON object"
         return
     if document.get("schemaVersion") != 2:
-        yield f"{name} does not say schemaVersion 2"
+        yield f"{name} does not have schemaVersion 2"
     if document.get("mediaType", types[0]) not in types:
         yield f"{name} is of the type {document.get('mediaType')!r}"
     if not isinstance(document.get(content), list):
@@ -99,7 +99,7 @@ def _document_problems(document: Any, name: str, content: str, types: tuple[str,
 
 def _descriptor_problems(archive: ImageArchive, item: Any, name: str, types: tuple[str, ...]) -> Iterator[str]:
     if not isinstance(item, dict):
-        yield f"{name} has a descriptor that is no object"
+        yield f"{name} has a descriptor that is not a JSON object"
         return
     digest, size = item.get("digest"), item.get("size")
     if item.get("mediaType") not in types:
@@ -131,7 +131,7 @@ def _blob_problems(archive: ImageArchive) -> Iterator[str]:
         match = re.fullmatch(r"blobs/(sha256|sha512)/([^/]+)", name)
         if match is None:
             if name.startswith("blobs/"):
-                yield f"{name} is named by no known digest"
+                yield f"{name} is not named by a known digest"
             continue
         hasher = hashlib.new(match[1])
         for chunk in archive.chunks(name):
@@ -146,7 +146,7 @@ def _list_problems(archive: ImageArchive) -> Iterator[str]:
         if config is None or config not in archive.members:
             yield f"manifest.json names the configuration {item.get('Config')!r}, which is not there"
         elif archive.is_layout and config not in {model.blob_name(image.config_digest) for image in archive.images}:
-            yield f"manifest.json names {config}, which is no image's configuration in index.json"
+            yield f"manifest.json names {config}, which is not the configuration of any image in index.json"
         layers, names = item.get("Layers"), item.get("RepoTags")
         for place in layers if isinstance(layers, list) else []:
             if inside(str(place)) not in archive.members:
@@ -162,7 +162,7 @@ def _list_problems(archive: ImageArchive) -> Iterator[str]:
             except InputError as error:
                 yield f"manifest.json: {error.what}"
         if names is not None and not isinstance(names, list):
-            yield "manifest.json has RepoTags that are no list"
+            yield "manifest.json has RepoTags that are not a list"
 
 
 def _config_problems(image: Image) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _config_problems(image: Image) -> Iterator[str]:
     if not isinstance(rootfs, dict) or rootfs.get("type") != "layers":
         yield "the configuration's rootfs is not of the type layers"
     if not isinstance(image.config.get("config", {}), (dict, type(None))):
-        yield "the configuration's config is no object"
+        yield "the configuration's config is not a JSON object"
 
 
 def _layer_problems(archive: ImageArchive, blob: Blob, root: MergedRoot) -> Iterator[str]:
@@ -187,7 +187,7 @@ def _layer_problems(archive: ImageArchive, blob: Blob, root: MergedRoot) -> Iter
     for member, _ in archive.layer_members(blob):
         name = inside(member.name)
         if name is None:
-            yield f"the layer {blob.name} reaches out of the root: {member.name!r}"
+            yield f"the layer {blob.name} leads out of the root: {member.name!r}"
             continue
         name = "" if name == "." else name
         if name in seen and not (seen[name].kind is member.kind is tar.Kind.DIRECTORY):
@@ -213,7 +213,7 @@ def _place_problems(
         parent = "/".join(parts[:depth])
         above = seen.get(parent) or root.entries.get(parent)
         if above is not None and above.kind is not tar.Kind.DIRECTORY:
-            yield f"the layer {blob.name} has {name!r} below {parent!r}, which is no directory"
+            yield f"the layer {blob.name} has {name!r} below {parent!r}, which is not a directory"
             break
     if member.kind is tar.Kind.HARD_LINK:
         target = inside(member.target)

@@ -64,7 +64,7 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
     if name != PROGRAM:
         if any(program.name in tree for tree in trees.values()):
             raise InputError(
-                f"the program of an unpacked image cannot be called {name}",
+                f"the program of an unpacked image cannot have the name {name}",
                 why=f"/{program.name} is one of the application's files",
                 hint="choose another name: --name NAME, or another --output",
             )
@@ -126,7 +126,7 @@ def _provided(plan: ImagePlan) -> Iterator[Entry]:
         with TemporaryDirectory(prefix="freezer-") as folder:
             target = Path(folder, "copy")
             if not copy(Path("/"), target):
-                raise EnvironmentFailure(f"this system has not {what}", hint=f"--no-{switch.replace('_', '-')}")
+                raise EnvironmentFailure(f"not found on this system: {what}", hint=f"--no-{switch.replace('_', '-')}")
             for path in sorted(target.rglob("*")) if target.is_dir() else [target]:
                 if path.is_file():
                     name = place if path == target else f"{place}/{path.relative_to(target)}"
@@ -180,7 +180,7 @@ def _put(entries: dict[str, Entry], entry: Entry) -> None:
     for depth in range(1, len(parts)):
         parent = "/".join(parts[:depth])
         if entries.setdefault(parent, Entry(parent, Kind.DIRECTORY, 0o755)).kind is not Kind.DIRECTORY:
-            raise InputError(f"/{entry.name} cannot be below /{parent}, which is no directory")
+            raise InputError(f"/{entry.name} cannot be below /{parent}, which is not a directory")
     known = entries.get(entry.name)
     if known is None or (known.kind is Kind.DIRECTORY and known.uid == known.gid == 0 and known.mode == 0o755):
         if known is not None and entry.kind is not Kind.DIRECTORY:

@@ -102,7 +102,7 @@ def _file_chunks(entry: Entry, path: Path, epoch: int) -> Iterator[bytes]:
         with open(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"{path} is no regular file")
+                raise InputError(f"{path} is not a regular file")
             with contextlib.suppress(OSError):
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
             yield _header(entry, status.st_size, epoch)

@@ -37,7 +37,7 @@ PLATFORMS = {
 }
 """ELF's machines (gABI, e_machine) in Go's words, with the variants that the specification lists."""
 
-CERTIFICATES_WITHIN = "no CA certificates but those in the executable, which it carries if it was built to use TLS"
+CERTIFICATES_WITHIN = "CA certificates only in the executable, if it was built with them"
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -77,9 +77,9 @@ def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
     """Make the image of an existing executable. Raises likewise, and OutputError."""
     if plan.layout is not ImageLayout.BINARY:
         raise InputError(
-            "an executable that exists cannot be put into an unpacked image",
-            why="it does not tell any more what of it is the application's own",
-            hint="have the image made while building: freezer build ... --image TAR --image-layout unpacked",
+            "an existing executable cannot be put into an unpacked image",
+            why="it no longer shows which of its files are the application's own",
+            hint="make the image while building: freezer build ... --image TAR --image-layout unpacked",
         )
     check_target(plan.output)
     return image_of_executable(plan, executable, Origin(None, None, int(executable.stat().st_mtime)), log)
@@ -116,18 +116,18 @@ def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name:
 def platform_of(path: Path) -> Platform:
     """Return the platform of a static executable, from its ELF header.
 
-    Raises InputError if it is none, needs a loader or libraries, or is made for a machine that images have no name for.
+    Raises InputError if it is none, needs a loader or libraries, or is made for a machine that images do not support.
     """
     try:
         elf = read_elf(path)
     except NotElf as error:
-        raise InputError(f"{path} is no executable", why=str(error)) from error
+        raise InputError(f"{path} is not an executable", why=str(error)) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     problem = dynamic_problem(elf)
     if problem is not None:
         raise InputError(
-            f"{path} is no static executable, and an image of it alone would not run",
+            f"{path} is not a static executable, and an image of it alone would not run",
             why=problem,
             hint="make one of the application: freezer build",
         )
@@ -138,13 +138,13 @@ def _platform(elf: Elf, path: Path) -> Platform:
     platform = PLATFORMS.get((elf.machine, elf.bits))
     if platform is None:
         raise InputError(
-            f"{path} is made for a machine that images have no name for", why=f"{elf.machine}, {elf.bits} bit"
+            f"{path} is made for a machine that images do not support", why=f"{elf.machine}, {elf.bits} bit"
         )
     return platform
 
 
 def dynamic_problem(elf: Elf) -> Optional[str]:
-    """Return the reason why an ELF file is no static executable; None if it is one."""
+    """Return the reason why an ELF file is not a static executable; None if it is one."""
     if elf.kind not in ("ET_EXEC", "ET_DYN"):
         return f"it is of type {elf.kind}"
     if elf.interpreter is not None:

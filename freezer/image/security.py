@@ -29,7 +29,7 @@ def security_problems(image: Image, root: MergedRoot) -> Iterator[str]:
         elif member.kind is tar.Kind.FILE and member.mode & 0o6000:
             yield f"/{name} is setuid or setgid (mode {member.mode:04o})"
         if member.mode & 0o002 and member.kind is not tar.Kind.SYMLINK and name != "tmp":
-            yield f"/{name} can be written to by everybody (mode {member.mode:04o})"
+            yield f"/{name} is writable by everybody (mode {member.mode:04o})"
     command = command_of(settings)
     if not command:
         yield "it has neither an entrypoint nor a command"

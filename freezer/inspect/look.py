@@ -28,7 +28,7 @@ def inspect(path: Path, job: Job) -> Report:
         if (path / "oci-layout").is_file():
             return inspect_image(path, job)
         if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{path} is no regular file")
+            raise InputError(f"{path} is not a regular file")
         with open(path, "rb"):
             pass
     except OSError as error:

@@ -53,7 +53,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     rest = tuple(given.get("rest") or values.get("pyinstaller_args") or ())
     for argument in rest:
         if argument.split("=")[0] in OWNED_BY_FREEZER:
-            raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer decides about it itself")
+            raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer sets it itself")
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)
@@ -100,8 +100,8 @@ def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
     compress = _choice(values.get("compress", default.value), Packing, "--compress")
     if linker is Linker.STATICX and compress is Packing.FAST:
         raise InputError(
-            "--compress fast is nothing that staticx can do",
-            why="it packs with xz, which is slow, or not at all",
+            "staticx does not support --compress fast",
+            why="staticx compresses with xz, which is slow, or not at all",
             hint="--compress small, --compress none, or --linker native",
         )
     return linker, compress
@@ -136,7 +136,7 @@ def _image_beside(
     stray = [setting.name for setting in IMAGE_SETTINGS if setting.attribute in given]
     if output is None:
         if stray:
-            raise UsageError(f"--{stray[0]} says something of an image, and none is asked for", hint="add --image TAR")
+            raise UsageError(f"--{stray[0]} is about an image, but no image is made", hint="add --image TAR")
         return None
     wanted = _image_values(given, file, folder, IMAGE_SETTINGS)
     for setting in IMAGE_DATA:
@@ -164,7 +164,7 @@ def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Ma
     given = {key: value for key, value in arguments.items() if value is not None}
     values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
     if "output" not in values:
-        raise UsageError("no file to write the image to is named", hint="name it: -o image.tar")
+        raise UsageError("the output file of the image is missing", hint="name it: -o image.tar")
     created, epoch = _times(environ)
     return resolve_image(values, output=_image_output(folder / values["output"]), created=created, epoch=epoch)
 
@@ -188,7 +188,7 @@ def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[
 def _check_name(name: str) -> None:
     if name in ("", CONTENTS) or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
         raise InputError(
-            f"an executable cannot be called {name!r}",
+            f"an executable cannot have the name {name!r}",
             hint="choose a name of letters, digits, '.', '_' and '-': --name NAME",
         )
 
@@ -204,17 +204,17 @@ def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
             raise InputError(f"--smoke {values['smoke']!r} cannot be split into arguments", why=str(error)) from error
     status = values.get("smoke_status", 0 if arguments is not None else None)
     if status is not None and not 0 <= status <= 255:
-        raise InputError(f"--smoke-status {status} is no exit status (0 to 255)")
+        raise InputError(f"--smoke-status {status} is not an exit status (0 to 255)")
     return Smoke(arguments, status, values.get("smoke_timeout", 10))
 
 
 def _chroot(values: Mapping[str, Any]) -> Optional[str]:
     chroot, packages = values.get("chroot"), values.get("chroot_package", ())
     if packages and chroot is None:
-        raise UsageError("--chroot-package adds to another system, and none is given", hint="add --chroot ROOT")
+        raise UsageError("--chroot-package needs --chroot", hint="add --chroot ROOT")
     for package in packages:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9+._:~=@-]*", package):
-            raise InputError(f"--chroot-package {package!r} is no package's name")
+            raise InputError(f"--chroot-package {package!r} is not a package name")
     if chroot is not None and not DISTRIBUTION.match(chroot):
         chroot = os.path.abspath(chroot)
         if not os.path.exists(chroot):
@@ -249,5 +249,5 @@ def _modules(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
     names = tuple(values.get(key, ()))
     for name in names:
         if not re.fullmatch(r"\w+(\.\w+)*", name):
-            raise InputError(f"--{key.replace('_', '-')} {name!r} is no module's name")
+            raise InputError(f"--{key.replace('_', '-')} {name!r} is not a module name")
     return names

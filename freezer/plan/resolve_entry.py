@@ -66,7 +66,7 @@ def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Ent
         if function is not None:
             return Entry(EntryKind.MODULE, path, function)
         raise InputError(
-            f"{path} is no Python project",
+            f"{path} is not a Python project",
             why="it has neither pyproject.toml nor setup.cfg nor setup.py nor __main__.py",
             hint="name the script to start with, or -e MODULE:FUNCTION",
         )

@@ -38,7 +38,7 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
     if folders and max(uid, gid) > MAX_OWNER:
         raise InputError(
             f"no directory can belong to user {uid}:{gid}",
-            why=f"a tar header states owners up to {MAX_OWNER}, and {folders[0].path} is to be the user's",
+            why=f"a tar header states owners up to {MAX_OWNER}, and {folders[0].path} shall belong to the user",
             hint="choose a lower --user, or leave --add-dir, --volume and --workdir out",
         )
     return ImagePlan(
@@ -86,13 +86,13 @@ def _user(text: str) -> tuple[int, int]:
 def _place(text: str, option: str) -> str:
     """Return an absolute, normalised path in the image."""
     if not text.startswith("/") or ".." in text.split("/") or not text.isprintable():
-        raise InputError(f"{option} {text!r} is no absolute path in the image", hint="for example: /data")
+        raise InputError(f"{option} {text!r} is not an absolute path in the image", hint="for example: /data")
     return "/" + os.path.normpath(text).strip("/")
 
 
 def _mode(text: str, option: str) -> int:
     if not re.fullmatch("[0-7]{3,4}", text):
-        raise InputError(f"{option}: {text!r} is no mode", hint="give it in octal, such as 0644 or 755")
+        raise InputError(f"{option}: {text!r} is not a mode", hint="give it in octal, such as 0644 or 755")
     return int(text, 8)
 
 
@@ -147,14 +147,14 @@ def _text(text: str, option: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f"{option}: {text!r} is no UTF-8") from error
+        raise InputError(f"{option}: {text!r} is not UTF-8") from error
     return text
 
 
 def _port(text: str) -> str:
     match = re.fullmatch(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", text)
     if match is None or not 1 <= int(match[1]) <= 65535:
-        raise InputError(f"--port {text!r} is no port", hint="for example: --port 8080, --port 53/udp")
+        raise InputError(f"--port {text!r} is not a port", hint="for example: --port 8080, --port 53/udp")
     return f"{int(match[1])}/{match[2] or 'tcp'}"
 
 
@@ -164,7 +164,7 @@ def _signal(text: str) -> str:
         return str(int(name))
     name = name if name.startswith("SIG") else "SIG" + name
     if name not in signal.Signals.__members__ and not re.fullmatch(r"SIGRTM(IN\+|AX-)[0-9]{1,2}", name):
-        raise InputError(f"--stop-signal {text!r} is no signal", hint="for example: SIGINT, QUIT, 15, RTMIN+3")
+        raise InputError(f"--stop-signal {text!r} is not a signal", hint="for example: SIGINT, QUIT, 15, RTMIN+3")
     return name
 
 

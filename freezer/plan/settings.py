@@ -24,7 +24,7 @@ class ValueKind(enum.Enum):
     PATH = "a path"
     NUMBER = "a whole number"
     FLAG = "true or false"
-    SWITCH = "true or false (left out: when the application uses it)"
+    SWITCH = "true or false (default: if the application uses it)"
     LIST = "a list of strings"
     PATHS = "a list of paths"
     PAIRS = "a list of SOURCE:DESTINATION strings"
@@ -55,7 +55,7 @@ SETTINGS = (
     Setting("console-script", ValueKind.TEXT, "start with this console script", ENTRY, ("-c",), "NAME"),
     Setting("requirement", ValueKind.PATHS, "install from this requirements file (repeat)", ENTRY, ("-r",), "FILE"),
     Setting(
-        "with", ValueKind.LIST, "install this requirement too, as pip understands it (repeat)", ENTRY, (), "REQUIREMENT"
+        "with", ValueKind.LIST, "also install this requirement, in pip's syntax (repeat)", ENTRY, (), "REQUIREMENT"
     ),
     Setting("constraint", ValueKind.PATHS, "constrain versions by this file (repeat)", ENTRY, (), "FILE"),
     Setting("require-hashes", ValueKind.FLAG, "accept only requirements pinned by hash", ENTRY),
@@ -70,13 +70,13 @@ SETTINGS = (
     Setting(
         "chroot",
         ValueKind.TEXT,
-        "build in this system: a directory, a root file system's or an image's tar, an OCI layout, or debian:SUITE",
+        "build in this system: a directory, the tar of a root file system or image, an OCI layout, or debian:SUITE",
         ENTRY,
         (),
         "ROOT",
     ),
     Setting(
-        "chroot-package", ValueKind.LIST, "add a package of its distribution to that system (repeat)", ENTRY, (), "NAME"
+        "chroot-package", ValueKind.LIST, "add a package of the distribution to that system (repeat)", ENTRY, (), "NAME"
     ),
     Setting("refresh", ValueKind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
     Setting("add-data", ValueKind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
@@ -85,21 +85,26 @@ SETTINGS = (
         "library", ValueKind.PATHS, "add a shared library that is opened at run time (repeat)", CONTENT, (), "FILE"
     ),
     Setting(
-        "hidden-import", ValueKind.LIST, "add a module that no code imports visibly (repeat)", CONTENT, (), "MODULE"
+        "hidden-import",
+        ValueKind.LIST,
+        "add a module whose import freezer cannot detect (repeat)",
+        CONTENT,
+        (),
+        "MODULE",
     ),
     Setting("collect-all", ValueKind.LIST, "add everything of a package (repeat)", CONTENT, (), "PACKAGE"),
     Setting("copy-metadata", ValueKind.LIST, "add a distribution's metadata (repeat)", CONTENT, (), "DISTRIBUTION"),
     Setting("exclude", ValueKind.LIST, "leave a module out (repeat)", CONTENT, (), "MODULE"),
-    Setting("locale", ValueKind.SWITCH, "bring the C.UTF-8 locale along", CONTENT),
-    Setting("tzdata", ValueKind.SWITCH, "bring time zones along", CONTENT),
-    Setting("ca-certs", ValueKind.SWITCH, "bring CA certificates along", CONTENT),
-    Setting("terminfo", ValueKind.SWITCH, "bring terminal descriptions along", CONTENT),
+    Setting("locale", ValueKind.SWITCH, "include the C.UTF-8 locale", CONTENT),
+    Setting("tzdata", ValueKind.SWITCH, "include time zones", CONTENT),
+    Setting("ca-certs", ValueKind.SWITCH, "include CA certificates", CONTENT),
+    Setting("terminfo", ValueKind.SWITCH, "include terminal descriptions", CONTENT),
     Setting("output", ValueKind.PATH, "the file to write (default: dist/NAME)", RESULT, ("-o",), "FILE"),
     Setting("name", ValueKind.TEXT, "the application's name (default: from the entry)", RESULT, (), "NAME"),
     Setting(
         "linker",
         ValueKind.TEXT,
-        "what makes one file of it: staticx, which unpacks at every start (the default), or native, which does once",
+        "staticx (default: unpacks at every start) or native (unpacks once)",
         RESULT,
         (),
         "LINKER",
@@ -107,20 +112,25 @@ SETTINGS = (
     Setting(
         "compress",
         ValueKind.TEXT,
-        "how the file is packed: none (staticx's default), fast (native's default), or small",
+        "how to pack the executable: none (staticx's default), fast (native's default), or small",
         RESULT,
         (),
         "HOW",
     ),
     Setting("strip", ValueKind.FLAG, "strip symbols from all binaries", RESULT),
     Setting("verify", ValueKind.FLAG, "prove the result in an empty root before it is published (default: yes)", PROOF),
-    Setting("smoke", ValueKind.TEXT, "the arguments that verification runs the application with", PROOF, (), "ARGS"),
+    Setting("smoke", ValueKind.TEXT, "the arguments of the application during verification", PROOF, (), "ARGS"),
     Setting("smoke-status", ValueKind.NUMBER, "the exit status expected of that run (default: 0)", PROOF, (), "N"),
     Setting(
-        "smoke-timeout", ValueKind.NUMBER, "how many seconds that run may take (default: 10)", PROOF, (), "SECONDS"
+        "smoke-timeout", ValueKind.NUMBER, "the time limit of that run in seconds (default: 10)", PROOF, (), "SECONDS"
     ),
     Setting(
-        "jobs", ValueKind.NUMBER, "how many checks run at once (default: the number of processors)", PROOF, ("-j",), "N"
+        "jobs",
+        ValueKind.NUMBER,
+        "the number of concurrent checks (default: the number of processors)",
+        PROOF,
+        ("-j",),
+        "N",
     ),
 )
 
@@ -133,7 +143,7 @@ IMAGE_SETTINGS = (
     Setting(
         "image-layout",
         ValueKind.TEXT,
-        "what is in it: binary, the executable (the default), or unpacked, its files in layers (while building only)",
+        "image contents: binary (default: the executable) or unpacked (its files, in layers; only with freezer build)",
         IMAGE,
         (),
         "LAYOUT",
@@ -141,25 +151,36 @@ IMAGE_SETTINGS = (
     Setting(
         "tag", ValueKind.LIST, "name the image (repeat; default: after the executable)", IMAGE, ("-t",), "NAME[:TAG]"
     ),
-    Setting("user", ValueKind.TEXT, "the user it runs as, in numbers (default: 65535)", IMAGE, (), "UID[:GID]"),
-    Setting("entrypoint", ValueKind.FLAG, "start the executable with the arguments of docker run", IMAGE),
-    Setting("cmd", ValueKind.TEXT, "the arguments that the executable gets by default", IMAGE, (), "ARGS"),
+    Setting("user", ValueKind.TEXT, "the numeric user that the image runs as (default: 65535)", IMAGE, (), "UID[:GID]"),
+    Setting(
+        "entrypoint", ValueKind.FLAG, "make the executable the entrypoint: it gets the arguments of docker run", IMAGE
+    ),
+    Setting("cmd", ValueKind.TEXT, "the default arguments of the executable", IMAGE, (), "ARGS"),
     Setting("env", ValueKind.LIST, "set an environment variable (repeat)", IMAGE, (), "KEY=VALUE"),
     Setting("label", ValueKind.LIST, "label the image (repeat)", IMAGE, (), "KEY=VALUE"),
-    Setting("workdir", ValueKind.TEXT, "the directory it starts in (default: /)", IMAGE, (), "DIR"),
-    Setting("port", ValueKind.LIST, "a port it listens on (repeat)", IMAGE, (), "PORT[/PROTOCOL]"),
-    Setting("volume", ValueKind.LIST, "a directory for data that stays, the user's (repeat)", IMAGE, (), "DIR"),
-    Setting("stop-signal", ValueKind.TEXT, "the signal that stops it (default: SIGTERM)", IMAGE, (), "SIGNAL"),
-    Setting("healthcheck", ValueKind.TEXT, "the command that tells whether it is well", IMAGE, (), "COMMAND"),
+    Setting("workdir", ValueKind.TEXT, "the working directory (default: /)", IMAGE, (), "DIR"),
+    Setting("port", ValueKind.LIST, "a port that the application listens on (repeat)", IMAGE, (), "PORT[/PROTOCOL]"),
+    Setting("volume", ValueKind.LIST, "a directory for persistent data, owned by the user (repeat)", IMAGE, (), "DIR"),
+    Setting(
+        "stop-signal", ValueKind.TEXT, "the signal that stops the application (default: SIGTERM)", IMAGE, (), "SIGNAL"
+    ),
+    Setting("healthcheck", ValueKind.TEXT, "the command of the health check", IMAGE, (), "COMMAND"),
     Setting("add-file", ValueKind.PAIRS, "add a file or directory to the image (repeat)", IMAGE, (), "SRC:DEST[:MODE]"),
-    Setting("add-dir", ValueKind.LIST, "add an empty directory, the user's (repeat)", IMAGE, (), "DIR[:MODE]"),
-    Setting("tmp", ValueKind.FLAG, "have a /tmp that everybody can write to (default: yes)", IMAGE),
-    Setting("layer-compression", ValueKind.TEXT, "none, gzip (stored; the default) or zstd", IMAGE, (), "KIND"),
+    Setting("add-dir", ValueKind.LIST, "add an empty directory, owned by the user (repeat)", IMAGE, (), "DIR[:MODE]"),
+    Setting("tmp", ValueKind.FLAG, "include a world-writable /tmp (default: yes)", IMAGE),
+    Setting(
+        "layer-compression",
+        ValueKind.TEXT,
+        "compression of layers: none, gzip (default; stored) or zstd",
+        IMAGE,
+        (),
+        "KIND",
+    ),
 )
 IMAGE_DATA = (
-    Setting("ca-certs", ValueKind.FLAG, "have CA certificates in /etc/ssl/certs", IMAGE),
-    Setting("tzdata", ValueKind.FLAG, "have time zones in /usr/share/zoneinfo", IMAGE),
-    Setting("locale", ValueKind.FLAG, "have the locale C.UTF-8, and LANG set to it", IMAGE),
+    Setting("ca-certs", ValueKind.FLAG, "include CA certificates in /etc/ssl/certs", IMAGE),
+    Setting("tzdata", ValueKind.FLAG, "include time zones in /usr/share/zoneinfo", IMAGE),
+    Setting("locale", ValueKind.FLAG, "include the locale C.UTF-8, and set LANG to it", IMAGE),
 )
 """What an image can have as files of the system. While building, the options of these names speak of the executable,
 and say the same of an image made with it."""

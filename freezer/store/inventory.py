@@ -26,7 +26,7 @@ from freezer.store.workspace import OWN
 BLOCK = 512
 """Bytes in a unit of st_blocks, whatever the file system (inode(7))."""
 ABANDONED = 24 * 3600
-"""Seconds after which a note that is being written is not going to be finished."""
+"""Seconds after which a record that is being written is not going to be finished."""
 OLD_PIP = "pip-"
 """What starts the names of the pips for old Pythons, among the environments."""
 IN_CHROOT = re.compile(rf"VIRTUAL_ENV=[\"']?{OWN}/")
@@ -96,7 +96,7 @@ def cannot(do: str, cache: Path, error: OSError) -> EnvironmentFailure:
     return EnvironmentFailure(
         f"cannot {do} the cache {cache}: {error.strerror}",
         why=str(error),
-        hint="run this as the user whose cache it is; XDG_CACHE_HOME says where it is",
+        hint="run this as the user who owns the cache; XDG_CACHE_HOME sets its place",
     )
 
 
@@ -130,7 +130,7 @@ def _contents(cache: Path) -> Iterator[Item]:
         yield _item(ItemKind.PIP, path, "pip's downloads for a system to build in", busy, deep=True)
     for path in _directories(cache / "work"):
         held = is_held(path)
-        litter = "nobody works in it any more"
+        litter = "no build uses it any more"
         yield _item(ItemKind.WORK, path, "a work directory", held, None if held else litter)
     for path in _listed(cache / "record"):
         yield _record(path, notes)
@@ -167,11 +167,11 @@ def _record(path: Path, notes: dict[Path, dict[str, Any]]) -> Item:
         output = Path(str(notes[path].get("output", "")))
         what = str(output)
         if not output.is_file():
-            litter = "the executable that it is about is gone"
+            litter = "its executable is gone"
         elif not (_of(notes[path]) / "complete").is_file():
-            litter = "the environment that it is about is gone"
+            litter = "its environment is gone"
     else:
-        what = "a note that is being written"
+        what = "a record that is being written"
         if time.time() - path.lstat().st_mtime > ABANDONED:
             litter = "it is incomplete"
     return _item(ItemKind.RECORDS, path, what, False, litter)

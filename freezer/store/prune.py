@@ -51,7 +51,7 @@ def parse_age(text: str) -> float:
     """Return the seconds of an age such as 12h, 30d or 2w. Raises UsageError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip(), re.ASCII)
     if match is None:
-        raise UsageError(f"--older-than {text}: this is no age", hint="give hours, days or weeks: 12h, 30d, 2w")
+        raise UsageError(f"--older-than {text}: this is not an age", hint="give hours, days or weeks: 12h, 30d, 2w")
     return float(match[1]) * AGES[match[2]]
 
 
@@ -62,7 +62,7 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]+)", text.strip().upper(), re.ASCII)
     if match is None or match[2] not in SIZES:
-        raise UsageError(f"--max-size {text}: this is no size", hint="give a number and a unit: 500M, 5G, 4GiB, 0B")
+        raise UsageError(f"--max-size {text}: this is not a size", hint="give a number and a unit: 500M, 5G, 4GiB, 0B")
     return int(float(match[1]) * SIZES[match[2]])
 
 
@@ -110,7 +110,7 @@ def remove(cache: Path, item: Item) -> bool:
     if os.path.lexists(place):
         raise EnvironmentFailure(
             f"cannot remove all of {item.path}",
-            why=f"what is left of it is {place}",
+            why=f"the rest of it is at {place}",
             hint="remove that as root",
         )
     return True

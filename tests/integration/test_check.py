@@ -102,7 +102,7 @@ def test_an_endless_executable(freezer: Freezer, tmp_path: Path) -> None:
 def test_text(freezer: Freezer, tmp_path: Path) -> None:
     (tmp_path / "script").write_text("#!/bin/sh\n")
     (tmp_path / "script").chmod(0o755)
-    assert "no ELF file" in refuses(freezer, tmp_path / "script", INPUT)
+    assert "not an ELF file" in refuses(freezer, tmp_path / "script", INPUT)
 
 
 @pytest.mark.parametrize("left", [0.9, 0.5, 0.01, 0.0])

@@ -174,7 +174,7 @@ def furnish(root: Path, *files: str) -> Path:
 @pytest.mark.parametrize(
     ("files", "status", "message"),
     [
-        ((), INPUT, "no root file system"),
+        ((), INPUT, "not a root file system"),
         (("usr/bin/apt-get",), ENVIRONMENT, "freezer build --chroot-package python3 --chroot-package python3-venv"),
         (("usr/bin/dnf",), ENVIRONMENT, "--chroot-package python3"),
         (("usr/bin/python3", "lib/ld-musl-x86_64.so.1"), ENVIRONMENT, "musl"),

@@ -264,7 +264,7 @@ def test_missing_executable(freezer: Freezer, tmp_path: Path) -> None:
 def test_dynamic_executable(freezer: Freezer, tmp_path: Path) -> None:
     program = compile_c("int main(void) { return 0; }", tmp_path / "dynamic")
     message = freezer.fails("image", program, "-o", "x.tar", cwd=tmp_path, status=INPUT)
-    assert "is no static executable" in message
+    assert "is not a static executable" in message
     assert "it asks for the interpreter /" in message
 
 
@@ -275,7 +275,7 @@ def test_dynamic_executable_of_the_system(freezer: Freezer, tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["#!/bin/sh\necho hello\n", ""], ids=["script", "empty"])
 def test_no_executable(freezer: Freezer, tmp_path: Path, text: str) -> None:
     (tmp_path / "script").write_text(text)
-    assert "is no executable" in freezer.fails("image", "script", "-o", "x.tar", cwd=tmp_path, status=INPUT)
+    assert "is not an executable" in freezer.fails("image", "script", "-o", "x.tar", cwd=tmp_path, status=INPUT)
 
 
 def test_machine_without_a_name(freezer: Freezer, binary: Path, tmp_path: Path) -> None:

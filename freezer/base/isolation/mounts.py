@@ -34,7 +34,7 @@ def keep_mounts_private() -> None:
             raise
     chroot = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    libc("setns", "look out of the chroot", namespace, 0)
+    libc("setns", "leave the chroot", namespace, 0)
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     os.fchdir(chroot)
     os.chroot(".")

@@ -64,7 +64,7 @@ def likely_reason() -> str:
             return "this is a container; start it with --privileged, or run on the host"
     with open("/proc/self/mountinfo") as stream:
         if not any(line.split()[4] == "/" for line in stream):
-            return "this is a chroot whose root is no mount point; run outside, or bind-mount it on itself"
+            return "this is a chroot whose root is not a mount point; run outside, or bind-mount it on itself"
     forbidding = {
         "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
         "kernel.unprivileged_userns_clone": ("0", "1"),

@@ -73,7 +73,7 @@ class ImageArchive:
             if target.startswith(("/", "..")):
                 raise self.wrong(f"{name} links out of the archive")
             name = target
-        raise self.wrong(f"{name} is a link without an end")
+        raise self.wrong(f"{name} is a chain of links without an end")
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Return the content of a member, in pieces."""
@@ -107,7 +107,7 @@ class ImageArchive:
             return []
         listed = self.parsed("manifest.json")
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-            raise self.wrong("manifest.json is no list of images")
+            raise self.wrong("manifest.json is not a list of images")
         return listed
 
     def _nested(self, index: Any, depth: int, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
@@ -149,7 +149,7 @@ class ImageArchive:
             digest = "sha256:" + hashlib.sha256(data).hexdigest()
             stated = posixpath.basename(name).partition(".")[0]
             if re.fullmatch("[0-9a-f]{64}", stated) and digest != f"sha256:{stated}":
-                raise self.wrong(f"{name} has another digest than its name says")
+                raise self.wrong(f"{name} does not have the digest in its name")
             places: list[tuple[str, dict[str, Any]]] = [(str(place), {}) for place in layers]
             yield self._image({}, None, digest, self._parsed(name, data), strings(item.get("RepoTags")), places)
 
@@ -163,7 +163,7 @@ class ImageArchive:
         layers: list[tuple[str, dict[str, Any]]],
     ) -> Image:
         if not isinstance(config, dict):
-            raise self.wrong("its configuration is no object")
+            raise self.wrong("its configuration is not a JSON object")
         diff_ids = strings(object_at(config, "rootfs").get("diff_ids"))
         if len(diff_ids) != len(layers):
             raise self.wrong(f"it has {len(layers)} layers, and its configuration {len(diff_ids)}")
@@ -177,7 +177,7 @@ class ImageArchive:
         """Yield a layer as a tar: decompressed, followed by nothing else, and of at most MAX_LAYER bytes."""
         compression = compression_of(next(self.chunks(blob.name), b""))
         if compression not in (None, GZIP, ZSTD):
-            raise self.wrong(f"{blob.name} is compressed in a way that layers are not")
+            raise self.wrong(f"{blob.name} has a compression that layers do not support")
         try:
             yield from decompressed(self.chunks(blob.name), compression, MAX_LAYER)
         except DamagedStream as error:
@@ -214,7 +214,7 @@ class ImageArchive:
     def _hasher(self, digest: str) -> Any:
         algorithm = digest.partition(":")[0]
         if algorithm not in ("sha256", "sha512"):
-            raise self.wrong(f"{digest!r} is no digest")
+            raise self.wrong(f"{digest!r} is not a digest")
         return hashlib.new(algorithm)
 
 

@@ -35,7 +35,7 @@ class Files(Protocol):
 
 def wrong(path: Path, why: str) -> InputError:
     """Return the error for a file that is no image or a damaged one."""
-    return InputError(f"{path} is no image, or a damaged one", why=why)
+    return InputError(f"{path} is not an image, or is damaged", why=why)
 
 
 class TarFiles:
@@ -58,11 +58,11 @@ class TarFiles:
     def _add(self, member: tar.Member) -> None:
         name = inside(member.name)
         if name is None:
-            raise wrong(self._path, f"{member.name!r} reaches out of the archive")
+            raise wrong(self._path, f"{member.name!r} leads out of the archive")
         if member.kind is tar.Kind.DIRECTORY:
             return
         if member.kind not in (tar.Kind.FILE, tar.Kind.SYMLINK, tar.Kind.HARD_LINK):
-            raise wrong(self._path, f"{member.name!r} is of a type that images do not have")
+            raise wrong(self._path, f"{member.name!r} has a type that is not allowed in images")
         if name in self.members:
             raise wrong(self._path, f"{member.name!r} is in it twice")
         self.members[name] = member
@@ -116,7 +116,7 @@ class FolderFiles:
                 descriptor = below
             mode = os.fstat(descriptor).st_mode
             if not (stat.S_ISDIR(mode) if name.count("/") < 2 and name not in DOCUMENTS else stat.S_ISREG(mode)):
-                raise wrong(self._path, f"{name} is of a type that images do not have")
+                raise wrong(self._path, f"{name} has a type that is not allowed in images")
             yield descriptor
         except FileNotFoundError:
             raise

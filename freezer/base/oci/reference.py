@@ -42,7 +42,7 @@ def parse_reference(text: str) -> Reference:
     Raises InputError for what an engine would not accept, and for a digest, which only the image itself can tell.
     """
     if "@" in text:
-        raise _wrong(text, "a digest cannot be given to an image, it follows from its content")
+        raise _wrong(text, "an image cannot be given a digest: it follows from its content")
     head, slash, tail = text.partition("/")
     if slash and ("." in head or ":" in head or head == "localhost" or head != head.lower()):
         domain, rest = head, tail
@@ -50,12 +50,12 @@ def parse_reference(text: str) -> Reference:
         domain, rest = "docker.io", text
     path, colon, tag = rest.partition(":")
     if not DOMAIN.fullmatch(domain):
-        raise _wrong(text, f"{domain!r} is no registry's name")
+        raise _wrong(text, f"{domain!r} is not a registry name")
     if not PATH.fullmatch(path):
         capitals = path != path.lower() and PATH.fullmatch(path.lower())
-        raise _wrong(text, "a name has no capital letters" if capitals else f"{path!r} is no name of an image")
+        raise _wrong(text, "a name has no capital letters" if capitals else f"{path!r} is not a valid image name")
     if colon and not TAG.fullmatch(tag):
-        raise _wrong(text, f"{tag!r} is no tag: at most 128 letters, digits, '_', '.' and '-'")
+        raise _wrong(text, f"{tag!r} is not a tag: at most 128 letters, digits, '_', '.' and '-'")
     if domain == "index.docker.io":
         domain = "docker.io"
     if IDENTIFIER.fullmatch(path) and domain == "docker.io":
@@ -80,4 +80,4 @@ def default_reference(name: str) -> Reference:
 
 
 def _wrong(text: str, why: str) -> InputError:
-    return InputError(f"{text!r} is no name for an image", why=why, hint=EXAMPLES)
+    return InputError(f"{text!r} is not a valid image name", why=why, hint=EXAMPLES)

@@ -45,7 +45,7 @@ def unpack_root(archive: ImageArchive, image: Image, folder: Path, *, verified: 
 def _apply(tree: Tree, member: tar.Member, content: tar.Content, own: set[str]) -> None:
     name = inside(member.name)
     if name is None:
-        raise Refused("it reaches out of the root")
+        raise Refused("it leads out of the root")
     folder, base = posixpath.split(name)
     if base == OPAQUE:
         hidden = [posixpath.join(folder, below) for below in tree.names(folder)]

@@ -91,7 +91,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
         compression = compression_of(file.read(6))
         if compression not in COMPRESSIONS:
             raise InputError(
-                f"{path} is compressed with {compression}, which roots cannot be",
+                f"{path} is compressed with {compression}, which freezer does not support for roots",
                 hint="compress it with gzip, xz or zstd, or not at all",
             )
         if compression is None and _is_image(file):
@@ -210,7 +210,7 @@ def _chosen(archive: ImageArchive) -> Image:
 
 
 def _wrong(path: Path, why: str) -> InputError:
-    return InputError(f"{path} is no root file system, or a damaged one", why=why)
+    return InputError(f"{path} is not a root file system, or is damaged", why=why)
 
 
 def _changed(path: Path) -> InputError:

@@ -90,13 +90,13 @@ def parse_distribution(text: str) -> Optional[Distribution]:
     packages = tuple(rest.split(",")) if slash else ()
     if not re.fullmatch(r"[a-z][a-z0-9.-]*", suite):
         raise InputError(
-            f"--chroot {text}: {suite!r} is no suite's name", hint="name one as in debian:trixie or ubuntu:noble"
+            f"--chroot {text}: {suite!r} is not a suite name", hint="name one as in debian:trixie or ubuntu:noble"
         )
     for package in packages:
         # At the end, apt takes "-" for the wish to remove.
         if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", package):
             raise InputError(
-                f"--chroot {text}: {package!r} is no package's name",
+                f"--chroot {text}: {package!r} is not a package name",
                 hint=f"separate packages by commas: {start.group(1)}:{suite}/python3-dev,gcc",
             )
     return Distribution(start.group(1), suite, packages)

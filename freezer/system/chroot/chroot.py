@@ -92,8 +92,8 @@ class Chroot(BuildRoot):
         """
         if any(self.path.glob("lib/ld-musl-*")) and not any(self.path.glob("lib*/ld-linux*")):
             raise EnvironmentFailure(
-                f"{self.name} is a system with musl, such as Alpine",
-                why="staticx's start-up code and name service workaround are made for glibc",
+                f"{self.name} is a musl system, such as Alpine",
+                why="staticx's start-up code and name service workaround need glibc",
                 hint="use the root of a glibc distribution: --chroot debian:trixie; the result runs on musl",
             )
         if wanted is not None and os.sep in wanted:
@@ -218,5 +218,5 @@ class Chroot(BuildRoot):
         if facts["errno"] == errno.ENOEXEC:
             hint = "its programs are made for another machine; use a root for this one"
         elif facts["errno"] == errno.ENOENT:
-            hint = "is its dynamic loader there, and is it a whole root file system?"
+            hint = "check that its dynamic loader is there, and that it is a complete root file system"
         raise EnvironmentFailure(f"cannot start {program} in {self.name}", why=why, hint=hint) from failure

@@ -60,7 +60,9 @@ def open_root(plan: Plan, job: Job) -> BuildRoot:
         if plan.chroot_packages:
             path, added = _with_packages(plan, root, job)
             made = made or added
-        step.result = f"{plan.chroot}, {'made' if made else 'used as it is' if path == Path(plan.chroot) else 'reused'}"
+        step.result = (
+            f"{plan.chroot}, {'made' if made else 'used unchanged' if path == Path(plan.chroot) else 'reused'}"
+        )
     mounts.append(Mount(Path(freezer.__file__).parent, f"{OWN}/package"))
     top, sources = _sources(plan, job)
     pip_cache = job.cache / "pip" / _key([str(path)])
@@ -105,7 +107,7 @@ def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
     def make(folder: Path) -> None:
         unreadable = copy_root(root.path, folder)
         for name in unreadable[:3]:
-            job.log.detail(f"    not copied, as it cannot be read: {name}")
+            job.log.detail(f"    not copied, because it cannot be read: {name}")
         # No service may be started by an installation: what invoke-rc.d asks, and the resolver's place.
         policy, resolver = folder / "usr/sbin/policy-rc.d", folder / "etc/resolv.conf"
         if policy.parent.is_dir() and not policy.exists():
@@ -170,12 +172,12 @@ def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job
 
 
 def _check(path: Path, name: str) -> None:
-    """Refuse a directory that is no root file system, with a clear message."""
+    """Refuse a directory that is not a root file system, with a clear message."""
     if not path.is_dir():
-        raise InputError(f"--chroot {name} is no directory, and no archive")
+        raise InputError(f"--chroot {name} is neither a directory nor an archive")
     if not any((path / place).is_dir() for place in ("usr", "bin")):
         raise InputError(
-            f"--chroot {name} is no root file system",
+            f"--chroot {name} is not a root file system",
             why="it has neither /usr nor /bin",
             hint="give the root of a system; debian:SUITE makes one",
         )

@@ -52,13 +52,13 @@ REFUSED: dict[str, Callable[[dict[str, bytes]], Any]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(tmp_path: Path, name: str) -> None:
     path = pack(tmp_path / "image.tar", REFUSED[name](Made(GOOD).contents()))
-    assert "is no image, or a damaged one" in judge(path)
+    assert "is not an image, or is damaged" in judge(path)
 
 
 def test_outer_types(tmp_path: Path) -> None:
     contents = Made(GOOD).contents()
     path = pack(tmp_path / "image.tar", contents, [("fifo", {"type": tarfile.FIFOTYPE})])
-    assert "type that images do not have" in judge(path)
+    assert "type that is not allowed in images" in judge(path)
 
 
 def test_compressed_as_a_whole(tmp_path: Path) -> None:

@@ -399,7 +399,7 @@ def test_links_in_layouts(tmp_path: Path, what: str) -> None:
     moved.symlink_to(tmp_path / "moved")
     with contextlib.suppress(InputError):
         identify(path)
-    with pytest.raises(InputError, match="is no image"):
+    with pytest.raises(InputError, match="is not an image"):
         unpack(path, tmp_path / "root", digest="")
     assert not (tmp_path / "root").exists()
 
@@ -408,5 +408,5 @@ def test_pipes_in_layouts_are_not_waited_for(tmp_path: Path) -> None:
     path = pack("layout", tmp_path, [GOOD])
     (path / "index.json").unlink()
     os.mkfifo(path / "index.json")
-    with pytest.raises(InputError, match="is no image"):
+    with pytest.raises(InputError, match="is not an image"):
         identify(path)

@@ -46,14 +46,14 @@ def test_members_of_a_tar() -> None:
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
-        ([file("../x")], "reaches out of the archive"),
-        ([file("/x")], "reaches out of the archive"),
+        ([file("../x")], "leads out of the archive"),
+        ([file("/x")], "leads out of the archive"),
         ([file("a"), file("./a")], "is in it twice"),
-        ([("p", {"type": tarfile.FIFOTYPE})], "type that images do not have"),
+        ([("p", {"type": tarfile.FIFOTYPE})], "type that is not allowed in images"),
     ],
 )
 def test_tars_that_are_no_image(entries: list[Any], why: str) -> None:
-    with pytest.raises(InputError, match="is no image, or a damaged one") as caught:
+    with pytest.raises(InputError, match="is not an image, or is damaged") as caught:
         opened(*entries)
     assert why in (caught.value.why or "")
     assert str(PATH) in caught.value.what
@@ -90,7 +90,7 @@ def test_links_in_a_layout_are_not_followed(tmp_path: Path, name: str) -> None:
     place = layout(tmp_path / "it") / name
     place.rename(tmp_path / "elsewhere")
     place.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="is no image, or a damaged one"), open_folder(tmp_path / "it"):
+    with pytest.raises(InputError, match="is not an image, or is damaged"), open_folder(tmp_path / "it"):
         pass
 
 
@@ -98,7 +98,7 @@ def test_a_directory_where_a_file_should_be(tmp_path: Path) -> None:
     (layout(tmp_path / "it") / "blobs/sha256/folder").mkdir()
     with pytest.raises(InputError) as caught, open_folder(tmp_path / "it"):
         pass
-    assert caught.value.why == "blobs/sha256/folder is of a type that images do not have"
+    assert caught.value.why == "blobs/sha256/folder has a type that is not allowed in images"
 
 
 def test_files_that_change(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_likely_reasons(
 def test_containers_and_chroots_are_known(proc: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     proc(mountinfo="1 0 8:1 / /srv rw - ext4 /dev/sda rw\n")
     monkeypatch.setattr(os.path, "exists", lambda _path: False)
-    assert "no mount point" in likely_reason()
+    assert "not a mount point" in likely_reason()
     monkeypatch.setattr(os.path, "exists", lambda path: path == "/run/.containerenv")
     assert "--privileged" in likely_reason()
 

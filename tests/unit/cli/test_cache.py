@@ -97,7 +97,7 @@ def test_table(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
         ["total", "1.0"],
     ]
     assert lines[1][2].split() == "1.0 MB 2 days ago in use /home/ada/?[2Jroot.tar".split()
-    assert "3 hours ago  litter  a work directory: nobody works in it any more" in lines[2][2]
+    assert "3 hours ago  litter  a work directory: no build uses it any more" in lines[2][2]
     assert "just now" in lines[3][2]
 
 

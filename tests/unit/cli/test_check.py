@@ -34,7 +34,7 @@ def test_an_image_may_be_a_directory(
     monkeypatch.setattr(existing, "check_image", lambda *_a, **_k: proof("root"))
     (here / "layout").mkdir()
     assert main(["check", "layout"]) == ExitStatus.INPUT
-    assert "is no file" in capsys.readouterr().err
+    assert "is not a file" in capsys.readouterr().err
     (here / "layout" / "oci-layout").write_text("{}")
     assert main(["check", "layout"]) == 0
     assert capsys.readouterr().out == f"{here}/layout\n"

@@ -71,7 +71,7 @@ CASES = [
     Case("missing script", ("build", "nothing.py"), INPUT, ("{here}/nothing.py", "does not exist")),
     Case("dangling link", ("build", "link.py"), INPUT, ("{here}/link.py",), links=(("link.py", "no"),)),
     Case("nothing to freeze", ("build",), USAGE, ("nothing to freeze", "freezer build app.py")),
-    Case("no project", ("build", "."), INPUT, ("is no Python project", "pyproject.toml", "__main__.py")),
+    Case("no project", ("build", "."), INPUT, ("is not a Python project", "pyproject.toml", "__main__.py")),
     Case("script and -c", (*BUILD, "-c", "x"), USAGE, ("app.py", "--console-script")),
     Case("script and -e", (*BUILD, "-e", "a:b"), USAGE, ("app.py", "--entry-point")),
     Case("-e and -c", ("build", "-e", "a:b", "-c", "x"), USAGE, ("--entry-point", "--console-script", "together")),
@@ -130,7 +130,7 @@ CASES = [
     ),
     Case("musl", (*BUILD, "--python", "./python"), ENVIRONMENT, ("musl", "glibc"), interpreter(facts(libc="musl"))),
     Case(
-        "no Python", (*BUILD, "--python", "./python"), ENVIRONMENT, ("{here}/python", "no Python interpreter"),
+        "no Python", (*BUILD, "--python", "./python"), ENVIRONMENT, ("{here}/python", "not a Python interpreter"),
         interpreter("hello"),
     ),
     Case(
@@ -142,8 +142,8 @@ CASES = [
         {**APP, "python": "#!/no/such/shell\n"},
     ),
     Case("check of nothing", ("check", "nothing"), INPUT, ("{here}/nothing", "does not exist")),
-    Case("check of a directory", ("check", "."), INPUT, ("{here}", "no file")),
-    Case("check of a text", ("check", "app.py"), INPUT, ("{here}/app.py", "no ELF file")),
+    Case("check of a directory", ("check", "."), INPUT, ("{here}", "not a file")),
+    Case("check of a text", ("check", "app.py"), INPUT, ("{here}/app.py", "not an ELF file")),
 ]  # fmt: skip
 
 

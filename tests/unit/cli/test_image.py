@@ -54,7 +54,7 @@ def test_json(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> 
     [
         (["tool"], ExitStatus.USAGE, "-o image.tar"),
         (["none", "-o", "image.tar"], ExitStatus.INPUT, "does not exist"),
-        (["app.py", "-o", "image.tar"], ExitStatus.INPUT, "app.py is no executable"),
+        (["app.py", "-o", "image.tar"], ExitStatus.INPUT, "app.py is not an executable"),
         (["tool", "-o", "."], ExitStatus.OUTPUT, "is a directory"),
         (["tool", "-o", "image.tar", "--image-layout", "unpacked"], ExitStatus.INPUT, "freezer build"),
         (["tool", "-o", "image.tar", "--user", "me"], ExitStatus.INPUT, "--user"),

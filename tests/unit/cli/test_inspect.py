@@ -50,7 +50,7 @@ def test_the_place_of_the_page_is_checked_first(image: Path, here: Path, capsys:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("none", "does not exist"), ("app.py", "is no image"), (".", "is no file")]
+    ("name", "words"), [("none", "does not exist"), ("app.py", "is not an image"), (".", "is not a file")]
 )
 def test_refusals(image: Path, here: Path, capsys: pytest.CaptureFixture[str], name: str, words: str) -> None:
     (here / "app.py").write_text("print('hello')\n")

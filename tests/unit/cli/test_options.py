@@ -46,7 +46,7 @@ def test_what_is_not_given_is_none(kind: ValueKind) -> None:
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "x", "", "\u00b2", "1_0"])
 def test_no_numbers(text: str) -> None:
-    with pytest.raises(argparse.ArgumentError, match="is no whole number"):
+    with pytest.raises(argparse.ArgumentError, match="is not a whole number"):
         parsed(ValueKind.NUMBER, f"--some-thing={text}")
 
 
@@ -67,7 +67,7 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert readable("file") == tmp_path / "file"
     assert readable("x/../link") == tmp_path / "link"
     for name in ("none", ".", "file/x"):
-        with pytest.raises(InputError, match="does not exist, or is no file"):
+        with pytest.raises(InputError, match="does not exist or is not a file"):
             readable(name)
 
 

@@ -137,11 +137,11 @@ def test_data_of_the_system(frozen: Frozen, job: Job, monkeypatch: pytest.Monkey
     closed = frozen.close(job)
     assert [item.name for item in closed.provided] == ["tzdata"]
     assert "tzdata 2.0 MB" in shown(job)
-    assert "this system has no C.UTF-8 locale" in shown(job)
+    assert "not found on this system: C.UTF-8 locale" in shown(job)
 
 
 def test_a_python_that_is_a_script(frozen: Frozen, job: Job) -> None:
     frozen.python.write_text("#!/bin/sh\n")
-    with pytest.raises(EnvironmentFailure, match="is no program") as caught:
+    with pytest.raises(EnvironmentFailure, match="is not a program") as caught:
         frozen.close(job)
     assert "--python" in (caught.value.hint or "")

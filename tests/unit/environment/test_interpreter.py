@@ -86,7 +86,7 @@ def test_what_cannot_work_is_refused(tmp_path: Path, job: Job, changes: dict[str
 @pytest.mark.parametrize("answer", ["", "hello", "[1"])
 def test_no_python(tmp_path: Path, job: Job, answer: str) -> None:
     path = answering(tmp_path, answer)
-    with pytest.raises(EnvironmentFailure, match=f"{path} is no Python interpreter"):
+    with pytest.raises(EnvironmentFailure, match=f"{path} is not a Python interpreter"):
         describe_interpreter(path, Host(), job)
 
 

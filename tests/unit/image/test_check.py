@@ -60,25 +60,25 @@ PROBLEMS: dict[str, tuple[Callable[[], Made], str]] = {
     "command removed": (layer(file(".wh.run", b"")), "is not in it"),
     "setuid": (layer(file("su", mode=0o4755)), "/su is setuid"),
     "setgid": (layer(file("sg", mode=0o2755)), "/sg is setuid or setgid"),
-    "writable file": (layer(file("w", mode=0o666)), "/w can be written to by everybody"),
-    "writable directory": (layer(folder("w", 0o1777)), "/w can be written to"),
+    "writable file": (layer(file("w", mode=0o666)), "/w is writable by everybody"),
+    "writable directory": (layer(folder("w", 0o1777)), "/w is writable"),
     "device": (layer(("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3})), "/null is a device"),
-    "parent": (layer(file("../x")), "reaches out of the root"),
-    "absolute": (layer(file("/x")), "reaches out of the root"),
-    "parent inside": (layer(file("a/../../x")), "reaches out of the root"),
+    "parent": (layer(file("../x")), "leads out of the root"),
+    "absolute": (layer(file("/x")), "leads out of the root"),
+    "parent inside": (layer(file("a/../../x")), "leads out of the root"),
     "twice": (layer(file("x"), file("x")), "has 'x' twice"),
     "twice by another name": (layer(file("x"), file("./x")), "has 'x' twice"),
-    "through a link": (layer(link("l", "/etc"), file("l/x")), "below 'l', which is no directory"),
-    "through a lower layer's file": (layer(file("run/x")), "below 'run', which is no directory"),
+    "through a link": (layer(link("l", "/etc"), file("l/x")), "below 'l', which is not a directory"),
+    "through a lower layer's file": (layer(file("run/x")), "below 'run', which is not a directory"),
     "hard link out": (layer(link("h", "../x", tarfile.LNKTYPE)), "hard link"),
     "hard link to nothing": (layer(link("h", "gone", tarfile.LNKTYPE)), "hard link"),
     "layout version": (with_part("layout", imageLayoutVersion="2.0.0"), "imageLayoutVersion"),
-    "index version": (with_part("index", schemaVersion=1), "index.json does not say schemaVersion 2"),
+    "index version": (with_part("index", schemaVersion=1), "index.json does not have schemaVersion 2"),
     "manifest type": (with_part("manifest", mediaType="text/plain"), "is of the type 'text/plain'"),
     "no architecture": (with_part("config", architecture=""), "no architecture"),
     "rootfs type": (lambda: rootfs_type(Made(GOOD)), "not of the type layers"),
     "diff ID": (lambda: wrong_digest(Made(GOOD)), "the configuration says"),
-    "tag": (listed(RepoTags=["Bad:"]), "is no name for an image"),
+    "tag": (listed(RepoTags=["Bad:"]), "is not a valid image name"),
     "listed configuration": (listed(Config="gone.json"), "which is not there"),
     "listed layers": (listed(Layers=[]), "other layers"),
 }
@@ -108,7 +108,7 @@ def test_platforms_and_names_must_agree(tmp_path: Path) -> None:
     assert "architecture 'arm64'" in said
     assert "calls the image 'docker.io/library/b:1'" in said
     made.index["manifests"] *= 2
-    assert "take files with one only" in judge(made.write(tmp_path / "image.tar"))
+    assert "accept only files with one" in judge(made.write(tmp_path / "image.tar"))
 
 
 def test_damaged_blobs(tmp_path: Path) -> None:

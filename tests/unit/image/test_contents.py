@@ -97,7 +97,7 @@ def test_pipes_are_not_added(tmp_path: Path) -> None:
         ({"add_file": ["it:/app/app"]}, "would replace /app/app"),
         ({"add_file": ["it:/app"]}, "would replace /app, the application's"),
         ({"add_file": ["it:/etc/hosts"]}, "/etc/hosts would be in the image twice"),
-        ({"add_file": ["it:/etc/hosts/x"]}, "cannot be below /etc/hosts, which is no directory"),
+        ({"add_file": ["it:/etc/hosts/x"]}, "cannot be below /etc/hosts, which is not a directory"),
         ({"add_file": ["it:/tmp"]}, "/tmp would be in the image twice"),
         ({"add_file": ["it:/a/b", "it:/a"]}, "/a would be a directory and something else"),
         ({"add_file": ["it:/data/x", "it:/data"]}, "/data would be a directory and something else"),

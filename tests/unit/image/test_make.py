@@ -182,7 +182,7 @@ def test_executables_that_cannot_run_alone(program: Path, tmp_path: Path) -> Non
     content = bytearray(program.read_bytes())
     content[18:20] = (2).to_bytes(2, "little")  # EM_SPARC
     foreign.write_bytes(content)
-    for path, said in ((dynamic, "no static executable"), (text, "no executable"), (foreign, "no name for")):
+    for path, said in ((dynamic, "not a static executable"), (text, "not an executable"), (foreign, "do not support")):
         with pytest.raises(InputError, match=said):
             make(path, tmp_path)
     content[18:20] = (183).to_bytes(2, "little")  # EM_AARCH64

@@ -53,8 +53,8 @@ def test_users(user: Any, why: str) -> None:
         (member("sg", mode=0o2755), "/sg is setuid or setgid (mode 2755)"),
         (member("null", tar.Kind.CHARACTER_DEVICE), "/null is a device"),
         (member("sda", tar.Kind.BLOCK_DEVICE), "/sda is a device"),
-        (member("w", mode=0o666), "/w can be written to by everybody (mode 0666)"),
-        (member("var/tmp", tar.Kind.DIRECTORY, 0o1777), "/var/tmp can be written to by everybody (mode 1777)"),
+        (member("w", mode=0o666), "/w is writable by everybody (mode 0666)"),
+        (member("var/tmp", tar.Kind.DIRECTORY, 0o1777), "/var/tmp is writable by everybody (mode 1777)"),
     ],
 )
 def test_entries(bad: tar.Member, why: str) -> None:

@@ -39,10 +39,10 @@ def test_what_is_neither(tmp_path: Path, job: Job) -> None:
     (tmp_path / "text").write_text("hello")
     os.mkfifo(tmp_path / "pipe")
     for name, why in (
-        ("text", "is no image, or a damaged one"),
+        ("text", "is not an image, or is damaged"),
         ("none", "cannot be read: No such file"),
-        ("pipe", "is no regular file"),
-        (".", "is no regular file"),
+        ("pipe", "is not a regular file"),
+        (".", "is not a regular file"),
     ):
         with pytest.raises(InputError, match=why):
             inspect(tmp_path / name, job)

@@ -63,7 +63,7 @@ def test_an_image_that_breaks_rules(tmp_path: Path) -> None:
 
 def test_no_image(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(InputError, match="is no image"):
+    with pytest.raises(InputError, match="is not an image"):
         check_image(tmp_path / "text", ANY, jobs=1, cache=tmp_path / "cache", log=log())
 
 

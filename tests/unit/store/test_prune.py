@@ -103,7 +103,7 @@ def test_max_size_takes_the_least_recently_used(cache: Cache, capsys: pytest.Cap
     assert pruned(cache, "--max-size", "2500kB") == {"oldest"}
     with held(module.lock_of(cache.path / "roots" / "older")):
         assert pruned(cache, "--max-size", "0B") == {"new"}
-        assert "1.0 MB are in use, and stay" in capsys.readouterr().err
+        assert "1.0 MB are in use and were kept" in capsys.readouterr().err
     assert pruned(cache, "--max-size", "0B") == {"older"}
     assert "in use" not in capsys.readouterr().err
 
@@ -149,7 +149,7 @@ def test_sizes(text: str, size: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "d", "30 days", "-1d", "1m", "٣d", "infd"])
 def test_no_ages(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="this is no age") as caught:
+    with pytest.raises(UsageError, match="this is not an age") as caught:
         parse_age(text)
     assert "30d" in (caught.value.hint or "")
     assert main(["cache", "prune", f"--older-than={text}"]) == ExitStatus.USAGE
@@ -158,7 +158,7 @@ def test_no_ages(text: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "G", "-5G", "5 gigabytes", "5X", "1e9B", "٣G"])
 def test_no_sizes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="this is no size") as caught:
+    with pytest.raises(UsageError, match="this is not a size") as caught:
         parse_size(text)
     assert "5G" in (caught.value.hint or "")
     assert main(["cache", "prune", f"--max-size={text}"]) == ExitStatus.USAGE
