@@ -35,12 +35,12 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Application:
-    """What PyInstaller is to freeze.
+    """The input of PyInstaller.
 
     ``search`` are directories in front of the environment's; ``own_files`` the application's source files and
     ``own_imports`` their unconditional imports as (module, file, line); ``local_packages`` maps its packages that no
     distribution owns to their directories; ``distribution`` is the one that owns the entry point,
-    ``metadata`` what it says of itself.
+    ``metadata`` is that distribution's.
     """
 
     name: str
@@ -68,7 +68,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     facts = _find(plan, environment, project, search, script, job)
     imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
     if not plan.pyinstaller_args:
-        # With arguments of its own, PyInstaller may find more; then its word is waited for.
+        # With arguments of its own, PyInstaller may find more modules; then it reports missing ones itself.
         refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
     return Application(
         name=plan.name or script or (project.distribution if project is not None else facts["module"]),

@@ -1,4 +1,4 @@
-"""What decided a result, such that it differs whenever another result might come of it.
+"""The inputs that decide a result: they differ whenever another result is possible.
 
 That is the tools' versions, the system, the interpreter, the environment, and every source file outside the environment
 with its size and time. All of it is values that JSON can state, to be compared with those of an earlier build.

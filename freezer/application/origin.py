@@ -1,4 +1,4 @@
-"""Where an executable comes from, as far as an image can say: metadata, revision, and the time of its newest input."""
+"""The origin of an executable, for its image: metadata, revision, and the time of its newest input."""
 
 from __future__ import annotations
 

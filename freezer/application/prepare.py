@@ -15,7 +15,7 @@ from freezer.system.buildroot import BuildRoot
 def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> tuple[Environment, Application]:
     """Build the project if there is one, make the environment, and find the script that starts the application.
 
-    Whatever can be refused before the slow work is refused here. Raises InputError, EnvironmentFailure, OutputError.
+    Unusable input is refused here, before the slow work. Raises InputError, EnvironmentFailure, OutputError.
     """
     with job.step("environment") as step:
         check_architecture(plan, interpreter)

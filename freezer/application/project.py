@@ -1,4 +1,4 @@
-"""A project: built into a wheel as pip builds it, and what its metadata says of itself.
+"""A project: its wheel, built by pip, and its metadata.
 
 The project's code is never part of the build environment: it is built into a wheel, unpacked beside the environment,
 and put on the search path in front of it. So a changed source file needs no new environment.
@@ -25,8 +25,7 @@ from freezer.system.buildroot import BuildRoot
 
 @dataclass(frozen=True)
 class ProjectWheel:
-    """A project as it would be installed: its distribution's name, Requires-Dist, console scripts, and what it says of
-    itself."""
+    """A project as it would be installed: the distribution's name, Requires-Dist, console scripts and metadata."""
 
     path: Path
     distribution: str

@@ -11,7 +11,7 @@ from typing import Optional
 
 
 class ExitStatus(enum.IntEnum):
-    """What the process ends with; documented in the manual page."""
+    """The exit statuses, as in the manual page."""
 
     DONE = 0
     BUG = 1
@@ -27,8 +27,8 @@ class ExitStatus(enum.IntEnum):
 class FreezerError(Exception):
     """Base of all errors that a user can cause or repair.
 
-    ``what`` names the thing that failed in one line; ``why`` gives the cause as the failing part stated it; ``hint``
-    is something to try.
+    ``what`` names the failure in one line; ``why`` is the cause as the failing part stated it; ``hint`` is something to
+    try.
     """
 
     status = ExitStatus.BUG

@@ -1,10 +1,9 @@
 """A job, and the tools that it runs: the one place that starts processes.
 
-Every stage takes the ``Job`` of the command that it works for: what to say and where (log), where to write (work
-directory), and how to run a tool. A tool runs in a session of its own, so that Ctrl-C at the terminal reaches freezer
-alone, which then ends the whole group; it dies with freezer (PR_SET_PDEATHSIG) even if that is killed, and it inherits
-the lock on the work directory, which so is not swept as long as anything writes there. Its output goes to the build's
-log in full.
+Every stage takes the ``Job`` of its command: the log, the work directory, and the way to run a tool. A tool runs in a
+session of its own, so that Ctrl-C at the terminal reaches freezer alone, which then ends the whole group; it dies with
+freezer (PR_SET_PDEATHSIG) even if that is killed, and it inherits the lock on the work directory, so that this is not
+swept as long as any process writes there. Its output goes to the build's log in full.
 """
 
 from __future__ import annotations
@@ -172,7 +171,7 @@ class Job:
 
 
 def _die_with_parent(mask: set[int]) -> Callable[[], None]:
-    # Looked up before the fork: the child must not import or allocate more than it has to.
+    # Looked up before the fork: the child must import and allocate as little as possible.
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def prepare() -> None:
@@ -183,7 +182,7 @@ def _die_with_parent(mask: set[int]) -> Callable[[], None]:
 
 
 def _memory_file(content: bytes) -> IO[bytes]:
-    # Unlike a pipe it needs nobody to empty or fill it while the process runs.
+    # Unlike a pipe, it does not have to be read or written while the process runs.
     file = os.fdopen(os.memfd_create("freezer"), "w+b")
     file.write(content)
     file.seek(0)

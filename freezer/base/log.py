@@ -1,4 +1,4 @@
-"""What a build says while it runs: steps with their times, notes, warnings. All of it goes to stderr.
+"""The messages of a running build: steps with their times, notes, warnings. All of them go to stderr.
 
 On a terminal the running step is shown live (rich); elsewhere each step is one plain line when it ends, so that logs
 of CI stay readable. ``-v`` also shows the tools' output, ``-q`` leaves only warnings and errors.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Verbosity(enum.IntEnum):
-    """How much is said."""
+    """The verbosity of the log."""
 
     QUIET = 0
     NORMAL = 1

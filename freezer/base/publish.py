@@ -1,4 +1,4 @@
-"""Writing a result: found out before the slow work whether it can be, and in one step at the end.
+"""Write a result in one step at the end, and check before the slow work that this is possible.
 
 The temporary file beside the target is locked for as long as its writer lives, so one that can be locked is litter.
 """
@@ -70,7 +70,7 @@ def check_target(target: Path) -> None:
     Raises OutputError. Missing directories are made only when there is something to put into them.
     """
     try:
-        # Not Path.is_dir(), which raises or not for a name that is too long, depending on Python's version.
+        # Not Path.is_dir(): in some versions of Python it raises for a name that is too long.
         if os.path.isdir(target) and not os.path.islink(target):
             hint = f"name a file in it: -o {target / 'NAME'}"
             raise OutputError(f"cannot write {target}: it is a directory", hint=hint)

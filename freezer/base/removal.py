@@ -1,4 +1,4 @@
-"""Removing directory trees of freezer's own, whatever a build left in them."""
+"""Remove directory trees of freezer's own, also with read-only parts and files of other users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar archives: headers with explicit metadata for writing, and a strict reader for archives that nobody vouches for.
+"""Tar archives: headers with explicit metadata for writing, and a strict reader for untrusted archives.
 
 Written is USTAR alone (POSIX.1-1988), whose headers are the same bytes on every version of Python: no owner's name, no
 time and no mode comes from the file system. Read are USTAR, pax (POSIX.1-2001) and GNU's long names, as docker, skopeo
@@ -59,7 +59,7 @@ class TooLarge(DamagedTar):
 
 
 class Readable(Protocol):
-    """All that is asked of a stream."""
+    """The methods that a stream needs."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes; fewer only at the end."""
@@ -93,7 +93,7 @@ def padding(size: int) -> bytes:
 
 
 class Content:
-    """The content of one entry, to be read before the next entry is asked for."""
+    """The content of one entry, to be read before the next entry."""
 
     def __init__(self, source: _Source, size: int) -> None:
         self._source = source

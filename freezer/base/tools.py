@@ -1,4 +1,4 @@
-"""The external programs freezer uses, where they are, and the variables that they get."""
+"""The external programs that freezer uses: their paths, and their environment variables."""
 
 from __future__ import annotations
 

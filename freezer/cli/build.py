@@ -23,7 +23,7 @@ current directory is the default. Everything after -- is passed to PyInstaller.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the program's."""
+    """Add the command to the parser."""
     build = commands.add_parser(
         "build", help="make a static executable of a Python application", description=DESCRIPTION
     )

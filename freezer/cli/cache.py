@@ -21,29 +21,31 @@ KINDS = ("roots", "environments", "pip", "work", "records", "logs", "apps")
 """``freezer.cache.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
-Show what freezer keeps for the next build - systems to build in, build environments, pip's downloads, notes and logs -
-and what natively linked executables unpacked for their next start, or remove some of it.
+List or remove the items of freezer's cache: systems to build in, build environments, pip's downloads, records and logs,
+and the files that natively linked executables unpacked.
 """
 
-LIST_DESCRIPTION = "Show what is in the cache, how big it is on disk, when it was last used, and whether it is in use."
+LIST_DESCRIPTION = (
+    "List the items of the cache, with their size on disk, the time of their last use, and whether they are in use."
+)
 
 PRUNE_DESCRIPTION = """\
-Remove from the cache what is of no use to anybody: what killed builds and starts left, environments whose Python is
-gone, notes on executables that are gone; and what the options say. What a running build or application uses stays. The
-paths removed are printed.
+Remove items that are of no use from the cache: leftovers of killed builds and starts, environments whose Python is
+gone, records of executables that are gone; and the items that the options select. Items in use by a running build or
+application are kept. The removed paths are printed.
 """
 
-FILES = {"records": "records of finished builds", "logs": "what the tools printed"}
-"""Kinds of many small files, that the table shows in one line."""
+FILES = {"records": "records of finished builds", "logs": "the output of tools"}
+"""Kinds of many small files, each shown in one line of the table."""
 
 DIGITS = 24
-"""How much the table shows of the names of what executables unpacked: as much as other digests have."""
+"""Digits of an entry's name that the table shows, as many as other digests have."""
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command, and the two that it has, to the program's."""
+    """Add the command and its two subcommands to the parser."""
     cache = commands.add_parser(
         "cache", help="show or prune the cache of builds and executables", description=DESCRIPTION
     )
@@ -115,7 +117,7 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
                 log.detail(f"{item.path} is in use now")
                 continue
         except EnvironmentFailure as error:
-            # One thing that cannot be removed must not keep all others for ever.
+            # An item that cannot be removed must not keep the others from being removed.
             status = error.status
             log.warning(f"{error.what}; {error.why}; {error.hint}")
             continue
@@ -179,7 +181,7 @@ def human_age(seconds: float) -> str:
     """Return an age for people: "3 hours ago"."""
     for unit, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
         count = int(seconds // length)
-        # 47 hours say more than 1 day.
+        # 47 hours is more precise than 1 day.
         if count >= 2:
             return f"{count} {unit}s ago"
     return "just now"

@@ -21,7 +21,7 @@ Pod Security Standard, and run in its own root, read-only and without capabiliti
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the program's."""
+    """Add the command to the parser."""
     check = commands.add_parser("check", help="prove a static executable or an image", description=DESCRIPTION)
     check.add_argument("file", metavar="FILE", help="the executable or image to prove")
     for setting in SETTINGS:

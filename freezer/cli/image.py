@@ -23,7 +23,7 @@ without any of them. The executable becomes /app/NAME, and the image's command.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the program's."""
+    """Add the command to the parser."""
     image = commands.add_parser("image", help="make an image of a static executable", description=DESCRIPTION)
     image.add_argument("binary", metavar="FILE", help="the executable")
     for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA):

@@ -17,7 +17,7 @@ Show what an executable or an image is made of - layers, files, Python packages,
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command to the program's."""
+    """Add the command to the parser."""
     inspect = commands.add_parser(
         "inspect", help="show the contents of a file with their sizes", description=DESCRIPTION
     )

@@ -58,7 +58,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         _complain(Interrupted("interrupted"), arguments.json)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the result has gone; the result itself is in place.
+        # The reader of the result is gone; the result itself is in place.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.OUTPUT
     except Exception:

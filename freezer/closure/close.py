@@ -2,7 +2,7 @@
 
 On freezer's own copies of the binaries: RUNPATH, which staticx cannot work with, and absolute RPATHs, which point into
 the build machine, go; ``$ORIGIN`` entries stay as DT_RPATH. Then every library that is needed and not yet inside comes
-along, by the closure of ``elf.py``, to the top of the tree, where the linker's start-up code looks.
+along, by the closure of ``libraries.py``, to the top of the tree, where the linker's start-up code looks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ of the C library, so PyInstaller leaves them to the system, where a search that 
 class ClosedApp:
     """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
     ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
-    the build environment lacks too."""
+    were not found on the build system."""
 
     frozen: FrozenApp
     interpreter: str

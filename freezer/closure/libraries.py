@@ -1,6 +1,6 @@
 """The closure of shared libraries that a set of ELF files needs.
 
-``ldd`` runs the build host's loader and reports its opinion, which depends on the host's configuration, on
+``ldd`` runs the build host's loader, whose result depends on the host's configuration, on
 ``LD_LIBRARY_PATH`` and on whether a dependency happens to be missing (then it reports none at all). So the files
 themselves are read, and searched for as ld.so(8) describes.
 """
@@ -20,7 +20,7 @@ from freezer.system.rooted import within
 
 @dataclass(frozen=True)
 class Missing:
-    """A library that could not be found, and the file that asks for it."""
+    """A library that was not found, and the file that needs it."""
 
     soname: str
     needed_by: Path
@@ -28,7 +28,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Closure:
-    """Which files must come along: ``libraries`` maps each soname to the file found, ``missing`` is what was not."""
+    """The libraries to copy: ``libraries`` maps each soname to its file, ``missing`` are those that were not found."""
 
     libraries: dict[str, Path]
     missing: tuple[Missing, ...]

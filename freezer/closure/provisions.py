@@ -1,9 +1,9 @@
-"""What an empty root lacks and the application's import graph uses, put into the bundle.
+"""Provisions: files of the system that the application's imports use and an empty root lacks, copied into the bundle.
 
 The C.UTF-8 locale, time zones, CA certificates and terminal descriptions are files of the operating system that a
 scratch image or an appliance does not have. Data of the index's packages (tzdata, certifi) is preferred over the
 build host's, because it is the same everywhere; the locale must come from the C library that is bundled. At run time
-``freezer/runtime/_freezer_provisions.py`` uses them where the host has none of its own.
+``freezer/freeze/runtime/_freezer_provisions.py`` uses them where the host has none of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TERMINALS = (
 
 @dataclass(frozen=True)
 class Provision:
-    """One thing an empty root lacks. ``modules`` are what uses it; ``copy`` puts it at a path, or returns False if
+    """A provision. ``modules`` are the modules that use it; ``copy`` puts it at a path, or returns False if
     the build machine lacks it too."""
 
     name: str
@@ -37,7 +37,7 @@ class Provision:
 
 @dataclass(frozen=True)
 class Provided:
-    """What came along, and its size in bytes."""
+    """A provision in the bundle, and its size in bytes."""
 
     name: str
     size: int

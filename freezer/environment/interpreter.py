@@ -1,6 +1,6 @@
-"""The Python to build with: asking it what it is.
+"""The Python to build with, as it describes itself.
 
-Whatever cannot work is refused here, before anything slow, with what to do about it.
+Unusable interpreters are refused here, before the slow work, with a hint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Running pip, under the user's own configuration of it: index, proxy, certificates.
 
 pip runs under the Python that it installs for, from outside the environment that it installs into: freezer's own pip,
-or, for an interpreter that it does not support any more, the newest one that does, kept in the cache.
+or, for an interpreter that it no longer supports, the newest pip that does, which is kept in the cache.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def pip(
     if epoch is not None:
         env.update({"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"})
     package = _program(interpreter, job)
-    # Alone in a directory: pip's own may have modules and distributions of freezer's beside it.
+    # Only pip is made visible: beside it are freezer's own modules and distributions.
     try:
         root.with_directory(package, "pip/pip").run(
             [python or interpreter.executable, "-I", package / RUNNER, command, *arguments],

@@ -1,7 +1,7 @@
-"""Whether an image file that freezer wrote is canonical outside its blobs, too.
+"""Check that an image file written by freezer is canonical outside its blobs, too.
 
-Digests cover the blobs alone. The rest follows from them, so that it can be made again and compared: no changed byte
-goes unnoticed.
+Digests only cover the blobs. The rest follows from them, so it can be generated again and compared: every changed byte
+is found.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ DIGEST = re.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found; ``roots`` are the merged roots of the images, in their order."""
+    """The result of a check; ``roots`` are the merged roots of the images, in their order."""
 
     problems: tuple[str, ...]
     roots: tuple[MergedRoot, ...]

@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[str, Callable[[Path, Path], bool], str]] = {
     "tzdata": ("usr/share/zoneinfo", copy_zoneinfo, "time zones of the tzdata package"),
     "locale": ("usr/lib/locale/C.utf8", copy_locale, "the locale C.UTF-8"),
 }
-"""What an image can have as files of the system: where they go, how they are copied, and what they are."""
+"""Files of the system that an image can have: their place, the function that copies them, and their name."""
 
 
 def home(plan: ImagePlan) -> str:
@@ -68,7 +68,7 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
                 why=f"/{program.name} is one of the application's files",
                 hint="choose another name: --name NAME, or another --output",
             )
-        # The program is the same for all applications; it goes by what it is started as.
+        # The program is the same for all applications; it finds the application by the name it is started with.
         _put(trees[Part.APPLICATION], program)
     base = _base(plan, {key: entry for tree in trees.values() for key, entry in tree.items()})
     parts = (Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part)

@@ -97,7 +97,7 @@ def _header(entry: Entry, size: int, epoch: int, target: str = "") -> bytes:
 
 def _file_chunks(entry: Entry, path: Path, epoch: int) -> Iterator[bytes]:
     try:
-        # Not waiting for a writer: what was a file when it was looked at may be a pipe by now.
+        # Non-blocking: the file may have been replaced by a pipe since.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""From an application and an image's plan to the image: what it says of itself, and where it runs."""
+"""Make the image of an application: its configuration, annotations and platform."""
 
 from __future__ import annotations
 

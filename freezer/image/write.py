@@ -24,8 +24,8 @@ from freezer.plan.choices import DEFAULT_EPOCH
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that an image is made of. ``created`` and ``created_by`` are what it says of itself, ``settings`` the
-    ``config`` object of its configuration, ``annotations`` the manifest's."""
+    """The parts of an image. ``created`` and ``created_by`` are for its history, ``settings`` is the ``config`` object
+    of its configuration, ``annotations`` are the manifest's."""
 
     platform: Platform
     layers: tuple[Layer, ...]
@@ -89,7 +89,7 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
 def _archive(contents: Mapping[str, Union[bytes, tuple[Layer, Descriptor]]]) -> Iterator[bytes]:
     for name, content in sorted(contents.items()):
         size = len(content) if isinstance(content, bytes) else content[1].size
-        # The outer tar is a means of transport: its times are nobody's.
+        # The outer tar is only a container; consumers ignore its times.
         yield tar.header(tar.Member(name, tar.Kind.FILE, size, 0o644, 0, 0, DEFAULT_EPOCH))
         if isinstance(content, bytes):
             yield content

@@ -1,4 +1,4 @@
-"""Telling whether requirements or sources have changed, without asking pip.
+"""Detect changes of requirements and sources, without running pip.
 
 Requirements files count by their content, with the files they include; local paths, and projects, by the names, sizes
 and times of their files.
@@ -42,7 +42,7 @@ def local_paths(plan: Plan) -> set[Path]:
                     queue.append(file.parent / value)
                     found.add((file.parent / value).parent)
                 else:
-                    # pip starts at the current directory, people think of the file's.
+                    # Relative to the current directory for pip, to the file's directory for people.
                     texts += [(plan.folder, value), (file.parent, value)]
     for folder, text in texts:
         path = folder / text.rpartition(" @ ")[2].split("[")[0].removeprefix("file://")

@@ -1,10 +1,10 @@
-"""What natively linked executables unpacked when they were started: the launchers' entries of this user.
+"""Entries: the files that natively linked executables unpacked, in the directories of this user.
 
-The launcher (freezer/launcher) decides where entries are and who may use them, and here is the same protocol, so that
-both may look and remove at any time. A directory counts only if nobody but the user and root can change what is in it
-(place.c). An entry is in use while somebody holds one of its locks: ``lock`` while it is unpacked, ``used`` while its
-application runs (entry.c); a start that finds ``used`` taken waits for ``lock``, so whoever takes both, even to look,
-takes that first. It is renamed before it is removed, and no start then takes it for whole (remove.c).
+The launcher (freezer/link/launcher) defines where entries are and who may use them. This is the same protocol, so that
+both may list and remove entries at any time. A directory counts only if nobody but the user and root can change what is
+in it (place.c). An entry is in use while somebody holds one of its locks: ``lock`` while it is unpacked, ``used`` while
+its application runs (entry.c); a start that finds ``used`` taken waits for ``lock``, so a process that takes both takes
+``lock`` first. An entry is renamed before it is removed, so that no start uses a partly removed one (remove.c).
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from freezer.base.extract import FOLDER
 from freezer.store.inventory import Item, ItemKind, measure
 
 SHARED = ("/var/tmp", "/tmp", "/dev/shm")
-"""Directories of everybody, in which users have one of their own."""
+"""World-writable directories, in which each user may have a directory."""
 NAME = re.compile(r"(?P<old>\.old-)?(?P<identity>[0-9a-f]{64})(?(old)-.+)")
 LOCKS = ("lock", "used")
 NOBODY = 65534
-"""Who files belong to in a user namespace, if their owner is not in it."""
+"""The owner of files in a user namespace that does not contain their real owner."""
 SHOWN = 12
-"""Digits of an identity that people can tell entries by."""
+"""Digits of an identity that are enough for people to distinguish entries."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """A directory that may have entries; others make things beside it if it is ``shared``."""
+    """A directory that may have entries; if it is ``shared``, other users can create files beside it."""
 
     path: Path
     shared: bool
@@ -53,7 +53,7 @@ def homes(environment: Mapping[str, str], user: int) -> list[Home]:
     ]
     found: dict[Path, Home] = {}
     for base, rest, shared in wanted:
-        # Variables that are unset, empty or relative name no place.
+        # Unset, empty and relative variables are ignored.
         if os.path.isabs(base):
             found.setdefault(Path(base, rest), Home(Path(base, rest), shared))
     return list(found.values())
@@ -114,7 +114,7 @@ def _entry(path: Path, identity: str, known: Mapping[str, Path]) -> Optional[Ite
 def _litter(entry: int, name: str) -> Optional[str]:
     if name.startswith("."):
         return "its removal was not finished"
-    # Written last.
+    # The launcher writes the manifest last.
     return None if _status(entry, "manifest") is not None else "it is incomplete"
 
 
@@ -138,7 +138,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 def _free(entry: int) -> Iterator[bool]:
     """Give whether no process holds a lock of the entry; if so, hold both locks in the meantime."""
     with contextlib.ExitStack() as held:
-        # Given back in the other order.
+        # Released in reverse order.
         yield all(_lock(held, entry, name) for name in LOCKS)
 
 

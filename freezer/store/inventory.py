@@ -1,8 +1,8 @@
-"""What is in the cache, and who uses it.
+"""The items of the cache, and whether they are in use.
 
 Builds hold what they use by a lock that the kernel gives back however they end: a work directory by one on itself, a
-root or an environment by a shared one on the lock file beside it. What has no lock of its own is taken to be in use
-while any build runs. What executables unpack when they start is told of in ``apps``, and removing in ``prune``.
+root or an environment by a shared one on the lock file beside it. Items without a lock of their own count as in
+use while any build runs. ``entries`` lists the files that executables unpacked, ``prune`` removes items.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IN_CHROOT = re.compile(rf"VIRTUAL_ENV=[\"']?{OWN}/")
 
 
 class ItemKind(enum.Enum):
-    """What the cache has, as the command line calls it."""
+    """The kinds of items, with their names on the command line."""
 
     ROOTS = "roots"
     ENVIRONMENTS = "environments"
@@ -46,10 +46,10 @@ class ItemKind(enum.Enum):
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the cache that can be removed alone.
+    """A part of the cache that can be removed alone.
 
-    ``size`` is what it takes up on disk, in bytes; ``last_used`` is in seconds since 1970; ``litter`` says why it is of
-    no use to anybody, if it is not.
+    ``size`` is its size on disk in bytes; ``last_used`` is in seconds since 1970; ``litter`` is the reason why it is of
+    no use, or None.
     """
 
     kind: ItemKind
@@ -81,11 +81,11 @@ def contents(cache: Path) -> list[Item]:
     """
     try:
         try:
-            # Not Path.is_dir(), to which a cache that may not be looked at is none, depending on Python's version.
+            # Not Path.is_dir(): in some versions of Python it is False for a directory that may not be read.
             os.listdir(cache)
         except FileNotFoundError:
             return []
-        # What a build that ended meanwhile took away is not listed.
+        # Items that an ending build removed meanwhile are not listed.
         return [item for item in _contents(cache) if os.path.lexists(item.path)]
     except OSError as error:
         raise cannot("read", cache, error) from error
@@ -126,7 +126,7 @@ def _contents(cache: Path) -> Iterator[Item]:
                 ItemKind.PIP, path, f"pip for Python {path.name[len(OLD_PIP) :]}", busy or is_held(lock_of(path))
             )
     for path in _directories(cache / "pip"):
-        # pip notes no use at the top of its cache.
+        # pip does not update the time of its cache's top directory.
         yield _item(ItemKind.PIP, path, "pip's downloads for a system to build in", busy, deep=True)
     for path in _directories(cache / "work"):
         held = is_held(path)
@@ -135,7 +135,7 @@ def _contents(cache: Path) -> Iterator[Item]:
     for path in _listed(cache / "record"):
         yield _record(path, notes)
     for path in _listed(cache / "log"):
-        yield _item(ItemKind.LOGS, path, "what the tools printed", is_held(cache / "work" / path.stem))
+        yield _item(ItemKind.LOGS, path, "the output of tools", is_held(cache / "work" / path.stem))
 
 
 def _root(home: Path) -> Item:
@@ -148,7 +148,7 @@ def _root(home: Path) -> Item:
 def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:
     held = is_held(lock_of(home))
     facts = dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", _text(home / "pyvenv.cfg"), re.MULTILINE))
-    # In a chroot its Python is at a path that is another file here, or none.
+    # The path of a chroot's Python is another file on the host, or none.
     inside = IN_CHROOT.search(_text(home / "bin" / "activate")) is not None
     litter = None
     if not (home / "complete").is_file():
@@ -204,7 +204,7 @@ def measure(path: Path) -> tuple[int, float]:
     pending = [str(path)]
     while pending:
         place = pending.pop()
-        # What cannot be looked into, or goes away meanwhile, counts as nothing.
+        # Files that cannot be read or disappear meanwhile do not count.
         with contextlib.suppress(OSError):
             status = os.lstat(place)
             if (status.st_dev, status.st_ino) in seen:

@@ -1,8 +1,8 @@
-"""Choosing what of the cache is not needed, and removing it, while builds and applications go on.
+"""Choose items of the cache that are not needed, and remove them while builds and applications run.
 
-Nothing is removed where it is: it is renamed into ``work`` first, where a directory that nobody holds is swept by the
-next build, so that a removal may be killed at any point and half a thing is never found. What executables unpacked is
-renamed where it is, for the launchers to sweep (``apps``).
+An item is renamed into ``work`` before it is removed: the next build sweeps directories there that no process holds, so
+that a removal may be killed at any point, and no other build finds an incomplete item. Entries of launchers are renamed
+in their own directory, where launchers sweep (``entries``).
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ SIZES = {"B": 1} | {
 }
 
 ATTEMPTS = 5
-"""How often a directory is removed: a start that had opened an entry may make a lock in it meanwhile."""
+"""Attempts to remove a directory: a start that has opened the entry may create a lock in it meanwhile."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What to remove besides litter: what was not used for ``older_than`` seconds, the least recently used until the
-    rest has at most ``max_size`` bytes, or ``everything``; of these ``kinds`` only."""
+    """The items to remove besides litter: those unused for ``older_than`` seconds, the least recently used until the
+    rest has at most ``max_size`` bytes, or ``everything``; only of these ``kinds``."""
 
     older_than: Optional[float] = None
     max_size: Optional[int] = None
@@ -129,10 +129,10 @@ def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
                 lock.enter_context(locked(cache / "work.lock"))
             if _still_free(cache, item):
                 if item.path.is_dir():
-                    # From now on the sweep leaves it alone.
+                    # The sweep does not remove a directory that is held.
                     hold.enter_context(_locked_now(item.path))
                 place = _aside(cache, item)
-        # Removing takes a while, and nobody needs to wait for it.
+        # Removing takes a while; the lock is released before.
         yield place
 
 
@@ -152,7 +152,7 @@ def _locked_now(path: Path) -> Iterator[None]:
     """Lock a directory or a lock file exclusively, without waiting; a lock file is created as needed. Raises
     BlockingIOError."""
     if path.is_dir():
-        # One that may not be written to could not be moved, nor one that may not be read be opened.
+        # A directory must be writable to be moved, and readable to be opened.
         os.chmod(path, 0o700)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     else:

@@ -1,7 +1,7 @@
-"""Records of finished builds: what decided a result, and what came of it, as values that JSON can state.
+"""Records of finished builds: the inputs and the result, as JSON values.
 
-A record's name is made of the plan's values, its content is the caller's. What is in it may be read back at any time by
-``inventory``, which goes by ``output`` and ``environment``.
+The file name is derived from the plan, the content is the caller's. ``inventory`` reads the keys ``output`` and
+``environment``.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from freezer.base.removal import remove_tree
 
 KEPT_LOGS = 20
 HOLD_ATTEMPTS = 10
-"""How often something of the cache is made that others may remove before it can be held."""
+"""Attempts to make an item of the cache that other processes may remove before it is held."""
 OWN = "/freezer"
-"""Where everything of freezer's own is in the root of another system that a build happens in."""
+"""The directory of freezer's own files in another system that a build runs in."""
 
 
 def cache_root() -> Path:
@@ -93,8 +93,8 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
     """Hold something of the cache, shared with other jobs, so that it stays until this job ends.
 
-    ``usable`` tells whether it is there, and ``make`` makes it, while nobody else has it; with ``anew`` it is made
-    although it is there. Returns whether it was there. ``lock`` is the file whose lock stands for it.
+    ``usable`` returns whether it exists; ``make`` makes it, under an exclusive lock; with ``anew`` it is made even if
+    it exists. Returns whether it existed. ``lock`` is its lock file.
     """
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     job.holding.callback(os.close, descriptor)
@@ -103,13 +103,13 @@ def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[],
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         if _there(usable) and (made or not anew):
             return not made
-        # Not by way of the shared lock: two builds that both hold it would wait for each other for ever.
+        # The shared lock is released first: two builds that both hold it would wait for each other for ever.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if (anew and not made) or not _there(usable):
             make()
             made = True
-    raise RuntimeError(f"what {lock} stands for was made again and again, and is never there")
+    raise RuntimeError(f"the item of {lock} was made repeatedly, and was removed each time")
 
 
 def _there(usable: Callable[[], bool]) -> bool:

@@ -1,7 +1,7 @@
-"""What a build asks of the system that it runs in: the host, or another root that the host's tools enter.
+"""The interface of the system that a build runs in: the host, or another root that the host's tools enter.
 
 All paths in freezer are the host's. The stages that run the build environment's Python run it through here, and hand
-over paths as ``Path``; what they become inside is known here alone. So the stages are the same for every system.
+over paths as ``Path``; only this interface knows the paths inside. So the stages are the same for every system.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Finding the Python to build with on the host: by path, by name, or by version, where people have theirs."""
+"""Find the Python to build with on the host: by path, by name, or by version, on PATH and in pyenv's and uv's
+directories."""
 
 from __future__ import annotations
 

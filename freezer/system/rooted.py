@@ -1,7 +1,7 @@
 """Paths in a file system that is not mounted at ``/``: a chroot's, an image's.
 
-An absolute symbolic link in such a root means a place in the root. The kernel, asked from outside, would take it for
-one of the host, so that a library of the host's could slip into a bundle that must not know of it.
+An absolute symbolic link in such a root means a place in the root. Outside of the root, the kernel would resolve it
+on the host, and a library of the host could get into a bundle of another system.
 """
 
 from __future__ import annotations

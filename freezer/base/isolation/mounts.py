@@ -1,4 +1,4 @@
-"""Mounting, and making another directory the root, in a mount namespace of one's own (mount(2), pivot_root(2))."""
+"""Mount file systems and change the root, in a mount namespace of the process (mount(2), pivot_root(2))."""
 
 from __future__ import annotations
 

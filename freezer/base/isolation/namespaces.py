@@ -1,4 +1,4 @@
-"""Leaving the host's namespaces, as root or through a user namespace (namespaces(7))."""
+"""Leave the host's namespaces, as root or through a user namespace (namespaces(7))."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What this process may do, what forbids it the rest, and giving all of it up.
+"""The privileges of this process: checks, likely obstacles, and dropping them.
 
-Mounting takes privileges that only root has, in a user namespace everybody; which of them applies is found out before,
-since a container's root may lack some. The application must have none: in the image that it is for, it has none.
+Mounting takes privileges of root, or of a user namespace. This is checked first, since a container's root may lack
+some. The application runs without privileges, as in its image.
 """
 
 from __future__ import annotations

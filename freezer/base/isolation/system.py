@@ -1,7 +1,6 @@
-"""System calls that Python has no function for, and processes that inherit no more than they should.
+"""System calls without a function in Python, and limits of what child processes inherit.
 
-Descriptors, ignored signals and the life of a child after its parent's all pass through fork and exec unless somebody
-sees to it.
+By default, open descriptors and ignored signals pass through fork and exec, and a child outlives its parent.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class IsolationError(Exception):
-    """The kernel, or a policy on top of it, refuses something that the isolation is made of."""
+    """The kernel, or a security policy, refuses a step of the isolation."""
 
     def __init__(self, step: str, code: int) -> None:
         """Remember ``code``, an errno, because some refusals have a second best."""

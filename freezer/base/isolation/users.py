@@ -1,7 +1,7 @@
-"""User namespaces: who we are in them (user_namespaces(7), subuid(5), newuidmap(1)).
+"""User namespaces and their users (user_namespaces(7), subuid(5), newuidmap(1)).
 
-Everybody may map the one user they are. Ranges of further users, which a package manager gives files to, take a
-privileged program, and an entry for us in /etc/subuid and /etc/subgid.
+A process may map its own user. A range of further users, as package managers need, takes a privileged program, and an
+entry for the user in /etc/subuid and /etc/subgid.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Reading images that nobody vouches for: OCI layouts, docker's archives, and files that are both.
+"""Read untrusted images: OCI layouts, docker's archives, and files that are both.
 
-Documents are read whole up to a limit, layers as streams. Everything that is wrong with an image becomes an InputError
-that names it.
+Documents are read whole up to a limit, layers as streams. Every defect of an image becomes an InputError that names it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from freezer.base.oci.model import INDEX_TYPE, blob_name
 MAX_DOCUMENT = 4 << 20
 """Bytes of a manifest that registries accept at most; configurations are smaller in practice."""
 MAX_LAYER = 64 << 30
-"""Bytes of a layer unpacked; a thousandth of it may be enough to state them."""
+"""Bytes of a layer unpacked; a compressed layer may be a thousand times smaller."""
 MAX_NESTING = 4
 MAX_IMAGES = 1000
 """Descriptors in all indexes together: nested ones multiply."""
@@ -186,8 +185,8 @@ class ImageArchive:
     def layer_members(self, blob: Blob, *, verified: bool = False) -> Iterator[tuple[tar.Member, tar.Content]]:
         """Yield the entries of a layer, each with its content. Raises InputError for a damaged one.
 
-        With ``verified``, before the first it is made sure that the layer is the one that manifest and configuration
-        speak of; and after the last that it was that one still.
+        With ``verified``, the digests in manifest and configuration are compared before the first entry, and again
+        after the last one.
         """
         chunks = self.layer_chunks(blob)
         if verified:

@@ -1,4 +1,4 @@
-"""The documents of images that nobody vouches for: what is in them, whatever else should have been there."""
+"""The documents of untrusted images, and access to their parts, which may be missing or of another type."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Optional
 
 @dataclass(frozen=True)
 class Blob:
-    """A layer: the member of the archive it is, and what documents say of it. ``size`` is that of the member, in bytes;
-    ``media_type`` is "" and ``digest`` the stated one or None in docker's archives."""
+    """A layer: its member of the archive, and its fields in the documents. ``size`` is that of the member, in bytes; in
+    docker's archives ``media_type`` is "" and ``digest`` may be None."""
 
     name: str
     digest: Optional[str]
@@ -21,7 +21,7 @@ class Blob:
 
 @dataclass(frozen=True)
 class Image:
-    """One image of an archive. ``config`` is its configuration as it stands, whatever that is."""
+    """One image of an archive. ``config`` is its configuration, unchecked."""
 
     manifest_digest: Optional[str]
     config_digest: str

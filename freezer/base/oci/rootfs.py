@@ -1,4 +1,4 @@
-"""Unpacking an image's root into a directory, whatever the layers say."""
+"""Unpack an image's root into a directory that untrusted layers cannot leave."""
 
 from __future__ import annotations
 
