@@ -357,7 +357,7 @@ def test_same_input_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("name", ["modules", "modules.application", "lib", "_internal", "libc.so.6", MANIFEST])
 def test_names_that_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     app = make(tmp_path / "one", monkeypatch)
-    with pytest.raises(InputError, match="cannot be called"):
+    with pytest.raises(InputError, match="cannot have the name"):
         made(app, tmp_path, name=name)
 
 
