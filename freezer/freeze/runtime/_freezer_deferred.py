@@ -14,6 +14,9 @@ AFTER = {
     "multiprocessing": "_freezer_pyi_rth_multiprocessing",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
 }
+COPY = "from multiprocess."
+"""How commands of a copy of multiprocessing that can do more begin (multiprocess, which belongs to dill)."""
+COMMANDS = tuple(start + name for start in ("", "import sys; ") for name in ("from multiprocessing.", COPY))
 
 
 class _Loader:
@@ -101,9 +104,8 @@ def _divert_multiprocessing():
     who may choose only the arguments could choose the code.
     """
     arguments = sys.argv[1:]
-    if "--multiprocessing-fork" not in arguments[:1] and not any(
-        item.startswith(("from multiprocessing.", "import sys; from multiprocessing.")) for item in arguments
-    ):
+    command = next((item for item in arguments if item.startswith(COMMANDS)), "")
+    if "--multiprocessing-fork" not in arguments[:1] and not command:
         return
     import os
 
@@ -116,7 +118,20 @@ def _divert_multiprocessing():
         import multiprocessing.spawn
 
         multiprocessing.spawn._fixup_main_from_path = _run_main_script
+        if COPY in command:
+            _become_helper_of_copy(arguments, command)
         multiprocessing.freeze_support()
+
+
+def _become_helper_of_copy(arguments, command):
+    """What PyInstaller's freeze_support() does for helpers of the standard library's, and as strictly: behind ``-c``,
+    which only the interpreter's own options precede."""
+    from subprocess import _args_from_interpreter_flags as options
+
+    before = arguments[: arguments.index("-c")] if "-c" in arguments else arguments
+    if arguments[len(before) + 1 :][:1] == [command] and set(before) == set(options()):
+        exec(command, {})
+        sys.exit()
 
 
 def _has_descriptors(arguments):
@@ -137,7 +152,10 @@ def _has_descriptors(arguments):
                 command = command[len("import sys; ") :]
             module, _, call = command.partition(" import main;")
             call = call.strip()
-            if module.rpartition(".")[0] != "from multiprocessing" or not module.rpartition(".")[2].isidentifier():
+            if (
+                module.rpartition(".")[0] not in ("from multiprocessing", COPY[:-1])
+                or not module.rpartition(".")[2].isidentifier()
+            ):
                 return False
             if not (call.startswith("main(") and call.endswith(")")):
                 return False

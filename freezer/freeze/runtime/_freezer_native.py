@@ -8,6 +8,8 @@ import _freezer_deferred
 
 BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
+HELPERS = "multiprocessing.util", "multiprocess.util"
+"""What starts helper processes: of the standard library, and of its copy that can do more (multiprocess, dill)."""
 
 
 def start():
@@ -26,7 +28,8 @@ def start():
         _place_frozen_modules(bundle)
     more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
     if helper:
-        more["multiprocessing.util"] = _start_helpers_by(helper)
+        for name in HELPERS:
+            more[name] = _start_helpers_by(helper)
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
     main = sys.modules["__main__"]
     main.__loader__ = None

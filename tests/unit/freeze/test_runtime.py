@@ -294,6 +294,7 @@ FORKSERVER = "from multiprocessing.forkserver import main; main"
     [
         (["--multiprocessing-fork", "tracker_fd={pipe}", "pipe_handle={other}"], True),
         (["-B", "-c", "from multiprocessing.resource_tracker import main;main({pipe})"], True),
+        (["-B", "-c", "from multiprocess.resource_tracker import main;main({pipe})"], True),
         (
             ["-c", "from multiprocessing.forkserver import main; main({socket}, {pipe}, ['__main__'], **{{'a': []}})"],
             True,
@@ -326,6 +327,35 @@ def test_a_helper_of_multiprocessing_without_proc(deferred: Any, template: list[
     for number in pipe:
         os.close(number)
     assert found == trusted
+
+
+@pytest.mark.parametrize(
+    ("before", "command", "obeyed"),
+    [
+        (None, "from multiprocess.resource_tracker import main;main(3)", True),
+        (None, "import sys; from multiprocess.forkserver import main;main(3)", True),
+        (["x"], "from multiprocess.resource_tracker import main;main(3)", False),
+        (None, "x", False),
+    ],
+)
+def test_a_helper_of_a_copy_of_multiprocessing(
+    deferred: Any, monkeypatch: pytest.MonkeyPatch, before: Optional[list[str]], command: str, obeyed: bool
+) -> None:
+    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    done: list[int] = []
+    for name in ("resource_tracker", "forkserver"):
+        module = ModuleType(f"multiprocess.{name}")
+        module.main = done.append  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, f"multiprocess.{name}", module)
+    monkeypatch.setitem(sys.modules, "multiprocess", ModuleType("multiprocess"))
+    arguments = [*(options if before is None else before), "-c", command]
+    given = next((item for item in arguments if item.startswith(deferred.COMMANDS)), "")
+    if obeyed:
+        with pytest.raises(SystemExit):
+            deferred._become_helper_of_copy(arguments, given)
+    else:
+        deferred._become_helper_of_copy(arguments, given)
+    assert done == ([3] if obeyed else [])
 
 
 def test_an_archive_takes_no_standard_streams_number(tmp_path: Path) -> None:
