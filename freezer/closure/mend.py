@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
 
 from freezer.base import tools
 from freezer.base.elf import Elf, find_elves
@@ -73,7 +71,3 @@ def strip(path: Path, what: str, job: Job) -> None:
     unpacked at every start. Files of others than the interpreter are left alone unless asked for.
     """
     job.run([tools.require(["strip"])["strip"], what, path], what=f"strip {path.name}")
-
-
-def _environment(job: Job, extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-    return tools.clean_environment(home=job.folder("home"), temporary=job.folder("tmp"), epoch=0, extra=extra)
