@@ -9,13 +9,10 @@ swept as long as any process writes there. Its output goes to the build's log in
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import os
 import shlex
-import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,9 +21,9 @@ from typing import IO, Any, Optional
 
 from freezer.base.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.base.log import Log, Step, Verbosity
+from freezer.base.processes import describe_status, die_with_parent, end_group, lines_until_end, signals_held
 from freezer.base.tools import clean_environment
 
-PR_SET_PDEATHSIG = 1
 TAIL_LINES = 12
 
 
@@ -152,33 +149,29 @@ class Job:
         process: Optional[subprocess.Popen[bytes]] = None
         try:
             with signals_held() as mask:
-                process = subprocess.Popen(
-                    command,
-                    start_new_session=True,
-                    pass_fds=(self.held,),
-                    preexec_fn=_die_with_parent(mask),
-                    umask=0o022,
-                    **options,
-                )
-            _copy_output(process, self.log, self.build_log, on_line)
+                try:
+                    process = subprocess.Popen(
+                        command,
+                        start_new_session=True,
+                        pass_fds=(self.held,),
+                        preexec_fn=die_with_parent(mask),
+                        umask=0o022,
+                        **options,
+                    )
+                except OSError as failure:
+                    raise CannotStart(failure.strerror or str(failure)) from failure
+            pipe = process.stdout or process.stderr
+            assert pipe is not None
+            _copy_output(lines_until_end(pipe, process), self.log, self.build_log, on_line)
             return process.wait()
-        except BaseException as failure:
+        finally:
             if process is not None:
-                _end_group(process)
-            elif isinstance(failure, OSError):
-                raise CannotStart(failure.strerror or str(failure)) from failure
-            raise
-
-
-def _die_with_parent(mask: set[int]) -> Callable[[], None]:
-    # Looked up before the fork: the child must import and allocate as little as possible.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def prepare() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    return prepare
+                # What a tool leaves in the background would write into the work directory after its end. The pipe is
+                # open until then: SIGPIPE would kill a tool that says something before it has cleaned up.
+                end_group(process)
+                for pipe in (process.stdout, process.stderr):
+                    if pipe is not None:
+                        pipe.close()
 
 
 def _memory_file(content: bytes) -> IO[bytes]:
@@ -190,12 +183,10 @@ def _memory_file(content: bytes) -> IO[bytes]:
 
 
 def _copy_output(
-    process: subprocess.Popen[bytes], log: Log, build_log: BuildLog, on_line: Optional[Callable[[str], bool]]
+    lines: Iterator[bytes], log: Log, build_log: BuildLog, on_line: Optional[Callable[[str], bool]]
 ) -> None:
-    """Copy the output of a process to the build's log, line by line, until it ends."""
-    lines = process.stdout or process.stderr
-    assert lines is not None
-    with lines, open(build_log.path, "ab") as file:
+    """Copy the output of a process to the build's log, but for the lines that ``on_line`` claims."""
+    with open(build_log.path, "ab") as file:
         for raw in lines:
             text = raw.decode("utf-8", "replace").rstrip("\n")
             if on_line is not None and on_line(text):
@@ -204,43 +195,6 @@ def _copy_output(
             file.flush()
             if log.verbosity >= Verbosity.VERBOSE:
                 log.detail("    " + text)
-
-
-@contextlib.contextmanager
-def signals_held() -> Iterator[set[int]]:
-    """Hold back the signals that interrupt a build, so that work begun inside the block can be undone.
-
-    Gives the signal mask from before, for a process started inside.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        yield {int(number) for number in before}
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a tool with all its children, and return only when none of them can write any more."""
-    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                process.poll()
-            try:
-                os.killpg(process.pid, number)
-            except (ProcessLookupError, PermissionError):
-                return
-            time.sleep(0.02)
-
-
-def describe_status(status: int) -> str:
-    """Return "exited with status 2", or "was killed by SIGSEGV"."""
-    if status >= 0:
-        return f"exited with status {status}"
-    try:
-        return f"was killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was killed by signal {-status}"
 
 
 def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
@@ -253,11 +207,3 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
     if last_command >= 0:
         text = text[last_command + 1 :].partition("\n")[2]
     return [line for line in text.splitlines() if line.strip()][-lines:]
-
-
-def run_quietly(argv: Sequence[str]) -> None:
-    """Run a program that belongs to no job, and ignore its failure."""
-    with contextlib.suppress(OSError):
-        subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-        )

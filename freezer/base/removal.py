@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from freezer.base.isolation import REMOVER
-from freezer.base.job import run_quietly
+from freezer.base.processes import run_quietly
 from freezer.base.tools import own_python
 
 

@@ -11,7 +11,7 @@ import re
 from typing import Any, Optional
 
 from freezer.base.errors import VerificationError
-from freezer.base.job import describe_status
+from freezer.base.processes import describe_status
 from freezer.plan.build import Smoke
 
 INSIDE = ("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/memfd:", "/SYSV")

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.errors import EnvironmentFailure, OutputError, ToolError, VerificationError
-from freezer.base.job import BuildLog, Job, signals_held
+from freezer.base.job import BuildLog, Job
 from freezer.base.log import Log
+from freezer.base.processes import signals_held
 from freezer.base.publish import full_disk
 from freezer.base.removal import remove_tree
 

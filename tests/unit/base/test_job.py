@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from running import Runner, shell
 from support import PATIENCE, processes_with, wait_until
 
-from freezer.base.errors import EnvironmentFailure, Interrupted, ToolError, VerificationError
-from freezer.base.job import BuildLog, Completed, Job, describe_status, tail
-from freezer.base.log import Log, Verbosity
-
-ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
-
-
-class Runner:
-    """Job.run(), with a log of its own."""
-
-    def __init__(self, folder: Path, verbosity: Verbosity = Verbosity.NORMAL) -> None:
-        self.folder = folder
-        self.build_log = BuildLog(folder / "log" / "x.log")
-        self.stream = io.StringIO()
-        self.log = Log(verbosity, self.stream)
-        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        self.job = Job(self.log, folder, folder, held, self.build_log, contextlib.ExitStack())
-
-    def __call__(self, *argv: str, **options: Any) -> Completed:
-        settings: dict[str, Any] = {"what": "do it", "env": ENV, "cwd": self.folder, **options}
-        return self.job.run(argv, **settings)
-
-    @property
-    def logged(self) -> str:
-        return self.build_log.path.read_text()
+from freezer.base.errors import EnvironmentFailure, ToolError, VerificationError
+from freezer.base.job import tail
+from freezer.base.log import Verbosity
 
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
-
-
-def shell(script: str) -> tuple[str, ...]:
-    return "sh", "-c", script
 
 
 def test_output_goes_to_the_log(runner: Runner) -> None:
@@ -155,20 +126,6 @@ def test_only_the_held_descriptor_is_inherited(runner: Runner) -> None:
         os.close(writing)
 
 
-@pytest.mark.parametrize("stubborn", [False, True])
-def test_an_exception_ends_the_whole_group(runner: Runner, tmp_path: Path, stubborn: bool) -> None:
-    mark = f"mark-{tmp_path.name}"
-    trap = "trap '' TERM; " if stubborn else ""
-    script = f"{trap}(sleep 600; echo {mark}) & echo started; sleep 600; echo {mark}"
-
-    def stop(_line: str) -> bool:
-        raise Interrupted("now")
-
-    with pytest.raises(Interrupted):
-        runner(*shell(script), on_line=stop)
-    assert processes_with(mark) == []
-
-
 def test_the_group_is_its_own(runner: Runner) -> None:
     """Ctrl-C at the terminal goes to freezer alone."""
     done = runner(sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())", capture=True)
@@ -195,19 +152,6 @@ with open(work / "held", "w") as held:
     process.kill()
     process.communicate(timeout=PATIENCE)
     wait_until(lambda: not processes_with(f"MARK={mark}"), "the tool to die")
-
-
-@pytest.mark.parametrize(
-    ("status", "text"),
-    [
-        (0, "exited with status 0"),
-        (255, "exited with status 255"),
-        (-signal.SIGKILL, "was killed by SIGKILL"),
-        (-200, "was killed by signal 200"),
-    ],
-)
-def test_describe_status(status: int, text: str) -> None:
-    assert describe_status(status) == text
 
 
 def test_tail(tmp_path: Path) -> None:

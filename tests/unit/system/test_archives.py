@@ -31,7 +31,7 @@ from freezer.system.chroot.archives import HOSTS, identify, is_archive_or_layout
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": gzip.compress,
-    "xz": lzma.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
     "zstd": zstandard.ZstdCompressor().compress,
 }
 
