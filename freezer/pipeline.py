@@ -10,18 +10,20 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from freezer.application.inputs import NamedInputs, named_inputs
 from freezer.application.origin import origin_of
 from freezer.application.prepare import prepare
 from freezer.base import tools
 from freezer.base.job import Job
 from freezer.base.log import Log
-from freezer.base.publish import check_target, publish_executable
+from freezer.base.publish import publish_executable
 from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
 from freezer.freeze.pyinstaller import freeze
 from freezer.image.make import image_of_executable, image_of_linked
 from freezer.link.linkers import TOOLS, link
 from freezer.plan.build import Plan
+from freezer.plan.outputs import check_outputs
 from freezer.prove.verify import prove
 from freezer.results import Built, built_of, recall, remember
 from freezer.store.workspace import workspace
@@ -30,19 +32,19 @@ from freezer.system.chroot.roots import open_root
 
 def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
     """Run all stages. Raises FreezerError; then the previous output is as it was, and nothing else is left."""
-    for target in plan.known_targets():
-        check_target(target)
+    check_outputs(plan)
     tools.require(TOOLS)
-    kept = recall(plan, cache)
+    named = named_inputs(plan, cache)
+    kept = recall(plan, named, cache, log)
     if kept is not None:
         log.line(f"{kept.path} is up to date")
         image = image_of_executable(plan.image, kept.path, kept.origin, log) if plan.image is not None else None
         return dataclasses.replace(kept, image=image)
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:
-        return _build(plan, job)
+        return _build(plan, named, job)
 
 
-def _build(plan: Plan, job: Job) -> Built:
+def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:
     root = open_root(plan, job)
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
@@ -50,10 +52,10 @@ def _build(plan: Plan, job: Job) -> Built:
     closed = close_bundle(plan, environment, frozen, job)
     linked = link(plan, closed, job)
     proof = prove(plan, linked, job)
-    origin = origin_of(plan, application)
+    origin = origin_of(plan, application, job)
     path = plan.target(application.name)
     image = image_of_linked(plan.image, linked, path.name, origin, job) if plan.image is not None else None
     publish_executable(linked.path, path, job.log)
     built = built_of(path, linked, interpreter, frozen, proof, origin, image)
-    remember(plan, environment, application, frozen, built, job.cache)
+    remember(plan, named, environment, application, frozen, built, job)
     return built

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.application.entry import Application
-from freezer.application.inputs import inputs_of, revision_of, unchanged
+from freezer.application.inputs import NamedInputs, change, changed_since, found_inputs, revision_of
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin
-from freezer.base.errors import FreezerError
+from freezer.base.job import Job
+from freezer.base.log import Log
 from freezer.base.publish import digest_file
 from freezer.closure.provisions import Provided
 from freezer.environment.interpreter import Interpreter
@@ -70,11 +71,23 @@ def built_of(
 
 
 def remember(
-    plan: Plan, environment: Environment, application: Application, frozen: FrozenApp, built: Built, cache: Path
+    plan: Plan,
+    named: NamedInputs,
+    environment: Environment,
+    application: Application,
+    frozen: FrozenApp,
+    built: Built,
+    job: Job,
 ) -> None:
     """Write the record of a finished build. Failing to write it is not an error; the next build just runs again."""
+    found = found_inputs(environment, application, frozen.sources, job.cache)
+    changed = changed_since(found, named.time)
+    if changed is not None:
+        job.log.detail(f"not remembered: {changed} has changed during the build")
+        return
     content = {
-        **inputs_of(plan, environment, application, frozen.sources, cache),
+        **named.state,
+        **found,
         "output": str(built.path),
         "size": built.size,
         "sha256": built.sha256,
@@ -83,40 +96,53 @@ def remember(
         "origin": dataclasses.asdict(built.origin),
         "other": None if built.other is None else [built.other.linker.value, built.other.size],
     }
-    record.write(cache, plan.digest_parts(), content)
+    record.write(job.cache, plan.digest_parts(), content)
 
 
-def recall(plan: Plan, cache: Path) -> Optional[Built]:
-    """The earlier output for this plan, if nothing that decided it has changed; None otherwise."""
-    if plan.refresh or plan.unpacked:
-        # Nothing is kept of a build that an image of its files could be made of.
-        return None
-    try:
-        content = record.read(cache, plan.digest_parts())
-        if not unchanged(content, plan, cache) or not _intact(content):
-            return None
-        return Built(
-            path=Path(content["output"]),
-            size=content["size"],
-            sha256=content["sha256"],
-            python=content["python"],
-            proof=_proof(content["proof"]),
-            origin=_origin(content["origin"], plan),
-            unchanged=True,
-            other=None if content["other"] is None else Other(Linker(content["other"][0]), content["other"][1]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, FreezerError):
-        return None
+def recall(plan: Plan, named: NamedInputs, cache: Path, log: Log) -> Optional[Built]:
+    """Return the earlier output for this plan, if nothing that decided it has changed.
+
+    None otherwise; then the log's details say why.
+    """
+    if plan.refresh:
+        reason: Optional[str] = "--refresh asks for it"
+    elif plan.unpacked:
+        reason = "an image of the application's files needs them"
+    else:
+        try:
+            content = record.read(cache, plan.digest_parts())
+            reason = change(content, named.state) or _damage(content)
+            if reason is None:
+                return _recorded(content, plan)
+        except FileNotFoundError:
+            reason = "there is no earlier build with these settings"
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = f"the record of the earlier build cannot be used ({type(error).__name__}: {error})"
+    log.detail(f"building: {reason}")
+    return None
 
 
-def _intact(content: dict[str, Any]) -> bool:
-    """Whether the output is the one that was proven."""
-    path = Path(content["output"])
-    return (
-        not path.is_symlink()
-        and bool(path.stat().st_size == content["size"])
-        and bool(digest_file(path) == content["sha256"])
+def _recorded(content: dict[str, Any], plan: Plan) -> Built:
+    return Built(
+        path=Path(content["output"]),
+        size=content["size"],
+        sha256=content["sha256"],
+        python=content["python"],
+        proof=_proof(content["proof"]),
+        origin=_origin(content["origin"], plan),
+        unchanged=True,
+        other=None if content["other"] is None else Other(Linker(content["other"][0]), content["other"][1]),
     )
+
+
+def _damage(content: dict[str, Any]) -> Optional[str]:
+    """Say why the output is not the one that was proven; None if it is."""
+    path = Path(content["output"])
+    if path.is_symlink() or not path.is_file():
+        return f"{path} is no longer there"
+    if path.stat().st_size != content["size"] or digest_file(path) != content["sha256"]:
+        return f"{path} has changed"
+    return None
 
 
 def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:

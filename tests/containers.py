@@ -65,7 +65,7 @@ def main(folder: Path, arguments: list[str]) -> None:
             target = folder / plan.linker.value / application.name
             publish_executable(linked.path, target, job.log)
             if plan.image is not None:
-                image_of_linked(plan.image, linked, application.name, origin_of(plan, application), own)
+                image_of_linked(plan.image, linked, application.name, origin_of(plan, application, own), own)
             linked.other.result()
 
 

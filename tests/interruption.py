@@ -11,7 +11,7 @@ from typing import Any
 from support import Freezer, kill_group, processes_with, wait_until
 
 INTERRUPTED, OUTPUT = 130, 7
-PREVIOUS = "the previous output"
+PREVIOUS = "\x7fELF, the previous output"
 SLEEPER = "import sys, time\nprint('up', flush=True)\nif sys.argv[1:] != ['quick']:\n    time.sleep(600)\n"
 
 

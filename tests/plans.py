@@ -15,10 +15,10 @@ def plan(here: Path, **arguments: Any) -> Plan:
 
 def write_requirements(folder: Path) -> Path:
     """An application whose requirements include files, and a project beside it."""
-    (folder / "local" / "build").mkdir(parents=True)
+    (folder / "local" / "build" / "lib").mkdir(parents=True)
     for name, text in (
         ("app.py", ""), ("r.txt", "-r more.txt\n./local  # ours\n--hash 'odd\n"), ("more.txt", "six\n-c c.txt\n"),
-        ("c.txt", "six<2\n"), ("local/setup.py", ""), ("local/build/product", ""), ("unrelated", ""),
+        ("c.txt", "six<2\n"), ("local/setup.py", ""), ("local/build/lib/product", ""), ("unrelated", ""),
     ):  # fmt: skip
         (folder / name).write_text(text)
     return folder

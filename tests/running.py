@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from freezer.base.job import BuildLog, Completed, Job
 from freezer.base.log import Log, Verbosity
@@ -17,13 +17,13 @@ ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
 class Runner:
     """Job.run(), with a log of its own."""
 
-    def __init__(self, folder: Path, verbosity: Verbosity = Verbosity.NORMAL) -> None:
+    def __init__(self, folder: Path, verbosity: Verbosity = Verbosity.NORMAL, cache: Optional[Path] = None) -> None:
         self.folder = folder
         self.build_log = BuildLog(folder / "log" / "x.log")
         self.stream = io.StringIO()
         self.log = Log(verbosity, self.stream)
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        self.job = Job(self.log, folder, folder, held, self.build_log, contextlib.ExitStack())
+        self.job = Job(self.log, cache or folder, folder, held, self.build_log, contextlib.ExitStack())
 
     def __call__(self, *argv: str, **options: Any) -> Completed:
         settings: dict[str, Any] = {"what": "do it", "env": ENV, "cwd": self.folder, **options}

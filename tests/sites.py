@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
+from running import Runner
+
 from freezer.application.entry import Application
+from freezer.application.inputs import named_inputs
 from freezer.application.origin import origin_of
+from freezer.base.log import Log, Verbosity
 from freezer.base.publish import digest_file
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
@@ -25,11 +31,17 @@ class Site:
     """A finished build, made up."""
 
     def __init__(self, folder: Path) -> None:
+        self.stream = io.StringIO()
         self.folder, self.cache = folder / "site", folder / "cache"
-        for place in (self.folder / "data", self.cache / "record", self.cache / "env" / "key" / "bin"):
-            place.mkdir(parents=True)
+        for place in (
+            self.folder / "data",
+            self.folder / "pkg",
+            self.cache / "record",
+            self.cache / "env" / "key" / "bin",
+        ):
+            (folder / place).mkdir(parents=True)
         (self.cache / "env" / "key" / "complete").touch()
-        for name in ("app.py", "helper.py", "data/x", "r.txt", "lib.so", "out"):
+        for name in ("app.py", "helper.py", "data/x", "r.txt", "lib.so", "out", "pkg/__init__.py"):
             (self.folder / name).write_text(name)
 
     def plan(self, **arguments: Any) -> Plan:
@@ -39,18 +51,29 @@ class Site:
         }  # fmt: skip
         return resolve(given, folder=self.folder, environ={})
 
-    def write(self, other: Optional[Other] = None) -> None:
+    def write(self, other: Optional[Other] = None, during: Callable[[], object] = lambda: None) -> None:
+        """Remember a build; ``during`` is what happens while it runs."""
+        named = named_inputs(self.plan(), self.cache)
+        during()
         python = locate_interpreter(None)
         interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
         environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, Host())
         own = (self.folder / "app.py", self.folder / "helper.py")
-        application = Application("app", own[0], False, (), own, (), {}, None)
+        application = Application("app", own[0], False, (), own, (), {"pkg": self.folder / "pkg"}, None)
         frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
         out = self.folder / "out"
         proof = Proof("root", "ran", 0.1, 3, ("a note",))
-        origin = origin_of(self.plan(), application)
+        job = Runner(self.folder.parent, cache=self.cache).job
+        origin = origin_of(self.plan(), application, job)
         built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin, other=other)
-        remember(self.plan(), environment, application, frozen, built, self.cache)
+        remember(self.plan(), named, environment, application, frozen, built, job)
 
     def kept(self, **arguments: Any) -> Optional[Built]:
-        return recall(self.plan(**arguments), self.cache)
+        """What is recalled; ``said`` is why nothing is."""
+        self.stream = io.StringIO()
+        plan = self.plan(**arguments)
+        return recall(plan, named_inputs(plan, self.cache), self.cache, Log(Verbosity.VERBOSE, self.stream))
+
+    @property
+    def said(self) -> str:
+        return self.stream.getvalue().removeprefix("building: ").rstrip()

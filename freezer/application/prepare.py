@@ -5,10 +5,10 @@ from __future__ import annotations
 from freezer.application.entry import Application, resolve_application
 from freezer.application.project import build_wheel, choose_script
 from freezer.base.job import Job
-from freezer.base.publish import check_target
 from freezer.environment.interpreter import Interpreter, check_architecture
 from freezer.environment.venv import Environment, make_environment
 from freezer.plan.build import Plan
+from freezer.plan.outputs import check_outputs
 from freezer.system.buildroot import BuildRoot
 
 
@@ -24,6 +24,6 @@ def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> 
         dependencies = project.dependencies if project is not None else ()
         environment = make_environment(interpreter, root, plan, dependencies, job)
         application = resolve_application(plan, environment, project, job)
-        check_target(plan.target(application.name))
+        check_outputs(plan, application.name)
         step.result = "reused" if environment.reused else "made"
     return environment, application

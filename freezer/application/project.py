@@ -6,7 +6,7 @@ and put on the search path in front of it. So a changed source file needs no new
 
 from __future__ import annotations
 
-import shutil
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,12 @@ from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import pip
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
-from freezer.plan.requirements import IGNORED_FOLDERS
+from freezer.plan.settings_file import load_toml
+from freezer.plan.trees import copy_sources, repository_of
 from freezer.system.buildroot import BuildRoot
+
+LEGACY_BACKEND = "setuptools.build_meta:__legacy__"
+"""pip's backend for a project that names none (PEP 517)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ProjectWheel:
 
 
 def build_wheel(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> Optional[ProjectWheel]:
-    """Build the wheel of a project entry, from a copy, so that no build product is left in the sources.
+    """Build the wheel of a project entry as pip does: where it is, with all that is around it.
 
     None for other entries. Raises EnvironmentFailure if the project's build backend fails.
     """
@@ -43,15 +47,11 @@ def build_wheel(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job)
         return None
     project = plan.entry.path
     assert project is not None
-    sources, wheels = job.work / "source", job.folder("wheel")
-    shutil.copytree(project, sources, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED_FOLDERS, "*.egg-info"))
-    if (project / ".git").exists():
-        # Backends that take the version or the list of files from git must find the repository.
-        (sources / ".git").symlink_to(root.inside(project / ".git"))
+    sources, wheels = _place(project, root, job), job.folder("wheel")
     constraints = [option for path in plan.constraints for option in ("-c", path)]
     pip(
         "wheel",
-        ["--no-deps", *constraints, "--wheel-dir", wheels, "--", sources],
+        ["--no-deps", *constraints, *_elsewhere(sources, root, job), "--wheel-dir", wheels, "--", sources],
         job,
         root=root,
         interpreter=interpreter,
@@ -60,6 +60,37 @@ def build_wheel(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job)
         epoch=plan.epoch,
     )
     return read_wheel(next(wheels.glob("*.whl")))
+
+
+def _place(project: Path, root: BuildRoot, job: Job) -> Path:
+    """Return where the project is built: in its place, else in a copy of its repository, or of the project alone.
+
+    Backends read files above the project (a monorepo's VERSION), and ask git for the version and the list of files.
+    """
+    if root.is_writable(project):
+        return project
+    top = repository_of(project) or project
+    copy = job.work / "source"
+    copy_sources(top, copy)
+    if os.path.lexists(top / ".git"):
+        (copy / ".git").symlink_to(root.inside(top / ".git"))
+    return copy / project.relative_to(top)
+
+
+def _elsewhere(project: Path, root: BuildRoot, job: Job) -> list[str]:
+    """Return pip's options that have setuptools keep its build products out of the project.
+
+    What an earlier build left there would get into the wheel, too. Other backends build outside of the sources, or
+    where their own settings say, and refuse settings that they do not know.
+    """
+    file = project / "pyproject.toml"
+    system = load_toml(file).get("build-system", {}) if file.is_file() else {}
+    if system.get("build-backend", "setuptools.build_meta") not in ("setuptools.build_meta", LEGACY_BACKEND):
+        return []
+    words = []
+    for command, option in (("build", "build-base"), ("egg_info", "egg-base")):
+        words += [command, f"--{option}={root.inside(job.folder(f'setuptools-{command}'))}"]
+    return [f"--config-settings=--global-option={word}" for word in words]
 
 
 def read_wheel(path: Path) -> ProjectWheel:

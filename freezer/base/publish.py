@@ -13,15 +13,19 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from freezer.base.errors import OutputError
+from freezer.base.errors import OutputError, UsageError
 from freezer.base.log import Log
+from freezer.base.streams import is_stream, is_terminal, open_stream
 
 CHUNK = 1 << 20
 
+TAR_MAGIC, TAR_MAGIC_PLACE = b"ustar", 257
+"""What a tar has at this byte (POSIX.1, ustar interchange format)."""
 
 MAX_NAME = 255
 """The longest file name, in bytes, on every file system of Linux that matters (NAME_MAX)."""
@@ -64,16 +68,22 @@ def sweep_beside(target: Path) -> None:
             os.close(descriptor)
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path, *, stream: bool = False) -> None:
     """Check before the slow work that ``target`` can be written, by writing a temporary file beside it.
 
-    Raises OutputError. Missing directories are made only when there is something to put into them.
+    With ``stream``, it may be a pipe or such; nothing else but a regular file, or a link, may be replaced. Raises
+    OutputError; UsageError for a terminal. Missing directories are made only when there is something to put into them.
     """
+    if is_stream(target):
+        _check_stream(target, allowed=stream)
+        return
     try:
         # Not Path.is_dir(): in some versions of Python it raises for a name that is too long.
         if os.path.isdir(target) and not os.path.islink(target):
             hint = f"name a file in it: -o {target / 'NAME'}"
             raise OutputError(f"cannot write {target}: it is a directory", hint=hint)
+        if os.path.lexists(target) and not _replaceable(target):
+            raise OutputError(f"cannot write {target}: it is not a regular file", hint="choose another place with -o")
         if len(os.fsencode(target.name)) > MAX_NAME:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(target))
         if target.parent.is_dir():
@@ -87,6 +97,39 @@ def check_target(target: Path) -> None:
             probe.write_bytes(b"\0")
         finally:
             probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+
+
+def _replaceable(target: Path) -> bool:
+    mode = os.lstat(target).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+
+def _check_stream(target: Path, *, allowed: bool) -> None:
+    if not allowed:
+        raise OutputError(
+            f"cannot write {target}: it is not a regular file",
+            why="this result is put into its place in one step, which only a file allows",
+            hint="choose another place with -o",
+        )
+    if is_terminal(target):
+        raise UsageError(
+            f"cannot write to {target}: it is a terminal",
+            hint="give the name of a file, or send the output to a program: freezer image FILE -o - | docker load",
+        )
+
+
+@contextlib.contextmanager
+def writing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
+    """Open a target for writing: a stream in place, anything else as ``replacing`` does. Raises OutputError."""
+    if not is_stream(target):
+        with replacing(target, mode=mode) as out:
+            yield out
+        return
+    try:
+        with open_stream(target) as out:
+            yield out
     except OSError as error:
         raise _cannot_write(target, error) from error
 
@@ -121,6 +164,18 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
         raise _cannot_write(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_result(path: Path) -> bool:
+    """Tell whether a file may be an earlier result: it is empty, or an executable, or a tar as images are."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            start = file.read(TAR_MAGIC_PLACE + len(TAR_MAGIC))
+    except OSError:
+        return False
+    return not start or start.startswith(b"\x7fELF") or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
 
 
 def publish(source: Path, target: Path, *, mode: int) -> None:

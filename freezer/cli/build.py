@@ -12,7 +12,7 @@ from typing import Any
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.image import image_facts
-from freezer.cli.options import add_output_options, add_setting, log_of
+from freezer.cli.options import add_output_options, add_setting, log_of, print_paths, refuse_two_results
 from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
 
 DESCRIPTION = """\
@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     log = log_of(arguments)
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
+    if plan.image is not None:
+        refuse_two_results(plan.image.output, as_json=arguments.json)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
     proof = built.proof
     if proof is not None and proof.seconds is not None and not built.unchanged:
@@ -81,8 +83,6 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
         }
         print(json.dumps(result))
     else:
-        print(built.path)
-        if built.image is not None:
-            print(built.image.path)
+        print_paths(built.path, built.image.path if built.image is not None else None)
     sys.stdout.flush()
     return ExitStatus.DONE

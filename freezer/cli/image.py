@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezer.base.errors import ExitStatus
-from freezer.cli.options import add_output_options, add_setting, log_of, readable
+from freezer.cli.options import add_output_options, add_setting, log_of, print_paths, readable, refuse_two_results
 from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 
 if TYPE_CHECKING:
@@ -37,8 +37,12 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.plan.resolve import resolve_for_image
 
     plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
+    refuse_two_results(plan.output, as_json=arguments.json)
     image = image_of_existing(plan, readable(arguments.binary), log_of(arguments))
-    print(json.dumps(image_facts(image)) if arguments.json else image.path)
+    if arguments.json:
+        print(json.dumps(image_facts(image)))
+    else:
+        print_paths(image.path)
     sys.stdout.flush()
     return ExitStatus.DONE
 

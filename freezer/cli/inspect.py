@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from freezer.base.errors import ExitStatus
-from freezer.cli.options import add_output_options, log_of, readable_or_layout
+from freezer.cli.options import add_output_options, log_of, print_paths, readable_or_layout, refuse_two_results
 
 DESCRIPTION = """\
 Show what an executable or an image is made of - layers, files, Python packages, libraries - and how big each is.
@@ -30,23 +30,27 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Inspect the file, and print a table or JSON, or write a page."""
     import shutil
 
-    from freezer.base.publish import check_target, replacing
+    from freezer.base.publish import check_target, writing
+    from freezer.base.streams import output_path
     from freezer.inspect.look import look_into
     from freezer.inspect.table import render_table
     from freezer.inspect.treemap import render_html
+    from freezer.plan.outputs import refuse_inputs
     from freezer.store.workspace import cache_root
 
-    target = Path(os.path.abspath(arguments.html)) if arguments.html is not None else None
+    target = output_path(arguments.html, Path.cwd()) if arguments.html is not None else None
     if target is not None:
-        check_target(target)
+        refuse_two_results(target, as_json=arguments.json)
+        check_target(target, stream=True)
+        refuse_inputs(target, [Path(os.path.abspath(arguments.file))])
     report = look_into(readable_or_layout(arguments.file), cache=cache_root(), log=log_of(arguments))
     if target is not None:
-        with replacing(target, mode=0o644) as out:
+        with writing(target, mode=0o644) as out:
             out.write(render_html(report).encode("utf-8"))
     if arguments.json:
         print(json.dumps(report.as_json()))
     elif target is not None:
-        print(target)
+        print_paths(target)
     else:
         terminal = sys.stdout.isatty()
         print(render_table(report, shutil.get_terminal_size((100, 24)).columns, color=terminal), end="")

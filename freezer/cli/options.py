@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.plan.settings import Setting, ValueKind
 
@@ -37,6 +37,27 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     loudness.add_argument("-v", "--verbose", action="store_true", help="also print the output of the tools")
     loudness.add_argument("-q", "--quiet", action="store_true", help="print only warnings and errors")
     output.add_argument("--json", action="store_true", help="print the result as a JSON object")
+
+
+def refuse_two_results(*outputs: Optional[Path], as_json: bool) -> None:
+    """Raise a UsageError if a result shall go to standard output, and the JSON object, too."""
+    from freezer.base.errors import UsageError
+    from freezer.base.streams import descriptor_of
+
+    if as_json and any(path is not None and descriptor_of(path) == 1 for path in outputs):
+        raise UsageError(
+            "--json and another result cannot both be written to standard output", hint="write one to a file"
+        )
+
+
+def print_paths(*outputs: Optional[Path]) -> None:
+    """Print the paths of results; standard output that is one itself gets nothing else."""
+    from freezer.base.streams import descriptor_of
+
+    given = [path for path in outputs if path is not None]
+    if not any(descriptor_of(path) == 1 for path in given):
+        for path in given:
+            print(path)
 
 
 def _number(text: str) -> int:

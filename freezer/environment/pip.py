@@ -87,7 +87,7 @@ def _program(interpreter: Interpreter, job: Job) -> Path:
             job.run(
                 [tools.own_python(), "-I", "-m", "pip", "download", *options, "pip"],
                 what=f"get a pip for Python {interpreter.version_text}",
-                env=tools.user_environment(),
+                env={**tools.user_environment(), "TMPDIR": str(job.folder("tmp"))},
                 error=EnvironmentFailure,
             )
             with zipfile.ZipFile(next(download.glob("pip-*.whl"))) as wheel:

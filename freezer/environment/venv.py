@@ -20,7 +20,7 @@ from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
 from freezer.plan.build import Plan
-from freezer.plan.requirements import requirements_state
+from freezer.plan.requirements import requirements_content
 from freezer.store.workspace import hold
 from freezer.system.buildroot import BuildRoot
 from freezer.system.rooted import within
@@ -71,7 +71,7 @@ def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, depen
         sorted(toolchain_versions().items()),
         list(dependencies),
         plan.require_hashes,
-        requirements_state(plan),
+        requirements_content(plan),
     ]
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()[:24]

@@ -16,7 +16,6 @@ from freezer.base.job import Job
 from freezer.base.log import Log, human_size
 from freezer.base.oci.model import PREDEFINED, Platform, timestamp
 from freezer.base.oci.reference import default_reference
-from freezer.base.publish import check_target
 from freezer.image import contents
 from freezer.image.layer import Layer
 from freezer.image.write import ImageFile, Recipe, write_image
@@ -24,6 +23,7 @@ from freezer.link.layers import UnpackedApp, make_layers
 from freezer.link.linkers import StaticApp
 from freezer.plan.choices import DEFAULT_EPOCH, ImageLayout
 from freezer.plan.image import ImagePlan
+from freezer.plan.outputs import check_image_output
 
 PLATFORMS = {
     ("EM_X86_64", 64): Platform("amd64"),
@@ -81,7 +81,7 @@ def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
             why="it no longer shows which of its files are the application's own",
             hint="make the image while building: freezer build ... --image TAR --image-layout unpacked",
         )
-    check_target(plan.output)
+    check_image_output(plan, executable)
     return image_of_executable(plan, executable, Origin(None, None, int(executable.stat().st_mtime)), log)
 
 

@@ -17,7 +17,7 @@ from freezer.base.errors import InputError
 from freezer.base.oci import model
 from freezer.base.oci.model import Descriptor, PackedLayer, Platform
 from freezer.base.oci.reference import Reference
-from freezer.base.publish import replacing
+from freezer.base.publish import writing
 from freezer.image.layer import Layer
 from freezer.plan.choices import DEFAULT_EPOCH
 
@@ -51,7 +51,8 @@ class ImageFile:
 
 
 def write_image(recipe: Recipe, path: Path) -> ImageFile:
-    """Write an image to ``path`` in one step: the previous file stays until the new one is complete.
+    """Write an image to ``path`` in one step: the previous file stays until the new one is complete. A stream gets it
+    as it is made.
 
     Raises InputError if a file of it cannot be read, or changes meanwhile; OutputError if it cannot be written.
     """
@@ -71,7 +72,7 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     for layer, facts in zip(recipe.layers, packed):
         contents[model.blob_name(facts.descriptor.digest)] = (layer, facts.descriptor)
     size = 0
-    with replacing(path, mode=0o644) as out:
+    with writing(path, mode=0o644) as out:
         for chunk in _archive(contents):
             out.write(chunk)
             size += len(chunk)

@@ -76,11 +76,6 @@ class Plan:
         """Return the path of the executable of the application ``name``."""
         return self.output if self.output is not None else self.folder / "dist" / name
 
-    def known_targets(self) -> list[Path]:
-        """Return the output files that are known before the application's name is."""
-        targets = [] if self.output is None and self.name is None else [self.target(self.name or "")]
-        return targets if self.image is None else [*targets, self.image.output]
-
     def added_paths(self) -> list[Path]:
         """Return the user's files and directories that the bundle takes unchanged."""
         return sorted({path for path, _ in (*self.add_data, *self.add_binary)} | set(self.libraries))

@@ -1,117 +1,107 @@
-"""Detect changes of requirements and sources, without running pip.
+"""The files that decide what pip installs, found without running pip.
 
-Requirements files count by their content, with the files they include; local paths, and projects, by the names, sizes
-and times of their files.
+Requirements files count by their content, with the files that they include; what they name by path, by the names, sizes
+and times of its files.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from freezer.base.errors import InputError
 from freezer.plan.build import Plan
+from freezer.plan.requirement_lines import Line, is_url, parse_lines, path_of
+from freezer.plan.trees import repository_state, tree_signature
 
 
-def requirements_state(plan: Plan) -> list[object]:
-    """Return the content of all requirements of a plan: it differs whenever pip might install something else."""
-    state: list[object] = [*(_requirements_content(path, set()) for path in (*plan.requirements, *plan.constraints))]
+@dataclass
+class Named:
+    """What the requirements of a plan name: ``files`` are requirements and constraints files with their texts,
+    ``sources`` are projects and distributions, ``links`` the places that distributions are found in."""
+
+    files: dict[Path, str] = field(default_factory=dict)
+    sources: set[Path] = field(default_factory=set)
+    links: set[Path] = field(default_factory=set)
+
+
+def named_files(plan: Plan) -> Named:
+    """Find all that the requirements of a plan name. Raises InputError for a file that cannot be read."""
+    named = Named()
     for package in plan.packages:
-        place = plan.folder / package.split("[")[0].removeprefix("file://")
-        state.append([package, tree_signature(place) if os.sep in package and place.exists() else []])
-    return state
-
-
-def local_paths(plan: Plan) -> set[Path]:
-    """Return the files and directories that requirements name by path, made absolute."""
-    found: set[Path] = set()
+        _add_source(named, package, (plan.folder,))
     queue = [*plan.requirements, *plan.constraints]
-    seen: set[Path] = set()
-    texts = [(plan.folder, package) for package in plan.packages]
     while queue:
-        file = queue.pop()
-        if file in seen or not file.is_file():
+        file = Path(os.path.normpath(queue.pop()))
+        if file in named.files:
             continue
-        seen.add(file)
-        for line in file.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            for option, value in _including(shlex.split(line, comments=True) if _parsable(line) else []):
-                if option:
-                    queue.append(file.parent / value)
-                    found.add((file.parent / value).parent)
-                else:
-                    # Relative to the current directory for pip, to the file's directory for people.
-                    texts += [(plan.folder, value), (file.parent, value)]
-    for folder, text in texts:
-        path = folder / text.rpartition(" @ ")[2].split("[")[0].removeprefix("file://")
-        if os.sep in text and path.exists():
-            found.add(Path(os.path.normpath(path)))
+        named.files[file] = _read(file)
+        for line in parse_lines(named.files[file], os.environ):
+            queue += included_files(file, line)
+            # pip takes them relative to the current directory; people mean the file's, which pip takes for links.
+            folders = (plan.folder, file.parent)
+            if line.requirement is not None:
+                _add_source(named, line.requirement, folders)
+            for text in line.links:
+                places = [path_of(os.path.join(text, ""), folder) for folder in folders]
+                named.links |= {place for place in places if place is not None and place.exists()}
+    return named
+
+
+def included_files(file: Path, line: Line) -> list[Path]:
+    """Return the files that a line of a requirements file includes, but for those that are fetched from elsewhere."""
+    found = []
+    for text in line.includes:
+        if text.startswith("file:"):
+            found.append(path_of(text, file.parent) or file)
+        elif not is_url(text):
+            found.append(file.parent / text)
     return found
 
 
-def _requirements_content(path: Path, seen: set[Path]) -> list[object]:
-    if path in seen:
-        return []
-    seen.add(path)
+def _add_source(named: Named, text: str, folders: tuple[Path, ...]) -> None:
+    for folder in folders:
+        path = path_of(text, folder)
+        if path is not None and path.exists():
+            named.sources.add(path)
+
+
+def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    content: list[object] = [text]
-    for line in text.splitlines():
-        words = shlex.split(line, comments=True) if _parsable(line) else []
-        for option, value in _including(words):
-            place = (path.parent / value).resolve()
-            if option and place.is_file():
-                content.append(_requirements_content(place, seen))
-            elif not option and place.exists() and place not in seen:
-                content.append(tree_signature(place))
-    return content
 
 
-def _parsable(line: str) -> bool:
-    try:
-        shlex.split(line, comments=True)
-    except ValueError:
-        return False
-    return True
+def requirements_state(plan: Plan) -> Mapping[str, list[object]]:
+    """Return the content of all that a plan requires, by name: it differs whenever pip might install something else."""
+    named = named_files(plan)
+    state: dict[str, list[object]] = {str(path): [text] for path, text in sorted(named.files.items())}
+    for path in sorted(named.sources):
+        # Where a repository is cloned from, its commits decide, and not its files.
+        state[str(path)] = [*tree_signature(path), *repository_state(path)]
+    for path in sorted(named.links):
+        state[str(path)] = [entry for item in _entries(path) if item.is_file() for entry in tree_signature(item)]
+    return state
 
 
-def _including(words: list[str]) -> Iterator[tuple[bool, str]]:
-    """Yield (includes a requirements file, path) for each path that one line of a requirements file names."""
-    for index, word in enumerate(words):
-        for option in ("-r", "--requirement", "-c", "--constraint"):
-            if word == option and index + 1 < len(words):
-                yield True, words[index + 1]
-            elif word.startswith(option) and word != option and option in ("-r", "-c"):
-                yield True, word[2:]
-            elif word.startswith(option + "="):
-                yield True, word[len(option) + 1 :]
-    if words and not words[0].startswith("--"):
-        path = words[1] if words[0] == "-e" and len(words) > 1 else words[0]
-        if path.startswith((".", "/")) or os.sep in path:
-            yield False, path.split("[")[0].removeprefix("file://")
+def requirements_content(plan: Plan) -> list[object]:
+    """Return what decides an environment: requirements by what they say, wherever their files are, and the state of
+    what they name by path."""
+    named = named_files(plan)
+    state = requirements_state(plan)
+    local = {path: content for path, content in state.items() if Path(path) not in named.files}
+    return [list(plan.packages), len(plan.requirements), list(named.files.values()), local]
 
 
-IGNORED_FOLDERS = frozenset(
-    (".git", ".hg", ".svn", ".tox", ".nox", ".venv", "venv", "__pycache__", "build", "dist", "node_modules")
-    + (".mypy_cache", ".ruff_cache", ".pytest_cache")
-)
+def _entries(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
-def tree_signature(path: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes (bytes) and modification times (ns) of the files at or below ``path``, without build
-    products."""
-    if path.is_file():
-        status = path.stat()
-        return [(str(path), status.st_size, status.st_mtime_ns)]
-    entries = []
-    for directory, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS and not name.endswith(".egg-info"))
-        for name in sorted(files):
-            with contextlib.suppress(OSError):
-                status = os.lstat(os.path.join(directory, name))
-                entries.append((os.path.join(directory, name), status.st_size, status.st_mtime_ns))
-    return entries
+def local_paths(plan: Plan) -> set[Path]:
+    """Return the files and directories that requirements name, and the directories of the files that they include."""
+    named = named_files(plan)
+    given = {Path(os.path.normpath(path)) for path in (*plan.requirements, *plan.constraints)}
+    return named.sources | named.links | {path.parent for path in named.files if path not in given}

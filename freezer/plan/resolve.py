@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional, TypeVar
 
 from freezer.base.errors import InputError, UsageError
+from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing
 from freezer.plan.image import ImagePlan
@@ -63,7 +64,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     return Plan(
         entry=entry,
         name=name,
-        output=Path(values["output"]) if "output" in values else None,
+        output=output_path(str(values["output"]), folder) if "output" in values else None,
         folder=folder,
         requirements=_existing(values, "requirement"),
         packages=tuple(values.get("with", ())),
@@ -142,11 +143,7 @@ def _image_beside(
     for setting in IMAGE_DATA:
         if setting.attribute in given or setting.attribute not in wanted:
             wanted[setting.attribute] = values.get(setting.attribute)
-    return resolve_image(wanted, output=_image_output(folder / output), created=created, epoch=epoch)
-
-
-def _image_output(path: Path) -> Path:
-    return Path(os.path.abspath(path))
+    return resolve_image(wanted, output=output_path(str(output), folder), created=created, epoch=epoch)
 
 
 def _image_values(
@@ -166,7 +163,7 @@ def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Ma
     if "output" not in values:
         raise UsageError("the output file of the image is missing", hint="name it: -o image.tar")
     created, epoch = _times(environ)
-    return resolve_image(values, output=_image_output(folder / values["output"]), created=created, epoch=epoch)
+    return resolve_image(values, output=output_path(str(values["output"]), folder), created=created, epoch=epoch)
 
 
 def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:

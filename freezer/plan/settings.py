@@ -191,6 +191,8 @@ DISTRIBUTION = re.compile("(debian|ubuntu):")
 
 def anchored(setting: Setting, value: Any, base: Path) -> Any:
     """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
+    if setting.name == "output" and value == "-":
+        return value
     if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
         return str(base / value)
     if setting.name == "chroot" and not DISTRIBUTION.match(value):

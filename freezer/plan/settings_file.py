@@ -41,7 +41,7 @@ def read_settings(folder: Path) -> FileSettings:
     """
     pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
     if pyproject.is_file():
-        table = _load_toml(pyproject).get("tool", {}).get("freezer")
+        table = load_toml(pyproject).get("tool", {}).get("freezer")
         if table is not None:
             if not isinstance(table, dict):
                 raise InputError(f"{pyproject}: tool.freezer must be a table")
@@ -71,7 +71,8 @@ def read_settings(folder: Path) -> FileSettings:
     return FileSettings({}, None)
 
 
-def _load_toml(path: Path) -> dict[str, Any]:
+def load_toml(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises InputError if it cannot be read."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:

@@ -27,6 +27,9 @@ class BuildRoot(Protocol):
     def outside(self, path: str) -> Path:
         """Return the host's path for a path inside."""
 
+    def is_writable(self, path: Path) -> bool:
+        """Tell whether tools inside may write into a directory of the host."""
+
     def with_directory(self, path: Path, name: str) -> BuildRoot:
         """Return the same system with one more directory of the host visible inside; ``name`` decides its place."""
 

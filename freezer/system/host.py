@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
@@ -26,6 +27,10 @@ class Host(BuildRoot):
         """Return the path itself."""
         return Path(path)
 
+    def is_writable(self, path: Path) -> bool:
+        """Tell whether the user may write into a directory."""
+        return os.access(path, os.W_OK | os.X_OK)
+
     def with_directory(self, _path: Path, _name: str) -> BuildRoot:
         """Return the same system: everything is visible already."""
         return self
@@ -45,9 +50,9 @@ class Host(BuildRoot):
         )
         return f"Debian, Ubuntu:  apt-get install {package}"
 
-    def user_environment(self, _job: Job) -> dict[str, str]:
+    def user_environment(self, job: Job) -> dict[str, str]:
         """Return the variables for pip, which honours the user's configuration: index, proxy, certificates."""
-        return tools.user_environment()
+        return {**tools.user_environment(), "TMPDIR": str(job.folder("tmp"))}
 
     def run(
         self,

@@ -17,7 +17,7 @@ def here(tmp_path: Path) -> Path:
     """A directory with an application and an earlier output of it."""
     (tmp_path / "app.py").write_text("print('app')\n")
     (tmp_path / "dist").mkdir()
-    (tmp_path / "dist" / "app").write_text("the previous output")
+    (tmp_path / "dist" / "app").write_text("\x7fELF, the previous output")
     return tmp_path
 
 

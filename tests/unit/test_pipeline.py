@@ -30,6 +30,7 @@ from freezer.results import Built
 
 STAGES = ("open_root", "probe_interpreter", "prepare", "freeze", "close_bundle", "link", "prove", "origin_of")
 IMAGE = "image_of_linked"
+PREVIOUS = "\x7fELF, as executables begin"
 NOWHERE = Origin(None, None, None)
 
 
@@ -50,7 +51,8 @@ class Stages:
             "link": self.linked,
             "recall": lambda *_: self.kept,
             "built_of": lambda path, *_: Built(path, 1, "0", "3.11.2", None, NOWHERE),
-            "remember": lambda *given: self.remembered.append(given[4]),
+            "named_inputs": lambda *_: "named",
+            "remember": lambda *given: self.remembered.append(given[5]),
         }
         for name, answer in answers.items():
             monkeypatch.setattr(pipeline, name, self.noting(name, answer))
@@ -92,7 +94,7 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stages:
 
 def test_in_order(stages: Stages, here: Path) -> None:
     built = stages.build(plan(here, entry="app.py"))
-    assert stages.called == ["require", "recall", *STAGES, "built_of", "remember"]
+    assert stages.called == ["require", "named_inputs", "recall", *STAGES, "built_of", "remember"]
     assert built.path == here / "dist" / "app"
     assert built.path.read_text() == "new"
     assert stages.remembered == [built]
@@ -111,6 +113,7 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["link"] == (made, "close_bundle", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
     assert given["built_of"][4:] == ("prove", "origin_of", None)
+    assert given["recall"][1] == given["remember"][1] == "named"
     assert job.cache == stages.folder / "cache"
 
 
@@ -133,13 +136,13 @@ FAILURES = [
 @pytest.mark.parametrize("stage", [*STAGES, IMAGE])
 def test_a_failure_leaves_the_previous_output(stages: Stages, here: Path, stage: str, failure: BaseException) -> None:
     (here / "dist").mkdir()
-    (here / "dist" / "app").write_text("previous")
+    (here / "dist" / "app").write_text(PREVIOUS)
     stages.failing[stage] = failure
     with pytest.raises(type(failure)) as caught:
         stages.build(plan(here, entry="app.py", image="image.tar"))
     assert caught.value is failure
     assert stages.called[-1] == stage
-    assert (here / "dist" / "app").read_text() == "previous"
+    assert (here / "dist" / "app").read_text() == PREVIOUS
     assert sorted(path.name for path in here.rglob("*")) == ["app", "app.py", "dist"]
     assert stages.remembered == []
     assert held_free(stages.folder / "cache" / "work") == []
@@ -166,14 +169,14 @@ def test_nothing_begins_without_the_tools(stages: Stages, here: Path) -> None:
 def kept(here: Path) -> Built:
     path = here / "dist" / "app"
     path.parent.mkdir()
-    path.write_text("previous")
-    return Built(path, 8, "0", "3.11.2", None, NOWHERE, unchanged=True)
+    path.write_text(PREVIOUS)
+    return Built(path, len(PREVIOUS), "0", "3.11.2", None, NOWHERE, unchanged=True)
 
 
 def test_an_earlier_build_that_is_still_right_is_all(stages: Stages, here: Path) -> None:
     stages.kept = kept(here)
     assert stages.build(plan(here, entry="app.py")) == stages.kept
-    assert stages.called == ["require", "recall"]
+    assert stages.called == ["require", "named_inputs", "recall"]
     assert isinstance(stages.log.stream, io.StringIO)
     assert stages.log.stream.getvalue() == f"{here}/dist/app is up to date\n"
     assert not (stages.folder / "cache").exists()
@@ -183,7 +186,7 @@ def test_an_image_is_made_of_the_earlier_build(stages: Stages, here: Path) -> No
     stages.kept = kept(here)
     made = plan(here, entry="app.py", image="image.tar")
     built = stages.build(made)
-    assert stages.called == ["require", "recall", "image_of_executable"]
+    assert stages.called == ["require", "named_inputs", "recall", "image_of_executable"]
     assert stages.given["image_of_executable"] == (made.image, here / "dist" / "app", NOWHERE, stages.log)
     assert built == dataclasses.replace(stages.kept, image="image_of_executable")  # type: ignore[arg-type]
 

@@ -35,11 +35,13 @@ def test_an_output_that_became_a_link_is_not_up_to_date(finished: Site) -> None:
     (finished.folder / "out").rename(finished.folder.parent / "moved")
     (finished.folder / "out").symlink_to(finished.folder.parent / "moved")
     assert finished.kept() is None
+    assert finished.said == f"{finished.folder / 'out'} is no longer there"
 
 
 @pytest.mark.parametrize("change", [{"strip": True}, {"output": "other"}, {"verify": False}, {"smoke": "x"}])
 def test_another_plan_is_another_build(finished: Site, change: dict[str, Any]) -> None:
     assert finished.kept(**change) is None
+    assert finished.said == "there is no earlier build with these settings"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"output": 3}', "null"])
@@ -47,6 +49,7 @@ def test_a_damaged_record_is_none(finished: Site, text: str) -> None:
     (path,) = (finished.cache / "record").iterdir()
     path.write_text(text)
     assert finished.kept() is None
+    assert finished.said.startswith("the record of the earlier build cannot be used (")
 
 
 def test_an_unwritable_record_is_no_failure(finished: Site) -> None:
@@ -72,6 +75,7 @@ def test_what_is_recalled_is_what_was_remembered(finished: Site) -> None:
 
 def test_a_build_anew_recalls_nothing(finished: Site) -> None:
     assert finished.kept(refresh=True) is None
+    assert finished.said == "--refresh asks for it"
     # The files of the application are not kept, and an image of them needs them.
     assert finished.kept(image="image.tar", image_layout="unpacked") is None
     assert finished.kept(image="image.tar") is not None
@@ -98,3 +102,12 @@ def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> Non
     assert (built.path, built.size, built.sha256) == (out, out.stat().st_size, digest_file(out))
     assert (built.python, built.added, built.provided) == ("3.11.2", frozen.added, closed.provided)
     assert (built.proof, built.unchanged, built.other) == (None, False, Other(Linker.NATIVE, 5))
+
+
+def test_what_changes_during_a_build_is_not_remembered(finished: Site) -> None:
+    """Which of its contents was built is unknown."""
+    (finished.folder / "app.py").write_text("new")
+    finished.write(during=lambda: (finished.folder / "app.py").write_text("newer"))
+    assert finished.kept() is None and finished.said == f"{finished.folder / 'app.py'} has changed"
+    finished.write(during=lambda: (finished.folder / "data" / "x").write_text("newer"))
+    assert finished.kept() is None and finished.said == f"{finished.folder / 'data' / 'x'} has changed"

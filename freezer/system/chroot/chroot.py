@@ -76,6 +76,11 @@ class Chroot(BuildRoot):
                 return mount.source / clean.relative_to(mount.target)
         return self.path / path.lstrip("/")
 
+    def is_writable(self, path: Path) -> bool:
+        """Tell whether tools inside may write into a directory of the host."""
+        mounts = [mount for mount in self.mounts if path == mount.source or mount.source in path.parents]
+        return bool(mounts) and max(mounts, key=lambda item: len(item.source.parts)).writable
+
     def with_directory(self, path: Path, name: str) -> Chroot:
         """Return the same system with one more directory of the host visible inside, below /freezer."""
         return dataclasses.replace(self, mounts=(*self.mounts, Mount(path, f"{OWN}/{name}")))

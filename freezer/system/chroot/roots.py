@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +27,9 @@ from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
-from freezer.plan.requirements import IGNORED_FOLDERS, local_paths
+from freezer.plan.requirements import local_paths
 from freezer.plan.settings import DISTRIBUTION
+from freezer.plan.trees import copy_sources, repository_of
 from freezer.store.workspace import OWN, hold
 from freezer.system.buildroot import BuildRoot
 from freezer.system.chroot.archives import identify, is_archive_or_layout, unpack
@@ -193,7 +193,9 @@ def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
     entry = plan.entry
     wanted: set[Path] = set()
     if entry.path is not None:
-        wanted.add(entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC) else entry.path)
+        own = entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC) else entry.path
+        # The version of a project may come from its repository.
+        wanted.add((repository_of(own) or own) if entry.kind is EntryKind.PROJECT else own)
     wanted |= {path.parent for path in (*plan.requirements, *plan.constraints)}
     wanted |= {source for source, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries)
     named = local_paths(plan)
@@ -209,7 +211,6 @@ def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
         source = path
         if path.is_dir():
             source = job.folder("local") / str(number)
-            ignored = shutil.ignore_patterns(*IGNORED_FOLDERS, "*.egg-info")
-            shutil.copytree(path, source, symlinks=True, ignore=ignored)
+            copy_sources(path, source)
         mounts += [Mount(source, target, writable=path.is_dir()) for target in (below(path), str(path))]
     return Path(top), mounts

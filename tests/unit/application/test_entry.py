@@ -13,7 +13,6 @@ import pytest
 from freezer.application import entry as module
 from freezer.application.drivers import DRIVERS
 from freezer.application.entry import Application, refuse_missing
-from freezer.application.inputs import source_state
 from freezer.base.errors import InputError
 from freezer.system.host import Host
 
@@ -203,10 +202,3 @@ def test_a_missing_parent_or_child_is_refused() -> None:
     for absent in ("a", "a.b"):
         with pytest.raises(InputError):
             refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
-
-
-def test_source_state(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    assert source_state([path]) == [(str(path), -1, -1)]
-    path.write_text("abc")
-    assert source_state([path]) == [(str(path), 3, path.stat().st_mtime_ns)]

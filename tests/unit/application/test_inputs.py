@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,28 +22,40 @@ def write(path: str, text: str = "changed") -> Callable[[Site], Any]:
     return lambda finished: (finished.folder.parent / path).write_text(text)
 
 
-CHANGES: dict[str, Callable[[Site], Any]] = {
-    "source": write("site/helper.py"),
-    "source removed": remove("site/helper.py"),
-    "data": write("site/data/x"),
-    "new data": write("site/data/y"),
-    "library": write("site/lib.so"),
-    "requirement": write("site/r.txt"),
-    "output": write("site/out"),
-    "output, of the same size": write("site/out", "tou"),
-    "output removed": remove("site/out"),
-    "new module": write("site/new.py"),
-    "environment": remove("cache/env/key/complete"),
-    "time": lambda finished: os.utime(finished.folder / "app.py", (1, 1)),
+CHANGES: dict[str, tuple[Callable[[Site], Any], str]] = {
+    "source": (write("site/helper.py"), "site/helper.py has changed"),
+    "source removed": (remove("site/helper.py"), "site/helper.py is no longer there"),
+    "data": (write("site/data/x"), "site/data/x has changed"),
+    "new data": (write("site/data/y"), "site/data/y is new"),
+    "library": (write("site/lib.so"), "site/lib.so has changed"),
+    "requirement": (write("site/r.txt"), "site/r.txt has changed"),
+    "output": (write("site/out"), "site/out has changed"),
+    "output, of the same size": (write("site/out", "tou"), "site/out has changed"),
+    "output removed": (remove("site/out"), "site has changed"),
+    "new module": (write("site/new.py"), "site has changed"),
+    "new module in a package": (write("site/pkg/new.py"), "site/pkg has changed"),
+    "new data in a package": (write("site/pkg/new.txt"), "site/pkg has changed"),
+    "environment": (remove("cache/env/key/complete"), "cache/env/key is no longer there"),
+    "time": (lambda finished: os.utime(finished.folder / "app.py", (1, 1)), "site/app.py has changed"),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_is_noticed(finished: Site, name: str) -> None:
-    CHANGES[name](finished)
+    change, said = CHANGES[name]
+    assert finished.kept() is not None
+    change(finished)
     assert finished.kept() is None
+    assert finished.said == f"{finished.folder.parent}/{said}"
 
 
-def test_other_tools(finished: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "toolchain_versions", lambda: {"pyinstaller": "99"})
-    assert finished.kept() is None
+@pytest.mark.parametrize("name", inputs.BUNDLED)
+def test_other_tools(finished: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda asked: "99" if asked == name else real(asked))
+    assert finished.kept() is None and finished.said == f"{name} has changed"
+
+
+def test_freezer_itself(finished: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("freezer.__file__", str(tmp_path / "__init__.py"))
+    assert finished.kept() is None and finished.said == "freezer has changed"

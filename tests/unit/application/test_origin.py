@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from plans import plan
+from running import Runner
 
 from freezer.application.entry import Application
 from freezer.application.metadata import Metadata
 from freezer.application.origin import origin_of
+from freezer.base.job import Job
 
 ABOUT = Metadata("greeter")
 
 
 def application(script: Path, *own: Path, metadata: Optional[Metadata] = None) -> Application:
     return Application("app", script, False, (), own, (), {}, None, metadata)
+
+
+@pytest.fixture
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return Runner(tmp_path_factory.mktemp("job")).job
 
 
 def made(path: Path, time: int) -> Path:
@@ -44,22 +52,52 @@ def folder(tmp_path: Path) -> Path:
         ({"library": ["c.txt"]}, 400),
     ],
 )
-def test_the_newest_input(folder: Path, arguments: dict[str, Any], newest: int) -> None:
+def test_the_newest_input(folder: Path, job: Job, arguments: dict[str, Any], newest: int) -> None:
     app = application(folder / "app.py", folder / "helper.py", metadata=ABOUT)
-    origin = origin_of(plan(folder, entry="app.py", **arguments), app)
+    origin = origin_of(plan(folder, entry="app.py", **arguments), app, job)
     assert (origin.newest, origin.revision, origin.metadata) == (newest, None, ABOUT)
 
 
-def test_what_has_gone_has_no_time(folder: Path) -> None:
+def test_what_has_gone_has_no_time(folder: Path, job: Job) -> None:
     app = application(folder / "app.py", folder / "gone.py")
-    assert origin_of(plan(folder, entry="app.py"), app).newest == 100
+    assert origin_of(plan(folder, entry="app.py"), app, job).newest == 100
     function = plan(folder, entry_point="os.path:join", **{"with": ["six"]})
-    assert origin_of(function, application(folder / "made.py")).newest is None
+    assert origin_of(function, application(folder / "made.py"), job).newest is None
 
 
-def test_a_project_counts_with_all_its_files(folder: Path) -> None:
+def test_a_project_counts_with_all_its_files(folder: Path, job: Job) -> None:
     made(folder / "pyproject.toml", 10)
     made(folder / "deep" / "later.txt", 900)
-    made(folder / "build" / "product", 9999)
-    origin = origin_of(plan(folder, entry="."), application(folder / "app.py"))
+    made(folder / "build" / "lib" / "product", 9999)
+    origin = origin_of(plan(folder, entry="."), application(folder / "app.py"), job)
     assert origin.newest == 900
+
+
+def git(place: Path, *words: str) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false"]
+    date = {"GIT_AUTHOR_DATE": "@1000 +0000", "GIT_COMMITTER_DATE": "@1234 +0000"}
+    subprocess.run(["git", *who, "-C", place, *words], check=True, capture_output=True, env={**os.environ, **date})
+
+
+def newest(place: Path, job: Job) -> Optional[int]:
+    return origin_of(plan(place, entry="app.py"), application(place / "app.py"), job).newest
+
+
+def test_two_clones_are_of_one_time(folder: Path, job: Job, tmp_path: Path) -> None:
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    git(folder, "clone", "-q", ".", str(tmp_path / "clone"))
+    assert newest(folder, job) == newest(tmp_path / "clone", job) == 1234
+    # A data file of somewhere else still counts by its own time, as does a source that is not as committed.
+    other = made(tmp_path.parent / "elsewhere.txt", 5000)
+    with_data = plan(folder, entry="app.py", add_data=[f"{other}:."])
+    assert origin_of(with_data, application(folder / "app.py"), job).newest == 5000
+    (folder / "app.py").write_text("changed")
+    made(folder / "app.py", 777)
+    assert newest(folder, job) == 777
+
+
+def test_a_damaged_repository_is_none(folder: Path, job: Job) -> None:
+    (folder / ".git").mkdir()
+    assert newest(folder, job) == 100

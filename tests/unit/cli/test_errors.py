@@ -176,7 +176,7 @@ def complain(here: Path, capsys: pytest.CaptureFixture[str]) -> Complain:
 
     def call(*arguments: str, status: ExitStatus) -> str:
         (here / "dist").mkdir(exist_ok=True)
-        (here / "dist" / "app").write_text("the previous output")
+        (here / "dist" / "app").write_bytes(b"\x7fELF, the previous output")
         before = snapshot(here)
         assert main(arguments) == status
         said = capsys.readouterr()

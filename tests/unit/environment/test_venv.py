@@ -26,7 +26,7 @@ def test_the_key_is_stable(interpreter: Interpreter, site: Path) -> None:
     assert len(key) == 24
     (site / "app.py").write_text("changed = 1\n")
     (site / "unrelated").write_text("x")
-    (site / "local" / "build" / "product").write_text("x")
+    (site / "local" / "build" / "lib" / "product").write_text("x")
     other = plan(site, strip=True, hidden_import=["x"], name="y", refresh=True)
     assert environment_key(interpreter, Host(), other, ()) == key
 

@@ -23,17 +23,8 @@ def test_what_decides_the_result(here: Path) -> None:
 
 
 def test_targets(here: Path) -> None:
-    assert plan(here, entry="app.py").known_targets() == [here / "dist/app"]
-    assert plan(here, entry="app.py", output="out/x").known_targets() == [here / "out/x"]
-    both = plan(here, entry="app.py", output="x", image="image.tar")
-    assert both.known_targets() == [here / "x", here / "image.tar"]
-    assert both.target("whatever") == here / "x"
-    # The name of a project is not known before its metadata.
-    (here / "setup.py").touch()
-    project = plan(here, entry=".")
-    assert project.known_targets() == []
-    assert project.target("thing") == here / "dist/thing"
-    assert plan(here, entry=".", image="image.tar").known_targets() == [here / "image.tar"]
+    assert plan(here, entry="app.py").target("thing") == here / "dist/thing"
+    assert plan(here, entry="app.py", output="out/x").target("thing") == here / "out/x"
 
 
 def test_added_paths(here: Path) -> None:

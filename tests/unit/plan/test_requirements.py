@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from plans import plan_with_requirements as plan
 
 from freezer.base.errors import InputError
-from freezer.plan import requirements
-from freezer.plan.requirements import local_paths, requirements_state, tree_signature
+from freezer.plan.requirements import local_paths, requirements_content, requirements_state
 
 
 def test_requirements_that_include_each_other(site: Path) -> None:
@@ -19,43 +16,10 @@ def test_requirements_that_include_each_other(site: Path) -> None:
     assert requirements_state(plan(site))
 
 
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("-r a.txt", [(True, "a.txt")]),
-        ("-ra.txt", [(True, "a.txt")]),
-        ("--requirement=a.txt", [(True, "a.txt")]),
-        ("--constraint a.txt", [(True, "a.txt")]),
-        ("./local[x]", [(False, "./local")]),
-        ("-e ./local", [(False, "./local")]),
-        ("six==1", []),
-        ("--index-url https://example.invalid/simple", []),
-    ],
-)
-def test_including(line: str, found: list[tuple[bool, str]]) -> None:
-    assert list(requirements._including(line.split())) == found
-
-
-@given(st.text())
-def test_any_line_is_looked_at_without_failing(line: str) -> None:
-    if requirements._parsable(line):
-        list(requirements._including(line.split()))
-
-
-def test_tree_signature(tmp_path: Path) -> None:
-    for name in ("b/x", "a", ".git/x", "x.egg-info/y", "__pycache__/z"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("")
-    (tmp_path / "dangling").symlink_to("nothing")
-    names = [str(Path(name).relative_to(tmp_path)) for name, _, _ in tree_signature(tmp_path)]
-    assert names == ["a", "dangling", "b/x"]
-    assert tree_signature(tmp_path / "a")[0][:2] == (str(tmp_path / "a"), 0)
-
-
 def test_what_changes_the_state(site: Path) -> None:
     before = requirements_state(plan(site))
     (site / "unrelated").write_text("changed")
-    (site / "local" / "build" / "product").write_text("changed")
+    (site / "local" / "build" / "lib" / "product").write_text("changed")
     assert requirements_state(plan(site)) == before
     for name in ("r.txt", "more.txt", "c.txt", "local/setup.py"):
         with open(site / name, "a") as file:
@@ -81,3 +45,57 @@ def test_a_requirements_file_that_cannot_be_read(site: Path) -> None:
     (site / "r.txt").unlink()
     with pytest.raises(InputError, match=r"cannot read .*r\.txt: No such file"):
         requirements_state(made)
+
+
+FORMS = {
+    "path": "{lib}",
+    "path and extras": "{lib}[x]",
+    "url": "file://{lib}",
+    "named": "lib @ file://{lib}",
+    "named, with extras and a marker": "lib[x] @ file://{lib} ; python_version > '3'",
+    "editable": "-e {lib}",
+    "editable url": "--editable=file://{lib}#egg=lib",
+    "abbreviated": "--edit {lib}",
+    "continued": "--editable \\\n{lib}",
+    "variable": "${{FREEZER_TEST_LIB}}",
+    "found by a link": "--find-links {lib}",
+    "found by a link, short": "-f {lib}",
+    "found by a link, url": "-f file://{lib}",
+    "repository": "lib @ git+file://{lib}@main",
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("where", ["requirements", "constraints", "included"])
+def test_every_form_of_a_local_requirement_is_looked_into(
+    site: Path, tmp_path_factory: pytest.TempPathFactory, name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lib = tmp_path_factory.mktemp("lib")
+    monkeypatch.setenv("FREEZER_TEST_LIB", str(lib))
+    (lib / "lib.py").write_text("")
+    line = FORMS[name].format(lib=lib).replace("file://" + str(lib), lib.as_uri())
+    file = {"requirements": "r.txt", "constraints": "c.txt", "included": "more.txt"}[where]
+    (site / file).write_text(line + "\n" + (site / file).read_text())
+    made = plan(site)
+    state, content = requirements_state(made), requirements_content(made)
+    (lib / "lib.py").write_text("changed")
+    assert requirements_state(made) != state and requirements_content(made) != content
+    assert lib in local_paths(made)
+
+
+def test_a_commit_of_a_repository_counts(site: Path) -> None:
+    (site / "local" / ".git" / "refs" / "heads").mkdir(parents=True)
+    (site / "local" / ".git" / "refs" / "heads" / "main").write_text("1" * 40)
+    state = requirements_state(plan(site))
+    (site / "local" / ".git" / "refs" / "heads" / "main").write_text("2" * 41)
+    assert requirements_state(plan(site)) != state
+
+
+def test_where_requirements_are_decides_no_environment(site: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two clones share one, as long as nothing is named by its path."""
+    other = tmp_path_factory.mktemp("other")
+    for place in (site, other):
+        (place / "app.py").write_text("")
+        (place / "r.txt").write_text("six\n")
+    assert requirements_content(plan(site)) == requirements_content(plan(other))
+    assert requirements_state(plan(site)) != requirements_state(plan(other))

@@ -1,0 +1,97 @@
+"""What a build may write to: nothing that it reads, and nothing that is not a regular file or, for images, a stream.
+
+All of it is found out before anything slow. A result is renamed into its place, so what was there is gone afterwards;
+a file that the build reads, under whatever name, would be lost without a word.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib.machinery import all_suffixes
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import UsageError
+from freezer.base.publish import check_target, is_result
+from freezer.base.streams import is_stream
+from freezer.plan.build import Plan
+from freezer.plan.image import ImagePlan
+from freezer.plan.requirements import named_files
+
+
+def check_outputs(plan: Plan, name: Optional[str] = None) -> None:
+    """Check the files that a build writes, the executable's if its name is known.
+
+    Raises UsageError for one that is also read, or that another one would replace; OutputError as ``check_target``.
+    """
+    name = name or plan.name
+    executable = None if name is None and plan.output is None else plan.target(name or "")
+    image = plan.image.output if plan.image is not None else None
+    if executable is not None and image is not None and _same(executable, image):
+        raise UsageError(
+            f"the executable and the image cannot both be {image}", hint="give them two names: -o FILE --image TAR"
+        )
+    sources = inputs(plan)
+    if executable is not None:
+        check_target(executable)
+        refuse_inputs(executable, sources)
+    if image is not None:
+        check_target(image, stream=True)
+        refuse_inputs(image, sources)
+
+
+def check_image_output(plan: ImagePlan, executable: Path) -> None:
+    """Check the file that an image of an existing executable is written to. Raises as ``check_outputs`` does."""
+    check_target(plan.output, stream=True)
+    refuse_inputs(plan.output, [executable, *(item.source for item in plan.files)])
+
+
+def inputs(plan: Plan) -> set[Path]:
+    """Return the files and directories that the plan names to be read."""
+    required = named_files(plan)
+    named = {*plan.added_paths(), *required.files, *required.sources, *required.links}
+    if plan.entry.path is not None:
+        # The modules beside a script are found when it is analysed.
+        named |= {plan.entry.path, plan.entry.path if plan.entry.path.is_dir() else plan.entry.path.parent}
+    if plan.image is not None:
+        named |= {item.source for item in plan.image.files}
+    return named | {Path(text) for text in (plan.python, plan.chroot) if text is not None and os.sep in text}
+
+
+def refuse_inputs(target: Path, sources: Iterable[Path]) -> None:
+    """Raise UsageError if writing ``target`` would replace one of the sources, or a file in one of them.
+
+    Earlier results are often inside a directory that is read, such as a project's ``dist``: executables and images may
+    be replaced there.
+    """
+    if not os.path.lexists(target) or is_stream(target):
+        return
+    for source in sources:
+        within = source.is_dir() and _resolved(source) in _resolved(target).parents
+        if _same(target, source) or (within and not _may_be_replaced(target)):
+            raise UsageError(
+                f"{target} would be replaced by the result",
+                why="the build reads it" if not within else f"it is a file in {source}, which the build reads",
+                hint="name another file for the result, or remove this one if it is not needed",
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two paths are one file, under whatever names, or would be one once they are written."""
+    if _resolved(one) == _resolved(other):
+        return True
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _resolved(path: Path) -> Path:
+    """Return the path without links in its directories; a link at its end is itself what would be replaced."""
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Tell whether a file in a directory that is read may be an earlier result, and none of the sources."""
+    return not path.name.endswith(tuple(all_suffixes())) and is_result(path)

@@ -1,0 +1,98 @@
+"""The files of a source tree that may decide a result, and those that building leaves there.
+
+Only what tools are known to make is left out, and only where they make it: a package may be called build, dist or test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.publish import is_result
+
+REPOSITORIES = frozenset((".git", ".hg", ".svn"))
+CACHES = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"))
+ENVIRONMENT_MARK = "pyvenv.cfg"
+"""The file that makes a directory a virtual environment (PEP 405)."""
+BUILD_PRODUCTS = ("lib", "lib.", "bdist.", "temp.", "scripts-")
+"""What setuptools makes in a directory ``build`` at the top: the first is a whole name, the others are beginnings."""
+DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
+
+
+def source_folders(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a tree as ``os.walk`` does, in order, without repositories, caches, environments and build products."""
+    start = str(top)
+    for directory, folders, files in os.walk(start):
+        folders[:] = sorted(name for name in folders if not _left_out(directory, name, directory == start))
+        if directory == os.path.join(start, "build"):
+            folders[:] = [name for name in folders if not _build_product(name)]
+        if directory == os.path.join(start, "dist"):
+            yield directory, folders, sorted(name for name in files if not _distribution(os.path.join(directory, name)))
+        else:
+            yield directory, folders, sorted(files)
+
+
+def _left_out(directory: str, name: str, at_top: bool) -> bool:
+    if name in REPOSITORIES or name in CACHES:
+        return True
+    if name.endswith(".egg-info") and (at_top or os.path.exists(os.path.join(directory, name, "SOURCES.txt"))):
+        return True
+    return os.path.exists(os.path.join(directory, name, ENVIRONMENT_MARK))
+
+
+def _build_product(name: str) -> bool:
+    whole, *beginnings = BUILD_PRODUCTS
+    return name == whole or name.startswith(tuple(beginnings))
+
+
+def _distribution(path: str) -> bool:
+    return path.endswith(DISTRIBUTIONS) or is_result(Path(path))
+
+
+def tree_signature(path: Path) -> list[tuple[str, int, int]]:
+    """Return names, sizes (bytes) and modification times (ns) of the source files at or below ``path``."""
+    if not path.is_dir():
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            return [(str(path), status.st_size, status.st_mtime_ns)]
+        return []
+    entries = []
+    for directory, folders, files in source_folders(path):
+        # Links to directories are not walked into; where they lead is what counts.
+        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
+        for name in sorted((*files, *links)):
+            with contextlib.suppress(OSError):
+                status = os.lstat(os.path.join(directory, name))
+                entries.append((os.path.join(directory, name), status.st_size, status.st_mtime_ns))
+    return entries
+
+
+def copy_sources(top: Path, target: Path) -> None:
+    """Copy the source files of a tree to a new directory, with links as links."""
+    for directory, folders, files in source_folders(top):
+        place = target / Path(directory).relative_to(top)
+        place.mkdir(parents=True)
+        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
+        for name in (*files, *links):
+            shutil.copy2(os.path.join(directory, name), place / name, follow_symlinks=False)
+
+
+def repository_of(path: Path) -> Optional[Path]:
+    """Return the nearest directory, from ``path`` upward, that is a git repository; None if there is none."""
+    return next((folder for folder in (path, *path.parents) if os.path.lexists(folder / ".git")), None)
+
+
+def repository_state(path: Path) -> list[tuple[str, int, int]]:
+    """Return the signature of what a git repository's version is known by: its commit, branches and tags.
+
+    ``path`` is in the repository, or a bare one itself. What is fetched does not count.
+    """
+    above = repository_of(path)
+    top = above / ".git" if above is not None else path
+    names = [top / "HEAD", top / "packed-refs"]
+    names += [name for folder in ("heads", "tags") for name in sorted((top / "refs" / folder).rglob("*"))]
+    return [entry for name in names if name.is_file() for entry in tree_signature(name)]
