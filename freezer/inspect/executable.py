@@ -21,6 +21,7 @@ from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.freeze_messages import ArchiveListing, ListRequest
 from freezer.inspect.report import Item
 from freezer.inspect.tree_files import executable_items
 from freezer.link.drivers.staticx_internals import NAME_SERVICES
@@ -89,7 +90,7 @@ def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
 
     Raises InputError if the parts do not fit into the whole.
     """
-    reply = json.loads(text)
+    reply: Optional[ArchiveListing] = json.loads(text)
     if reply is None:
         return None
     entries = tuple((str(entry), str(kind), int(length)) for entry, kind, length in reply["entries"])
@@ -167,10 +168,11 @@ def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
 
 
 def _list_archive(program: Path, job: Job) -> Optional[Listing]:
+    request: ListRequest = {"program": os.path.abspath(program)}
     done = job.run(
         [tools.own_python(), "-s", DRIVERS / "list_archive.py"],
         what=f"read the archive in {program.name}",
-        stdin=json.dumps({"program": os.path.abspath(program)}),
+        stdin=json.dumps(request),
         capture=True,
         error=InputError,
     )
