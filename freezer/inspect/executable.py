@@ -21,6 +21,7 @@ from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers import pyinstaller_internals as internals
 from freezer.freeze.drivers.freeze_messages import ArchiveListing, ListRequest
 from freezer.inspect.report import Item
 from freezer.inspect.tree_files import executable_items
@@ -31,9 +32,8 @@ from freezer.plan.choices import CONTENTS, MANIFEST, Linker
 from freezer.prove.unpack import Unpacked, find_archive, unpack_bundle
 
 TABLE = "table of contents"
-
-FILES = "bxn"
-"""PyInstaller's type codes of binaries, data and links: what a one-file program unpacks."""
+FILES = (internals.BINARY, internals.DATA, internals.LINK)
+"""What a one-file program of PyInstaller's unpacks."""
 
 
 def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
@@ -161,7 +161,7 @@ def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
     """The (group, kind) of an entry of PyInstaller's archive by its type code."""
     if kind in FILES:
         return names.file(name)
-    if kind in "mMl":
+    if kind in (*internals.MODULES, internals.SPLASH):
         return "PyInstaller", RUNTIME
     group, what = names.module(name)
     return (group, what) if what == RUNTIME else (names.program, APPLICATION)

@@ -28,8 +28,8 @@ CONTENTS = "_internal"
 
 SCRIPT, MODULES, ARCHIVE_OF_MODULES = "s", "mM", "z"
 """Type codes of a package's entries that have code; the second of the modules' is a package's."""
-BINARY, LINK = "b", "n"
-"""Type codes of what a one-file program unpacks."""
+BINARY, DATA, LINK, SPLASH = "b", "x", "n", "l"
+"""Type codes of what a one-file program unpacks, and of the picture that it may show meanwhile."""
 
 DEFERRED = {
     "pyi_rth_inspect": "inspect",

@@ -262,10 +262,11 @@ codes = api.PKG.xformdict
 result = [
     codes[internals.PYTHON_SOURCE] == internals.SCRIPT, codes[internals.PYTHON_MODULE] in internals.MODULES,
     codes["PYZ"] == internals.ARCHIVE_OF_MODULES, codes[internals.EXTENSION] == codes["BINARY"] == internals.BINARY,
-    codes[internals.SYMLINK] == internals.LINK, sorted(internals.BESIDE - set(codes)),
+    codes[internals.SYMLINK] == internals.LINK, codes["DATA"] == internals.DATA, codes["SPLASH"] == internals.SPLASH,
+    sorted(internals.BESIDE - set(codes)),
 ]
 """
-    assert ask(code) == [True, True, True, True, True, []]
+    assert ask(code) == [True, True, True, True, True, True, True, []]
 
 
 def test_modules_of_the_base_library_are_known(from_spec: Path) -> None:
