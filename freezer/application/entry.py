@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from freezer.application.drivers import DRIVERS
+from freezer.application.drivers.entry_messages import EntryAnswer, EntryFacts, EntryFailure, EntryRequest
 from freezer.application.metadata import Metadata, parse_metadata
 from freezer.application.project import ProjectWheel, choose_script
 from freezer.base.errors import InputError
@@ -70,16 +71,17 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     if not plan.pyinstaller_args:
         # With arguments of its own, PyInstaller may find more modules; then it reports missing ones itself.
         refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
+    start = _start(plan, facts, job)
     return Application(
-        name=plan.name or script or (project.distribution if project is not None else facts["module"]),
-        script=_start(plan, facts["module"], facts["attribute"], job),
+        name=plan.name or script or (project.distribution if project is not None else facts["module"]) or start.stem,
+        script=start,
         is_spec=False,
         search=search,
         own_files=tuple(root.outside(item) for item in facts["files"]),
         own_imports=imports,
         local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
         distribution=facts["distribution"],
-        metadata=project.metadata if project is not None else _metadata(facts.get("metadata")),
+        metadata=project.metadata if project is not None else _metadata(facts["metadata"]),
     )
 
 
@@ -109,38 +111,40 @@ def _find(
     search: tuple[Path, ...],
     script: Optional[str],
     job: Job,
-) -> dict[str, Any]:
+) -> EntryFacts:
     """Run the driver that reads the entry in the environment's Python, and return its facts. Raises InputError."""
     entry, root = plan.entry, environment.root
     own = search or ((entry.path.parent,) if entry.path is not None else ())
+    request: EntryRequest = {
+        "search": [root.inside(item) for item in search],
+        "own": [root.inside(item) for item in own],
+        "script": root.inside(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else None,
+        "function": entry.function,
+        "console_script": script,
+        "distribution": project.distribution if project is not None else None,
+    }
     done = root.run(
         [environment.python, "-I", DRIVERS / "find_entry.py"],
         job,
         what="find the application's entry",
         env=root.clean_environment(job, epoch=plan.epoch),
         cwd=job.work,
-        stdin=json.dumps(
-            {
-                "search": [root.inside(item) for item in search],
-                "own": [root.inside(item) for item in own],
-                "script": root.inside(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else None,
-                "function": entry.function,
-                "console_script": script,
-                "distribution": project.distribution if project is not None else None,
-            }
-        ),
+        stdin=json.dumps(request),
         capture=True,
     )
-    facts: dict[str, Any] = json.loads(done.stdout)
-    _refuse(facts, script, root)
-    return facts
+    answer: EntryAnswer = json.loads(done.stdout)
+    if answer["error"] is None:
+        return answer
+    raise _refusal(answer, script, root)
 
 
-def _start(plan: Plan, module: str, attribute: str, job: Job) -> Path:
+def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
     """Return the script to start with: the entry itself, or a new one that calls the entry's function."""
     if plan.entry.kind is EntryKind.SCRIPT:
         assert plan.entry.path is not None
         return plan.entry.path
+    module, attribute = facts["module"], facts["attribute"]
+    assert module is not None and attribute is not None
     start = job.folder("entry") / "_freezer_main.py"
     first = attribute.split(".", maxsplit=1)[0]
     start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
@@ -151,22 +155,20 @@ def _metadata(text: Optional[str]) -> Optional[Metadata]:
     return parse_metadata(text) if text else None
 
 
-def _refuse(facts: dict[str, Any], script: Optional[str], root: BuildRoot) -> None:
-    error = facts.get("error")
-    if error == "syntax":
-        place = root.outside(facts["file"])
-        raise InputError(f"syntax error in {place}, line {facts['line']}", why=facts["message"])
-    if error == "no module":
-        raise InputError(
-            f"there is no module {facts['module']!r} in the build environment",
+def _refusal(failure: EntryFailure, script: Optional[str], root: BuildRoot) -> InputError:
+    if failure["error"] == "syntax":
+        place = root.outside(failure["file"])
+        return InputError(f"syntax error in {place}, line {failure['line']}", why=failure["message"])
+    if failure["error"] == "no module":
+        return InputError(
+            f"there is no module {failure['module']!r} in the build environment",
             hint="add the distribution that provides it: --with NAME, or -r requirements.txt",
         )
-    if error == "no console script":
-        raise InputError(
-            f"there is no console script {script!r} in the build environment",
-            why="it has: " + (", ".join(facts["known"][:20]) or "none"),
-            hint="add the distribution that provides it: --with NAME",
-        )
+    return InputError(
+        f"there is no console script {script!r} in the build environment",
+        why="it has: " + (", ".join(failure["known"][:20]) or "none"),
+        hint="add the distribution that provides it: --with NAME",
+    )
 
 
 def refuse_missing(

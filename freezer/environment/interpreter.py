@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, cast
 
 from freezer.base.elf import NotElf, read_elf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.environment.drivers import DRIVERS
+from freezer.environment.drivers.environment_messages import Description
 from freezer.plan.build import Plan
 from freezer.system.buildroot import BuildRoot
 from freezer.system.loader import loader_directories
@@ -47,7 +48,7 @@ def probe_interpreter(plan: Plan, root: BuildRoot, job: Job) -> Interpreter:
 def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
     """Run an interpreter to read its description, and refuse one that freezer cannot build with.
 
-    Raises EnvironmentFailure: too old, another implementation, musl, or no shared libpython.
+    Raises EnvironmentFailure: not a Python, too old, another implementation, musl, or no shared libpython.
     """
     done = root.run(
         [path, "-I", DRIVERS / "describe.py"],
@@ -59,9 +60,13 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
         error=EnvironmentFailure,
     )
     try:
-        facts = json.loads(done.stdout)
+        facts = parse_description(done.stdout)
     except ValueError as error:
-        raise EnvironmentFailure(f"{path} is not a Python interpreter", why=str(error)) from error
+        raise EnvironmentFailure(
+            f"{path} is not a Python interpreter",
+            why=str(error),
+            hint="give the path of an interpreter itself: --python /usr/bin/python3",
+        ) from error
     version = tuple(facts["version"])
     name = f"Python {'.'.join(map(str, version))} at {facts['executable']}"
     if facts["implementation"] != "cpython":
@@ -93,16 +98,34 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
     )
 
 
-def find_libpython(facts: dict[str, object], root: BuildRoot) -> Optional[Path]:
+def parse_description(text: str) -> Description:
+    """Read what ``describe.py`` has printed. Raises ValueError if a part of it is missing, or of another type."""
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise ValueError("its description of itself is no JSON object")
+    wrong = [name for name in Description.__annotations__ if not _is_described(facts.get(name), name)]
+    if wrong:
+        raise ValueError(f"its description of itself has no valid {' or '.join(wrong)}")
+    return cast(Description, facts)
+
+
+def _is_described(value: object, name: str) -> bool:
+    if name == "version":
+        return isinstance(value, list) and len(value) == 3 and all(type(number) is int for number in value)
+    if name == "directories":
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
+
+
+def find_libpython(facts: Description, root: BuildRoot) -> Optional[Path]:
     """Find the shared library of the interpreter that ``describe.py`` described; None if it was built without one."""
-    library = str(facts["library"])
-    directories = [root.outside(str(item)) for item in facts["directories"]]  # type: ignore[attr-defined]
+    directories = [root.outside(item) for item in facts["directories"]]
     try:
-        machine = read_elf(within(root.path, root.outside(str(facts["executable"])))).machine
+        machine = read_elf(within(root.path, root.outside(facts["executable"]))).machine
     except (NotElf, OSError):
         machine = ""
     for directory in [*directories, *loader_directories(root.path, machine)]:
-        candidate = directory / library
+        candidate = directory / facts["library"]
         if within(root.path, candidate).is_file():
             return candidate
     return None

@@ -17,6 +17,7 @@ from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.system.buildroot import BuildRoot
@@ -129,7 +130,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     except ToolError as error:
         _explain(error)
         raise
-    facts = json.loads(report.read_text(encoding="utf-8"))
+    facts: FreezeReport = json.loads(report.read_text(encoding="utf-8"))
     missing = read_warnings(root.outside(facts["warnings"]))
     for name, importers in missing.items():
         job.log.detail(f"    not found: {name}, imported by {importers}")
@@ -155,7 +156,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     )
 
 
-def _request(plan: Plan, root: BuildRoot, application: Application, report: Path, job: Job) -> dict[str, object]:
+def _request(plan: Plan, root: BuildRoot, application: Application, report: Path, job: Job) -> FreezeRequest:
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,

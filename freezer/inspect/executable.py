@@ -21,6 +21,8 @@ from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers import pyinstaller_internals as internals
+from freezer.freeze.drivers.freeze_messages import ArchiveListing, ListRequest
 from freezer.inspect.report import Item
 from freezer.inspect.tree_files import executable_items
 from freezer.link.drivers.staticx_internals import NAME_SERVICES
@@ -30,9 +32,8 @@ from freezer.plan.choices import CONTENTS, MANIFEST, Linker
 from freezer.prove.unpack import Unpacked, find_archive, unpack_bundle
 
 TABLE = "table of contents"
-
-FILES = "bxn"
-"""PyInstaller's type codes of binaries, data and links: what a one-file program unpacks."""
+FILES = (internals.BINARY, internals.DATA, internals.LINK)
+"""What a one-file program of PyInstaller's unpacks."""
 
 
 def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
@@ -89,7 +90,7 @@ def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
 
     Raises InputError if the parts do not fit into the whole.
     """
-    reply = json.loads(text)
+    reply: Optional[ArchiveListing] = json.loads(text)
     if reply is None:
         return None
     entries = tuple((str(entry), str(kind), int(length)) for entry, kind, length in reply["entries"])
@@ -160,17 +161,18 @@ def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
     """The (group, kind) of an entry of PyInstaller's archive by its type code."""
     if kind in FILES:
         return names.file(name)
-    if kind in "mMl":
+    if kind in (*internals.MODULES, internals.SPLASH):
         return "PyInstaller", RUNTIME
     group, what = names.module(name)
     return (group, what) if what == RUNTIME else (names.program, APPLICATION)
 
 
 def _list_archive(program: Path, job: Job) -> Optional[Listing]:
+    request: ListRequest = {"program": os.path.abspath(program)}
     done = job.run(
         [tools.own_python(), "-s", DRIVERS / "list_archive.py"],
         what=f"read the archive in {program.name}",
-        stdin=json.dumps({"program": os.path.abspath(program)}),
+        stdin=json.dumps(request),
         capture=True,
         error=InputError,
     )

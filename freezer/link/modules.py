@@ -9,12 +9,13 @@ import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from freezer.base import tools
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
 
 ARCHIVE_MAGIC = b"FRZRMOD1"
 ZLIB_LEVEL = 9
@@ -48,19 +49,18 @@ class Package:
 def read_package(closed: ClosedApp, job: Job) -> Package:
     """Take the code out of PyInstaller's package. Raises ToolError if that is not possible."""
     code = job.folder("tree") / "code"
+    request: PackageRequest = {
+        "package": str(closed.frozen.package),
+        "code": str(code),
+        "base_library": str(closed.frozen.contents / "base_library.zip"),
+    }
     done = job.run(
         [tools.own_python(), "-s", DRIVERS / "read_package.py"],
         what=f"read the package of {closed.frozen.name}",
-        stdin=json.dumps(
-            {
-                "package": str(closed.frozen.package),
-                "code": str(code),
-                "base_library": str(closed.frozen.contents / "base_library.zip"),
-            }
-        ),
+        stdin=json.dumps(request),
         capture=True,
     )
-    reply: dict[str, Any] = json.loads(done.stdout)
+    reply: PackageContents = json.loads(done.stdout)
     return Package(
         code=code,
         scripts=[(name, offset, size) for name, offset, size in reply["scripts"]],

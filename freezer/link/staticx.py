@@ -11,12 +11,12 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from freezer.base import tools
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.drivers import DRIVERS
+from freezer.link.drivers.staticx_messages import LinkRequest, Member
 from freezer.link.modules import Package
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM, Container
@@ -39,7 +39,7 @@ def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path,
 def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoch: int) -> None:
     """Have staticx write a tree into an executable; with ``small`` it compresses it (xz). ``epoch`` is the time of its
     files, in seconds since 1970. Raises as ``write_staticx`` does."""
-    request = {
+    request: LinkRequest = {
         "program": PROGRAM,
         "members": list(_members(records, job.folder("members"))),
         "output": str(output),
@@ -67,7 +67,7 @@ def search_links(records: Sequence[Record]) -> list[Record]:
     return found
 
 
-def _members(records: Sequence[Record], folder: Path) -> Iterator[dict[str, Any]]:
+def _members(records: Sequence[Record], folder: Path) -> Iterator[Member]:
     """The members of staticx's archive, as the driver is told of them; directories come with what is in them."""
     for number, item in enumerate(records):
         if item.type is Type.LINK:

@@ -22,6 +22,7 @@ from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.freeze_messages import UnpackRequest
 from freezer.link.linkers import StaticApp
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, MANIFEST, Linker
@@ -217,9 +218,10 @@ def _unpack_onefile(unpacked: Unpacked, job: Job) -> None:
     if (unpacked.folder / CONTENTS).is_dir() or unpacked.program is None:
         return
     program = unpacked.folder / unpacked.program
+    request: UnpackRequest = {"program": str(program), "folder": str(unpacked.folder / ONE_FILE)}
     job.run(
         [tools.own_python(), "-s", DRIVERS / "unpack_onefile.py"],
         what=f"read {program.name}",
-        stdin=json.dumps({"program": str(program), "folder": str(unpacked.folder / ONE_FILE)}),
+        stdin=json.dumps(request),
         error=VerificationError,
     )

@@ -21,9 +21,12 @@ pyz = PYZ(a.pure)
 exe = EXE(pyz, a.scripts, exclude_binaries=True, name="another")
 COLLECT(exe, a.binaries, a.datas, name="others")
 """
+LOOSE_MODULES = ONE_DIRECTORY.replace('["app.py"], ', '["app.py"], noarchive=True, ')
 
 
-@pytest.mark.parametrize("spec", [ONE_FILE, ONE_DIRECTORY], ids=["one file", "one directory"])
+@pytest.mark.parametrize(
+    "spec", [ONE_FILE, ONE_DIRECTORY, LOOSE_MODULES], ids=["one file", "one directory", "loose modules"]
+)
 def test_spec(freezer: Freezer, tmp_path: Path, spec: str, run_in_empty_root: Callable[..., Run]) -> None:
     """Links beside the program must not make one file of it again, which would unpack itself at each start."""
     (tmp_path / "data.txt").write_text("the data")

@@ -5,6 +5,8 @@ Reads a request on stdin, prints one JSON object. The application's own sources 
 syntax error is named here, with its file and line, and so that a module missing later can be traced to its import.
 """
 
+from __future__ import annotations
+
 import ast
 import importlib.machinery
 import importlib.metadata
@@ -13,11 +15,35 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from entry_messages import EntryAnswer, EntryRequest
 
 
-def console_scripts():
+class Import(NamedTuple):
+    """One import statement's module. ``certain`` means executed whenever the file is; what a statement imports from a
+    module may be an attribute as well as a module."""
+
+    module: str
+    line: int
+    certain: bool
+    maybe_attribute: bool
+
+
+class Sources(NamedTuple):
+    """The application's own sources: its files, their certain imports as (module, file, line), and the directories of
+    its packages."""
+
+    files: list[str]
+    imports: list[tuple[str, str, int]]
+    packages: dict[str, str]
+
+
+def console_scripts() -> dict[str, list[tuple[str, str]]]:
     """Every console script of the environment: name -> [(value, distribution), ...]."""
-    found = {}
+    found: dict[str, list[tuple[str, str]]] = {}
     for distribution in importlib.metadata.distributions():
         for entry in distribution.entry_points:
             if entry.group in ("console_scripts", "gui_scripts"):
@@ -28,7 +54,7 @@ def console_scripts():
     return found
 
 
-def owner_of(module):
+def owner_of(module: str) -> Optional[str]:
     """The distribution that installed a module, or None."""
     path = module.replace(".", "/")
     for distribution in importlib.metadata.distributions():
@@ -39,7 +65,7 @@ def owner_of(module):
     return None
 
 
-def locate(module, roots):
+def locate(module: str, roots: Iterable[str]) -> Optional[str]:
     """The file of a module below one of ``roots``, or None. Nothing is imported."""
     for root in roots:
         stem = os.path.join(root, *module.split("."))
@@ -49,9 +75,9 @@ def locate(module, roots):
     return None
 
 
-def exists(module, roots=()):
+def exists(module: str, roots: Sequence[str] = ()) -> bool:
     """Whether a module of that name can be found, below ``roots`` too, without importing its parents."""
-    path = [*roots, *sys.path]
+    path: Optional[Sequence[str]] = [*roots, *sys.path]
     parts = module.split(".")
     for depth in range(len(parts)):
         spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: depth + 1]), path)
@@ -67,14 +93,14 @@ def exists(module, roots=()):
 
 
 class Imports(ast.NodeVisitor):
-    """Collects (module, line, certain) of a file; ``certain`` means executed whenever the file is."""
+    """Collects what a file imports."""
 
-    def __init__(self, package):
+    def __init__(self, package: str) -> None:
         self.package = package
-        self.found = []
+        self.found: list[Import] = []
         self.depth = 0
 
-    def nested(self, node):
+    def nested(self, node: ast.AST) -> None:
         self.depth += 1
         self.generic_visit(node)
         self.depth -= 1
@@ -82,29 +108,29 @@ class Imports(ast.NodeVisitor):
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = nested
     visit_If = visit_Try = visit_TryStar = visit_For = visit_While = visit_With = visit_Match = nested
 
-    def visit_Import(self, node):
+    def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.found.append((alias.name, node.lineno, not self.depth, False))
+            self.found.append(Import(alias.name, node.lineno, not self.depth, False))
 
-    def visit_ImportFrom(self, node):
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = node.module or ""
         if node.level:
             parents = self.package.split(".") if self.package else []
             parents = parents[: len(parents) - (node.level - 1)]
             base = ".".join(parents + ([base] if base else []))
         if base:
-            self.found.append((base, node.lineno, not self.depth, False))
+            self.found.append(Import(base, node.lineno, not self.depth, False))
             for alias in node.names:
-                self.found.append((base + "." + alias.name, node.lineno, not self.depth, True))
+                self.found.append(Import(base + "." + alias.name, node.lineno, not self.depth, True))
 
 
-def own_sources(start, roots):
-    """Parse ``start`` and, through its imports, every file below ``roots`` that it reaches.
-
-    Returns the files as {path: certain} and the imports as [module, file, line], only those executed for certain.
-    """
-    queue = [(path, name, True) for path, name in start]
-    files, certain_imports, packages = {}, [], {}
+def own_sources(path: str, name: str, roots: Sequence[str]) -> Sources:
+    """Parse the file ``path`` of the module ``name`` and, through its imports, every file below ``roots`` that it
+    reaches. Raises SyntaxError or ValueError for one that is executed for certain."""
+    queue = [(path, name, True)]
+    files: dict[str, bool] = {}
+    imports: list[tuple[str, str, int]] = []
+    packages: dict[str, str] = {}
     while queue:
         path, name, certain = queue.pop(0)
         if path in files and (files[path] or not certain):
@@ -123,65 +149,69 @@ def own_sources(start, roots):
         package = name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
         visitor = Imports(package)
         visitor.visit(tree)
-        for module, line, always, maybe_attribute in visitor.found:
-            if certain and always and not maybe_attribute:
-                certain_imports.append([module, path, line])
-            parts = module.split(".")
+        for item in visitor.found:
+            if certain and item.certain and not item.maybe_attribute:
+                imports.append((item.module, path, item.line))
+            parts = item.module.split(".")
             for depth in range(1, len(parts) + 1):
                 prefix = ".".join(parts[:depth])
                 found = locate(prefix, roots)
                 if found is not None:
-                    queue.append((found, prefix, certain and always))
+                    queue.append((found, prefix, certain and item.certain))
                     top = locate(parts[0], roots)
                     if top and os.path.basename(top) == "__init__.py":
                         packages[parts[0]] = os.path.dirname(top)
-    return files, certain_imports, packages
+    return Sources(sorted(files), imports, packages)
 
 
-def answer(request):
+def answer(request: EntryRequest) -> EntryAnswer:
     sys.path[:0] = request["search"]
     roots = request["own"]
-    result = {"module": None, "attribute": None, "distribution": None, "files": {}, "imports": [], "packages": {}}
-    module = attribute = None
-    start = []
+    module = attribute = distribution = metadata = None
+    start = None
     if request["console_script"]:
         offers = console_scripts().get(request["console_script"], [])
         if request["distribution"]:
             offers = [offer for offer in offers if offer[1] == request["distribution"]] or offers
         if not offers:
             return {"error": "no console script", "known": sorted(console_scripts())}
-        value, result["distribution"] = offers[0]
+        value, distribution = offers[0]
         module, _, attribute = value.partition(":")
     elif request["function"]:
         module, _, attribute = request["function"].partition(":")
-        result["distribution"] = request["distribution"] or owner_of(module)
-    if result["distribution"]:
-        result["metadata"] = importlib.metadata.distribution(result["distribution"]).read_text("METADATA")
-    if module is not None:
+        distribution = request["distribution"] or owner_of(module)
+    if distribution:
+        metadata = importlib.metadata.distribution(distribution).read_text("METADATA")
+    if module is not None and attribute is not None:
         module, attribute = module.strip(), attribute.strip()
         if not exists(module):
             return {"error": "no module", "module": module}
-        result["module"], result["attribute"] = module, attribute
-        found = locate(module, roots)
-        if found is not None:
-            start = [(found, module)]
+        start, name = locate(module, roots), module
     else:
-        start = [(request["script"], "__main__")]
+        start, name = request["script"], "__main__"
     try:
-        files, result["imports"], result["packages"] = own_sources(start, roots)
+        sources = own_sources(start, name, roots) if start is not None else Sources([], [], {})
     except SyntaxError as error:
         # A null byte is a syntax error without a place in newer versions of Python.
-        file, line = error.filename or start[0][0], error.lineno or 1
+        file, line = error.filename or start or "", error.lineno or 1
         return {"error": "syntax", "file": file, "line": line, "message": error.msg}
     except ValueError as error:
-        return {"error": "syntax", "file": start[0][0], "line": 1, "message": str(error)}
-    result["files"] = sorted(files)
-    tops = {module.split(".")[0] for module, _, _ in result["imports"]}
-    result["missing"] = sorted(top for top in tops if not exists(top, roots))
-    return result
+        return {"error": "syntax", "file": start or "", "line": 1, "message": str(error)}
+    tops = {module.split(".")[0] for module, _, _ in sources.imports}
+    return {
+        "error": None,
+        "module": module,
+        "attribute": attribute,
+        "distribution": distribution,
+        "metadata": metadata,
+        "files": sources.files,
+        "imports": sources.imports,
+        "packages": sources.packages,
+        "missing": sorted(top for top in tops if not exists(top, roots)),
+    }
 
 
-def main():
+def main() -> None:
     json.dump(answer(json.load(sys.stdin)), sys.stdout)
 
 

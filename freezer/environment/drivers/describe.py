@@ -1,4 +1,7 @@
-"""Runs under the interpreter to build with; prints what it is as one JSON object. Standard library only."""
+"""Runs under the interpreter to build with; prints what it is as one JSON object. Standard library only.
+
+The interpreter may be of any version of Python 3: one that is too old has to be told so.
+"""
 
 import json
 import os
@@ -6,8 +9,13 @@ import platform
 import sys
 import sysconfig
 
+# Not of typing, which the oldest do not have; type checkers take it for true.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from environment_messages import Description
 
-def main() -> None:
+
+def describe() -> "Description":
     major, minor = sys.version_info[:2]
     suffix = getattr(sys, "abiflags", "")
     library = sysconfig.get_config_var("INSTSONAME") or ""
@@ -20,18 +28,15 @@ def main() -> None:
     multiarch = sysconfig.get_config_var("MULTIARCH")
     if multiarch:
         places.append("/usr/lib/" + multiarch)
-    json.dump(
-        {
-            "version": list(sys.version_info[:3]),
-            "implementation": sys.implementation.name,
-            "executable": getattr(sys, "_base_executable", None) or sys.executable,
-            "prefix": sys.base_prefix,
-            "libc": platform.libc_ver()[0] or "another C library than glibc",
-            "library": library,
-            "directories": list(dict.fromkeys(place for place in places if place)),
-        },
-        sys.stdout,
-    )
+    return {
+        "version": list(sys.version_info[:3]),
+        "implementation": sys.implementation.name,
+        "executable": getattr(sys, "_base_executable", None) or sys.executable,
+        "prefix": sys.base_prefix,
+        "libc": platform.libc_ver()[0] or "another C library than glibc",
+        "library": library,
+        "directories": list(dict.fromkeys(place for place in places if place)),
+    }
 
 
-main()
+json.dump(describe(), sys.stdout)

@@ -17,11 +17,24 @@ The rules, the same for every package:
   by such names (ansible sends its modules to other machines as source).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys
+from collections.abc import Iterator
+from typing import Optional, Union
 
-from installed import EXTENSION_SUFFIXES, TEST_FOLDERS, canonical, contents, module_name
+from installed import (
+    EXTENSION_SUFFIXES,
+    TEST_FOLDERS,
+    Distribution,
+    Inventory,
+    Package,
+    canonical,
+    contents,
+    module_name,
+)
 
 DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "WHEEL"}
 """Files of a .dist-info that hold hashes of, or paths in, the build environment, or say how it was installed."""
@@ -59,11 +72,11 @@ NEVER_GUESSED = {"test", "idlelib", "tkinter", "turtle", "turtledemo", "lib2to3"
 class Collected:
     """The answer for one package: ``datas`` as (file, folder in the bundle), ``modules`` as dotted names."""
 
-    def __init__(self):
-        self.datas = []
-        self.modules = []
+    def __init__(self) -> None:
+        self.datas: list[tuple[str, str]] = []
+        self.modules: list[str] = []
 
-    def add(self, other):
+    def add(self, other: Collected) -> None:
         self.datas += other.datas
         self.modules += other.modules
 
@@ -71,39 +84,39 @@ class Collected:
 class Collector:
     """Answers for packages of one inventory, and remembers what it gave, for the report."""
 
-    def __init__(self, inventory):
+    def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.given = {}
-        self.opened = set()
+        self.given: dict[str, tuple[set[str], set[str]]] = {}
+        self.opened: set[str] = set()
 
-    def whole_distribution(self, distribution):
+    def whole_distribution(self, distribution: Distribution) -> Collected:
         """Everything that the application's own distribution, or one offering plugins to it, installed."""
         found = Collected()
         for package in self.inventory.of(distribution):
             found.modules += list(self._submodules(package))
             found.datas += self._data_files(package, sources=bool(READS_OWN_SOURCE.search(package.text)))
             found.add(self._of_text(package))
-        found.datas += self._metadata(distribution) + self._shared_files(distribution)
+        found.datas += self.metadata(distribution) + self._shared_files(distribution)
         self._remember(distribution, found)
         return found
 
-    def package(self, name, hooked):
+    def package(self, name: str, hooked: bool) -> Collected:
         """What the package ``name`` needs; ``hooked`` says that PyInstaller has a hook of its own for it."""
         found = Collected()
         package = self.inventory.packages.get(name)
         if package is None:
             return found
-        compiled = self._compiled_imports(package)
-        found.modules += compiled.modules
+        modules, opaque = self._compiled_imports(package)
+        found.modules += modules
         if not hooked:
             text = package.text
             if READS_OWN_FILES.search(text):
                 found.datas += self._data_files(package)
-            if IMPORTS_BY_NAME.search(text) or compiled.opaque:
+            if IMPORTS_BY_NAME.search(text) or opaque:
                 found.modules += list(self._submodules(package))
         found.add(self._of_text(package))
         if package.distribution is not None:
-            found.datas += self._metadata(package.distribution)
+            found.datas += self.metadata(package.distribution)
             for other in self.inventory.of(package.distribution):
                 # mypyc compiles a package into one module with a hashed name beside it, which nothing imports visibly.
                 if other.name.endswith("__mypyc"):
@@ -111,24 +124,24 @@ class Collector:
         self._remember(package.distribution or name, found)
         return found
 
-    def _remember(self, distribution, found):
+    def _remember(self, distribution: Union[Distribution, str], found: Collected) -> None:
         name = distribution if isinstance(distribution, str) else distribution.metadata["Name"]
         files, modules = self.given.setdefault(name, (set(), set()))
         files.update(path for path, _ in found.datas)
         modules.update(found.modules)
 
-    def _of_text(self, package):
+    def _of_text(self, package: Package) -> Collected:
         found = Collected()
         text = b"\n".join(contents(path) for path in package.files if path.endswith((".py", *EXTENSION_SUFFIXES)))
         for match in ASKS_METADATA.finditer(text):
             distribution = self.inventory.distributions.get(canonical(match.group(1).decode()))
             if distribution is not None:
-                found.datas += self._metadata(distribution)
+                found.datas += self.metadata(distribution)
         found.add(self.plugins(text))
         self.opened |= opened_libraries(text)
         return found
 
-    def plugins(self, text):
+    def plugins(self, text: bytes) -> Collected:
         """The modules and metadata of all distributions that offer entry points in a group named in ``text``."""
         found = Collected()
         for group, offers in sorted(self.inventory.groups.items(), key=lambda item: item[0]):
@@ -138,33 +151,33 @@ class Collector:
             for entry, distribution in offers:
                 module = entry.value.split(":")[0].split("[")[0].strip()
                 found.modules.append(module)
-                found.datas += self._metadata(distribution)
+                found.datas += self.metadata(distribution)
                 package = self.inventory.packages.get(self._package_of(module))
                 if package is not None:
                     found.modules += list(self._submodules(package))
                     found.datas += self._data_files(package)
         return found
 
-    def _package_of(self, module):
+    def _package_of(self, module: str) -> str:
         while module and module not in self.inventory.packages:
             module = module.rpartition(".")[0]
         return module
 
-    def _submodules(self, package):
+    def _submodules(self, package: Package) -> Iterator[str]:
         for path in package.files:
             name = self._name_of(package, path)
             if name is not None and not TEST_FOLDERS.intersection(name.split(".")[1:]):
                 yield name
 
     @staticmethod
-    def _name_of(package, path):
+    def _name_of(package: Package, path: str) -> Optional[str]:
         if not os.path.isdir(package.place):
             return package.name
         inside = os.path.relpath(path, package.place)
         return module_name(package.name.split(".") + inside.split(os.sep))
 
     @staticmethod
-    def _data_files(package, sources=False):
+    def _data_files(package: Package, sources: bool = False) -> list[tuple[str, str]]:
         """All files of a package that are not code; with ``sources`` the Python files too.
 
         A source file that the package's code speaks of by name is data like any other: some compile their C code, or
@@ -190,7 +203,8 @@ class Collector:
         return found
 
     @staticmethod
-    def _metadata(distribution):
+    def metadata(distribution: Distribution) -> list[tuple[str, str]]:
+        """The files that describe a distribution, but for what says how it was installed."""
         found = []
         for entry in distribution.files or ():
             if entry.parts[0].endswith((".dist-info", ".egg-info")) and entry.name not in DROPPED_METADATA:
@@ -200,7 +214,7 @@ class Collector:
         return found
 
     @staticmethod
-    def _shared_files(distribution):
+    def _shared_files(distribution: Distribution) -> list[tuple[str, str]]:
         """Files under the prefix's share/ and etc/; a frozen application finds them, its sys.prefix is the bundle."""
         found = []
         for entry in distribution.files or ():
@@ -212,10 +226,10 @@ class Collector:
                 found.append((path, os.path.join(*parts[:-1])))
         return found
 
-    def _compiled_imports(self, package):
-        """The imports inside compiled modules. ``opaque`` is set if one had no source to read them from."""
-        found = Collected()
-        found.opaque = False
+    def _compiled_imports(self, package: Package) -> tuple[list[str], bool]:
+        """The imports inside compiled modules, and whether one had no source to read them from."""
+        found: list[str] = []
+        opaque = False
         for path in package.files:
             if not path.endswith(EXTENSION_SUFFIXES):
                 continue
@@ -223,13 +237,13 @@ class Collector:
             name = self._name_of(package, path)
             source = next((stem + suffix for suffix in (".py", ".pyx") if os.path.isfile(stem + suffix)), None)
             if source is not None and name is not None:
-                found.modules += imports_in_source(contents(source), name, os.path.basename(stem) == "__init__")
+                found += imports_in_source(contents(source), name, os.path.basename(stem) == "__init__")
             if source is None or source.endswith(".pyx"):
-                found.opaque = True
-                found.modules += self._embedded_names(package, path)
-        return found
+                opaque = True
+                found += self._embedded_names(package, path)
+        return found, opaque
 
-    def _embedded_names(self, package, path):
+    def _embedded_names(self, package: Package, path: str) -> list[str]:
         content = contents(path)
         tokens = {match.decode() for match in EMBEDDED_NAME.findall(content)}
         standard = {n for n in getattr(sys, "stdlib_module_names", ()) if not n.startswith("_")} - NEVER_GUESSED
@@ -247,14 +261,14 @@ class Collector:
 _STD = frozenset(("collections.abc", "concurrent.futures", "importlib.metadata", "importlib.resources", "os.path"))
 
 
-def opened_libraries(text):
+def opened_libraries(text: bytes) -> set[str]:
     """The names that code asks ctypes.util.find_library for, such as "pq"."""
     return {match.decode() for match in OPENS_LIBRARY.findall(text)} - DRIVERS_OF_THE_HOST
 
 
-def imports_in_source(text, name, is_package):
+def imports_in_source(text: bytes, name: str, is_package: bool) -> list[str]:
     """The modules that a source text imports, as absolute names; ``name`` is the module's own."""
-    found = []
+    found: list[str] = []
     for base, names, plain in IMPORT_LINE.findall(text):
         if plain:
             found += [item.split(b" as ")[0].strip().decode() for item in plain.split(b",")]

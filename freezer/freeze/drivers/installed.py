@@ -4,11 +4,17 @@ Read from the files that installers leave (https://packaging.python.org/en/lates
 nothing is imported.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib.machinery
 import importlib.metadata
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Optional
+
+Distribution = importlib.metadata.Distribution
 
 NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
 TEST_FOLDERS = {"tests", "test", "__pycache__"}
@@ -17,7 +23,7 @@ IGNORED_GROUPS = {"console_scripts", "gui_scripts", "pyinstaller40", "distutils.
 NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 
 
-def canonical(name):
+def canonical(name: str) -> str:
     """A distribution's name as it is compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -25,19 +31,19 @@ def canonical(name):
 class Package:
     """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module."""
 
-    def __init__(self, name, place, distribution):
+    def __init__(self, name: str, place: str, distribution: Optional[Distribution]) -> None:
         self.name = name
         self.place = place  # the package's directory, or the module's file
         self.distribution = distribution
-        self.files = []  # absolute paths
+        self.files: list[str] = []  # absolute paths
 
     @functools.cached_property
-    def text(self):
+    def text(self) -> bytes:
         """All Python source of the package."""
         return b"\n".join(contents(path) for path in self.files if path.endswith(".py"))
 
     @functools.cached_property
-    def named(self):
+    def named(self) -> set[str]:
         """The file names that the package's code has as literals."""
         return {match.decode() for match in NAMED_FILE.findall(self.text)} - NEVER_NAMED
 
@@ -45,10 +51,10 @@ class Package:
 class Inventory:
     """All distributions on the search path, and what each of them installed."""
 
-    def __init__(self, search, local_roots=()):
-        self.distributions = {}
-        self.packages = {}
-        self.groups = {}
+    def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = ()) -> None:
+        self.distributions: dict[str, Distribution] = {}
+        self.packages: dict[str, Package] = {}
+        self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
         for distribution in importlib.metadata.distributions(path=search):
             name = distribution.metadata["Name"]
             if not name or canonical(name) in self.distributions:
@@ -62,7 +68,7 @@ class Inventory:
             package = self.packages.setdefault(name, Package(name, place, None))
             package.files = list(walk(place)) if os.path.isdir(place) else [place]
 
-    def _add_packages(self, distribution):
+    def _add_packages(self, distribution: Distribution) -> None:
         base = str(distribution.locate_file(""))
         files = sorted(
             str(distribution.locate_file(entry))
@@ -73,20 +79,18 @@ class Inventory:
         regular |= {os.path.dirname(p) for p in files if re.match(r"__init__\.[^/]*(so|pyc)$", os.path.basename(p))}
         for path in files:
             parts = os.path.relpath(path, base).split(os.sep)
-            name, place = None, None
+            name, place = module_name(parts), path
             for depth in range(1, len(parts)):
                 folder = os.path.join(base, *parts[:depth])
                 if folder in regular:
                     name, place = ".".join(parts[:depth]), folder
                     break
             if name is None:
-                name, place = module_name(parts), path
-            if name is None:
                 continue
             package = self.packages.setdefault(name, Package(name, place, distribution))
             package.files.append(path)
 
-    def of(self, distribution):
+    def of(self, distribution: Distribution) -> list[Package]:
         """The packages that a distribution installed."""
         wanted = canonical(distribution.metadata["Name"])
         return [
@@ -96,14 +100,14 @@ class Inventory:
         ]
 
 
-def walk(folder):
+def walk(folder: str) -> Iterator[str]:
     for directory, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in TEST_FOLDERS)
         for name in sorted(files):
             yield os.path.join(directory, name)
 
 
-def module_name(parts):
+def module_name(parts: Sequence[str]) -> Optional[str]:
     """The dotted name of a module file given by its path's parts below the search path; None if it is none."""
     last = parts[-1]
     for suffix in (".py", *EXTENSION_SUFFIXES):
@@ -118,7 +122,7 @@ def module_name(parts):
     return ".".join(names)
 
 
-def contents(path):
+def contents(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -1,35 +1,42 @@
 """Runs beside PyInstaller: lists what is in a program's archive, and in the archives of modules in that.
 
-Replies on stdout: null if the program has no archive, else where that starts and ends in the file, and the name, type
-and packed length of each entry; all in bytes.
+Reads a ``ListRequest`` on stdin; replies on stdout with an ``ArchiveListing``, or null if the program has no archive.
 """
+
+from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING, Optional
 
 import pyinstaller_internals as internals
 
+if TYPE_CHECKING:
+    from freeze_messages import ArchiveListing, ListRequest
 
-def main():
-    request = json.load(sys.stdin)
-    del sys.path[0]
+
+def listing(request: ListRequest) -> Optional[ArchiveListing]:
     try:
         package = internals.Package(request["program"])
     except ValueError:
-        print("null")
-        return
+        return None
     entries = package.entries()
     archives = [name for name, kind, _ in entries if kind == internals.ARCHIVE_OF_MODULES]
-    reply = {
+    return {
         "start": package.start,
         "end": package.end,
         "entries": entries,
         "modules": {
-            name: [[module, length] for module, (_kind, length) in package.modules(name)[0].items()]
+            name: [(module, length) for module, (_kind, length) in package.modules(name)[0].items()]
             for name in archives
         },
     }
-    print(json.dumps(reply))
+
+
+def main() -> None:
+    request: ListRequest = json.load(sys.stdin)
+    del sys.path[0]
+    print(json.dumps(listing(request)))
 
 
 main()

@@ -5,17 +5,25 @@ code that is neither the environment's nor Python's can only be the application'
 anywhere on the system, so that of them only what lies with the application's sources, or was given for it, counts.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import sysconfig
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Optional
 
 import installed
+import pyinstaller_internals as internals
+
+if TYPE_CHECKING:
+    from freeze_messages import FreezeRequest, OwnParts
 
 
 class OwnSources:
     """The application's sources of one request. ``distribution`` is the one that has its entry point, or None."""
 
-    def __init__(self, request, distribution):
+    def __init__(self, request: FreezeRequest, distribution: Optional[installed.Distribution]) -> None:
         schemes = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
         self.others = [_real(place) for place in (sys.prefix, request["runtime"], *filter(None, schemes))]
         given = [source for source, _ in request["add_data"]]
@@ -23,38 +31,38 @@ class OwnSources:
         files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []
         self.files = {_real(path) for path in (*files, *request["own_files"])}
 
-    def has(self, path):
+    def has(self, path: str) -> bool:
         """Whether a file is the application's own for certain."""
         path = _real(path)
         # The environment may be below the directory that the sources are in, such as a home.
         return path in self.files or (_below(path, self.places) and not _below(path, self.others))
 
-    def has_code(self, path):
+    def has_code(self, path: str) -> bool:
         """The same for a module: also if it is nobody else's."""
         return self.has(path) or not _below(_real(path), self.others)
 
-    def of(self, analysis):
+    def of(self, analysis: internals.Analysis) -> OwnParts:
         """The names of modules, and of files the places in the bundle."""
         beside = analysis.binaries + analysis.datas
-        modules = {name for name, path, _ in analysis.pure if os.path.isabs(path or "") and self.has_code(path)}
+        modules = {name for name, path, _ in analysis.pure if path and os.path.isabs(path) and self.has_code(path)}
         files = {
             place
             for place, path, kind in beside
-            if kind != "SYMLINK" and (self.has_code(path) if kind == "EXTENSION" else self.has(path))
+            if kind != internals.SYMLINK and (self.has_code(path) if kind == internals.EXTENSION else self.has(path))
         }
         return {"modules": sorted(modules), "files": sorted(files)}
 
 
-def of_distribution(found, name):
+def of_distribution(found: installed.Inventory, name: Optional[str]) -> Optional[installed.Distribution]:
     """The distribution of that name in an inventory; None if there is none."""
     return found.distributions.get(installed.canonical(name)) if name else None
 
 
-def _real(path):
+def _real(path: str) -> str:
     """The path without links above the file, which itself may be one into a package manager's store."""
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(os.path.realpath(folder), name)
 
 
-def _below(path, places):
+def _below(path: str, places: Iterable[str]) -> bool:
     return any(path == place or path.startswith(place.rstrip("/") + "/") for place in places)

@@ -5,12 +5,20 @@ in tests/unit/freeze/test_pyinstaller_internals.py, which says what would break.
 what is imported from PyInstaller first decides what it finds.
 """
 
+from __future__ import annotations
+
 import os
 import struct
 import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CodeType
+from typing import Any, ClassVar, Optional, Protocol
 
 PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
 """Types of entries of an Analysis: scripts, and modules."""
+
+EXTENSION, SYMLINK = "EXTENSION", "SYMLINK"
+"""Types of entries that are extension modules, and links, whose source is what they lead to."""
 
 BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
 """Types of entries that are beside the program of one directory."""
@@ -20,8 +28,8 @@ CONTENTS = "_internal"
 
 SCRIPT, MODULES, ARCHIVE_OF_MODULES = "s", "mM", "z"
 """Type codes of a package's entries that have code; the second of the modules' is a package's."""
-BINARY, LINK = "b", "n"
-"""Type codes of what a one-file program unpacks."""
+BINARY, DATA, LINK, SPLASH = "b", "x", "n", "l"
+"""Type codes of what a one-file program unpacks, and of the picture that it may show meanwhile."""
 
 DEFERRED = {
     "pyi_rth_inspect": "inspect",
@@ -36,6 +44,25 @@ OWN_PACKAGES = ("PyInstaller", "_pyinstaller_hooks_contrib", "altgraph")
 """The packages of the toolchain itself."""
 
 
+class Analysis(Protocol):
+    """What PyInstaller has found: entries of (name, source, type).
+
+    A module's source is None or "-" if that is a namespace package.
+    """
+
+    pure: list[tuple[str, Optional[str], str]]
+    scripts: list[tuple[str, str, str]]
+    binaries: list[tuple[str, str, str]]
+    datas: list[tuple[str, str, str]]
+    graph: Any
+
+
+class Target(Protocol):
+    """A program, or a directory: what has been made, at the path ``name``."""
+
+    name: str
+
+
 class NotAppended:
     """Stands for ``subprocess`` where PyInstaller has objcopy append its package to the program.
 
@@ -44,10 +71,10 @@ class NotAppended:
     """
 
     PIPE, STDOUT = subprocess.PIPE, subprocess.STDOUT
-    package = None
+    package: ClassVar[str] = ""
 
     @classmethod
-    def run(cls, command, **_options):
+    def run(cls, command: Sequence[str], **_options: object) -> subprocess.CompletedProcess[str]:
         program, option, section, _ = command
         if (program, option) != ("objcopy", "--add-section"):
             raise SystemExit("ERROR: PyInstaller runs %s, which is not known to freezer" % program)
@@ -58,10 +85,12 @@ class NotAppended:
 class NothingMissing:
     """Stands for ``shutil`` where PyInstaller looks for the programs that it needs."""
 
-    which = staticmethod(lambda name: name)
+    @staticmethod
+    def which(name: str) -> str:
+        return name
 
 
-def classify(path):
+def classify(path: str) -> Optional[str]:
     """Whether a file is a "BINARY" or "DATA", as PyInstaller asks objdump: whole ELF files are binaries."""
     try:
         with open(path, "rb") as file:
@@ -78,7 +107,7 @@ def classify(path):
     return "BINARY" if place + entry * count <= size else "DATA"
 
 
-def need_no_binutils():
+def need_no_binutils() -> None:
     """Have PyInstaller do without objcopy and objdump. To be called before anything else of it is imported."""
     from PyInstaller import compat
 
@@ -91,21 +120,21 @@ def need_no_binutils():
     bindepend._classify_binary_vs_data = classify
 
 
-def spec_classes():
+def spec_classes() -> tuple[Any, Any, Any]:
     """The classes that a spec file calls: Analysis, EXE, COLLECT."""
     from PyInstaller.building import build_main
 
     return build_main.Analysis, build_main.EXE, build_main.COLLECT
 
 
-def replace_spec_classes(analysis, exe, collect):
+def replace_spec_classes(analysis: type[Analysis], exe: type[Target], collect: type[Target]) -> None:
     """Have spec files call others."""
     from PyInstaller.building import build_main
 
     build_main.Analysis, build_main.EXE, build_main.COLLECT = analysis, exe, collect
 
 
-def sort_base_library():
+def sort_base_library() -> None:
     """Have the archive of the standard library's first modules written in an order that is always the same.
 
     They come in the order of a set of objects, which differs with their addresses.
@@ -114,13 +143,13 @@ def sort_base_library():
 
     write_zip = build_main.create_base_library_zip
 
-    def create_base_library_zip(path, modules, *options):
+    def create_base_library_zip(path: str, modules: Iterable[tuple[str, str, str]], *options: object) -> None:
         write_zip(path, sorted(modules), *options)
 
     build_main.create_base_library_zip = create_base_library_zip
 
 
-def hook_directories():
+def hook_directories() -> list[str]:
     """The directories with hooks, in the order of their precedence, the last one's first."""
     import PyInstaller
     from PyInstaller.building.build_main import discover_hook_directories
@@ -129,19 +158,31 @@ def hook_directories():
     return [standard] + [place for place, _ in sorted(discover_hook_directories(), key=lambda item: item[1])]
 
 
-def base_modules(analysis):
+def base_modules(analysis: Analysis) -> list[str]:
     """The names of the modules that are in the archive of the standard library's first modules."""
     return [node.identifier for node in analysis.graph._base_modules]
 
 
-def warnings_file():
+def provide_code(analysis: Analysis, code: Mapping[str, CodeType]) -> None:
+    """Have the archive of modules take the code of some, by their names, instead of compiling their sources.
+
+    PyInstaller finds the code of a list of modules by the list's identity. It has noted None for a list whose modules
+    are all yet to be compiled, as they are if the application's level of optimization is not this process's.
+    """
+    from PyInstaller.config import CONF
+
+    known = CONF["code_cache"].get(id(analysis.pure))
+    CONF["code_cache"][id(analysis.pure)] = {**(known or {}), **code}
+
+
+def warnings_file() -> str:
     """The file that says which modules were not found."""
     from PyInstaller.config import CONF
 
-    return CONF["warnfile"]
+    return str(CONF["warnfile"])
 
 
-def run(arguments):
+def run(arguments: Sequence[str]) -> None:
     """PyInstaller's command line."""
     from PyInstaller import __main__ as command
 
@@ -154,7 +195,7 @@ class Package:
     Raises ValueError if there is none.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         from PyInstaller.archive.readers import ArchiveReadError, CArchiveReader
 
         try:
@@ -162,24 +203,26 @@ class Package:
         except ArchiveReadError as error:
             raise ValueError(str(error)) from error
         self.path = path
-        self.options = self._reader.options
-        self.start, self.end = self._reader._start_offset, self._reader._end_offset
+        self.options: list[str] = self._reader.options
+        self.start: int = self._reader._start_offset
+        self.end: int = self._reader._end_offset
 
-    def entries(self):
+    def entries(self) -> list[tuple[str, str, int]]:
         """(name, type code, packed length in bytes) of each entry."""
         return [(name, entry[-1], entry[1]) for name, entry in self._reader.toc.items()]
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """The content of an entry; of a script or a module its code, marshalled."""
-        return self._reader.extract(name)
+        content: bytes = self._reader.extract(name)
+        return content
 
-    def modules(self, name):
+    def modules(self, name: str) -> tuple[dict[str, tuple[int, int]], Callable[[str], bytes]]:
         """An archive of modules in it: {module: (kind, packed length in bytes)}, and what gives their code."""
         embedded = self._reader.open_embedded_archive(name)
         toc = {str(module): (int(kind), int(length)) for module, (kind, _offset, length) in embedded.toc.items()}
         return toc, lambda module: embedded.extract(module, raw=True) or b""
 
-    def python(self):
+    def python(self) -> tuple[tuple[int, int], str]:
         """The version of its Python as (major, minor), and the file name of the shared library."""
         with open(self.path, "rb") as file:
             file.seek(self.end - self._reader._COOKIE_LENGTH)

@@ -1,14 +1,20 @@
 """Runs beside PyInstaller: unpacks the binaries of a one-file program, for the check of programs made by hand."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import pyinstaller_internals as internals
 
+if TYPE_CHECKING:
+    from freeze_messages import UnpackRequest
 
-def main():
-    request = json.load(sys.stdin)
+
+def main() -> None:
+    request: UnpackRequest = json.load(sys.stdin)
     del sys.path[0]
     try:
         package = internals.Package(request["program"])

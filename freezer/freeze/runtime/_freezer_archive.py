@@ -16,13 +16,32 @@ import marshal
 import posix
 import sys
 from _frozen_importlib import ModuleSpec, spec_from_loader
-from _frozen_importlib_external import ExtensionFileLoader, FileFinder, _get_supported_file_loaders
+from _frozen_importlib_external import (  # type: ignore[attr-defined]
+    ExtensionFileLoader,
+    FileFinder,
+    _get_supported_file_loaders,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from types import CodeType, ModuleType
+    from typing import Any, Optional, TypedDict
+
+    class Contents(TypedDict, total=False):
+        modules: dict[str, tuple[int, int, int]]
+        extensions: dict[str, str]
+        scripts: list[tuple[str, int, int]]
+        path: list[str]
+        next: str
+        packed: list[str]
+
 
 MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 """Kinds of entries, as in PyInstaller's PYZ archives."""
 
 
-def _open(path):
+def _open(path: str) -> int:
     """Open an archive, by a number that is no standard stream's: a closed one must stay so."""
     descriptors = [posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)]
     while descriptors[-1] <= 2:
@@ -35,23 +54,23 @@ def _open(path):
 class Archive:
     """One file. ``toc`` is its table of modules, ``extensions`` that of extension modules beside it."""
 
-    def __init__(self, path, descriptor=None, contents=None):
+    def __init__(self, path: str, descriptor: "Optional[int]" = None, contents: "Optional[Contents]" = None) -> None:
         self._path = path
         self._descriptor = _open(path) if descriptor is None else descriptor
         self._identity = self._identify()
         self._start = 16 + int.from_bytes(posix.pread(self._descriptor, 8, 8), "little")
         if contents is None:
             contents = marshal.loads(posix.pread(self._descriptor, self._start - 16, 16))
-        self.contents = contents
-        self.toc = contents["modules"]
-        self.extensions = contents["extensions"]
-        self._packed = frozenset(contents.get("packed", ()))
+        self.contents: Contents = contents
+        self.toc = self.contents["modules"]
+        self.extensions = self.contents["extensions"]
+        self._packed = frozenset(self.contents.get("packed", ()))
 
-    def _identify(self):
+    def _identify(self) -> tuple[int, int]:
         status = posix.fstat(self._descriptor)
         return status.st_dev, status.st_ino
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """The marshalled code of a module."""
         offset, size, _ = self.toc[name]
         data = self.at(offset, size)
@@ -61,7 +80,7 @@ class Archive:
             return decompress(data)
         return data
 
-    def at(self, offset, size):
+    def at(self, offset: int, size: int) -> bytes:
         """Some bytes of the code."""
         # Daemons close all descriptors, and something else may have this number by now.
         try:
@@ -73,69 +92,54 @@ class Archive:
             self._identity = self._identify()
         return posix.pread(self._descriptor, size, self._start + offset)
 
-    def code(self, name):
+    def code(self, name: str) -> "Optional[CodeType]":
         """The code of a module; None for a namespace package."""
         if self.toc[name][2] == NAMESPACE:
             return None
-        return marshal.loads(self.read(name))
-
-
-class PyzArchive:
-    """The archives as ``pyimod02_importers.pyz_archive``, for those who look into that."""
-
-    def __init__(self):
-        self.toc = {}
-        self._homes = {}
-        for archive in reversed(archives):
-            for name, (offset, size, kind) in archive.toc.items():
-                self.toc[name] = (kind, offset, size)
-                self._homes[name] = archive
-
-    def extract(self, name, raw=False):
-        if self.toc[name][0] == NAMESPACE:
-            return None
-        archive = self._homes[name]
-        return archive.read(name) if raw else archive.code(name)
+        code: CodeType = marshal.loads(self.read(name))
+        return code
 
 
 class Loader:
     """Loads one module from an archive; ``key`` is its name there."""
 
-    def __init__(self, name, archive, key, is_package):
+    def __init__(self, name: str, archive: Archive, key: str, is_package: bool) -> None:
         self.name = name
         self._archive = archive
         self._pyz_entry_name = key
         self._is_package = is_package
         self.path = bundle + "/" + key.replace(".", "/") + ("/__init__.py" if is_package else ".py")
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> None:
         return None
 
-    def exec_module(self, module):
-        exec(self._archive.code(self._pyz_entry_name), module.__dict__)
+    def exec_module(self, module: "ModuleType") -> None:
+        code = self._archive.code(self._pyz_entry_name)
+        assert code is not None
+        exec(code, module.__dict__)
 
-    def load_module(self, fullname):
+    def load_module(self, fullname: str) -> "Any":
         import importlib._bootstrap
 
-        return importlib._bootstrap._load_module_shim(self, fullname)
+        return importlib._bootstrap._load_module_shim(self, fullname)  # type: ignore[attr-defined]
 
-    def _check(self, name):
+    def _check(self, name: str) -> None:
         if name != self.name:
             raise ImportError("loader for %s cannot handle %s" % (self.name, name), name=name)
 
-    def get_code(self, fullname):
+    def get_code(self, fullname: str) -> "Optional[CodeType]":
         self._check(fullname)
         return self._archive.code(self._pyz_entry_name)
 
-    def get_filename(self, fullname):
+    def get_filename(self, fullname: str) -> str:
         self._check(fullname)
         return self.path
 
-    def is_package(self, fullname):
+    def is_package(self, fullname: str) -> bool:
         self._check(fullname)
         return self._is_package
 
-    def get_source(self, fullname):
+    def get_source(self, fullname: str) -> "Optional[str]":
         self._check(fullname)
         try:
             data = self.get_data(self.path)
@@ -145,18 +149,18 @@ class Loader:
 
         return decode_source(data)
 
-    def get_data(self, path):
+    def get_data(self, path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
 
-    def get_resource_reader(self, fullname):
+    def get_resource_reader(self, fullname: str) -> "Any":
         self._check(fullname)
         from pyimod02_importers import PyiFrozenResourceReader
 
         return PyiFrozenResourceReader(self)
 
 
-def _spec(name, key):
+def _spec(name: str, key: str) -> "Optional[ModuleSpec]":
     """The spec of what is called ``key`` in the archives, or beside them; None if there is no such thing."""
     for archive in archives:
         entry = archive.toc.get(key)
@@ -175,10 +179,10 @@ def _spec(name, key):
         spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
         return spec
     loader = Loader(name, archive, key, kind == PACKAGE)
-    spec = ModuleSpec(name, loader, origin=loader.path, is_package=kind == PACKAGE)
+    spec = ModuleSpec(name, loader, origin=loader.path)  # type: ignore[arg-type]
     spec.has_location = True
     if kind == PACKAGE:
-        spec.submodule_search_locations.append(loader.path[: -len("/__init__.py")])
+        spec.submodule_search_locations = [loader.path[: -len("/__init__.py")]]
     return spec
 
 
@@ -192,7 +196,9 @@ class Finder:
     first = ""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):
+    def find_spec(
+        name: str, path: "Optional[Sequence[str]]" = None, target: "Optional[ModuleType]" = None
+    ) -> "Optional[ModuleSpec]":
         if path is None:
             if not sys.path or sys.path[0] != Finder.first:
                 return None
@@ -205,20 +211,20 @@ class Finder:
         return _spec(name, name)
 
     @staticmethod
-    def invalidate_caches():
+    def invalidate_caches() -> None:
         pass
 
 
 class DirectoryFinder:
     """The path entry finder of a directory of the bundle, whose modules are in the archive or are files."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._path = path
         self._pyz_entry_prefix = path[len(bundle) :].strip("/").replace("/", ".")
-        self._files = None
+        self._files: Optional[FileFinder] = None
 
     @classmethod
-    def path_hook(cls, path):
+    def path_hook(cls, path: str) -> "DirectoryFinder":
         path = path.rstrip("/")
         if path != bundle and not path.startswith(bundle + "/"):
             raise ImportError("not in the bundle", path=path)
@@ -231,27 +237,27 @@ class DirectoryFinder:
         return cls(path)
 
     @property
-    def fallback_finder(self):
+    def fallback_finder(self) -> FileFinder:
         if self._files is None:
             self._files = FileFinder(self._path, *_get_supported_file_loaders())
         return self._files
 
-    def find_spec(self, fullname, target=None):
+    def find_spec(self, fullname: str, target: "Optional[ModuleType]" = None) -> "Optional[ModuleSpec]":
         tail = fullname.rpartition(".")[2]
         key = self._pyz_entry_prefix + "." + tail if self._pyz_entry_prefix else tail
         return _spec(fullname, key) or self.fallback_finder.find_spec(fullname, target)
 
-    def invalidate_caches(self):
+    def invalidate_caches(self) -> None:
         if self._files is not None:
             self._files.invalidate_caches()
 
 
-archives = []
+archives: list[Archive] = []
 bundle = ""
 """The directory that is ``sys._MEIPASS``; set by who installs this."""
 
 
-def install(tree, descriptor, contents):
+def install(tree: str, descriptor: "Optional[int]", contents: "Contents") -> None:
     """Have modules found in the archives of the tree, right after the interpreter's own."""
     archives.append(Archive(tree + "/modules", descriptor, contents))
     while archives[-1].contents["next"]:
@@ -266,23 +272,27 @@ def install(tree, descriptor, contents):
     sys.path_importer_cache.clear()
 
 
-def adopt(module):
+def adopt(module: "ModuleType") -> "CodeType":
     """Make a module that is being imported from elsewhere one of an archive's; returns its code."""
     spec = _spec(module.__name__, module.__name__)
-    module.__spec__, module.__loader__ = spec, spec.loader
-    module.__file__, module.__path__ = spec.origin, spec.submodule_search_locations
+    assert spec is not None
+    loader: Any = spec.loader
+    module.__spec__, module.__loader__ = spec, loader
+    module.__file__ = spec.origin
+    module.__path__ = spec.submodule_search_locations  # type: ignore[assignment]
     module.__dict__.pop("__cached__", None)
-    return spec.loader.get_code(module.__name__)
+    code: CodeType = loader.get_code(module.__name__)
+    return code
 
 
-def scripts():
+def scripts() -> "Iterator[tuple[str, CodeType]]":
     """What is run at the start, as (name, code), the main script last."""
     for archive in archives:
         for name, offset, size in archive.contents["scripts"]:
             yield name, marshal.loads(archive.at(offset, size))
 
 
-def names():
+def names() -> "Collection[str]":
     """The names of all modules in the archives."""
     if len(archives) == 1:
         return archives[0].toc

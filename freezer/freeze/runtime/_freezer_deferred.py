@@ -8,6 +8,15 @@ import sys
 
 import _freezer_provisions as provisions
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any, Optional
+
+    from _freezer_provisions import After, Before
+
 AFTER = {
     "inspect": "_freezer_pyi_rth_inspect",
     "pkgutil": "_freezer_pyi_rth_pkgutil",
@@ -22,23 +31,25 @@ COMMANDS = tuple(start + name for start in ("", "import sys; ") for name in ("fr
 class _Loader:
     """Stands in for a module's loader while the module is made, then takes itself out."""
 
-    def __init__(self, loader, before, after):
+    def __init__(self, loader: "Any", before: "Before", after: "After") -> None:
         self._loader = loader
         self._before = before
         self._after = after
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._loader, name)
 
-    def create_module(self, spec):
+    def create_module(self, spec: "ModuleSpec") -> "Optional[ModuleType]":
         spec.loader = self._loader
         try:
             with self._before():
-                return self._loader.create_module(spec)
+                module: Optional[ModuleType] = self._loader.create_module(spec)
+                return module
         finally:
-            spec.loader = self
+            spec.loader = self  # type: ignore[assignment]
 
-    def exec_module(self, module):
+    def exec_module(self, module: "ModuleType") -> None:
+        assert module.__spec__ is not None
         module.__spec__.loader = module.__loader__ = self._loader
         with self._before():
             self._loader.exec_module(module)
@@ -48,10 +59,12 @@ class _Loader:
 class _Finder:
     """A meta path finder for the registered modules only."""
 
-    def __init__(self, work):
+    def __init__(self, work: "dict[str, tuple[Before, After]]") -> None:
         self.work = work
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: "Optional[Sequence[str]]" = None, target: "Optional[ModuleType]" = None
+    ) -> "Optional[ModuleSpec]":
         registered = self.work.pop(name, None)
         if registered is None:
             return None
@@ -61,28 +74,28 @@ class _Finder:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, *registered)
+                    spec.loader = _Loader(spec.loader, *registered)  # type: ignore[assignment]
                 return spec
         return None
 
-    def invalidate_caches(self):
+    def invalidate_caches(self) -> None:
         pass
 
 
-def _importing(name):
-    def after(module):
+def _importing(name: str) -> "After":
+    def after(_module: "Any") -> None:
         __import__(name)
 
     return after
 
 
-def install(bundle, available, more=()):
+def install(bundle: str, available: "Collection[str]", more: "Mapping[str, After]") -> None:
     """Register everything; what concerns modules that are loaded already is done now.
 
     ``available`` are the names of the modules in the archive; ``more`` is {module: what is called with it afterwards}.
     """
     provisions.bundle = bundle
-    work = {name: (provisions.nothing, after) for name, after in dict(more).items()}
+    work: dict[str, tuple[Before, After]] = {name: (provisions.nothing, after) for name, after in more.items()}
     for name, hook in AFTER.items():
         if hook in available:
             work[name] = (provisions.nothing, _importing(hook))
@@ -96,7 +109,7 @@ def install(bundle, available, more=()):
         _divert_multiprocessing()
 
 
-def _divert_multiprocessing():
+def _divert_multiprocessing() -> None:
     """Become a helper process of multiprocessing if this is one, without the application having to ask for it.
 
     Python starts them as ``executable --multiprocessing-fork ...`` or ``executable -c "from multiprocessing..."``; an
@@ -117,16 +130,16 @@ def _divert_multiprocessing():
     if trusted:
         import multiprocessing.spawn
 
-        multiprocessing.spawn._fixup_main_from_path = _run_main_script
+        multiprocessing.spawn._fixup_main_from_path = _run_main_script  # type: ignore[attr-defined]
         if COPY in command:
             _become_helper_of_copy(arguments, command)
         multiprocessing.freeze_support()
 
 
-def _become_helper_of_copy(arguments, command):
+def _become_helper_of_copy(arguments: list[str], command: str) -> None:
     """What PyInstaller's freeze_support() does for helpers of the standard library's, and as strictly: behind ``-c``,
     which only the interpreter's own options precede."""
-    from subprocess import _args_from_interpreter_flags as options
+    from subprocess import _args_from_interpreter_flags as options  # type: ignore[attr-defined]
 
     before = arguments[: arguments.index("-c")] if "-c" in arguments else arguments
     if arguments[len(before) + 1 :][:1] == [command] and set(before) == set(options()):
@@ -134,7 +147,7 @@ def _become_helper_of_copy(arguments, command):
         sys.exit()
 
 
-def _has_descriptors(arguments):
+def _has_descriptors(arguments: list[str]) -> bool:
     """Without /proc: whether the arguments are such as multiprocessing makes, and the descriptors that they name are
     there. A parent hands these over; whoever may choose only the arguments cannot, but for the standard streams.
     """
@@ -168,7 +181,7 @@ def _has_descriptors(arguments):
     return bool(numbers) and min(numbers) > 2 and set(kinds) <= {stat.S_IFIFO, stat.S_IFSOCK}
 
 
-def _run_main_script(path):
+def _run_main_script(path: str) -> None:
     """Give a spawned process the functions and classes of the main script, as Python does by running its file.
 
     The script itself is still to come in this process, and must not run as ``__main__``.

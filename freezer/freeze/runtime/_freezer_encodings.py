@@ -2,7 +2,12 @@
 # there. It puts the archive of modules in place, from which then all come, ``encodings`` itself included.
 
 
-def _start():
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+
+def _start() -> "CodeType":
     import marshal
     import posix
     import sys
@@ -16,14 +21,15 @@ def _start():
     module = type(sys)("_freezer_archive")
     sys.modules["_freezer_archive"] = module
     exec(marshal.loads(posix.pread(descriptor, length, 16 + size + offset)), module.__dict__)
-    module.bundle = tree + "/_internal"
+    module.bundle = tree + "/_internal"  # type: ignore[attr-defined]
     if descriptor > 2:
         module.install(tree, descriptor, contents)
     else:
         # The number of a standard stream that is closed, which must stay so.
         module.install(tree, None, contents)
         posix.close(descriptor)
-    return module.adopt(sys.modules["encodings"])
+    code: CodeType = module.adopt(sys.modules["encodings"])
+    return code
 
 
 exec(_start(), globals())

@@ -6,21 +6,28 @@ import sys
 import _freezer_archive
 import _freezer_deferred
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, ModuleType
+    from typing import Any, Union
+
+    from _freezer_provisions import After
+
 BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
 HELPERS = "multiprocessing.util", "multiprocess.util"
 """What starts helper processes: of the standard library, and of its copy that can do more (multiprocess, dill)."""
 
 
-def start():
+def start() -> None:
     """Become the application. ``sys.argv`` is as freezer/link/launcher/start.c made it."""
     bundle = _freezer_archive.bundle
     executable, locale, helper = sys.argv[1:4]
     del sys.argv[:4]
-    sys.executable = sys._base_executable = executable
+    sys.executable = sys._base_executable = executable  # type: ignore[attr-defined]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [executable, *sys.argv[1:]]
-    sys.frozen, sys._MEIPASS = True, bundle
+    sys.frozen, sys._MEIPASS = True, bundle  # type: ignore[attr-defined]
     sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = bundle
     _restore_locale(locale)
     if sys.version_info >= (3, 11):
@@ -39,17 +46,17 @@ def start():
             exec(code, main.__dict__)
 
 
-def _start_helpers_by(program):
+def _start_helpers_by(program: str) -> "After":
     """Have multiprocessing start its processes by the program in the tree, under the executable's name.
 
     The executable would unpack everything anew for each, which would not be a child of this process either. It stays
     what ``sys.executable`` and ``multiprocessing.spawn.get_executable()`` say, in these processes too.
     """
 
-    def adapt(util):
+    def adapt(util: "Any") -> None:
         start = util.spawnv_passfds
 
-        def spawnv_passfds(path, args, passfds):
+        def spawnv_passfds(path: "str | bytes", args: "Any", passfds: "Any") -> "Any":
             # Since Python 3.11 it must be bytes.
             return start(os.fsencode(program if os.fsdecode(path) == sys.executable else path), args, passfds)
 
@@ -58,20 +65,38 @@ def _start_helpers_by(program):
     return adapt
 
 
-def _adapt_importers(module):
+class PyzArchive:
+    """The archives as ``pyimod02_importers.pyz_archive``, for those who look into that."""
+
+    def __init__(self) -> None:
+        self.toc: dict[str, tuple[int, int, int]] = {}
+        self._homes: dict[str, _freezer_archive.Archive] = {}
+        for archive in reversed(_freezer_archive.archives):
+            for name, (offset, size, kind) in archive.toc.items():
+                self.toc[name] = (kind, offset, size)
+                self._homes[name] = archive
+
+    def extract(self, name: str, raw: bool = False) -> "Union[bytes, CodeType, None]":
+        if self.toc[name][0] == _freezer_archive.NAMESPACE:
+            return None
+        archive = self._homes[name]
+        return archive.read(name) if raw else archive.code(name)
+
+
+def _adapt_importers(module: "Any") -> None:
     """Have PyInstaller's run-time hooks, and what asks for its importers, get those that are there."""
-    module.pyz_archive = _freezer_archive.PyzArchive()
+    module.pyz_archive = PyzArchive()
     module.PyiFrozenLoader = _freezer_archive.Loader
     module.PyiFrozenFinder = _freezer_archive.DirectoryFinder
 
 
-def _search_bundle(ctypes):
+def _search_bundle(_ctypes: "ModuleType") -> None:
     import pyimod03_ctypes
 
     pyimod03_ctypes.install()
 
 
-def _restore_locale(original):
+def _restore_locale(original: str) -> None:
     """Undo in the environment what Python's coercion of the C locale did (PEP 538); the locale itself stays."""
     value = original[1:] if original else None
     if os.environ.get("LC_CTYPE") != value:
@@ -81,7 +106,7 @@ def _restore_locale(original):
             os.environ["LC_CTYPE"] = value
 
 
-def _place_frozen_modules(bundle):
+def _place_frozen_modules(bundle: str) -> None:
     """Give the modules that are built into the interpreter a file, as they have where the library is on disk."""
     import _imp
 

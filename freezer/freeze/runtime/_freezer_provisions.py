@@ -7,6 +7,15 @@ set just around the call that reads it and then put back, so that children never
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Optional
+
+    # The modules that are mended have attributes that are set.
+    Before = Callable[[], "nothing"]
+    After = Callable[[Any], None]
+
 bundle = ""
 """The directory that the application was unpacked to; set by the first script."""
 
@@ -23,65 +32,68 @@ TERMINFO_PLACES = "/etc/terminfo:/lib/terminfo:/usr/share/terminfo:/usr/lib/term
 ZONEINFO_PLACES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 
 
-def _place(name):
-    path = os.path.join(bundle, "_freezer", name)
-    return path if os.path.exists(path) else None
+def _place(name: str) -> str:
+    return os.path.join(bundle, "_freezer", name)
+
+
+def _has(name: str) -> bool:
+    return os.path.exists(_place(name))
 
 
 class nothing:
     """A context that changes nothing."""
 
     # Not of contextlib, here and below: that takes longer to import than many an application to run.
-    def __enter__(self):
-        return self
+    def __enter__(self) -> None:
+        return None
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         return None
 
 
 class _variable(nothing):
-    def __init__(self, name, value):
+    def __init__(self, name: str, value: str) -> None:
         self._name, self._value = name, value
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         # os.putenv changes what C code reads and leaves os.environ alone.
         os.putenv(self._name, self._value)
 
-    def __exit__(self, *_exception):
+    def __exit__(self, *_exception: object) -> None:
         if self._name in os.environ:
             os.putenv(self._name, os.environ[self._name])
         else:
             os.unsetenv(self._name)
 
 
-def hooks():
+def hooks() -> "dict[str, tuple[Before, After]]":
     """{module: (context manager around its import, function called with it afterwards)} for what the bundle has."""
-    found = {"ctypes.util": (nothing, _mend_find_library)}
-    if _place("cacert.pem"):
+    found: dict[str, tuple[Before, After]] = {"ctypes.util": (nothing, _mend_find_library)}
+    if _has("cacert.pem"):
         found["ssl"] = (nothing, _mend_ssl)
-    if _place("zoneinfo"):
+    if _has("zoneinfo"):
         found["zoneinfo"] = (nothing, _mend_zoneinfo)
-    if _place("terminfo"):
+    if _has("terminfo"):
         found["readline"] = (_terminfo, lambda module: None)
         found["_curses"] = (nothing, _mend_curses)
     return found
 
 
-def at_start():
+def at_start() -> None:
     """What cannot wait for an import: the C library's locale and its TZ."""
-    if _place("locale"):
+    if _has("locale"):
         _mend_locale()
-    if _place("zoneinfo") and "TZ" in os.environ:
+    if _has("zoneinfo") and "TZ" in os.environ:
         _mend_tzset()
 
 
 # Certificates
 
 
-def _mend_ssl(ssl):
+def _mend_ssl(ssl: "Any") -> None:
     original = ssl.SSLContext.set_default_verify_paths
 
-    def set_default_verify_paths(self):
+    def set_default_verify_paths(self: "Any") -> None:
         original(self)
         paths = ssl.get_default_verify_paths()
         if paths.cafile or (paths.capath and os.listdir(paths.capath)):
@@ -98,16 +110,16 @@ def _mend_ssl(ssl):
 # Time zones
 
 
-def _mend_zoneinfo(zoneinfo):
+def _mend_zoneinfo(zoneinfo: "Any") -> None:
     zoneinfo.reset_tzpath(to=(*zoneinfo.TZPATH, _place("zoneinfo")))
 
 
-def _mend_tzset():
+def _mend_tzset() -> None:
     import time
 
     original = time.tzset
 
-    def tzset():
+    def tzset() -> None:
         name = os.environ.get("TZ", "").lstrip(":")
         known = not name or name.startswith("/") or any(os.path.exists(os.path.join(p, name)) for p in ZONEINFO_PLACES)
         if known or "TZDIR" in os.environ or not os.path.isfile(os.path.join(_place("zoneinfo"), name)):
@@ -126,20 +138,20 @@ def _mend_tzset():
 # Locale
 
 
-def _mend_locale():
+def _mend_locale() -> None:
     import _locale
 
-    original = _locale.setlocale
+    original, failure = _locale.setlocale, _locale.Error  # type: ignore[attr-defined]
     folder = _place("locale")
 
-    def bundled(category, name):
+    def bundled(category: int, name: "Any") -> str:
         with _variable("LOCPATH", folder):
             return original(category, name)
 
-    def setlocale(category, locale=None):
+    def setlocale(category: int, locale: "Any" = None) -> str:
         try:
             result = original(category, locale)
-        except _locale.Error:
+        except failure:
             if "LOCPATH" in os.environ:
                 raise
             return bundled(category, locale)
@@ -148,11 +160,11 @@ def _mend_locale():
             try:
                 setlocale(_locale.LC_CTYPE, "C.UTF-8")
                 result = original(category)
-            except _locale.Error:
+            except failure:
                 pass
         return result
 
-    def _unset():
+    def _unset() -> bool:
         names = ("LC_ALL", "LC_CTYPE", "LANG")
         return next((os.environ[name] for name in names if os.environ.get(name)), "C") in ("C", "POSIX")
 
@@ -160,26 +172,27 @@ def _mend_locale():
     # As the interpreter does at its start; code in C (readline) goes by what is set then.
     try:
         setlocale(_locale.LC_CTYPE, "")
-    except _locale.Error:
+    except failure:
         pass
     if "locale" in sys.modules:
-        sys.modules["locale"]._setlocale = setlocale
+        sys.modules["locale"]._setlocale = setlocale  # type: ignore[attr-defined]
 
 
 # Shared libraries opened by name
 
 
-def _mend_find_library(util):
+def _mend_find_library(util: "Any") -> None:
     original = util.find_library
 
-    def find_library(name):
+    def find_library(name: str) -> "Optional[str]":
         # An empty root has no ldconfig or compiler to ask; and what was bundled is what was proven.
         for folder in (bundle, os.path.dirname(bundle)):
             start = "lib%s.so" % name
             for entry in sorted(os.listdir(folder)):
                 if entry == start or entry.startswith(start + "."):
                     return entry
-        return original(name)
+        found: Optional[str] = original(name)
+        return found
 
     util.find_library = find_library
 
@@ -187,15 +200,15 @@ def _mend_find_library(util):
 # Terminal descriptions
 
 
-def _terminfo():
+def _terminfo() -> "nothing":
     if "TERMINFO" in os.environ or "TERMINFO_DIRS" in os.environ:
         return nothing()
     return _variable("TERMINFO_DIRS", TERMINFO_PLACES + ":" + _place("terminfo"))
 
 
-def _mend_curses(_curses):
-    def wrapped(function):
-        def call(*arguments, **keywords):
+def _mend_curses(_curses: "Any") -> None:
+    def wrapped(function: "Any") -> "Any":
+        def call(*arguments: "Any", **keywords: "Any") -> "Any":
             with _terminfo():
                 return function(*arguments, **keywords)
 

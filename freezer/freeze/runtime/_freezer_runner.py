@@ -5,9 +5,13 @@ traceback alone, and is killed by SIGINT when a KeyboardInterrupt is not caught,
 The script's code is in the archive as a module, where processes spawned by multiprocessing find it too.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import builtins
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
 
 MAIN_SCRIPT = "_freezer_main_script"
 
@@ -16,19 +20,20 @@ class _Quitter:
     """What ``exit`` and ``quit`` are: the module ``site`` gives them to every script, and is not run here. Its own
     class comes with pydoc and all that needs."""
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Use %s() or Ctrl-D to exit" % self.name
 
-    def __call__(self, code=None):
+    def __call__(self, code: object = None) -> None:
         raise SystemExit(code)
 
 
-def run():
-    builtins.exit, builtins.quit = _Quitter("exit"), _Quitter("quit")
+def run() -> None:
+    builtins.exit, builtins.quit = _Quitter("exit"), _Quitter("quit")  # type: ignore[assignment]
     main = sys.modules["__main__"]
+    assert main.__file__ is not None
     try:
         exec(main_code(main.__file__), main.__dict__)
     except SystemExit:
@@ -39,14 +44,16 @@ def run():
             # At a terminal the signal comes a second time, forwarded by the program that unpacked this one.
             _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
         # This module's own frame says nothing about the application.
-        error.__traceback__ = error.__traceback__.tb_next
+        own = error.__traceback__
+        assert own is not None
+        error.__traceback__ = own.tb_next
         sys.excepthook(type(error), error, error.__traceback__)
         if interrupted:
             _die_of_interrupt()
         sys.exit(1)
 
 
-def main_code(path):
+def main_code(path: str) -> "CodeType":
     """The main script's code, named after its own file rather than after the module that it is stored as."""
     import os
 
@@ -55,12 +62,12 @@ def main_code(path):
     return _renamed(spec.loader.get_code(MAIN_SCRIPT), os.path.basename(path))
 
 
-def _renamed(code, name):
+def _renamed(code: "CodeType", name: str) -> "CodeType":
     nested = tuple(_renamed(item, name) if isinstance(item, type(code)) else item for item in code.co_consts)
     return code.replace(co_filename=name, co_consts=nested)
 
 
-def _die_of_interrupt():
+def _die_of_interrupt() -> None:
     import atexit
     import os
 

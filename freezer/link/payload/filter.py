@@ -58,7 +58,7 @@ def filtered(read: Callable[[int], bytes], code: tuple[int, int], total: int, *,
     yield from _steps(read, offset)
     for data in _steps(read, size):
         content = bytearray(data)
-        _filter()((ctypes.c_char * len(content)).from_buffer(content), len(content), offset, total, undo)
+        _library().filter_code((ctypes.c_char * len(content)).from_buffer(content), len(content), offset, total, undo)
         offset += len(content)
         yield bytes(content)
     yield from _steps(read, total - offset)
@@ -72,8 +72,9 @@ def _steps(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
 
 
 @functools.cache
-def _filter() -> Callable[..., None]:
-    function = ctypes.CDLL(str(filter_path())).filter_code
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(filter_path()))
+    function = library.filter_code
     function.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_bool]
     function.restype = None
-    return function
+    return library

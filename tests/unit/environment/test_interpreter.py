@@ -18,6 +18,7 @@ from freezer.environment.interpreter import (
     check_architecture,
     describe_interpreter,
     find_libpython,
+    parse_description,
     probe_interpreter,
 )
 from freezer.system.host import Host
@@ -25,16 +26,13 @@ from freezer.system.host import Host
 
 def test_find_libpython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freezer.environment.interpreter.loader_directories", lambda *_: [tmp_path / "system"])
-    facts: dict[str, object] = {
-        "library": "libpython3.99.so.1.0",
-        "directories": [str(tmp_path / "lib")],
-        "executable": "/x",
-    }
-    assert find_libpython(facts, Host()) is None
+    answer = facts(library="libpython3.99.so.1.0", directories=[str(tmp_path / "lib")], executable="/x")
+    found = parse_description(json.dumps(answer))
+    assert find_libpython(found, Host()) is None
     for folder in ("system", "lib"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "libpython3.99.so.1.0").write_text("")
-        assert find_libpython(facts, Host()) == tmp_path / folder / "libpython3.99.so.1.0"
+        assert find_libpython(found, Host()) == tmp_path / folder / "libpython3.99.so.1.0"
 
 
 def facts(**changes: object) -> dict[str, object]:
@@ -88,6 +86,28 @@ def test_no_python(tmp_path: Path, job: Job, answer: str) -> None:
     path = answering(tmp_path, answer)
     with pytest.raises(EnvironmentFailure, match=f"{path} is not a Python interpreter"):
         describe_interpreter(path, Host(), job)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("null", "no JSON object"),
+        ("[3, 11, 2]", "no JSON object"),
+        ("{}", "no valid version or implementation or executable or prefix or libc or library or directories"),
+        (json.dumps(facts(version="3.11.2")), "no valid version"),
+        (json.dumps(facts(version=[3, 11])), "no valid version"),
+        (json.dumps(facts(version=[3, True, "x"])), "no valid version"),
+        (json.dumps(facts(libc=None, directories="/lib")), "no valid libc or directories"),
+        (json.dumps(facts(directories=[1])), "no valid directories"),
+    ],
+)
+def test_an_odd_description(tmp_path: Path, job: Job, answer: str, why: str) -> None:
+    """What a program that is no Python may print, such as a wrapper's own JSON, is no bug of freezer's."""
+    path = answering(tmp_path, answer)
+    with pytest.raises(EnvironmentFailure, match=f"{path} is not a Python interpreter") as caught:
+        describe_interpreter(path, Host(), job)
+    assert str(caught.value.why).endswith(why)
+    assert "--python" in str(caught.value.hint)
 
 
 def test_the_step_says_which(tmp_path: Path, job: Job) -> None:

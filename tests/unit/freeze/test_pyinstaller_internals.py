@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ result = [all(isinstance(getattr(build_main, name), type) for name in names), "e
     assert ask(code) == [True, True]
 
 
-@pytest.mark.parametrize("name", ["datas", "binaries", "hiddenimports", "hookspath", "excludes", "pathex"])
+@pytest.mark.parametrize("name", ["datas", "binaries", "hiddenimports", "hookspath", "excludes", "pathex", "noarchive"])
 def test_analysis_takes(name: str) -> None:
     """Else what the user and freezer add would not come along."""
     code = f"result = {name!r} in inspect.signature(internals.spec_classes()[0].__init__).parameters"
@@ -180,3 +181,114 @@ def test_the_contents_and_the_warnings_are_here(built: Path) -> None:
     assert (built / "dist" / "app" / "_internal" / "base_library.zip").is_file()
     text = (built / "build" / "app" / "warn-app.txt").read_text()
     assert "missing module named nothing_such - imported by " in text
+
+
+SPEC = """
+import json, os
+import pyinstaller_internals as internals
+
+a = Analysis(["app.py"], optimize={optimize})
+a.pure.append(("provided", os.path.abspath("provided.py"), "PYMODULE"))
+internals.provide_code(a, {{"provided": compile("origin = 'provided'", "provided.py", "exec")}})
+exe = EXE(PYZ(a.pure), a.scripts, exclude_binaries=True, name="app")
+tree = COLLECT(exe, a.binaries, a.datas, name="tree")
+facts = {{
+    "kinds": {{name: sorted({{kind for _, _, kind in getattr(a, name)}}) for name in ("pure", "scripts", "binaries")}},
+    "base": internals.base_modules(a), "warnings": internals.warnings_file(), "names": [exe.name, tree.name],
+}}
+with open("facts.json", "w") as file:
+    json.dump(facts, file)
+"""
+
+
+@pytest.fixture(scope="module", params=[0, 2], ids=["not optimized", "optimized"])
+def from_spec(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a spec file makes that is at this process's level of optimization, and one that is not."""
+    folder = tmp_path_factory.mktemp("spec")
+    (folder / "app.py").write_text("import ctypes, wave\n")
+    (folder / "provided.py").write_text("origin = 'source'\n")
+    (folder / "app.spec").write_text(SPEC.format(optimize=request.param))
+    code = CODE.format(drivers=str(DRIVERS), code="result = internals.run(['--noconfirm', 'app.spec'])")
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def facts_of(folder: Path) -> Any:
+    return json.loads((folder / "facts.json").read_text())
+
+
+def test_provided_code_is_used(from_spec: Path) -> None:
+    """Else applications would start with annotations and docstrings; at another level nothing is known of any code."""
+    code = """
+import marshal
+package = internals.Package(sys.argv[1])
+(archive,) = [name for name, kind, _ in package.entries() if kind == internals.ARCHIVE_OF_MODULES]
+_, read = package.modules(archive)
+provided, other = {}, marshal.loads(read("wave"))
+exec(marshal.loads(read("provided")), provided)
+result = [provided["origin"], other.co_name]
+"""
+    assert ask(code, str(from_spec / "build" / "app" / "app.pkg")) == ["provided", "<module>"]
+
+
+def test_code_is_added_to_what_is_known() -> None:
+    """Of a list of modules whose code is known, of one that is all to be compiled, and of one that was never noted."""
+    code = """
+from types import SimpleNamespace
+from PyInstaller import config
+result = []
+for known in ({"a": 1, "b": 1}, None, "never"):
+    analysis = SimpleNamespace(pure=[])
+    config.CONF["code_cache"] = {} if known == "never" else {id(analysis.pure): known}
+    internals.provide_code(analysis, {"b": 2, "c": 2})
+    result.append(config.CONF["code_cache"][id(analysis.pure)])
+"""
+    assert ask(code) == [{"a": 1, "b": 2, "c": 2}, {"b": 2, "c": 2}, {"b": 2, "c": 2}]
+
+
+def test_entries_have_these_types(from_spec: Path) -> None:
+    """Else scripts would not be moved to the modules, and extension modules be unknown."""
+    kinds = facts_of(from_spec)["kinds"]
+    assert all(kind.startswith("PYMODULE") for kind in kinds["pure"])
+    assert all(kind.startswith("PYSOURCE") for kind in kinds["scripts"])
+    assert "EXTENSION" in kinds["binaries"]
+
+
+def test_types_have_these_codes() -> None:
+    """Else a package's code, and what a one-file program unpacks, would be taken for something else."""
+    code = """
+from PyInstaller.building import api
+codes = api.PKG.xformdict
+result = [
+    codes[internals.PYTHON_SOURCE] == internals.SCRIPT, codes[internals.PYTHON_MODULE] in internals.MODULES,
+    codes["PYZ"] == internals.ARCHIVE_OF_MODULES, codes[internals.EXTENSION] == codes["BINARY"] == internals.BINARY,
+    codes[internals.SYMLINK] == internals.LINK, codes["DATA"] == internals.DATA, codes["SPLASH"] == internals.SPLASH,
+    sorted(internals.BESIDE - set(codes)),
+]
+"""
+    assert ask(code) == [True, True, True, True, True, True, True, []]
+
+
+def test_modules_of_the_base_library_are_known(from_spec: Path) -> None:
+    """Else they would not count as modules of the application, and nothing be provided for them."""
+    with zipfile.ZipFile(from_spec / "dist" / "tree" / "_internal" / "base_library.zip") as base:
+        files = [name[: -len(".pyc")] for name in base.namelist()]
+    stored = {name[: -len("/__init__")] if name.endswith("/__init__") else name for name in files}
+    assert "encodings/utf_8" in stored
+    assert stored == {name.replace(".", "/") for name in facts_of(from_spec)["base"]}
+
+
+def test_warnings_and_results_are_at_these_paths(from_spec: Path) -> None:
+    """Else nothing would be read of modules that are missing, and no tree be found."""
+    facts = facts_of(from_spec)
+    assert facts["warnings"] == str(from_spec / "build" / "app" / "warn-app.txt")
+    assert facts["names"] == [str(from_spec / "build" / "app" / "app"), str(from_spec / "dist" / "tree")]
+
+
+def test_the_toolchain_has_these_packages() -> None:
+    """Else freezer would write hooks for PyInstaller's own modules."""
+    code = """
+import importlib.util
+result = [name for name in internals.OWN_PACKAGES if importlib.util.find_spec(name) is None]
+"""
+    assert ask(code) == []

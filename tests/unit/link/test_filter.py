@@ -194,9 +194,9 @@ def test_programs_become_smaller(compression: Packing, tmp_path: Path, monkeypat
 
 def test_without_the_compiled_filter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("freezer.link.launcher.BIN", tmp_path)
-    code_filter._filter.cache_clear()
+    code_filter._library.cache_clear()
     try:
         with pytest.raises(EnvironmentFailure, match=r"no filter\.so"):
             run(b"\xe8" * 9, (0, 9))
     finally:
-        code_filter._filter.cache_clear()
+        code_filter._library.cache_clear()

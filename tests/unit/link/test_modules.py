@@ -231,8 +231,10 @@ result = [importlib.import_module(name).value for name in ("pack", "late", "pack
 
 
 def test_who_knows_pyinstaller(tree: Path) -> None:
-    code = """
-toc = archive.PyzArchive()
+    code = f"sys.path.append({str(RUNTIME)!r})"
+    code += """
+import _freezer_native
+toc = _freezer_native.PyzArchive()
 finder = archive.DirectoryFinder.path_hook(archive.bundle + "/pack")
 result = [
     sorted(toc.toc), toc.toc["pack"][0], toc.extract("top").co_filename, toc.extract("space"),

@@ -51,6 +51,7 @@ def test_the_archive_is_a_tar_that_takes_any_member() -> None:
     archive = internals.archive_class()(fileobj=io.BytesIO(), mode="w", compress=False)
     assert isinstance(archive.tar, tarfile.TarFile)
     assert list(inspect.signature(archive.add_program).parameters) == ["path", "name"]
+    assert list(inspect.signature(internals.archive_class()).parameters) == ["fileobj", "mode", "compress"]
 
 
 def test_the_class_of_the_archive_is_looked_up_when_it_is_used() -> None:

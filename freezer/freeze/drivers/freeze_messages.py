@@ -1,0 +1,128 @@
+"""What the drivers of this room are asked, and what they answer, as JSON. The drivers themselves import this for type
+checkers only. Tuples arrive as lists; all paths are those of the system that the driver runs in."""
+
+from __future__ import annotations
+
+from typing import Optional, TypedDict
+
+
+class FreezeRequest(TypedDict):
+    """One run of PyInstaller, by ``run_pyinstaller``.
+
+    ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
+    ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
+    ``add_binary`` are (file, folder in the bundle); ``runtime`` is the directory of the ``runtime_modules``, which
+    become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and
+    ``report`` is the file to write a ``FreezeReport`` to.
+    """
+
+    script: str
+    spec: bool
+    name: str
+    search: list[str]
+    own_files: list[str]
+    local_packages: dict[str, str]
+    distribution: Optional[str]
+    add_data: list[tuple[str, str]]
+    add_binary: list[tuple[str, str]]
+    hidden_imports: list[str]
+    collect_all: list[str]
+    copy_metadata: list[str]
+    exclude: list[str]
+    strip: bool
+    pyinstaller_args: list[str]
+    runtime: str
+    runtime_modules: list[str]
+    hooks: str
+    dist: str
+    work: str
+    specpath: str
+    report: str
+
+
+class OwnParts(TypedDict):
+    """What of the application is made of its own sources: names of modules, and files by their places in the bundle."""
+
+    modules: list[str]
+    files: list[str]
+
+
+class AddedParts(TypedDict):
+    """What was added for one distribution without being asked: how many files, their bytes, how many modules."""
+
+    distribution: str
+    files: int
+    bytes: int
+    modules: int
+
+
+class FreezeReport(TypedDict):
+    """What PyInstaller has made: ``program`` in the directory ``tree``, and ``package``, the archive of its code.
+
+    ``origins`` maps places in the bundle to the directories that binaries are from; ``sources`` are all files that went
+    in; ``warnings`` is PyInstaller's file of modules that it did not find; ``opened`` are libraries that code looks up
+    by name.
+    """
+
+    tree: str
+    program: str
+    package: str
+    modules: list[str]
+    origins: dict[str, str]
+    sources: list[str]
+    warnings: str
+    opened: list[str]
+    strip: bool
+    own: OwnParts
+    added: list[AddedParts]
+
+
+class PackageRequest(TypedDict):
+    """The code to take out, by ``read_package``: of the archive ``package`` and of ``base_library``, into the file
+    ``code``."""
+
+    package: str
+    code: str
+    base_library: str
+
+
+class PackageContents(TypedDict):
+    """Where all code is in that file, in bytes: ``scripts`` as (name, offset, size), ``modules`` by their names as
+    (offset, size, kind).
+
+    ``options`` are those of the program's Python, whose shared library is called ``library``; ``magic`` is the magic
+    number of its bytecode in hexadecimal digits.
+    """
+
+    scripts: list[tuple[str, int, int]]
+    modules: dict[str, tuple[int, int, int]]
+    options: list[str]
+    magic: str
+    version: tuple[int, int]
+    library: str
+
+
+class ListRequest(TypedDict):
+    """The program whose archive to list, by ``list_archive``, which answers null if there is none."""
+
+    program: str
+
+
+class ArchiveListing(TypedDict):
+    """What is in a program's archive, which is from ``start`` to ``end`` of its file, in bytes.
+
+    ``entries`` are (name, type code, packed length), ``modules`` those of each archive of modules in it as (name,
+    packed length).
+    """
+
+    start: int
+    end: int
+    entries: list[tuple[str, str, int]]
+    modules: dict[str, list[tuple[str, int]]]
+
+
+class UnpackRequest(TypedDict):
+    """The one-file program whose binaries to unpack, by ``unpack_onefile``, and the directory to make for them."""
+
+    program: str
+    folder: str

@@ -1,0 +1,85 @@
+"""What an Analysis gets besides what its spec file asks for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.freeze_messages import FreezeRequest
+
+sys.path.insert(0, str(DRIVERS))
+additions: Any = importlib.import_module("additions")
+collect: Any = importlib.import_module("collect")
+installed: Any = importlib.import_module("installed")
+del sys.path[0]
+
+
+def request(folder: Path, **changes: Any) -> FreezeRequest:
+    """A request as it arrives: JSON has lists for tuples."""
+    plain: Any = {
+        "search": ["/own"], "own_files": [], "distribution": None, "add_data": [["/d", "data"]],
+        "add_binary": [["/b", "."]], "hidden_imports": ["hidden"], "collect_all": [], "copy_metadata": [],
+        "exclude": ["tkinter"], "hooks": str(folder), **changes,
+    }  # fmt: skip
+    wanted: FreezeRequest = plain
+    return wanted
+
+
+def test_they_come_behind_the_spec_files_own(tmp_path: Path) -> None:
+    found = additions.Additions(request(tmp_path))
+    options = {"datas": [("/mine", ".")], "hookspath": ["hooks"], "excludes": None, "upx": True}
+    found.add_to(options)
+    assert options == {
+        "datas": [("/mine", "."), ("/d", "data")],
+        "binaries": [("/b", ".")],
+        "hiddenimports": ["hidden"],
+        "hookspath": ["hooks", str(tmp_path)],
+        "excludes": ["tkinter"],
+        "upx": True,
+    }
+
+
+def test_own_sources_ask_for_plugins_metadata_and_libraries(tmp_path: Path) -> None:
+    info = tmp_path / "thing-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
+    (info / "RECORD").write_text("thing-1.0.dist-info/METADATA,,\n")
+    (tmp_path / "app.py").write_text("version('thing')\nfind_library('pq')\n")
+    collector = collect.Collector(installed.Inventory([str(tmp_path)]))
+    found = additions.find_additions(request(tmp_path, own_files=[str(tmp_path / "app.py")]), collector)
+    assert found.datas == [("/d", "data"), (str(info / "METADATA"), "thing-1.0.dist-info")]
+    assert collector.opened == {"pq"}
+
+
+@pytest.mark.parametrize("option", ["collect-all", "copy-metadata"])
+def test_what_is_not_there_ends_the_run(tmp_path: Path, option: str) -> None:
+    collector = collect.Collector(installed.Inventory([]))
+    wanted = request(tmp_path, **{option.replace("-", "_"): ["no_such_package"]})
+    with pytest.raises(SystemExit, match=f"ERROR: --{option} no_such_package: "):
+        additions.find_additions(wanted, collector)
+
+
+def test_hooks_run_what_they_displace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    standard, folder = tmp_path / "standard", tmp_path / "hooks"
+    for place in (standard, folder):
+        place.mkdir()
+    (standard / "hook-known.py").write_text("datas = [('/of', 'the hook')]\nhiddenimports = ['its']\n")
+    monkeypatch.setattr(additions.internals, "hook_directories", lambda: [str(standard)])
+    inventory = installed.Inventory([], [(name, str(tmp_path)) for name in ("known", "new.part", "PyInstaller")])
+    additions.write_hooks(str(folder), inventory)
+    assert sorted(path.name for path in folder.iterdir()) == ["hook-known.py", "hook-new.part.py"]
+    context = SimpleNamespace(package=lambda name, hooked: ([("/of", name)], [str(hooked)]))
+    monkeypatch.setitem(sys.modules, "collect_context", context)
+    names: dict[str, Any] = {}
+    exec((folder / "hook-known.py").read_text(), names)
+    assert names["datas"] == [("/of", "the hook"), ("/of", "known")]
+    assert names["hiddenimports"] == ["its", "True"]
+    names = {}
+    exec((folder / "hook-new.part.py").read_text(), names)
+    assert (names["datas"], names["hiddenimports"]) == ([("/of", "new.part")], ["False"])
