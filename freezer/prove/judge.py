@@ -35,7 +35,7 @@ BUNDLE_PATH = re.compile(
 
 CANNOT_RUN = 126
 """The exit status of the native linker's launcher, and of what it starts, when the application did not get to run."""
-LAUNCHER_ERROR = re.compile(r"^.+: error: .+\n  why: |^error: there is no memory to start Python with$", re.MULTILINE)
+LAUNCHER_ERROR = re.compile(r"^.+: error: .+\n  why: |^error: not enough memory to start Python$", re.MULTILINE)
 
 
 def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -> None:

@@ -146,7 +146,7 @@ def test_exec_error() -> None:
 
 
 @pytest.mark.parametrize("expected", [None, 0, 126])
-@pytest.mark.parametrize("said", [LAUNCHER, "error: there is no memory to start Python with\n"])
+@pytest.mark.parametrize("said", [LAUNCHER, "error: not enough memory to start Python\n"])
 def test_a_launcher_that_cannot_start_the_application_is_no_success(said: str, expected: Optional[int]) -> None:
     with pytest.raises(VerificationError, match="app cannot unpack or start itself") as caught:
         judge_run(run(126, stderr=said), Smoke(None, expected, 5), "app")
