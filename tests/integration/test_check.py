@@ -35,7 +35,7 @@ def test_output_of_freezer(freezer: Freezer, hello: Path, tmp_path: Path) -> Non
 def test_smoke_status(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
     own = Path(shutil.copy(hello, tmp_path / "hello"))
     message = refuses(freezer, own, VERIFICATION, "--smoke-status", "3")
-    assert "exited with status 0" in message and "expected was 3" in message
+    assert "exited with status 0" in message and "expected status was 3" in message
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def test_smoke() -> None:
     wanted = Smoke(("--version",), 0, 5)
     assert judge_run(run(0), wanted, "app") == "ran in an empty root: exited with status 0"
     for bad in (run(1), run(number=15)):
-        with pytest.raises(VerificationError, match="expected was 0") as caught:
+        with pytest.raises(VerificationError, match="expected status was 0") as caught:
             judge_run(bad, wanted, "app")
         assert "--smoke-status" in (caught.value.hint or "")
     with pytest.raises(VerificationError, match="did not end within 5 s") as caught:
