@@ -1,9 +1,9 @@
 """A job, and the tools that it runs: the one place that starts processes.
 
-Every stage takes the ``Job`` of its command: the log, the work directory, and the way to run a tool. A tool runs in a
-session of its own, so that Ctrl-C at the terminal reaches freezer alone, which then ends the whole group; it dies with
-freezer (PR_SET_PDEATHSIG) even if that is killed, and it inherits the lock on the work directory, so that this is not
-swept as long as any process writes there. Its output goes to the build's log in full.
+Every stage takes the ``Job`` of its command: the log, the work directory, and the way to run a tool. Each tool runs in
+a new session, so that Ctrl-C at the terminal reaches only freezer, which then ends the whole group. A tool dies with
+freezer (PR_SET_PDEATHSIG), even if freezer is killed. It inherits the lock on the work directory, so that the directory
+is not swept while any process writes there. Its full output goes to the build's log.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Completed:
 
 
 class CannotStart(Exception):
-    """A program cannot be started; the text says why."""
+    """A program cannot be started; the text is the reason."""
 
 
 class BuildLog:
-    """The file that every tool's output is appended to."""
+    """The file to which the output of every tool is appended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +51,7 @@ class BuildLog:
         self.path.touch()
 
     def append(self, text: str) -> None:
-        """Add one line of freezer's own."""
+        """Append one line by freezer itself."""
         with open(self.path, "a", encoding="utf-8", errors="replace") as file:
             file.write(text + "\n")
 
@@ -60,8 +60,8 @@ class BuildLog:
 class Job:
     """One piece of work: a build, a check, an inspection.
 
-    ``work`` is a directory of its own in the cache directory ``cache``; ``held`` is the descriptor whose lock keeps it
-    from being swept; ``holding`` ends with the job, and gives back what it holds of the cache.
+    ``work`` is the job's own directory in the cache directory ``cache``; ``held`` is the descriptor whose lock keeps it
+    from being swept; ``holding`` ends with the job, and then releases the items of the cache that the job holds.
     """
 
     log: Log
@@ -145,9 +145,9 @@ class Job:
         return Completed(status, output)
 
     def _follow(self, command: list[str], on_line: Optional[Callable[[str], bool]], **options: Any) -> int:
-        """Run a process to its end, with its output in the log; returns its status.
+        """Run a process to its end, with its output in the log; return its status.
 
-        ``options`` are those of subprocess. Raises CannotStart; whatever is raised, no process is left.
+        ``options`` are those of subprocess. Raises CannotStart. After any exception, no process is left.
         """
         process: Optional[subprocess.Popen[bytes]] = None
         try:
@@ -182,7 +182,7 @@ def _die_with_parent(mask: set[int]) -> Callable[[], None]:
 
 
 def _memory_file(content: bytes) -> IO[bytes]:
-    # Unlike a pipe, it does not have to be read or written while the process runs.
+    # Unlike a pipe, a file need not be read or written while the process runs.
     file = os.fdopen(os.memfd_create("freezer"), "w+b")
     file.write(content)
     file.seek(0)
@@ -210,7 +210,7 @@ def _copy_output(
 def signals_held() -> Iterator[set[int]]:
     """Hold back the signals that interrupt a build, so that work begun inside the block can be undone.
 
-    Gives the signal mask from before, for a process started inside.
+    Yields the signal mask from before, for a process started inside.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
@@ -220,7 +220,7 @@ def signals_held() -> Iterator[set[int]]:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a tool with all its children, and return only when none of them can write any more."""
+    """End a tool and all its children; return only when none of them can write any more."""
     for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:

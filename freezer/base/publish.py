@@ -1,6 +1,6 @@
 """Write a result in one step at the end, and check before the slow work that this is possible.
 
-The temporary file beside the target is locked for as long as its writer lives, so one that can be locked is litter.
+The temporary file beside the target is locked as long as its writer lives, so a file that can be locked is litter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 
 MAX_NAME = 255
-"""The longest file name, in bytes, on every file system of Linux that matters (NAME_MAX)."""
+"""The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
 
 
 def digest_file(path: Path) -> str:
@@ -67,7 +67,7 @@ def sweep_beside(target: Path) -> None:
 def check_target(target: Path) -> None:
     """Check before the slow work that ``target`` can be written, by writing a temporary file beside it.
 
-    Raises OutputError. Missing directories are made only when there is something to put into them.
+    Raises OutputError. Does not make missing directories: ``replacing`` does, when the result is written.
     """
     try:
         # Not Path.is_dir(): in some versions of Python it raises for a name that is too long.
@@ -83,7 +83,7 @@ def check_target(target: Path) -> None:
             parent = parent.parent
         probe = parent / _temporary_name(target)
         try:
-            # Not empty: a file system that is full still has room for a name.
+            # Not empty, as a full file system still has room for a name.
             probe.write_bytes(b"\0")
         finally:
             probe.unlink(missing_ok=True)
