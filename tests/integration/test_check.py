@@ -73,7 +73,7 @@ def test_dynamic_executable(freezer: Freezer, tmp_path: Path) -> None:
     path = compile_c("int main(void) { return 0; }", tmp_path / "dynamic")
     path.chmod(0o755)
     message = refuses(freezer, path, VERIFICATION)
-    assert "no static executable" in message and "interpreter" in message
+    assert "not a static executable" in message and "interpreter" in message
 
 
 def test_static_executable_without_a_bundle(freezer: Freezer, tmp_path: Path) -> None:
