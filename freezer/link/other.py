@@ -92,7 +92,7 @@ def staticx_size(closed: ClosedApp, package: Package, job: Job) -> int:
 
 
 def _own_programs() -> list[Path]:
-    """Return the files that staticx adds of its own. Only look at the files; do not import staticx."""
+    """Return the files of staticx that it adds to executables. Only look at the files; do not import staticx."""
     found = importlib.util.find_spec("staticx")
     if found is None or found.origin is None:
         return []

@@ -127,7 +127,10 @@ def python_arguments(options: tuple[str, ...]) -> list[str]:
 def _find(data: bytearray, mark: bytes) -> int:
     at = data.find(mark)
     if at < 0 or data.find(mark, at + 1) >= 0:
-        raise ToolError("the program or start.so cannot be filled in", why=f"{mark.rstrip(b'@')!r} is not in it once")
+        raise ToolError(
+            "the program or start.so cannot be filled in",
+            why=f"{mark.rstrip(b'@')!r} does not occur exactly once in it",
+        )
     return at
 
 
@@ -135,6 +138,6 @@ def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
     """Put a text over the mark that reserves its room; return the place."""
     at = _find(data, mark)
     if len(text) >= ROOM:
-        raise ToolError(f"there is no room for more than {ROOM} bytes of a path or of arguments", why=repr(text))
+        raise ToolError(f"a path or the arguments of Python need more than {ROOM} bytes", why=repr(text))
     data[at : at + ROOM] = text.ljust(ROOM, b"\0")
     return at

@@ -287,8 +287,8 @@ static bool replace_file(int directory, const char *name, const char *fresh, con
     return good;
 }
 
-/* Writes the manifest of the tree, which is in its place. There is no fsync: should the machine lose its power, files
-   are shorter than the manifest says, or there is no manifest, and the entry is rebuilt. */
+/* Writes the manifest of the tree, which is in its place. There is no fsync: after a loss of power, files are shorter
+   than in the manifest, or there is no manifest, and the entry is rebuilt. */
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM])
 {
     size_t length = strlen(entry->tree), at = 0;

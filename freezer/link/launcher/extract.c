@@ -108,7 +108,7 @@ struct writer {
     struct watch *watch;
     const char *tree; /* the absolute path that the tree will have */
     char *why;
-    uint8_t *block; /* of code */
+    uint8_t *block; /* of code that is being filtered */
     int directory;
     uint64_t untold;
 };
@@ -205,10 +205,10 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     uint64_t left = size;
 
     if (!inside(code, size) || (code->size > 0 && size > INT32_MAX))
-        return damaged(writer, "the filtered code of a file is outside of the file");
+        return damaged(writer, "the place of the filtered code in a file is invalid");
     for (uint32_t index = 0; index < count; index++)
         if (!inside(&fixups[index], size) || fixups[index].size < 2)
-            return damaged(writer, "a fixup of a file is outside of the file");
+            return damaged(writer, "the place of a fixup in a file is invalid");
     int file = openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (file < 0)
         return failed(writer, name);
@@ -478,7 +478,7 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
         return entry_is_current(entry) ? REFUSED : GONE;
     }
     int lock = watch->lock;
-    watch->lock = -1; /* only its holder touches it */
+    watch->lock = -1; /* only the holder of the lock updates its time */
     if (take_lock(place, lock, watch)) {
         watch->lock = lock;
         (void)futimens(lock, NULL);

@@ -119,7 +119,7 @@ static void read_trailer(void)
     memcpy(app.digest, trailer + 88, DIGEST_SIZE);
 }
 
-/* Compares the digest of the executable, all of it before the digest itself; does so once. */
+/* Checks the digest in the trailer, which covers all bytes before it; does so only once. */
 static void verify(void)
 {
     enum { PIECE = 1 << 18 };
@@ -196,7 +196,7 @@ static void change(struct caller *caller)
     memset(&ignore, 0, sizeof ignore);
     ignore.sa_handler = SIG_IGN;
     caller->mask = umask(0);
-    /* A file beyond the limit is then an error of write, as a full disk is. */
+    /* To exceed the limit of a file's size is then an error of write(), as a full disk is. */
     (void)sigaction(SIGXFSZ, &ignore, &caller->excess);
     caller->changed = true;
 }

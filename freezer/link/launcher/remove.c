@@ -144,7 +144,7 @@ static bool remove_entry(int home, const char *name, bool old)
     }
     int lock = lock_of(entry, "lock");
     int used = lock == -2 ? -2 : lock_of(entry, "used");
-    /* Someone may have used and left it while the locks were being taken. */
+    /* An application may have used the entry, and ended, before the locks were taken. */
     if (lock != -2 && used != -2 && (old || unused(home, entry, name))) {
         gone = old ? remove_tree(home, name) : remove_renamed(home, name);
     }

@@ -23,7 +23,7 @@ static void flush(void)
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
-            break; /* nobody listens */
+            break; /* stderr cannot be written */
         done += (size_t)count;
     }
     used = 0;

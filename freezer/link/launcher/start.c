@@ -50,7 +50,7 @@ extern void *dlsym(void *, const char *);
 #define PR_SET_NAME_ 15
 #define RTLD_NEXT_ ((void *)-1L)
 
-/* Variables that state the interpreter's path; it uses them even if it is told to ignore its environment. */
+/* Variables with the interpreter's path, which Python uses even if it is told to ignore its environment. */
 static const char *const unheard[] = {"PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"};
 
 extern char **environ;
@@ -270,7 +270,7 @@ static int run(int count, char **given, char **environment)
     } else if (said != NULL)
         path = hold(said);
     take_name(path);
-    /* Python's own arguments are at most one for two bytes of their room. */
+    /* Each of Python's own arguments takes at least two bytes of their room. */
     char **words = malloc(((size_t)count + ROOM / 2 + 8) * sizeof *words);
     if (words == NULL) {
         static const char problem[] = "error: not enough memory to start Python\n";

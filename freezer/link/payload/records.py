@@ -119,7 +119,7 @@ class _Records:
         ranges = [(offset, room) for offset, room in RANGE.iter_unpack(data)]
         code = ranges.pop(0) if number else (0, 0)
         if sum(code) > size or (number and size > LARGEST):
-            raise DamagedStream(f"the filtered code of {name!r} is outside of the file")
+            raise DamagedStream(f"the place of the filtered code in {name!r} is invalid")
         return _Entry(kind, name, size, code, tuple(sorted(ranges)))
 
     def _put(self, entry: _Entry) -> None:
@@ -150,7 +150,7 @@ class _Records:
         at = 0
         for offset, room in entry.fixups:
             if offset < at or room < 2 or offset + room > entry.size:
-                raise Refused("one of its fixups is outside of the file")
+                raise Refused("the place of a fixup in it is invalid")
             yield from content.pieces(offset - at)
             yield from self._fixed(content, room)
             at = offset + room
@@ -161,7 +161,7 @@ class _Records:
         start = content.exactly(min(room, MAX_PATH))
         text, end, _ = start.partition(b"\0")
         if not end or not text.startswith(b"/"):
-            raise Refused("there is no path at one of its fixups")
+            raise Refused("there is no path at the place of a fixup in it")
         rest = content.pieces(room - len(start))
         if self._tree is None:
             yield start
