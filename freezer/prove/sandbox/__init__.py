@@ -6,7 +6,7 @@ network, and reports what a command did there.
 
 It is standalone (standard library only, started as ``python -I -S SANDBOX``, see ``protocol`` for what it reads
 and writes) because unsharing, pivoting and dropping privileges belong in a process that does nothing else
-afterwards. Every run gets a *cell* of its own::
+afterwards. Each run has its own *cell*::
 
     caller -> this program -> keeper (unshares the namespaces) -> init (PID 1: mounts, watches) -> application
 

@@ -86,7 +86,7 @@ def run_application(run: Message, cell: Cell) -> Message:
 
 
 def start_application(run: Message, cell: Cell) -> Application:
-    """Start the command in a session of its own, and return once exec has succeeded or failed.
+    """Start the command in a new session, and return once exec has succeeded or failed.
 
     The child reports through a pipe that closes on exec: the time, then the error if exec failed.
     """
