@@ -1,7 +1,7 @@
-"""Decompressing what nobody vouches for: as streams, in bounded memory, to an end that is really there.
+"""Decompress untrusted data: as streams, in bounded memory, and only if the data is complete.
 
-A stream may have several parts one behind another (gzip's members, frames, xz's streams); anything else behind them,
-and an end within one, is damage.
+A file may have several parts one after another (gzip's members, zstd's frames, xz's streams). It is damaged if it has
+anything else after them, or ends within one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
 CHUNK = 1 << 20
-"""Bytes that are given out at a time, where the decompressor lets us say."""
+"""Bytes that are returned at a time, if the decompressor has such a limit."""
 STEP = 1 << 14
-"""Bytes given to the decompressor at a time, since what is behind a part's end is copied for each of many parts."""
+"""Bytes given to the decompressor at a time; at each end of a part, it copies the rest of them."""
 ZSTD_STEP = 1 << 10
-"""The same where it answers with all that they stand for: 128 KiB for 4 bytes at worst."""
+"""The same for zstd, which returns everything that these bytes expand to: at worst 128 KiB for 4 bytes."""
 XZ_MEMORY = 1 << 28
-"""Bytes that a dictionary may need; those of ``xz -9`` need a quarter."""
+"""Bytes of memory that xz may need; files of ``xz -9`` need a quarter."""
 GZIP, ZSTD, XZ, BZIP2 = "gzip", "zstd", "xz", "bzip2"
 MAGIC = {b"\x1f\x8b": GZIP, b"\x28\xb5\x2f\xfd": ZSTD, b"\xfd7zXZ\0": XZ, b"BZh": BZIP2}
-"""How compressed files begin, and the programs for them."""
+"""The first bytes of compressed files, and the programs for them."""
 SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """The other start of zstd's files: a frame without content (RFC 8878)."""
 
@@ -98,7 +98,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
     import zstandard
 
-    # Frame by frame, since a reader across frames takes a stream that is cut off for one that ends.
+    # Frame by frame, since zstandard's reader across frames does not notice that the last one is incomplete.
     stream = zstandard.ZstdDecompressor().decompressobj()
     for step in _steps(chunks, ZSTD_STEP):
         data = step

@@ -20,16 +20,16 @@ PT_GNU_STACK = 0x6474E551
 PF_X = 1
 
 DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
-"""What reading a damaged file may raise: pyelftools believes the offsets and sizes that it finds."""
+"""The exceptions that reading a damaged file may raise: pyelftools trusts the offsets and sizes in the file."""
 
 
 class NotElf(ValueError):
-    """The file is not an ELF file, or a damaged one."""
+    """The file is not an ELF file, or is damaged."""
 
 
 @dataclass(frozen=True)
 class Elf:
-    """What freezer needs to know of an ELF file.
+    """The facts about an ELF file that freezer needs.
 
     ``rpath`` and ``runpath`` are the raw entries between the colons; ``needed`` keeps the file's order, which is the
     loader's search order.
@@ -50,7 +50,7 @@ class Elf:
 
     @property
     def is_library(self) -> bool:
-        """True for a shared object that a process loads, as opposed to a program that the kernel starts."""
+        """Return whether this is a shared object that a process loads, not a program that the kernel starts."""
         return self.dynamic and self.interpreter is None and self.kind == "ET_DYN"
 
     def search_entries(self, origin: Path, root: Path = Path("/")) -> list[Path]:
@@ -63,7 +63,7 @@ class Elf:
             place = entry.replace("${ORIGIN}", str(origin)).replace("$ORIGIN", str(origin))
             if place == entry:
                 place = f"{root}/{entry}"
-            # Not two slashes, which normpath() keeps at the start.
+            # Merge slashes: normpath() keeps two at the start.
             found.append(Path(os.path.normpath(re.sub("/+", "/", place))))
         return found
 
@@ -80,7 +80,7 @@ def is_elf(path: Path) -> bool:
 def read_elf(path: Path) -> Elf:
     """Read one file.
 
-    Raises NotElf for anything that is no well-formed ELF file, OSError if it cannot be read.
+    Raises NotElf if it is not a well-formed ELF file, OSError if it cannot be read.
     """
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile

@@ -1,4 +1,4 @@
-"""One exception tree. Every error says what failed, why, and what to try; its class decides the exit status.
+"""The one tree of exceptions. Every error states what failed, why, and what to try; its class sets the exit status.
 
 Only the command line turns these into a message and a status (``cli.main``); everything else raises them, so that
 freezer can be used as a library.
@@ -74,7 +74,7 @@ class ToolError(FreezerError):
 
 
 class VerificationError(FreezerError):
-    """The result does not prove itself: it is not static, or does not run in an empty root."""
+    """The result failed its proof: it is not static, or does not run in an empty root."""
 
     status = ExitStatus.VERIFICATION
 

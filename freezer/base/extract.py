@@ -1,7 +1,7 @@
-"""Putting the entries of archives that nobody vouches for below one directory, and nowhere else.
+"""Extract the entries of untrusted archives below one directory, and nowhere else.
 
-Every step goes through descriptors of directories that were opened without following links, so that nothing is written,
-replaced or removed outside, or through a link. Only files, directories and links come out; nothing is setuid or setgid.
+Every step uses descriptors of directories that were opened without following links, so that nothing is written,
+replaced or removed outside, or through a link. Only files, directories and links are made; none is setuid or setgid.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from freezer.base import tar
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
-"""What is no fault of an archive."""
+"""The error numbers that are not the fault of the archive."""
 LAST_TIME = 1 << 32
 """Seconds since 1970; more than every file system can store."""
 
@@ -49,10 +49,10 @@ def new_tree(folder: Path, *, owners: bool = False, replace: bool = True) -> Ite
 
 
 class Tree:
-    """What is below a directory, ``top`` being a descriptor of it.
+    """The entries below a directory; ``top`` is a descriptor of it.
 
-    ``owners`` says whether files get their owners, which root alone can do; ``replace`` whether an entry may replace an
-    earlier one. All methods raise Refused for entries that cannot be, and OSError if there is no space.
+    ``owners`` is whether files get their owners, which only root can set; ``replace`` is whether an entry may replace
+    an earlier one. All methods raise Refused if an entry is not possible, and OSError if there is no space.
     """
 
     def __init__(self, top: int, *, owners: bool, replace: bool) -> None:
@@ -119,7 +119,7 @@ class Tree:
                     data = data[out.write(data) :]
             self._own(out.fileno(), member)
             os.fchmod(out.fileno(), member.mode & 0o777)
-            # Python's compiled modules are known to be current by the times of their sources.
+            # Python compares compiled modules with the times of their sources.
             time = min(max(member.mtime, 0), LAST_TIME)
             os.utime(out.fileno(), (time, time))
 
@@ -149,7 +149,7 @@ class Tree:
     def _clear(self, parent: int, name: str) -> None:
         """Make room for an entry."""
         if not self._replace and _status(parent, name) is not None:
-            raise Refused("it is there twice")
+            raise Refused("it occurs twice")
         _remove(parent, name)
 
     def _folder(self, parent: int, name: str) -> None:

@@ -1,9 +1,9 @@
 """A job, and the tools that it runs: the one place that starts processes.
 
-Every stage takes the ``Job`` of its command: the log, the work directory, and the way to run a tool. A tool runs in a
-session of its own, so that Ctrl-C at the terminal reaches freezer alone, which then ends the whole group; it dies with
-freezer (PR_SET_PDEATHSIG) even if that is killed, and it inherits the lock on the work directory, so that this is not
-swept as long as any process writes there. Its output goes to the build's log in full.
+Every stage takes the ``Job`` of its command: the log, the work directory, and the way to run a tool. Each tool runs in
+a new session, so that Ctrl-C at the terminal reaches only freezer, which then ends the whole group. A tool dies with
+freezer (PR_SET_PDEATHSIG), even if freezer is killed. It inherits the lock on the work directory, so that the directory
+is not swept while any process writes there. Its full output goes to the build's log.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Completed:
 
 
 class CannotStart(Exception):
-    """A program cannot be started; the text says why."""
+    """A program cannot be started; the text is the reason."""
 
 
 class BuildLog:
-    """The file that every tool's output is appended to."""
+    """The file to which the output of every tool is appended."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class BuildLog:
         self.path.touch()
 
     def append(self, text: str) -> None:
-        """Add one line of freezer's own."""
+        """Append one line by freezer itself."""
         with open(self.path, "a", encoding="utf-8", errors="replace") as file:
             file.write(text + "\n")
 
@@ -57,8 +57,8 @@ class BuildLog:
 class Job:
     """One piece of work: a build, a check, an inspection.
 
-    ``work`` is a directory of its own in the cache directory ``cache``; ``held`` is the descriptor whose lock keeps it
-    from being swept; ``holding`` ends with the job, and gives back what it holds of the cache.
+    ``work`` is the job's own directory in the cache directory ``cache``; ``held`` is the descriptor whose lock keeps it
+    from being swept; ``holding`` ends with the job, and then releases the items of the cache that the job holds.
     """
 
     log: Log
@@ -142,9 +142,9 @@ class Job:
         return Completed(status, output)
 
     def _follow(self, command: list[str], on_line: Optional[Callable[[str], bool]], **options: Any) -> int:
-        """Run a process to its end, with its output in the log; returns its status.
+        """Run a process to its end, with its output in the log; return its status.
 
-        ``options`` are those of subprocess. Raises CannotStart; whatever is raised, no process is left.
+        ``options`` are those of subprocess. Raises CannotStart. After any exception, no process is left.
         """
         process: Optional[subprocess.Popen[bytes]] = None
         try:
@@ -175,7 +175,7 @@ class Job:
 
 
 def _memory_file(content: bytes) -> IO[bytes]:
-    # Unlike a pipe, it does not have to be read or written while the process runs.
+    # Unlike a pipe, a file need not be read or written while the process runs.
     file = os.fdopen(os.memfd_create("freezer"), "w+b")
     file.write(content)
     file.seek(0)

@@ -41,7 +41,7 @@ class Step:
 
 
 class Log:
-    """The one place that writes to stderr. ``stream`` is for tests."""
+    """The only class that writes to stderr. ``stream`` is for tests."""
 
     def __init__(self, verbosity: Verbosity = Verbosity.NORMAL, stream: Optional[TextIO] = None) -> None:
         self.verbosity = verbosity
@@ -72,7 +72,7 @@ class Log:
 
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Run one stage; at its end, print its time and result. A failing stage is marked as such."""
+        """Run one stage; at its end, print its time and its result, or "failed"."""
         started = time.monotonic()
         outcome = "failed"
         step = Step(title, None, None)

@@ -1,6 +1,6 @@
 """Write a result in one step at the end, and check before the slow work that this is possible.
 
-The temporary file beside the target is locked for as long as its writer lives, so one that can be locked is litter.
+The temporary file beside the target is locked as long as its writer lives, so a file that can be locked is litter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TAR_MAGIC, TAR_MAGIC_PLACE = b"ustar", 257
 """What a tar has at this byte (POSIX.1, ustar interchange format)."""
 
 MAX_NAME = 255
-"""The longest file name, in bytes, on every file system of Linux that matters (NAME_MAX)."""
+"""The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
 
 
 def digest_file(path: Path) -> str:
@@ -71,8 +71,9 @@ def sweep_beside(target: Path) -> None:
 def check_target(target: Path, *, stream: bool = False) -> None:
     """Check before the slow work that ``target`` can be written, by writing a temporary file beside it.
 
-    With ``stream``, it may be a pipe or such; nothing else but a regular file, or a link, may be replaced. Raises
-    OutputError; UsageError for a terminal. Missing directories are made only when there is something to put into them.
+    With ``stream``, it may be a pipe or such; otherwise only a regular file or a link may be replaced. Raises
+    OutputError; UsageError for a terminal. Does not make missing directories: ``replacing`` does, when the result is
+    written.
     """
     if is_stream(target):
         _check_stream(target, allowed=stream)
@@ -93,7 +94,7 @@ def check_target(target: Path, *, stream: bool = False) -> None:
             parent = parent.parent
         probe = parent / _temporary_name(target)
         try:
-            # Not empty: a file system that is full still has room for a name.
+            # Not empty, as a full file system still has room for a name.
             probe.write_bytes(b"\0")
         finally:
             probe.unlink(missing_ok=True)

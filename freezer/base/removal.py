@@ -1,4 +1,4 @@
-"""Remove directory trees of freezer's own, also with read-only parts and files of other users."""
+"""Remove freezer's own directory trees, even if parts are read-only or belong to other users."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from freezer.base.tools import own_python
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory of freezer's own, also where a build left parts of it read-only."""
+    """Remove one of freezer's own directories, even if a build left parts of it read-only."""
     for directory, _, _ in os.walk(path):
         with contextlib.suppress(OSError):
             os.chmod(directory, 0o700)
     shutil.rmtree(path, ignore_errors=True)
     if os.path.lexists(path):
-        # A package manager that ran in a user namespace gave files to users that only exist there.
+        # A package manager that ran in a user namespace gave files to users that exist only there.
         remove_as_others(path)
 
 

@@ -1,9 +1,9 @@
 """Tar archives: headers with explicit metadata for writing, and a strict reader for untrusted archives.
 
-Written is USTAR alone (POSIX.1-1988), whose headers are the same bytes on every version of Python: no owner's name, no
-time and no mode comes from the file system. Read are USTAR, pax (POSIX.1-2001) and GNU's long names, as docker, skopeo
-and others write them. The reader never seeks, never trusts a size, and gives no more than its limits allow: the
-extraction filters of the standard library are missing from Debian 12's Python and have let archives escape since.
+freezer writes only USTAR (POSIX.1-1988), whose headers have the same bytes on every version of Python: no owner's name,
+time or mode comes from the file system. It reads USTAR, pax (POSIX.1-2001) and GNU's long names, as docker, skopeo and
+others write them. The reader never seeks, never trusts a size, and returns no more than its limits allow: Debian 12's
+Python lacks the extraction filters of the standard library, and later versions of these have let archives escape.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Optional, Protocol
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
-"""What ends an archive."""
+"""The end of an archive."""
 
 MAX_EXTENSION = 1 << 20
 """Bytes of an extended header: names, and attributes of files, which are far smaller."""
@@ -36,8 +36,8 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Member:
-    """One entry. ``size`` is in bytes, ``mtime`` in seconds since 1970; ``name`` and ``target`` are as they stand in
-    the archive; ``offset`` is where the content starts in the stream."""
+    """One entry. ``size`` is in bytes, ``mtime`` in seconds since 1970; ``name`` and ``target`` are unchanged from the
+    archive; ``offset`` is where the content starts in the stream."""
 
     name: str
     kind: Kind
@@ -67,7 +67,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read: entries, bytes of content in all, bytes of a name, and directories in a name."""
+    """The limits of the reader: entries, bytes of content in all, bytes of a name, and directories in a name."""
 
     entries: int = 500_000
     total: int = 64 << 30
@@ -78,8 +78,8 @@ class Limits:
 def header(member: Member) -> bytes:
     """Return the header block of an entry, in USTAR.
 
-    Raises ValueError for what USTAR cannot state: a name of more than 255 bytes (or with no "/" to cut it at), a link's
-    target of more than 100, a size of 8 GiB or more, an owner above 2097151.
+    Raises ValueError if USTAR cannot state the entry: a name of more than 255 bytes (or without "/" at which to split
+    it), a link's target of more than 100, a size of 8 GiB or more, an owner above 2097151.
     """
     info = tarfile.TarInfo(member.name)
     info.type, info.size, info.linkname = member.kind.value, member.size, member.target
@@ -115,7 +115,7 @@ class Content:
 def read_members(stream: Readable, limits: Optional[Limits] = None) -> Iterator[tuple[Member, Content]]:
     """Yield the entries of an archive, in its order, each with its content.
 
-    Only zeros may stand in paddings and behind the end. Raises DamagedTar, after which nothing more is read.
+    Padding, and the bytes after the end, must be zero. Raises DamagedTar, and then reads nothing more.
     """
     limits = limits or Limits()
     source = _Source(stream)
@@ -161,8 +161,8 @@ def _parse(block: bytes) -> tarfile.TarInfo:
 
 
 def _number(pending: dict[str, str], key: str, otherwise: int) -> int:
-    """Parse a number of a pax header. int() alone accepts signs, spaces and other scripts' digits, which readers
-    differ in."""
+    """Parse a number of a pax header. Accept only ASCII digits: int() also accepts signs, spaces and other scripts'
+    digits, which readers of tars treat differently."""
     text = pending.get(key)
     if text is None:
         return otherwise
@@ -182,7 +182,7 @@ def _member(info: tarfile.TarInfo, pending: dict[str, str], position: int) -> Me
     except (ValueError, OverflowError) as error:
         raise DamagedTar(f"an entry of an unknown type, or with a bad number: {error}") from error
     if kind is not Kind.FILE:
-        # What other types say here is not the length of any content, and must not hide entries behind it.
+        # Other types have no content; a size must not hide the entries that follow.
         if size:
             raise DamagedTar(f"{info.name!r} is not a file but has content")
         size = 0
@@ -215,7 +215,7 @@ def _extend(pending: dict[str, str], info: tarfile.TarInfo, source: _Source) -> 
     data = source.exactly(info.size)
     source.zeros(-info.size % BLOCK)
     if info.type == tarfile.XGLTYPE:
-        # What holds for all entries, such as git's commit; nothing in it may change what an entry is.
+        # Attributes of all entries, such as git's commit; they must not rename or resize an entry.
         if set(_pax_records(data)) & {"path", "linkpath", "size", "uid", "gid"}:
             raise DamagedTar("a global header that renames entries")
         return
@@ -256,7 +256,7 @@ def _rest_is_empty(source: _Source) -> None:
 
 
 class _Source:
-    """A stream that is read to the byte, and knows how far."""
+    """A stream that is read by exact numbers of bytes, and counts them."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream = stream
@@ -282,7 +282,7 @@ class _Source:
         return b"".join(parts)
 
     def skip(self, size: int, file: IO[bytes]) -> None:
-        # The last byte is read, since a seek beyond the end is no error.
+        # Read the last byte, since a seek beyond the end is not an error.
         file.seek(self.position + size - 1)
         self.position += size - 1
         self.exactly(1)

@@ -47,8 +47,7 @@ def require(names: Iterable[str]) -> dict[str, Path]:
 def clean_environment(
     *, home: Path, temporary: Path, path: Sequence[Path] = (), epoch: int, extra: Optional[Mapping[str, str]] = None
 ) -> dict[str, str]:
-    """Return the environment of the tools whose output becomes part of the result; none of the user's variables is in
-    it.
+    """Return the environment of tools whose output becomes part of the result, without any of the user's variables.
 
     ``epoch`` is in seconds since 1970 (https://reproducible-builds.org/specs/source-date-epoch/). The hash seed is
     fixed because the order of sets reaches PyInstaller's archives.
@@ -83,5 +82,5 @@ def user_environment() -> dict[str, str]:
 
 
 def own_python() -> str:
-    """Return the interpreter that runs freezer; it also runs freezer's own drivers, in processes of their own."""
+    """Return the interpreter that runs freezer; it also runs freezer's own drivers, as separate processes."""
     return sys.executable

@@ -1,5 +1,5 @@
-"""What is inside an executable or an image, and how big: ``freezer inspect``.
+"""The contents of an executable or an image, and their sizes: ``freezer inspect``.
 
-``image`` reads the file (``executable`` what is inside an executable) into a ``report``; ``table`` shows it on a
-terminal, ``treemap`` as one HTML file. Sizes are in bytes everywhere.
+``image`` and ``executable`` read the file into a ``report``; ``table`` shows it on a terminal, ``treemap`` as one HTML
+file. All sizes are in bytes.
 """

@@ -1,8 +1,8 @@
-"""The inside of an executable: its tree, or the bundle of one that PyInstaller's bootloader starts.
+"""The contents of an executable: its tree, or its bundle if PyInstaller's bootloader starts it.
 
-Nothing of them is trusted: the first is unpacked as ``unpack`` does, PyInstaller's is read in a process of its own. The
-sizes add up: each archive's items are its entries, and what is left of it - start-up code, tables of contents - is an
-item too.
+Neither is trusted: a tree is unpacked by ``prove.unpack``, and PyInstaller's archive is read in a separate process. The
+sizes add up: the items of an archive are its entries and the remaining bytes, such as start-up code and tables of
+contents.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ FILES = (internals.BINARY, internals.DATA, internals.LINK)
 
 
 def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
-    """The items in an executable, sorted by path; the file itself if neither freezer, staticx nor PyInstaller made it.
+    """Return an executable's items, sorted by path; the file itself if not made by freezer, staticx or PyInstaller.
 
-    ``name`` is what the file is called where it comes from. The items of an executable with a bundle add up to the
-    bytes of the files it unpacks and of what does that. Raises InputError for a damaged file.
+    ``name`` is the file's original name. The sizes of the items add up to those of the unpacked files and of the
+    program that unpacks them. Raises InputError if the file is damaged.
     """
     name = name or path.name
     folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=job.work))
@@ -62,18 +62,18 @@ def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> t
 
 
 def architecture(path: Path) -> str:
-    """The machine an ELF file is made for, as ``uname -m`` has it. Raises InputError if it is damaged."""
+    """Return the machine of an ELF file, by its name in ``uname -m``. Raises InputError if the file is damaged."""
     try:
         elf = read_elf(path)
     except NotElf as error:
-        raise InputError(f"{path} is no executable", why=str(error)) from error
+        raise InputError(f"{path} is not an executable", why=str(error)) from error
     return {"EM_386": "i686"}.get(elf.machine, elf.machine.replace("EM_", "").lower())
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The archive of a program of PyInstaller: where it starts and ends in the file, its entries with their type codes
-    and packed lengths, and the modules in those that are archives of modules; all in bytes."""
+    """The archive of a program of PyInstaller: its start and end in the file, its entries with their type codes and
+    packed lengths, and the modules of the entries that are archives of modules; numbers are in bytes."""
 
     start: int
     end: int
@@ -81,14 +81,14 @@ class Listing:
     modules: dict[str, tuple[tuple[str, int], ...]]
 
     def module_names(self) -> Iterator[str]:
-        """The full names of all modules."""
+        """Return the full names of all modules."""
         return (name for part in self.modules.values() for name, _ in part)
 
 
 def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
-    """The reply of the driver about a program of ``size`` bytes; None if that has no archive.
+    """Parse the driver's reply about a program of ``size`` bytes; return None if the program has no archive.
 
-    Raises InputError if the parts do not fit into the whole.
+    Raises InputError if the entries do not fit into the archive.
     """
     reply: Optional[ArchiveListing] = json.loads(text)
     if reply is None:
@@ -108,7 +108,7 @@ def parse_listing(text: str, size: int, name: str) -> Optional[Listing]:
         and all(length >= 0 for part in modules.values() for _, length in part)
     )
     if not fits:
-        raise InputError(f"the archive in {name} is damaged", why="its entries do not fit into it")
+        raise InputError(f"the archive in {name} is damaged", why="its entries are larger than the archive")
     return listing
 
 
@@ -133,9 +133,9 @@ def _bundle(unpacked: Unpacked, job: Job) -> Iterator[Item]:
 
 
 def _program(name: str, size: int, listing: Optional[Listing], beside: Iterable[str]) -> Iterator[Item]:
-    """The items in a program of PyInstaller, or the file as it is; they add up to its ``size``.
+    """Yield the items in a program of PyInstaller, or the file itself; their sizes add up to ``size``.
 
-    ``beside`` are the files of the application that lie beside the program; those of a one-file program are in it.
+    ``beside`` are the application's files beside the program; a one-file program contains its files.
     """
     if listing is None:
         yield Item(name, size, os.path.basename(name), APPLICATION)
@@ -158,7 +158,7 @@ def _program(name: str, size: int, listing: Optional[Listing], beside: Iterable[
 
 
 def _entry(name: str, kind: str, names: Names) -> tuple[str, str]:
-    """The (group, kind) of an entry of PyInstaller's archive by its type code."""
+    """Return the (group, kind) of an entry of PyInstaller's archive by its type code."""
     if kind in FILES:
         return names.file(name)
     if kind in (*internals.MODULES, internals.SPLASH):

@@ -1,6 +1,6 @@
-"""The inside of an image, and of the executables in it.
+"""The contents of an image, and of the executables in it.
 
-An application's files that are unpacked in the image count as those of an executable do.
+The files of an application that is unpacked in the image are reported like those of an executable.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from freezer.prove.unpack import has_bundle
 
 
 def inspect_image(path: Path, job: Job) -> Report:
-    """What is in an image; of several in one file, the first. Raises InputError if it is damaged."""
+    """Return the contents of an image; of several in one file, the first. Raises InputError if it is damaged."""
     with open_image(path) as archive:
         image = archive.images[0]
         if len(archive.images) > 1:
-            job.log.warning(f"{path} has {len(archive.images)} images; this is the first of them")
+            job.log.warning(f"{path} has {len(archive.images)} images; only the first is shown")
         settings = _settings(image.config)
         program = _tree_program(archive, image, settings)
         tree = posixpath.dirname(program) + "/" if program is not None else None
@@ -87,8 +87,8 @@ def _name(member: tar.Member) -> str:
 
 
 def _tree_program(archive: ImageArchive, image: Image, settings: Settings) -> Optional[str]:
-    """The path in an image of the program that is started, if it is the one of the native linker's tree, whose other
-    files are beside it; else None. What a layer removes counts as there, since it is listed as well."""
+    """Return the path of an image's program if it belongs to a tree of the native linker, whose other files are beside
+    it; else None. Files that a layer removes count as present, since they are listed, too."""
     command = (*settings.entrypoint, *settings.command)
     if not command:
         return None
@@ -105,14 +105,14 @@ def _tree_program(archive: ImageArchive, image: Image, settings: Settings) -> Op
 
 
 def _contents(name: str, member: tar.Member, content: tar.Content) -> Optional[Contents]:
-    """What is in a file of the tree if it is an archive of modules. Raises InputError for a damaged one."""
+    """Return the contents of a file of the tree if it is an archive of modules. Raises InputError if it is damaged."""
     if ARCHIVE_NAME.fullmatch(name) is None or content.read(len(ARCHIVE_MAGIC)) != ARCHIVE_MAGIC:
         return None
     return read_contents(content, member.size, name)
 
 
 def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iterator[Item]:
-    """A file of a layer as one item, or what is inside it."""
+    """Yield a file of a layer as one item, or the items inside it."""
     start = content.read(len(ELF_MAGIC))
     if start == ELF_MAGIC:
         with tempfile.NamedTemporaryFile(prefix="inspect-", dir=job.work) as copy:
@@ -131,7 +131,7 @@ def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iter
 
 
 def _group(name: str) -> tuple[str, str]:
-    """The (group, kind) of a file of an image: what freezer puts there for an empty root, or its directory."""
+    """Return the (group, kind) of a file of an image: the provision that it belongs to, or its directory."""
     names = {item.option: item.name for item in PROVISIONS}
     for option, (place, _, _) in PLACES.items():
         if name == place or name.startswith(f"{place}/"):
@@ -143,7 +143,7 @@ def _has_inside(name: str, member: tar.Member, path: Path) -> bool:
     try:
         return has_bundle(path) or (name.startswith("app/") and member.mode & 0o100 != 0)
     except InputError:
-        # An image may well have damaged files; they have no inside.
+        # An image may contain damaged files; they are single items.
         return False
 
 

@@ -1,4 +1,4 @@
-"""Looking into a file, whatever it is: an executable, an image, or an OCI layout in a directory."""
+"""Inspect a file of any supported kind: an executable, an image, or an OCI layout in a directory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from freezer.store.workspace import reading
 
 
 def look_into(path: Path, *, cache: Path, log: Log) -> Report:
-    """What is in a file. Raises as ``inspect`` does, and OutputError if there is no room to work in."""
+    """Report the contents of a file. Raises as ``inspect`` does, and OutputError if there is no room to work in."""
     with reading(path, "inspect", cache, log) as job:
         return inspect(path, job)
 
 
 def inspect(path: Path, job: Job) -> Report:
-    """What is in an executable or an image. Raises InputError for what is neither, or damaged."""
+    """Report the contents of an executable or an image. Raises InputError if the file is neither, or damaged."""
     try:
         status = path.stat()
         if (path / "oci-layout").is_file():

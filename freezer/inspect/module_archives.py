@@ -1,8 +1,8 @@
-"""The archives of modules in a natively linked executable, listed without trusting them.
+"""List the archives of modules in an executable, without trusting them.
 
-Their tables are marshalled (freezer/native/modules.py), and Python's own reader of that believes what it reads: it is
-not for data of others. A table needs a few of marshal's types only, as version 2 of the format writes them; this reads
-those and refuses all else, and then whatever does not fit into the file.
+Their tables are marshalled (freezer/link/modules.py). Python's marshal module trusts its input, so it is not for
+foreign data. A table has only a few of marshal's types, as version 2 of the format writes them; this module reads those
+and refuses all others, and then refuses entries that do not fit into the file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from freezer.base.tar import Readable
 from freezer.link.modules import ARCHIVE_MAGIC
 
 HEADER = len(ARCHIVE_MAGIC) + 8
-"""Bytes before the table: what every archive starts with, and the table's size."""
+"""Bytes before the table: the magic number, and the table's size."""
 MAX_TABLE = 1 << 26
 MAX_DEPTH = 8
 CONSTANTS = {b"N": None, b"T": True, b"F": False}
 END = object()
-"""What ends a dictionary."""
+"""The object that ends a dictionary."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in an archive: names with sizes in bytes; ``rest`` is what the archive has besides."""
+    """The contents of an archive: names with sizes in bytes; ``rest`` is the number of the other bytes."""
 
     modules: tuple[tuple[str, int], ...]
     scripts: tuple[tuple[str, int], ...]
@@ -36,27 +36,27 @@ class Contents:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file starts as an archive of modules does."""
+    """Return whether a file starts with the magic number of archives of modules."""
     with open(path, "rb") as file:
         return file.read(len(ARCHIVE_MAGIC)) == ARCHIVE_MAGIC
 
 
 def read_archive(path: Path) -> Contents:
-    """The table of an archive. Raises InputError for a damaged one."""
+    """Return the contents of an archive. Raises InputError if it is damaged."""
     with open(path, "rb") as file:
         file.seek(len(ARCHIVE_MAGIC))
         return read_contents(file, path.stat().st_size, path.name)
 
 
 def read_contents(stream: Readable, size: int, name: str) -> Contents:
-    """The table of an archive of ``size`` bytes, from behind what every archive starts with.
+    """Return the contents of an archive of ``size`` bytes; ``stream`` begins after the magic number.
 
-    Raises InputError for a damaged one.
+    Raises InputError if the archive is damaged.
     """
     try:
         length = int.from_bytes(stream.read(HEADER - len(ARCHIVE_MAGIC)), "little")
         if length > min(MAX_TABLE, size - HEADER):
-            raise ValueError("its table does not fit into it")
+            raise ValueError("its table is larger than the archive")
         table = parse_table(stream.read(length))
         room = size - HEADER - length
         modules = tuple((module, _fitting(room, *place[:2])) for module, place in table["modules"].items())
@@ -65,25 +65,25 @@ def read_contents(stream: Readable, size: int, name: str) -> Contents:
         raise InputError(f"the archive {name} is damaged", why=str(error)) from error
     rest = size - sum(each for _, each in (*modules, *scripts))
     if rest < HEADER + length or not all(isinstance(each, str) for each, _ in (*modules, *scripts)):
-        raise InputError(f"the archive {name} is damaged", why="its entries do not fit into it")
+        raise InputError(f"the archive {name} is damaged", why="its entries are larger than the archive")
     return Contents(modules, scripts, rest)
 
 
 def _fitting(room: int, offset: int, size: int) -> int:
     if min(offset, size) < 0 or offset + size > room:
-        raise ValueError("its entries do not fit into it")
+        raise ValueError("its entries are larger than the archive")
     return size
 
 
 def parse_table(data: bytes) -> Any:
-    """An object that was marshalled in version 2: strings, numbers, and lists, tuples and dictionaries of these.
+    """Parse an object marshalled in version 2: strings, numbers, and lists, tuples and dictionaries of these.
 
     Raises ValueError, struct.error or TypeError for anything else.
     """
     parser = _Parser(data)
     table = parser.item(0)
     if table is END or not parser.at_end():
-        raise ValueError("its table has more, or less, than one object")
+        raise ValueError("its table is not exactly one object")
     return table
 
 

@@ -1,4 +1,4 @@
-"""The page of the treemap: its frame, its style and its script, which are the same for every report."""
+"""The parts of the treemap's page that are the same for every report: its frame, its style and its script."""
 
 PAGE = """\
 <!DOCTYPE html>
@@ -133,7 +133,7 @@ function make(tag, text, parent, className) {
   return element;
 }
 
-// Squarified (Bruls, Huizing, van Wijk 2000): rows along the shorter side, each as long as its tiles get squarer.
+// Squarified (Bruls, Huizing, van Wijk 2000): rows along the shorter side; a row grows while its tiles get squarer.
 function tiles(nodes, x, y, w, h) {
   const placed = [];
   let left = nodes.reduce((sum, node) => sum + node.size, 0);
@@ -195,7 +195,7 @@ function draw(node, parent, x, y, w, h) {
 function inside(node, parent, x, y, w, h) {
   const nodes = node.children.filter((child) => child.size > 0);
   for (const [child, ...place] of tiles(nodes, x, y, w, h)) {
-    // A group of one file is that file: a frame around it would say its name and size twice.
+    // A group of one file is drawn as that file: a frame around it would show its name and size twice.
     draw(child.depth === 2 && child.files === 1 ? child.children[0] : child, parent, ...place);
   }
 }

@@ -1,4 +1,4 @@
-"""The result of an inspection: plain data, and its sums."""
+"""The result of an inspection: plain data, and sums of it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from freezer.link.parts import APPLICATION, DATA, LIBRARY, PACKAGE, RUNTIME, STA
 FILE = "file"
 
 KINDS = (APPLICATION, PACKAGE, STANDARD, LIBRARY, DATA, RUNTIME, FILE)
-"""All kinds of items, in the order of legends: from what the user wrote to what comes along."""
+"""All kinds of items, in the order of legends: the user's own files first."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One file, or one module in an archive. ``size`` is in bytes, as it takes them up in what holds it; ``path`` has
-    "//" behind an executable in an image; ``kind`` is one of KINDS."""
+    """One file, or one module in an archive. ``size`` is in bytes, as stored in its archive or unpacked; ``path`` has
+    "//" after the name of an executable in an image; ``kind`` is one of KINDS."""
 
     path: str
     size: int
@@ -28,7 +28,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Group:
-    """The items of one kind and group: their bytes and their number. ``group`` is "" for the sum of a whole kind."""
+    """The sum of the items of one kind and group: bytes and number. ``group`` is "" for the sum of a whole kind."""
 
     kind: str
     group: str
@@ -38,8 +38,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer of an image. ``size`` is that of its blob, ``unpacked`` that of the content of its ``files`` files, as
-    they are in the layer; both in bytes."""
+    """A layer of an image. ``size`` is the size of its blob, ``unpacked`` that of the content of its ``files`` files;
+    both in bytes."""
 
     digest: str
     diff_id: str
@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in a file. ``kind`` is "image" or "executable"; ``size`` is the file's own, in bytes."""
+    """The contents of a file. ``kind`` is "image" or "executable"; ``size`` is that of the file itself, in bytes."""
 
     path: str
     kind: str
@@ -79,23 +79,23 @@ class Report:
 
     @property
     def unpacked(self) -> int:
-        """The bytes of all items: an executable counts as what it unpacks into, and itself without that."""
+        """Return the bytes of all items: for an executable, the files that it unpacks and the program that does so."""
         return sum(item.size for item in self.items)
 
     def kinds(self) -> tuple[Group, ...]:
-        """The sums by kind, biggest first."""
+        """Return the sums by kind, largest first."""
         return _sums((item.kind, "", item.size) for item in self.items)
 
     def groups(self) -> tuple[Group, ...]:
-        """The sums by kind and group, biggest first."""
+        """Return the sums by kind and group, largest first."""
         return _sums((item.kind, item.group, item.size) for item in self.items)
 
     def largest(self, number: int) -> tuple[Item, ...]:
-        """The ``number`` biggest items, biggest first."""
+        """Return the ``number`` largest items, largest first."""
         return tuple(sorted(self.items, key=lambda item: (-item.size, item.path))[:number])
 
     def as_json(self) -> dict[str, Any]:
-        """All of it for ``json.dumps``, with the sums; names are exact, bytes that are not UTF-8 as surrogates."""
+        """Return the report and its sums for ``json.dumps``. Names are exact; bytes other than UTF-8 are surrogates."""
         fields = dataclasses.asdict(self)
         fields["unpacked"] = self.unpacked
         fields["groups"] = [dataclasses.asdict(group) for group in self.groups()]
@@ -114,5 +114,5 @@ def _sums(parts: Iterable[tuple[str, str, int]]) -> tuple[Group, ...]:
 
 
 def printable(text: str) -> str:
-    """A name for people: what could steer a terminal, reorder text, or cannot be encoded becomes U+FFFD."""
+    """Make a name safe to show: characters that control terminals, reorder text or cannot be encoded become U+FFFD."""
     return "".join(char if char.isprintable() else "\ufffd" for char in text)

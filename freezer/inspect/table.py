@@ -18,11 +18,11 @@ FILES = 15
 BAR = 16
 """Cells of a full bar."""
 NAMES = frozenset({"digest", "kind", "group", "file"})
-"""The columns that may be cut off."""
+"""The columns whose values may be cut off."""
 
 
 def render_table(report: Report, width: int, *, color: bool = False) -> str:
-    """The report in lines of at most ``width`` cells, the last one ended; with colour codes if ``color`` is set."""
+    """Return the report in lines of at most ``width`` cells, each ended; with colour codes if ``color`` is set."""
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -30,7 +30,7 @@ def render_table(report: Report, width: int, *, color: bool = False) -> str:
         force_terminal=color,
         color_system="standard" if color else None,
         highlight=False,
-        # Whatever the variables of the environment say: the width is the caller's.
+        # Ignore the variables of the environment: the caller decides the width.
         _environ={},
     )
     for made in (_head(report), *_layers(report), _kinds(report), _groups(report), _files(report)):
@@ -45,7 +45,7 @@ def _text(value: str, style: str = "") -> Text:
 def _table(title: str, *columns: str) -> Table:
     made = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
     for name in columns:
-        # rich narrows columns that may wrap first: the names, which are cut off in a cell rather than wrapped.
+        # rich first narrows the columns that may wrap. These are the names, whose cells are then cut off, not wrapped.
         is_name = name in NAMES
         justify: JustifyMethod = "left" if is_name or name == "" else "right"
         made.add_column(name, justify=justify, no_wrap=not is_name, overflow="ellipsis", header_style="dim")
@@ -94,7 +94,7 @@ def _files(report: Report) -> Table:
 
 
 def describe(report: Report) -> tuple[tuple[str, str], ...]:
-    """What is known of the whole, as pairs of a name and a value; what is not there is left out."""
+    """Return the facts about the whole file, as pairs of a name and a value; empty values are left out."""
     rows = [
         (report.kind, report.path),
         ("names", ", ".join(report.names)),
@@ -106,7 +106,7 @@ def describe(report: Report) -> tuple[tuple[str, str], ...]:
     settings = report.settings
     if settings is not None:
         rows += [
-            ("user", settings.user or "root, as none is set"),
+            ("user", settings.user or "root (none is set)"),
             ("entry point", shlex.join(settings.entrypoint)),
             ("command", shlex.join(settings.command)),
             ("directory", settings.working_directory),
@@ -119,7 +119,7 @@ def describe(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def share(size: int, whole: int) -> str:
-    """A part in per cent, with one digit."""
+    """Return a part in per cent, with one decimal place."""
     return f"{100 * size / whole:.1f} %" if whole else "0.0 %"
 
 

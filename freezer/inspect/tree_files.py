@@ -1,6 +1,6 @@
-"""The inside of an application's tree: its files, and the modules in archives; and what unpacks it.
+"""The items of an application's tree: its files, the modules in archives, and the program that unpacks it.
 
-An image that has these files unpacked has the same inside, without what unpacks them.
+An image with the unpacked tree has the same items, without the program that unpacks.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from freezer.prove.unpack import Unpacked, find_archive
 FREEZER, STATICX = ("freezer", RUNTIME), ("staticx", RUNTIME)
 ARCHIVE_NAME = re.compile(r"modules(\.[^/]+)?")
 HOME = re.compile(r"lib/python[\d.]+/.*")
-"""What an interpreter looks for to know where it is, and its first import."""
+"""The files by which an interpreter finds its place, and its first import."""
 
 
 @dataclass(frozen=True)
 class TreeFile:
-    """A file of a tree: its path below that, its bytes, and its contents if it is an archive of
-    modules."""
+    """A file of a tree: its path below the tree, its size in bytes, and its contents if it is an archive of modules."""
 
     path: str
     size: int
@@ -38,9 +37,9 @@ class TreeFile:
 
 
 def executable_items(unpacked: Unpacked, path: Path, name: str) -> Iterator[Item]:
-    """The items of the executable ``path``, called ``name``; they add up to the files unpacked and to what does that.
+    """Yield the items of the executable ``path``, called ``name``: the unpacked files and the program that unpacks.
 
-    Raises InputError for a damaged archive of modules.
+    Raises InputError if an archive of modules is damaged.
     """
     trailer = find_payload(path)
     if trailer is not None:
@@ -59,8 +58,8 @@ def executable_items(unpacked: Unpacked, path: Path, name: str) -> Iterator[Item
 
 
 def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> Iterator[Item]:
-    """The items of the tree of an application called ``name``, whose program is the file ``program``;
-    they add up to the files."""
+    """Yield the items of the tree of an application called ``name``, whose program is the file ``program``; their sizes
+    add up to those of the files."""
     modules = [module for file in files if file.contents is not None for module, _ in file.contents.modules]
     inside = {file.path: file.path[len(CONTENTS) + 1 :] for file in files if file.path.startswith(f"{CONTENTS}/")}
     names = names_of(name, modules, inside.values())

@@ -1,8 +1,8 @@
 """A report as one HTML file that needs no network: a treemap of kinds, groups and files.
 
-Names come from files that nobody vouches for. They are in the page as JSON, which the script puts into the document as
-text only, and escaped where a browser without scripts shows a table; the policy of the page allows its own script and
-style alone, by their hashes (Content Security Policy level 3), and no request at all.
+Names come from untrusted files. The page has them as JSON, which the script puts into the document as text only, and
+escaped in the table for browsers without scripts. The policy of the page allows only its own script and style, by their
+hashes (Content Security Policy level 3), and no requests.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TABLE_FILES = 100
 
 
 def render_html(report: Report) -> str:
-    """The page, in UTF-8 once encoded; the same report gives the same bytes."""
+    """Return the page, to be encoded in UTF-8; the same report gives the same bytes."""
     title = printable(os.path.basename(report.path))
     facts = [(name, printable(value)) for name, value in describe(report)]
     for layer in report.layers:
@@ -40,7 +40,7 @@ def render_html(report: Report) -> str:
         f"default-src 'none'; script-src '{_hash(SCRIPT)}'; style-src '{_hash(STYLE)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    # In JSON "<" can only stand in a string, and there be written like this; no end tag or comment can begin.
+    # In JSON "<" occurs only in strings, and may be written like this there; so no end tag or comment can begin.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     return PAGE.format(
         policy=policy, title=html.escape(title), style=STYLE, table=_table(report, facts), data=text, script=SCRIPT
@@ -52,7 +52,7 @@ def _hash(text: str) -> str:
 
 
 def _tree(report: Report) -> list[Any]:
-    """Kinds, groups and files, each biggest first: [[kind, its number, [[group, [[path, size], ...]], ...]], ...]."""
+    """Return kinds, groups and files, largest first: [[kind, its number, [[group, [[path, size], ...]], ...]], ...]."""
     files: dict[tuple[str, str], list[Item]] = {}
     for item in report.items:
         files.setdefault((item.kind, item.group), []).append(item)

@@ -1,13 +1,14 @@
 """The native linker's tree for an image: at its final place, and in parts that change at different times.
 
-There is nothing to unpack in an image, so neither is there a launcher: the tree itself is in it, at a place that is
-known, and what the launcher would fill in is filled in here. An image's layers are pushed, pulled and stored by their
-digests; so that a changed line of the application's code changes only the last one, everything goes to one of three
-parts: what Python needs, whatever the application is; what the application depends on; and its own. The modules are in
-an archive of each part, which names the next.
+An image needs no launcher, as nothing is unpacked: it contains the tree itself, at a known place, and this module fills
+in the paths that the launcher would fill in. Engines push, pull and store layers by their digests. So that a changed
+line of the application's code changes only the last layer, every file goes to one of three parts: those that Python
+needs for any application, those that the application depends on, and its own. Each part has an archive of its modules,
+which names the next archive.
 
-Files and modules are told apart by their names, as ``inspect`` does, but the application's own by where their sources
-are (freezer/drivers/own_sources.py); a library of the system is Python's if Python or the standard library needs it.
+Names decide to which part files and modules belong, as in ``inspect``; for the application's own, it is the place of
+their sources (freezer/freeze/drivers/own_sources.py). A library of the system is Python's if Python or the standard
+library needs it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MAIN_SCRIPT = "_freezer_main_script"
 NAMESPACE = 3
 """A package without code, in PyInstaller's archives."""
 PYTHONS = frozenset((RUNTIME, STANDARD, DATA))
-"""The kinds of what goes with Python: data of this kind is what an empty root lacks."""
+"""The kinds of files that go with Python; the data of the system among them is what an empty root lacks."""
 
 
 class Part(enum.Enum):
@@ -47,33 +48,33 @@ class Part(enum.Enum):
 
     @property
     def next(self) -> str:
-        """The archive in which modules are looked for after this part's; always there, so that no part depends on
-        what is in another."""
+        """Return the archive that is searched for modules after this part's; it always exists, so that no part depends
+        on the content of another."""
         parts = list(Part)
         return "" if self is parts[-1] else str(parts[parts.index(self) + 1].value)
 
 
 @dataclass(frozen=True)
 class UnpackedApp:
-    """An application to be run where it is. ``parts`` are the files below PLACE, nothing to be filled in any more, with
-    PROGRAM, which is the same for all applications, among those of the runtime; ``python`` is the interpreter that this
-    is made of, and ``version`` its version, such as "3.11"."""
+    """An application that runs where it is. ``parts`` are the files below PLACE, with all paths filled in; PROGRAM,
+    which is the same for all applications, belongs to the runtime. ``python`` is the interpreter that PROGRAM is made
+    of, and ``version`` its version, such as "3.11"."""
 
     python: Elf
     version: str
     parts: Mapping[Part, tuple[Record, ...]]
 
     def sizes(self) -> dict[Part, int]:
-        """How much there is in each part, in bytes."""
+        """Return the size of each part, in bytes."""
         return {part: sum(item.size for item in found) for part, found in self.parts.items()}
 
 
 def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
-    """Make the parts; what is not taken from the bundle is written below the work directory.
+    """Make the parts; files that are not in the bundle are written below the work directory.
 
-    Raises ToolError, or EnvironmentFailure if this installation lacks what starts the application.
+    Raises ToolError, or EnvironmentFailure if this installation lacks the library that starts the application.
     """
-    # A directory of its own: the application may also be linked natively.
+    # In a separate directory, as the application may also be linked natively.
     job = dataclasses.replace(job, work=job.folder("unpacked"))
     frozen = closed.frozen
     unused = without_loaders(closed, package)
@@ -92,7 +93,7 @@ def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
         archive = dataclasses.replace(
             everything,
             modules=modules[part],
-            # Which hooks are run, in which order, is the application's, and it is a few kilobytes.
+            # Which hooks run, and in which order, depends on the application; they are a few kilobytes.
             scripts=everything.scripts if part is Part.APPLICATION else (),
             extensions={
                 name: path
@@ -115,7 +116,7 @@ def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
 
 
 def _search_path(everything: Archive, part: Part) -> tuple[str, ...]:
-    """The directories of ``sys.path`` that a part adds: eggs are what the application depends on."""
+    """Return the directories that a part adds to ``sys.path``: eggs belong to the application's dependencies."""
     own = everything.path.index("") + 1
     if part is Part.RUNTIME:
         return everything.path[:own]
@@ -123,7 +124,7 @@ def _search_path(everything: Archive, part: Part) -> tuple[str, ...]:
 
 
 def at(place: str, record: Record) -> Record:
-    """A file as it is where the tree is at ``place``: what the launcher would fill in is filled in."""
+    """Return a file with the paths filled in that the launcher would fill in, for a tree at ``place``."""
     if not record.fixups:
         return record
     data = bytearray(record.source.read_bytes() if record.source is not None else record.data)
@@ -134,11 +135,11 @@ def at(place: str, record: Record) -> Record:
 
 
 def needed_by_python(closed: ClosedApp, names: Names) -> frozenset[str]:
-    """The libraries, by their paths in the tree, that the interpreter and the standard library need themselves, through
-    others too, and those that the C library opens; whatever else needs them as well."""
+    """Return the libraries, by their paths in the tree, that the interpreter and the standard library need, directly or
+    through others, and those that the C library opens; it does not matter what else needs them."""
     frozen = closed.frozen
     elves = {os.path.relpath(elf.path, frozen.tree): elf for elf in find_elves(frozen.tree)}
-    # Packages may have libraries of the same name; those of the system are at the top.
+    # Packages may contain libraries of the same name; those of the system are at the top.
     shared: dict[str, list[str]] = {}
     for path, elf in elves.items():
         if posixpath.dirname(path) in ("", CONTENTS):
@@ -166,9 +167,9 @@ def _is_of_standard_library(path: str, names: Names, own: frozenset[str]) -> boo
 def split_files(
     records: Iterable[Record], names: Names, own: frozenset[str], libraries: frozenset[str]
 ) -> dict[str, Part]:
-    """The part of each file and link of the tree; directories that something is in are in none of their own.
+    """Return the part of each file, link and empty directory of the tree; other directories belong to no part.
 
-    ``own`` are paths below the contents, ``libraries`` Python's in the tree.
+    ``own`` are the application's files, as paths below the contents; ``libraries`` are Python's, as paths in the tree.
     """
     records = list(records)
     targets = {item.name: os.fsdecode(item.data) for item in records if item.type is Type.LINK}
@@ -194,7 +195,7 @@ def split_files(
 
     parts = {name: part_of(name) for name in files}
     for name in targets:
-        # A link is of no use without what it leads to.
+        # A link is useless without its target.
         parts[name] = parts.get(led_to(name), part_of(name))
     occupied = {posixpath.dirname(name) for name in parts}
     occupied |= {above for name in occupied for above in _above(name)}
@@ -211,7 +212,7 @@ def _above(name: str) -> Iterable[str]:
 
 
 def split_modules(package: Package, names: Names, own: frozenset[str]) -> dict[Part, tuple[str, ...]]:
-    """The names of each part's modules. A namespace package is the application's if all that is in it is."""
+    """Return the names of each part's modules. A namespace package is the application's if all its modules are."""
     namespaces = [name for name, (_, _, kind) in package.modules.items() if kind == NAMESPACE]
     all_own = set(own) | {MAIN_SCRIPT}
     for name in namespaces:

@@ -1,7 +1,8 @@
 """Linking: the closed bundle becomes one static executable.
 
-A linker puts the tree of the application into a file that unpacks it; LINKERS is the table of them. All start the
-application in the same way (``start``), and differ in when they unpack: ``staticx`` at every start, ``native`` once.
+A linker puts the tree of the application into a file that unpacks it; LINKERS is their table. The executables of all
+linkers start the application in the same way (``start``), but unpack at different times: those of ``staticx`` at every
+start, those of ``native`` once.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ __all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 
 @dataclass(frozen=True)
 class StaticApp:
-    """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``other`` is a look at
-    what the other linker would give."""
+    """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``other`` measures the
+    result of the other linker."""
 
     path: Path
     size: int
@@ -36,7 +37,7 @@ class StaticApp:
 
 
 class WriteExecutable(Protocol):
-    """What every linker is: it writes the executable of a closed bundle to ``output``."""
+    """The signature of every linker: it writes the executable of a closed bundle to ``output``."""
 
     def __call__(self, plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
         """Link. Raises ToolError, EnvironmentFailure."""
@@ -46,7 +47,7 @@ LINKERS: dict[Linker, WriteExecutable] = {Linker.STATICX: write_staticx, Linker.
 
 
 def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
-    """Link with the plan's linker, and say how big the result is. Raises ToolError, EnvironmentFailure."""
+    """Link with the plan's linker, and report the size of the result. Raises ToolError, EnvironmentFailure."""
     with job.step("link") as step:
         output = job.folder("link") / closed.frozen.name
         package = read_package(closed, job)

@@ -1,4 +1,4 @@
-"""The code of a frozen application, and the archives of modules that a natively linked one imports it from."""
+"""The code of a frozen application, and the archives from which a linked application imports its modules."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from freezer.freeze.drivers.freeze_messages import PackageContents, PackageReque
 ARCHIVE_MAGIC = b"FRZRMOD1"
 ZLIB_LEVEL = 9
 WORTH_PACKING = 512
-"""Bytes of code that are worth the call that decompresses them."""
+"""Bytes of a module's code from which on compression is worth the call to decompress it."""
 NEVER_PACKED = ("_freezer_", "encodings", "codecs", "importlib", "zlib")
-"""What starts the names of modules that are imported before, or in order to have, a decompressor."""
+"""Prefixes of the names of modules that are imported before the decompressor, or by it."""
 EXTENSION = re.compile(r"(?P<stem>.+?)(?:\.cpython-[\w-]+|\.abi3|\.pypy[\w-]+)?\.so")
 
 
 @dataclass(frozen=True)
 class Package:
-    """The code of a frozen application. ``code`` is a file; places in it are (offset, size) in bytes."""
+    """The code of a frozen application, in the file ``code``; places in it are (offset, size) in bytes."""
 
     code: Path
     scripts: list[tuple[str, int, int]]
@@ -39,7 +39,7 @@ class Package:
     library: str
 
     def read(self, name: str) -> bytes:
-        """The marshalled code of a module."""
+        """Return the marshalled code of a module."""
         offset, size, _ = self.modules[name]
         with open(self.code, "rb") as file:
             file.seek(offset)
@@ -74,7 +74,7 @@ def read_package(closed: ClosedApp, job: Job) -> Package:
 
 @dataclass(frozen=True)
 class Archive:
-    """What goes into one archive: names of modules, places of scripts in the package's code, extension modules as
+    """The content of one archive: names of modules, places of scripts in the package's code, extension modules as
     dotted names with paths below the bundle's contents, directories for ``sys.path``, and the next archive's name."""
 
     modules: tuple[str, ...]
@@ -85,7 +85,7 @@ class Archive:
 
 
 def whole(package: Package, contents: Path) -> Archive:
-    """One archive with everything."""
+    """Return one archive with everything."""
     dynamic = [folder for folder in sorted(contents.glob("**/lib-dynload")) if folder.is_dir()]
     search = [os.path.relpath(folder, contents) for folder in dynamic[:1]]
     eggs = [item.name for item in sorted(contents.glob("*.egg")) if item.is_dir()]
@@ -98,8 +98,8 @@ def whole(package: Package, contents: Path) -> Archive:
 
 
 def write_archive(path: Path, package: Package, archive: Archive, *, packed: bool = False) -> None:
-    """Write one archive (its layout is in freezer/freeze/runtime/_freezer_archive.py); with ``packed``, the code of
-    modules that an interpreter does not need to decompress others is compressed."""
+    """Write one archive (freezer/freeze/runtime/_freezer_archive.py describes its layout). With ``packed``, compress
+    the code of the modules, except those that Python needs in order to decompress."""
     with open(package.code, "rb") as code:
         _write(path, code, package, archive, packed=packed)
 
@@ -132,11 +132,11 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         "extensions": dict(sorted(archive.extensions.items())),
         "path": list(archive.path),
         "next": archive.next,
-        # Nothing for the common case, in which no set has to be made at each start. Not one here: before Python 3.11 a
-        # set is marshalled in the order of its hashes, which differs each time.
+        # Left out in the common case, so that starts need not make a set. A list, as before Python 3.11 a set is
+        # marshalled in the order of its hashes, which differs each time.
         **({"packed": compressed} if compressed else {}),
     }
-    # Version 2 knows no references, and every Python reads it.
+    # Version 2 has no references, and every Python reads it.
     table = marshal.dumps(contents, 2)
     with open(path, "wb") as out:
         out.write(ARCHIVE_MAGIC + len(table).to_bytes(8, "little") + table)
@@ -145,7 +145,7 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
 
 
 def extensions(contents: Path, search: list[str]) -> dict[str, str]:
-    """The extension modules in the bundle: dotted names, and paths below ``contents``."""
+    """Return the extension modules in the bundle: dotted names, and paths below ``contents``."""
     found: dict[str, str] = {}
     for path in sorted(contents.rglob("*.so")):
         inside = path.relative_to(contents)

@@ -1,4 +1,4 @@
-"""Linking natively: the tree behind freezer's launcher, which unpacks it once, into a cache."""
+"""Linking natively: the executable is freezer's launcher, followed by the tree, which it unpacks once, into a cache."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ from freezer.plan.build import Plan
 
 
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
-    """Write the executable. Raises EnvironmentFailure if this installation has no launcher, ToolError."""
+    """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
     write(launcher_path(), make_tree(closed, package, Container.LAUNCHER, job), plan.compress, output)

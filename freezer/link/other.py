@@ -1,7 +1,7 @@
-"""What the other linker would give, so that nobody stays with one for not knowing the other.
+"""The size of the other linker's result, so that users learn that there is another linker.
 
-Its executable is not made, but its size is found out: for ``native`` by packing the tree into nothing, for ``staticx``
-by adding up its archive. That goes on in a thread while the proof runs, and takes less time than that.
+The other executable is not made, only measured: for ``native`` by packing the tree without writing it, for ``staticx``
+by adding up its archive. A thread does this while the proof runs, which takes longer.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from freezer.link.tree import make_tree
 from freezer.plan.choices import Linker, Packing
 
 BLOCK = 512
-"""Bytes that members of a tar, and their headers, are rounded up to."""
+"""Bytes of a block of a tar file; members and their headers are rounded up to blocks."""
 
 
 @dataclass(frozen=True)
 class Other:
-    """The other linker, and the size of what it would give, in bytes."""
+    """The other linker, and the size in bytes of the executable that it would make."""
 
     linker: Linker
     size: int
 
     def sentence(self, size: int) -> str:
-        """One line for people, after a build that gave an executable of ``size`` bytes."""
+        """Return one line for the user, after a build that made an executable of ``size`` bytes."""
         if self.linker is Linker.NATIVE:
             return (
                 f"--linker native would give {human_size(self.size)}, unpacked once; "
@@ -51,48 +51,48 @@ class Other:
 
 @dataclass(frozen=True)
 class Looking:
-    """A look at the other linker that goes on beside the build."""
+    """A measurement of the other linker's result, made in a thread beside the build."""
 
     thread: threading.Thread
     found: list[Other]
 
     def result(self) -> Optional[Other]:
-        """Wait for it; None if this installation lacks what the other linker needs."""
+        """Wait for the result, and return it; None if this installation lacks what the other linker needs."""
         self.thread.join()
         return self.found[0] if self.found else None
 
 
 def look_at_other(linker: Linker, closed: ClosedApp, package: Package, job: Job) -> Looking:
-    """Begin to find out what the linker that is not ``linker`` would give."""
+    """Begin to measure the result of the other linker, which is not ``linker``."""
     other, measure = (Linker.NATIVE, native_size) if linker is Linker.STATICX else (Linker.STATICX, staticx_size)
     found: list[Other] = []
 
     def look() -> None:
-        # It is only a hint: no failure of it, such as a work directory that is gone, may end a build.
+        # The result is only a hint: a failure, such as a removed work directory, must not end a build.
         with contextlib.suppress(FreezerError, OSError):
             found.append(Other(other, measure(closed, package, job.inside("other"))))
 
-    # A daemon: a build that is interrupted does not wait for it.
+    # A daemon thread: an interrupted build does not wait for it.
     looking = Looking(threading.Thread(target=look, daemon=True), found)
     looking.thread.start()
     return looking
 
 
 def native_size(closed: ClosedApp, package: Package, job: Job) -> int:
-    """The bytes of what the native linker makes by default. Raises EnvironmentFailure if it is not installed."""
+    """Return the bytes of the native linker's executable by default. Raises EnvironmentFailure without a launcher."""
     launcher = launcher_path().stat().st_size
     return launcher + packed_size(make_tree(closed, package, Container.LAUNCHER, job), Packing.FAST) + TRAILER.size
 
 
 def staticx_size(closed: ClosedApp, package: Package, job: Job) -> int:
-    """The bytes of what staticx makes by default, but for the few that changing the program adds."""
+    """Return the bytes of staticx's executable by default, without the few that changing the program adds."""
     records = make_tree(closed, package, Container.STATICX, job, packed=True)
     own = [path.stat().st_size for path in _own_programs()]
     return sum(BLOCK + -(-item.size // BLOCK) * BLOCK for item in records) + sum(own)
 
 
 def _own_programs() -> list[Path]:
-    """What staticx adds of its own. It is not imported, only its files are looked at."""
+    """Return the files of staticx that it adds to executables. Only look at the files; do not import staticx."""
     found = importlib.util.find_spec("staticx")
     if found is None or found.origin is None:
         return []

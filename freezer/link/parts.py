@@ -1,4 +1,4 @@
-"""Which part of an application a file or a module belongs to, told by its name and place alone."""
+"""Find the part of an application that a file or a module belongs to, by its name and place alone."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ OTHER_VERSIONS = frozenset(
     "compression crypt distutils formatter imghdr imp lib2to3 mailcap msilib nis nntplib ossaudiodev parser pipes "
     "smtpd sndhdr spwd string sunau symbol telnetlib tomllib uu xdrlib".split()
 )
-"""Modules that only some of Python 3.9 to 3.14 have: the program's version need not be that of freezer's Python."""
+"""Modules that only some of Python 3.9 to 3.14 have: the application's Python may differ from freezer's."""
 
 TCL = frozenset({"_tcl_data", "_tk_data", "tcl8"})
-"""The data of tkinter, as PyInstaller places it."""
+"""The directories in which PyInstaller places the data of tkinter."""
 
 STANDARD_FOLDERS = frozenset({"distutils", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "tkinter", "turtledemo"})
 """The packages of the standard library with data; directories like ``locale`` are the application's."""
@@ -43,10 +43,10 @@ LOADER_NAME = re.compile(r"ld[-.][^/]*\.so[^/]*|ld-musl-[^/]*")
 
 
 def standard_modules() -> frozenset[str]:
-    """The top-level modules of the standard library of all Pythons that freezer supports."""
+    """Return the top-level modules of the standard library of all Pythons that freezer supports."""
     known = getattr(sys, "stdlib_module_names", None)
     if known is None:
-        # Python 3.9: what lies in its directory, and what is compiled in.
+        # Python 3.9: the modules in its directory, and those that are compiled in.
         folder = sysconfig.get_path("stdlib")
         extensions = os.path.join(folder, "lib-dynload")
         names = os.listdir(folder) + (os.listdir(extensions) if os.path.isdir(extensions) else [])
@@ -56,14 +56,14 @@ def standard_modules() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Names:
-    """What decides about groups: the program's name, and the top-level packages by their canonical names."""
+    """The names that decide about groups: the program, and the top-level packages by their canonical names."""
 
     program: str
     packages: dict[str, str]
     standard: frozenset[str]
 
     def module(self, name: str) -> tuple[str, str]:
-        """The (group, kind) of a module by its full name."""
+        """Return the (group, kind) of a module by its full name."""
         top = name.partition(".")[0]
         if top == "_freezer_main_script":
             return self.program, APPLICATION
@@ -76,11 +76,11 @@ class Names:
         return self.package(top)
 
     def package(self, top: str) -> tuple[str, str]:
-        """The (group, kind) of a package, which is the application itself if the program is named like it."""
+        """Return the (group, kind) of a package; a package with the program's name is the application itself."""
         return top, APPLICATION if canonical(top) == canonical(self.program) else PACKAGE
 
     def file(self, path: str) -> tuple[str, str]:
-        """The (group, kind) of a file by its path below the application's files."""
+        """Return the (group, kind) of a file by its path below the application's files."""
         top, slash, rest = path.partition("/")
         if not slash:
             return self.top_file(top)
@@ -102,7 +102,7 @@ class Names:
         return top, APPLICATION
 
     def top_file(self, name: str) -> tuple[str, str]:
-        """The (group, kind) of a file that lies at the top."""
+        """Return the (group, kind) of a file at the top."""
         if name == "base_library.zip":
             return PURE, STANDARD
         if LOADER_NAME.fullmatch(name):
@@ -121,12 +121,12 @@ class Names:
 
 
 def canonical(name: str) -> str:
-    """A distribution's or package's name for comparisons, after PEP 503."""
+    """Return a distribution's or package's name in the form for comparisons (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def names_of(program: str, modules: Iterable[str], files: Iterable[str]) -> Names:
-    """Tell packages from directories with data of the application: a package has modules somewhere."""
+    """Distinguish packages from the application's directories with data: only packages contain modules."""
     standard = standard_modules()
     tops = {name.partition(".")[0] for name in modules}
     for path in files:

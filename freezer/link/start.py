@@ -1,9 +1,10 @@
-"""What starts the application in a tree: the interpreter that it was built with, and the library that it needs first.
+"""The program and library that start the application in a tree: the interpreter that it was built with, and start.so.
 
-The interpreter itself, not a program of freezer's that loads libpython: many have Python built in, and are a tenth
-faster than their shared library. ``start.so`` (freezer/link/launcher/start.c) is found before the C library, and enters
-Python with the application's arguments. How both learn where the tree is, the container decides: freezer's launcher
-fills it in, in an image it is known, and staticx's start-up code fills it into a program that staticx prepared.
+The program is the interpreter itself, not a program of freezer's that loads libpython: many interpreters have Python
+built in, and are a tenth faster than their shared library. The dynamic loader finds ``start.so``
+(freezer/link/launcher/start.c) before the C library; it enters Python with the application's arguments. Both need the
+tree's path, which depends on the container: freezer's launcher fills it in when unpacking; in an image it is known when
+building; staticx's start-up code fills it into a program that staticx has prepared.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from freezer.link.payload.pack import Record, Type
 from freezer.plan.choices import CONTENTS
 
 ROOM = 4096
-"""The bytes that there are for a path, with its NUL (PATH_MAX)."""
+"""The bytes reserved for a path, with its NUL (PATH_MAX)."""
 PROGRAM, STARTER = "program", "start.so"
 START = "import _freezer_native; _freezer_native.start()"
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
-"""A text that takes up the room for a path, with its final NUL."""
+"""A text that fills the room for a path, except for the final NUL."""
 
 
 class Container(enum.Enum):
-    """What the tree is in; the value is what ``start.so`` is told of it."""
+    """What contains the tree; the values are those that ``start.so`` knows."""
 
     LAUNCHER = b"1"
     STATICX = b"2"
@@ -45,9 +46,9 @@ class Container(enum.Enum):
 def start_records(
     closed: ClosedApp, package: Package, container: Container, job: Job, *, place: Optional[str] = None
 ) -> list[Record]:
-    """The program of a tree, and its ``start.so``. ``place`` is where the tree will be, in layers.
+    """Return the program of a tree, and its ``start.so``. In layers, ``place`` is the tree's path.
 
-    Raises ToolError for an interpreter that cannot be changed so.
+    Raises ToolError for an interpreter that cannot be changed in this way.
     """
     folder = job.folder(f"start-{container.name.lower()}")
     program = folder / PROGRAM
@@ -64,7 +65,7 @@ def start_records(
     data = bytearray(program.read_bytes())
     if b"\0__libc_start_main\0" not in data:
         raise ToolError(
-            f"{closed.python} cannot start an application", why="it does not enter its C library as others do"
+            f"{closed.python} cannot start an application", why="it does not call __libc_start_main of its C library"
         )
     fixups: tuple[tuple[int, int], ...] = ()
     if container is not Container.STATICX:
@@ -77,13 +78,13 @@ def start_records(
 
 
 def starter(container: Container, arguments: Iterable[str]) -> Record:
-    """``start.so`` in a container, with the arguments that Python gets. Raises EnvironmentFailure if there is none."""
+    """Return ``start.so`` for a container, with Python's arguments. Raises EnvironmentFailure if there is none."""
     data = bytearray(starter_path().read_bytes())
     name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
     _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
     data[at : at + 16] = container.value.ljust(16, b"\0")
-    # Behind staticx's start-up code it finds out itself where the tree is.
+    # With staticx's start-up code, start.so finds the tree itself.
     return Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=() if container is Container.STATICX else (name,))
 
 
@@ -94,21 +95,21 @@ def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
     """
     needed = ["--add-needed", STARTER]
     if container is Container.STATICX:
-        # It has patchelf do the rest itself.
+        # staticx runs patchelf for the other changes.
         return [needed]
     places = [
         *("--set-interpreter", LOADER, "--no-default-lib"),
-        # The dynamic loader asks the program's DT_RPATH last, whoever needs or opens something. Where the program
-        # is it takes a /proc to find out, or LD_ORIGIN_PATH, which the launcher sets. Any byte may be in that; in a
-        # path that is written down in the file, "$LIB" and ":" would mean something.
+        # The dynamic loader searches the program's DT_RPATH last, for every file that needs or opens a library. It
+        # needs /proc to find the program's place, or LD_ORIGIN_PATH, which the launcher sets. That may contain any
+        # byte; in a path that is written into the file, "$LIB" and ":" would have a meaning.
         *("--force-rpath", "--set-rpath", f"{place or '$ORIGIN'}:{place or '$ORIGIN'}/{CONTENTS}"),
     ]
     return [places, needed]
 
 
 def python_arguments(options: tuple[str, ...]) -> list[str]:
-    """The arguments that Python is started with: isolated from the caller's environment, without site, and with the
-    options that a spec file asks for (PyInstaller's "Specifying Python interpreter options")."""
+    """Return the arguments of Python: they isolate it from the caller's environment, leave out site, and contain the
+    options of a spec file (PyInstaller's "Specifying Python interpreter options")."""
     arguments = ["-I", "-S", "-B"]
     for option in options:
         word, _, value = option.partition(" ")
@@ -126,14 +127,17 @@ def python_arguments(options: tuple[str, ...]) -> list[str]:
 def _find(data: bytearray, mark: bytes) -> int:
     at = data.find(mark)
     if at < 0 or data.find(mark, at + 1) >= 0:
-        raise ToolError("a program is not as expected", why=f"{mark.rstrip(b'@')!r} is not in it once")
+        raise ToolError(
+            "the program or start.so cannot be filled in",
+            why=f"{mark.rstrip(b'@')!r} does not occur exactly once in it",
+        )
     return at
 
 
 def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
-    """Put a text where there is room for it; returns the place."""
+    """Put a text over the mark that reserves its room; return the place."""
     at = _find(data, mark)
     if len(text) >= ROOM:
-        raise ToolError("there is no room for what the application is started with", why=repr(text))
+        raise ToolError(f"a path or the arguments of Python need more than {ROOM} bytes", why=repr(text))
     data[at : at + ROOM] = text.ljust(ROOM, b"\0")
     return at

@@ -1,8 +1,8 @@
-"""Linking with staticx: the tree behind a statically linked start-up program, which unpacks it at every start.
+"""Linking with staticx: the executable is a static start-up program with the tree, which it unpacks at every start.
 
-That program unpacks into a temporary directory, fills in the place of the dynamic loader and the search path of the
-tree's program, runs it, and removes the directory again. staticx is licensed under the GPL (with an exception for what
-it puts into the result), and runs as a process of its own (freezer/link/drivers/staticx_link.py).
+The start-up program unpacks into a temporary directory, fills the dynamic loader's path and the search path into the
+tree's program, runs it, and removes the directory again. staticx is licensed under the GPL (with an exception for the
+files that it puts into the result), and runs as a separate process (freezer/link/drivers/staticx_link.py).
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS, Packing
 
 TOOLS = ("objcopy", "strip", "patchelf")
-"""What staticx runs."""
+"""The programs that staticx runs."""
 
 
 def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
     """Write the executable. Raises ToolError if staticx fails, EnvironmentFailure if a program it needs is missing."""
-    # What is compressed as a whole must not be compressed before; what is not, can be, as little of it is needed.
+    # An archive that staticx compresses needs uncompressed modules. Otherwise compress them: a run needs few of them.
     small = plan.compress is Packing.SMALL
     records = make_tree(closed, package, Container.STATICX, job, packed=not small)
     pack([*records, *search_links(records)], output, job, small=small, epoch=plan.epoch)
 
 
 def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoch: int) -> None:
-    """Have staticx write a tree into an executable; with ``small`` it compresses it (xz). ``epoch`` is the time of its
-    files, in seconds since 1970. Raises as ``write_staticx`` does."""
+    """Have staticx write a tree into an executable; with ``small`` it compresses the tree (xz). ``epoch`` is the time
+    of the tree's files, in seconds since 1970. Raises as ``write_staticx`` does."""
     request: LinkRequest = {
         "program": PROGRAM,
         "members": list(_members(records, job.folder("members"))),
@@ -56,8 +56,8 @@ def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoc
 
 
 def search_links(records: Sequence[Record]) -> list[Record]:
-    """Links at the top of the tree to the libraries in ``_internal``: the only directory in the search path that
-    staticx's start-up program fills in is the top."""
+    """Return links at the top of the tree to the libraries in ``_internal``: the search path that staticx's start-up
+    program fills in has no directory but the top."""
     names = {item.name for item in records}
     found = []
     for item in records:
@@ -68,7 +68,8 @@ def search_links(records: Sequence[Record]) -> list[Record]:
 
 
 def _members(records: Sequence[Record], folder: Path) -> Iterator[Member]:
-    """The members of staticx's archive, as the driver is told of them; directories come with what is in them."""
+    """Yield the members of staticx's archive, in the form of the driver's request; directories come with their
+    content."""
     for number, item in enumerate(records):
         if item.type is Type.LINK:
             yield {"name": item.name, "link": os.fsdecode(item.data)}

@@ -1,14 +1,14 @@
-"""The tree: the files of an application as they are at run time, whichever container they come in.
+"""The tree: the files of an application as they are at run time, in any container.
 
-PyInstaller's bootloader and its archives are left out. In their place come the interpreter that the application was
-built with, changed so that it starts the application (``start``), and one archive of all modules, from which they are
+The tree lacks PyInstaller's bootloader and archives. It has instead the interpreter that the application was built
+with, changed so that it starts the application (``start``), and one archive of all modules, from which they are
 imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree::
 
     program                              the interpreter
-    start.so                             the library that it needs first
+    start.so                             the library that the interpreter loads first
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
-    lib/pythonX.Y                        what an interpreter looks for to know where it is, and its first import
+    lib/pythonX.Y                        files by which an interpreter finds its place, and its first import
     _internal                            extension modules, their libraries, and data: sys._MEIPASS
 """
 
@@ -33,8 +33,8 @@ FIRST = "_freezer_encodings"
 def make_tree(
     closed: ClosedApp, package: Package, container: Container, job: Job, *, packed: bool = False
 ) -> list[Record]:
-    """The records of the tree; what is not taken from the bundle is written below the work directory. With ``packed``
-    the code of modules is compressed in their archive."""
+    """Return the records of the tree; files that are not in the bundle are written below the work directory. With
+    ``packed``, compress the code of modules in their archive."""
     archive = job.folder(f"tree-{container.name.lower()}") / MODULES
     write_archive(archive, package, whole(package, closed.frozen.contents), packed=packed)
     unused = without_loaders(closed, package)
@@ -45,15 +45,15 @@ def make_tree(
 
 
 def manifest(closed: ClosedApp) -> Record:
-    """What freezer's own later checks are told."""
+    """Return the file with notes for freezer's later checks."""
     missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
     return Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n")
 
 
 def landmarks(package: Package) -> list[Record]:
-    """What an interpreter looks for to know where it is, and its first import."""
+    """Return the files by which an interpreter finds its place, and its first import."""
     python = "lib/python{}.{}".format(*package.version)
-    # PEP 552: no flags, no time, no size; files without a source are not compared with one.
+    # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
     first = package.magic + bytes(12) + package.read(FIRST)
     return [
         Record(Type.DIRECTORY, "lib"),
@@ -66,14 +66,14 @@ def landmarks(package: Package) -> list[Record]:
 
 
 def _order(record: Record) -> int:
-    """Directories first; what is alike together, for the compression."""
+    """Return a sort key: directories first, then similar files together, for the compression."""
     if record.type is Type.DIRECTORY:
         return 0
     return 1 if ".so" in record.name else 2
 
 
 def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
-    """What of the bundle is PyInstaller's way to start an application, and of no use to ours: paths in the tree."""
+    """Return the files by which PyInstaller starts an application, which the tree does not need: paths in the tree."""
     tree = closed.frozen.tree
     found = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
     records = records_of(tree)
@@ -85,10 +85,10 @@ def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
 
 
 def _needs(path: Path, soname: str) -> bool:
-    # Few files have the name in them at all, and reading an ELF file takes milliseconds.
+    # Few files contain the name, and reading an ELF file takes milliseconds.
     if not is_elf(path) or soname.encode() not in path.read_bytes():
         return False
     try:
         return soname in read_elf(path).needed
-    except NotElf:  # a damaged one, which is data
+    except NotElf:  # a damaged file, which is data
         return False

@@ -1,1 +1,1 @@
-"""Proving: what was made runs in an empty root, and uses nothing outside itself."""
+"""Proving: an executable or image runs in an empty root, and uses nothing outside itself."""

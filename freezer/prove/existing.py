@@ -1,4 +1,4 @@
-"""Proving what exists already: an executable or an image, made by freezer or not."""
+"""Proving an existing executable or image, whether freezer made it or not."""
 
 from __future__ import annotations
 

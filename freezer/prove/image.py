@@ -1,7 +1,7 @@
-"""Proving an image: judged by the rules, then run in its own root, as a careful cluster would run it.
+"""Proving an image: check it against the rules, then run it in its own root, as a careful cluster would run it.
 
-The root is read-only but for a /tmp, there are no capabilities and no network, and the user is the image's own. If the
-program is freezer's, packed or unpacked, all its libraries are loaded, too (see ``freezer.verify``).
+The root is read-only except for a /tmp, there are no capabilities and no network, and the user is the image's own. If
+freezer made the program, in one file or unpacked, all its libraries are loaded, too (see ``freezer.prove.verify``).
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class ImageProof:
-    """What was found out about an image. ``isolation`` is how the run was isolated, None if there was none; ``seconds``
-    until the first output, or the end; ``libraries`` were loaded from the program's bundle; ``size`` is the file's, in
-    bytes."""
+    """The result of proving an image. ``isolation`` is how the run was isolated, None if there was no run; ``seconds``
+    is the time until the first output, or the end; ``libraries`` counts those loaded from the program's bundle;
+    ``size`` is the file's, in bytes."""
 
     isolation: Optional[str]
     outcome: str
@@ -53,10 +53,10 @@ class ImageProof:
 
 
 def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step] = None) -> ImageProof:
-    """Prove the images in a file; of several, the first is run.
+    """Prove the images in a file; of several, only the first is run.
 
-    Raises InputError for what is no image, VerificationError with every problem for one that breaks a rule or that
-    does not run.
+    Raises InputError if the file is not an image, and VerificationError, with every problem, if an image breaks a rule
+    or does not run.
     """
     with open_image(path) as archive:
         verdict = validate(archive)
@@ -86,7 +86,7 @@ def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional
             else:
                 judge_loads(reply["loads"], bundle.known_missing, path.name)
                 run = reply["runs"][0]
-                # All files that it can see are the image's.
+                # The run sees no files but the image's, so it may map any of them.
                 outcome = judge_run(run, smoke, path.name, places=("/",)).replace("an empty root", "its own root")
                 isolation, libraries, notes = reply["isolation"], len(bundle.loads), tuple(reply["notes"])
                 seconds = run["seconds"] if run["first_output"] is None else run["first_output"]
@@ -120,8 +120,8 @@ def _proof(
 
 
 def _command(settings: dict[str, Any], smoke: Smoke) -> tuple[str, ...]:
-    """What is run: with arguments of ours, these stand for the command of an entrypoint, as ``docker run`` has it, and
-    behind a command that is alone."""
+    """Return the command to run. Given arguments replace the command if there is an entrypoint, as for ``docker run``;
+    without an entrypoint they are added to the command."""
     if smoke.arguments is None:
         return command_of(settings)
     if settings.get("Entrypoint"):
@@ -166,7 +166,7 @@ def _request(
 
 
 def _account(folder: Path, uid: int) -> tuple[int, str]:
-    """The group and the home that the image's passwd(5) gives a user; as engines do, 0 and / without it."""
+    """Return a user's group and home from the image's passwd(5); 0 and / if it has none, as engines do."""
     passwd = folder / "etc/passwd"
     if (folder / "etc").is_symlink() or passwd.is_symlink() or not passwd.is_file():
         return 0, "/"
@@ -180,8 +180,8 @@ def _account(folder: Path, uid: int) -> tuple[int, str]:
 def _bundle(
     folder: Path, command: tuple[str, ...], settings: dict[str, Any], root: MergedRoot, job: Job
 ) -> tuple[Bundle, Optional[Path]]:
-    """The bundle of the image's program, and where the program is, if that is a static executable with one; or the
-    native linker's tree, if it is the program of that."""
+    """Return the bundle of the image's program, and the program's path if it is a static executable; or the native
+    linker's tree, if the program belongs to one."""
     program = find_program(command[0], settings, root)
     binary = folder / program.name if program is not None else folder
     try:
@@ -193,13 +193,13 @@ def _bundle(
             if tree is not None:
                 return bundle_of(tree), None
     except (NotElf, OSError):
-        pass  # a script: nothing to look into
+        pass  # a script has no bundle
     return Bundle(None, (), frozenset()), None
 
 
 def _tree(folder: Path, program: Elf) -> Optional[Unpacked]:
-    """The native linker's tree in the root ``folder`` that a program is of: its loader is beside it, and what the
-    linker notes; None if it is of no such tree."""
+    """Return the native linker's tree in the root ``folder`` to which a program belongs: its loader and the linker's
+    manifest are beside it. Return None if it belongs to no such tree."""
     place = program.path.parent
     directory, loader = posixpath.split(program.interpreter or "")
     if directory != f"/{place.relative_to(folder)}":

@@ -1,7 +1,8 @@
-"""Judging what the sandbox reports: whether libraries load from the bundle alone, and what a run's end and words mean.
+"""Judging the sandbox's report: whether libraries load from the bundle alone, and what a run's end and output mean.
 
-An application may well fail without its arguments, files or network, and that proves nothing against its bundle. What
-counts is a crash, a loader's or the launcher's complaint, and an exception that speaks of something missing inside.
+An application may fail without its arguments, files or network; that proves nothing against its bundle. The failures
+that count are a crash, an error of the dynamic loader or the launcher, and an exception about something missing from
+the bundle.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from freezer.base.processes import describe_status
 from freezer.plan.build import Smoke
 
 INSIDE = ("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/memfd:", "/SYSV")
-"""Where a run in the empty root may map files from: the bundle, what the application makes itself, shared memory."""
+"""Where a run in the empty root may map files from: the bundle, the application's own files, shared memory."""
 
 CRASHES = frozenset((4, 5, 6, 7, 8, 11, 31))
 """The signals of a broken program: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS."""
@@ -34,13 +35,13 @@ BUNDLE_PATH = re.compile(
 """Where staticx, PyInstaller and the native linker's launcher unpack bundles."""
 
 CANNOT_RUN = 126
-"""The exit status of the native linker's launcher, and of what it starts, when the application did not get to run."""
-LAUNCHER_ERROR = re.compile(r"^.+: error: .+\n  why: |^error: there is no memory to start Python with$", re.MULTILINE)
+"""The exit status of the native linker's launcher, and of ``start.so``, if the application could not be started."""
+LAUNCHER_ERROR = re.compile(r"^.+: error: .+\n  why: |^error: not enough memory to start Python$", re.MULTILINE)
 
 
 def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -> None:
-    """Raise VerificationError if a library of a bundle cannot be loaded from the bundle alone; ``known`` are those that
-    the build environment lacked as well."""
+    """Raise VerificationError if a library of a bundle cannot be loaded from the bundle alone; ``known`` are libraries
+    that the build environment lacked, too."""
     problems = []
     for load in loads:
         file = load["file"].replace("/bundle/", "", 1)
@@ -50,7 +51,7 @@ def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -
             elif place is not None and place.startswith("/") and not place.startswith("/bundle/"):
                 problems.append(f"{file} takes {soname} from {place}, outside the bundle")
         for line in load["problems"]:
-            # A symbol may be meant to come from whoever loads the library; only what can never load counts.
+            # The program that loads the library may provide a symbol; only files that can never load count.
             if "undefined symbol" not in line and not any(item in line for item in known):
                 problems.append(f"{file}: {line}")
     if problems:
@@ -64,8 +65,8 @@ def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -
 
 
 def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, ...] = INSIDE) -> str:
-    """Decide about one run in the empty root; the result says what happened in a few words. ``places`` are where it
-    may map files from.
+    """Judge one run in the empty root, and return a short description of its end. ``places`` are the directories that
+    it may map files from.
 
     Raises VerificationError.
     """
@@ -73,7 +74,7 @@ def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, .
     if run.get("exec_error"):
         raise VerificationError(f"{name} cannot be started in an empty root", why=run["exec_error"])
     if run["status"] == CANNOT_RUN and LAUNCHER_ERROR.search(run.get("stderr") or ""):
-        # Whatever status was expected: what ended is not the application.
+        # Whatever status was expected: the application has not run.
         raise VerificationError(f"{name} cannot unpack or start itself in an empty root", why=_last_words(said))
     strangers = [path for path in run["mapped"] if not path.startswith(places)]
     if strangers:
@@ -90,9 +91,9 @@ def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, .
             )
         if status != smoke.status:
             raise VerificationError(
-                f"{name} {how} in an empty root, expected was {smoke.status}",
+                f"{name} {how} in an empty root; the expected status was {smoke.status}",
                 why=_last_words(said),
-                hint=_advice(said) or "if that is right: --smoke-status N",
+                hint=_advice(said) or "if that status is right: --smoke-status N",
             )
         return f"ran in an empty root: {how}"
     if signal in CRASHES or (failed and _broken(said)):
@@ -105,7 +106,7 @@ def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, .
 
 
 def _broken(said: str) -> bool:
-    """Whether a failed run's words speak of something missing from the bundle."""
+    """Return whether the output of a failed run reports something missing from the bundle."""
     if LOADER_ERRORS.search(said):
         return True
     exceptions = list(LAST_EXCEPTION.finditer(said))
@@ -127,7 +128,7 @@ def _advice(said: str) -> Optional[str]:
     if module:
         return (
             f"--hidden-import {module.group(1)}  if it is imported by name at run time\n"
-            f"--with NAME  if the distribution that has it is not among the requirements"
+            f"--with NAME  if its distribution is not among the requirements"
         )
     if "getpwuid" in last["text"]:
         return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
@@ -141,4 +142,4 @@ def _advice(said: str) -> Optional[str]:
 
 def _last_words(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
-    return "\n".join(lines[-15:]) or "it said nothing"
+    return "\n".join(lines[-15:]) or "it printed nothing"

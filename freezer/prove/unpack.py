@@ -1,8 +1,8 @@
-"""Reading the bundle out of a linked executable, whichever linker made it, without trusting it.
+"""Read the bundle out of an executable of either linker, without trusting it.
 
-``freezer check`` takes any file. In its archive only regular files, directories and relative links that stay inside are
-accepted, none of them twice, and bytes and entries are capped. Who asks for a bundle learns where its program and its
-loader are, and need not know how either linker names them.
+``freezer check`` takes any file. From an archive this module accepts only regular files, directories and relative links
+that stay inside, each name once, and it limits bytes and entries. The result names the program and the loader, so
+callers need not know how each linker names them.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MAX_ENTRIES = 500_000
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A bundle in the directory ``folder``. ``program`` is what is started and ``loader`` its dynamic loader, both as
-    paths below that; None if there is none."""
+    """A bundle in the directory ``folder``. ``program`` and ``loader`` are the paths below it of the program and its
+    dynamic loader; None if there is none."""
 
     folder: Path
     linker: Linker
@@ -42,7 +42,7 @@ class Unpacked:
     loader: Optional[str]
 
     def files(self) -> dict[str, int]:
-        """The paths of all regular files in it, and their sizes in bytes."""
+        """Return the paths of all regular files in the bundle, and their sizes in bytes."""
         found = {}
         for directory, _, names in os.walk(self.folder):
             for name in names:
@@ -53,7 +53,7 @@ class Unpacked:
 
 
 def find_archive(path: Path) -> Optional[tuple[int, int]]:
-    """The (offset, size) in bytes of staticx's archive section in an ELF file; None if it has none."""
+    """Return the (offset, size) in bytes of staticx's archive section in an ELF file; None if it has none."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
@@ -61,19 +61,19 @@ def find_archive(path: Path) -> Optional[tuple[int, int]]:
         try:
             section = ELFFile(file).get_section_by_name(SECTION)
         except (*DAMAGE, ELFError) as error:
-            raise InputError(f"{path} is no ELF file, or a damaged one", why=str(error)) from error
+            raise InputError(f"{path} is not an ELF file, or is damaged", why=str(error)) from error
     return None if section is None else (section["sh_offset"], section["sh_size"])
 
 
 def has_bundle(path: Path) -> bool:
-    """Whether an ELF file has a bundle. Raises InputError for a damaged one."""
+    """Return whether an ELF file has a bundle. Raises InputError if it is damaged."""
     return find_payload(path) is not None or find_archive(path) is not None
 
 
 def unpack_bundle(path: Path, folder: Path) -> Optional[Unpacked]:
-    """Unpack the bundle of a linked executable into the new directory ``folder``; None if it has none.
+    """Unpack the bundle of a linked executable into the new directory ``folder``; return None if it has none.
 
-    Raises InputError for a bundle that is damaged or reaches out of the directory.
+    Raises InputError if the bundle is damaged, or has names or links that lead out of the directory.
     """
     if find_payload(path) is not None:
         unpack_payload(path, folder, limits=_limits())
@@ -94,9 +94,9 @@ def _limits() -> tar.Limits:
 def _of_native(path: Path, folder: Path) -> Unpacked:
     program = folder / PROGRAM
     if program.is_symlink() or not program.is_file():
-        raise InputError(f"{path} is damaged", why="it has no program to start")
+        raise InputError(f"{path} is damaged", why=f"its bundle has no file {PROGRAM!r} to start")
     try:
-        # The launcher puts the directory's path in front, which makes the loader's absolute.
+        # The launcher makes the loader's path absolute, by the directory's path in front.
         loader = inside((read_elf(program).interpreter or "").lstrip("/"))
     except NotElf:
         loader = None
@@ -104,23 +104,23 @@ def _of_native(path: Path, folder: Path) -> Unpacked:
 
 
 def _of_staticx(folder: Path) -> Unpacked:
-    """What staticx's start-up program goes by: links to the program and to the loader."""
+    """Return the bundle with the program and the loader that staticx's links at its top lead to."""
     program, loader = (_file_in(folder, name) for name in (PROGRAM_LINK, LOADER_LINK))
     return Unpacked(folder, Linker.STATICX, program, loader)
 
 
 def _file_in(folder: Path, name: Optional[str]) -> Optional[str]:
-    """The path below the directory of a file in it, behind all links; None if there is none."""
+    """Return the path below the directory of a file in it, with all links resolved; None if there is none."""
     if name is None or not (folder / name).is_file():
         return None
     return os.path.relpath(os.path.realpath(folder / name), os.path.realpath(folder))
 
 
 def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:
-    """Unpack what staticx has put into a section."""
+    """Unpack the archive that staticx has put into a section."""
     try:
         with new_tree(folder, replace=False) as tree:
-            # Its padding and its headers are little beside what it holds.
+            # Twice the limit of its content is enough for padding and headers.
             chunks = decompressed(_section(path, *place), _compression(path, place[0]), 2 * MAX_BYTES)
             for member, content in tar.read_members(Stream(chunks), _limits()):
                 _put(path, tree, member, content)
@@ -133,7 +133,7 @@ def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:
 def _compression(path: Path, offset: int) -> Optional[str]:
     with open(path, "rb") as file:
         file.seek(offset)
-        # Of staticx's own archives; what is compressed in other ways is no tar.
+        # staticx compresses with xz only; other compressed content is refused as a damaged tar.
         return XZ if compression_of(file.read(6)) == XZ else None
 
 
@@ -150,7 +150,7 @@ def _put(path: Path, tree: Tree, member: tar.Member, content: tar.Content) -> No
         # staticx links to the loader and the program by name; PyInstaller's links are relative and stay inside.
         where = os.path.normpath(os.path.join(os.path.dirname(member.name), member.target))
         if os.path.isabs(member.target) or where.split(os.sep)[0] == os.pardir:
-            raise InputError(f"the archive in {path} has a link to outside", why=repr(member.name))
+            raise InputError(f"the archive in {path} has a link that leads out of it", why=repr(member.name))
     elif member.kind not in (tar.Kind.FILE, tar.Kind.DIRECTORY):
         raise InputError(f"the archive in {path} has an entry of an unexpected type", why=repr(member.name))
     executable = member.kind is tar.Kind.DIRECTORY or member.mode & 0o100
@@ -162,10 +162,11 @@ def _put(path: Path, tree: Tree, member: tar.Member, content: tar.Content) -> No
 
 
 def _check_links(path: Path, folder: Path) -> None:
-    """Refuse links that lead out through other links; nothing has been read or written through one so far."""
+    """Refuse links that lead out through other links; nothing was read or written through a link before."""
     root = os.path.realpath(folder)
     for directory, folders, files in os.walk(folder):
         for name in (*folders, *files):
             place = os.path.join(directory, name)
             if os.path.islink(place) and not os.path.realpath(place).startswith(root + os.sep):
-                raise InputError(f"the archive in {path} has a link to outside", why=os.path.relpath(place, folder))
+                why = os.path.relpath(place, folder)
+                raise InputError(f"the archive in {path} has a link that leads out of it", why=why)

@@ -1,9 +1,9 @@
 """Proving an executable: static checks, then a run in an empty root.
 
-A run on the build host proves nothing, since what is missing from the bundle is found there. ``sandbox`` runs the file
-in private namespaces whose root holds only the file itself, /tmp, /proc and a minimal /dev, without network, as
-an unprivileged user, with a clean environment; and lets the bundled loader load every bundled library there once, so
-that what the application imports only later is proven too. The file itself knows nothing of this.
+A run on the build host proves nothing, since the host has the files that the bundle lacks. ``sandbox`` runs the file
+in private namespaces whose root contains only the file itself, /tmp, /proc and a minimal /dev, without network, as an
+unprivileged user, with a clean environment. It also has the bundled loader load every bundled library there once, so
+that modules which the application imports only later are proven, too. The file needs no changes for this.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ UNPRIVILEGED = 65534
 """The user that the application runs as, "nobody" on most systems."""
 
 ONE_FILE = "_onefile"
-"""Where the files of a one-file program are put, in an unpacked bundle."""
+"""The directory for the files of a one-file program in an unpacked bundle."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What verification found out. ``isolation`` is how the run was isolated, None if it could not be;
-    ``seconds`` until the application's first output, or its end, in the empty root."""
+    """The result of verification. ``isolation`` is how the run was isolated, None if that was impossible; ``seconds``
+    is the time until the application's first output, or its end, in the empty root."""
 
     isolation: Optional[str]
     outcome: str
@@ -50,14 +50,14 @@ class Proof:
 
 
 def check_static(path: Path, machine: Optional[str] = None) -> Elf:
-    """The checks that need no run: static, for this machine, executable by everybody.
+    """Check an executable without running it: static, for this machine, executable by everybody.
 
-    Raises InputError for what is no ELF file, VerificationError for what fails.
+    Raises InputError if it is not an ELF file, VerificationError if a check fails.
     """
     try:
         elf = read_elf(path)
     except NotElf as error:
-        raise InputError(f"{path} is no executable", why=str(error)) from error
+        raise InputError(f"{path} is not an executable", why=str(error)) from error
     problem = None
     if elf.kind not in ("ET_EXEC", "ET_DYN"):
         problem = f"it is of type {elf.kind}"
@@ -70,7 +70,7 @@ def check_static(path: Path, machine: Optional[str] = None) -> Elf:
     elif path.stat().st_mode & 0o555 != 0o555:
         problem = f"its mode is {path.stat().st_mode & 0o7777:04o}; every user must be able to read and execute it"
     if problem is not None:
-        raise VerificationError(f"{path.name} is no static executable", why=problem)
+        raise VerificationError(f"{path.name} is not a static executable", why=problem)
     return elf
 
 
@@ -93,7 +93,7 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
 
 
 def verify(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step] = None) -> Proof:
-    """Prove one executable. Raises VerificationError, with the application's own words, if it fails."""
+    """Prove one executable. Raises VerificationError, with the application's output, if it fails."""
     elf = check_static(path)
     if elf.machine != read_elf(Path(tools.own_python()).resolve()).machine:
         return Proof(None, f"not run: it is made for {elf.machine}", None, 0)
@@ -123,8 +123,8 @@ def verify(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step
 
 @dataclass(frozen=True)
 class Bundle:
-    """The unpacked bundle of an executable, if it has one: the libraries to load, as the sandbox is asked to, and those
-    that the build environment lacked as well."""
+    """The unpacked bundle of an executable, if it has one: the sandbox's requests to load libraries, and the libraries
+    that the build environment lacked, too."""
 
     folder: Optional[Path]
     loads: tuple[dict[str, Any], ...]
@@ -132,7 +132,7 @@ class Bundle:
 
 
 def open_bundle(path: Path, job: Job) -> Bundle:
-    """Unpack the bundle of an executable. Raises InputError for a damaged one."""
+    """Unpack the bundle of an executable. Raises InputError if it is damaged."""
     unpacked = unpack_bundle(path, job.work / "unpacked")
     if unpacked is None:
         return Bundle(None, (), frozenset())
@@ -142,12 +142,12 @@ def open_bundle(path: Path, job: Job) -> Bundle:
 
 
 def bundle_of(unpacked: Unpacked) -> Bundle:
-    """What there is to load of an unpacked bundle. Raises InputError if its manifest is damaged."""
+    """Return an unpacked bundle with its libraries to load. Raises InputError if its manifest is damaged."""
     return Bundle(unpacked.folder, tuple(_loads(unpacked)), _known_missing(unpacked.folder))
 
 
 def run_sandbox(wanted: Mapping[str, Any], bundle: Bundle, job: Job, *, step: Optional[Step]) -> dict[str, Any]:
-    """Have the sandbox do what is ``wanted`` of it, and load the bundle's libraries (see ``sandbox.protocol``)."""
+    """Have the sandbox answer the request ``wanted``, and load the bundle's libraries (see ``sandbox.protocol``)."""
     request = {
         **wanted,
         "root": str(job.folder("root")),
@@ -176,7 +176,7 @@ def run_sandbox(wanted: Mapping[str, Any], bundle: Bundle, job: Job, *, step: Op
 
 
 def _known_missing(bundle: Path) -> frozenset[str]:
-    """The libraries that the build environment lacked as well, from the note that the linker left in the bundle."""
+    """Return the libraries that the build environment lacked, too, from the linker's manifest in the bundle."""
     if not (bundle / MANIFEST).is_file():
         return frozenset()
     try:
@@ -187,7 +187,7 @@ def _known_missing(bundle: Path) -> frozenset[str]:
 
 
 def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
-    """One request for each shared library in the bundle, with the libraries found as the running application would."""
+    """Return a request for each shared library in the bundle, with the search path of the running application."""
     bundle = unpacked.folder
     if unpacked.program is None or unpacked.loader is None:
         return []
@@ -195,10 +195,10 @@ def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
         machine = read_elf(bundle / unpacked.program).machine
     except NotElf:
         return []
-    # In an image a link may lead out, even to directories of the host.
+    # In an image a link may lead out of the bundle, even to directories of the host.
     places = [item for item in (CONTENTS, ONE_FILE) if (bundle / item).is_dir() and not (bundle / item).is_symlink()]
     path = [f"/bundle/{place}" for place in places]
-    # The program's own RPATH has them in this order; staticx makes one that ends with the bundle.
+    # The order of the program's own RPATH, which in staticx's ends with the bundle.
     path = ["/bundle", *path] if unpacked.linker is Linker.NATIVE else [*path, "/bundle"]
     python = [item for place in places for item in sorted((bundle / place).glob("libpython*.so*"))]
     return [
@@ -214,7 +214,7 @@ def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
 
 
 def _unpack_onefile(unpacked: Unpacked, job: Job) -> None:
-    """Unpack a PyInstaller one-file program inside the bundle too, as the hand-made recipe makes them."""
+    """Unpack a PyInstaller one-file program inside the bundle, too: people link these with staticx by hand."""
     if (unpacked.folder / CONTENTS).is_dir() or unpacked.program is None:
         return
     program = unpacked.folder / unpacked.program

@@ -1,1 +1,1 @@
-"""What is kept on disk between builds: the cache with its locks, records, and what executables unpacked."""
+"""The files kept on disk between builds: the cache with its locks, records, and the files that executables unpacked."""

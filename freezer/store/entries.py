@@ -1,4 +1,4 @@
-"""Entries: the files that natively linked executables unpacked, in the directories of this user.
+"""Cache entries: the files that natively linked executables unpacked, in the directories of this user.
 
 The launcher (freezer/link/launcher) defines where entries are and who may use them. This is the same protocol, so that
 both may list and remove entries at any time. A directory counts only if nobody but the user and root can change what is
@@ -79,8 +79,8 @@ def entries(places: Iterable[Home], known: Mapping[str, Path]) -> list[Item]:
 
 @contextlib.contextmanager
 def taken(item: Item) -> Iterator[Optional[Path]]:
-    """Take an entry for removal. Gives its path, now out of everybody's way, or None if the entry is in use or has
-    changed since it was listed. Raises OSError."""
+    """Take an entry for removal. Yields its new path, at which no start looks for it, or None if the entry is in use or
+    has changed since it was listed. Raises OSError."""
     with contextlib.ExitStack() as stack:
         place = None
         entry = stack.enter_context(_opened(item.path))
@@ -136,7 +136,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _free(entry: int) -> Iterator[bool]:
-    """Give whether no process holds a lock of the entry; if so, hold both locks in the meantime."""
+    """Yield whether no process holds a lock of the entry; if so, hold both locks in the meantime."""
     with contextlib.ExitStack() as held:
         # Released in reverse order.
         yield all(_lock(held, entry, name) for name in LOCKS)
@@ -160,7 +160,7 @@ def _lock(held: contextlib.ExitStack, entry: int, name: str) -> bool:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Optional[int]]:
-    """Open an entry in a trusted directory; None if it does not exist, is no directory, or others can change it."""
+    """Open an entry in a trusted directory; None if it does not exist, is not a directory, or others can change it."""
     try:
         descriptor = os.open(path, FOLDER)
     except OSError:
@@ -203,7 +203,7 @@ def _trusted_folder(path: Path) -> Iterator[Optional[int]]:
 
 
 def trusted(status: os.stat_result, *, own: bool) -> bool:
-    """True if only the user and root can change the directory; with ``own`` it must belong to the user."""
+    """Return whether only the user and root can change the directory; with ``own`` it must belong to the user."""
     closed = not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     guarded = closed or bool(status.st_mode & stat.S_ISVTX)
     if status.st_uid == os.geteuid():
@@ -214,7 +214,7 @@ def trusted(status: os.stat_result, *, own: bool) -> bool:
 
 
 def _nobody_is_foreign() -> bool:
-    """True if no user in this namespace maps to uid 65534: then files of that uid belong to the host's root."""
+    """Return whether no user in this namespace has the uid 65534: then its files belong to users outside."""
     try:
         lines = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
         ranges = [tuple(map(int, line.split())) for line in lines]

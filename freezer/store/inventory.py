@@ -1,8 +1,8 @@
 """The items of the cache, and whether they are in use.
 
-Builds hold what they use by a lock that the kernel gives back however they end: a work directory by one on itself, a
-root or an environment by a shared one on the lock file beside it. Items without a lock of their own count as in
-use while any build runs. ``entries`` lists the files that executables unpacked, ``prune`` removes items.
+Builds hold the items that they use by locks, which the kernel releases however they end: a work directory by a lock on
+itself, a root or an environment by a shared lock on the lock file beside it. Items without a lock of their own count as
+in use while any build runs. ``entries`` lists the files that executables unpacked, ``prune`` removes items.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from freezer.store.workspace import OWN
 BLOCK = 512
 """Bytes in a unit of st_blocks, whatever the file system (inode(7))."""
 ABANDONED = 24 * 3600
-"""Seconds after which a record that is being written is not going to be finished."""
+"""Seconds after which an unfinished record will not be finished any more."""
 OLD_PIP = "pip-"
-"""What starts the names of the pips for old Pythons, among the environments."""
+"""The prefix of the names of the pips for old Pythons, among the environments."""
 IN_CHROOT = re.compile(rf"VIRTUAL_ENV=[\"']?{OWN}/")
 
 
@@ -48,8 +48,8 @@ class ItemKind(enum.Enum):
 class Item:
     """A part of the cache that can be removed alone.
 
-    ``size`` is its size on disk in bytes; ``last_used`` is in seconds since 1970; ``litter`` is the reason why it is of
-    no use, or None.
+    ``size`` is its size on disk in bytes; ``last_used`` is in seconds since 1970; ``litter`` is the reason why it is
+    useless, or None.
     """
 
     kind: ItemKind
@@ -148,7 +148,7 @@ def _root(home: Path) -> Item:
 def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:
     held = is_held(lock_of(home))
     facts = dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", _text(home / "pyvenv.cfg"), re.MULTILINE))
-    # The path of a chroot's Python is another file on the host, or none.
+    # On the host, the path of a chroot's Python is another file, or does not exist.
     inside = IN_CHROOT.search(_text(home / "bin" / "activate")) is not None
     litter = None
     if not (home / "complete").is_file():

@@ -106,7 +106,7 @@ def remove(cache: Path, item: Item) -> bool:
                     break
     except OSError as error:
         home = item.path.parent if item.kind is ItemKind.APPS else cache
-        raise cannot("remove something of", home, error) from error
+        raise cannot("remove an item of", home, error) from error
     if os.path.lexists(place):
         raise EnvironmentFailure(
             f"cannot remove all of {item.path}",
@@ -118,7 +118,7 @@ def remove(cache: Path, item: Item) -> bool:
 
 @contextlib.contextmanager
 def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
-    """Move an item out of everybody's way, and give its new path; None if it must stay."""
+    """Move an item to where no build looks for it, and yield its new path; None if it must stay."""
     with contextlib.ExitStack() as hold:
         place = None
         with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
@@ -132,7 +132,7 @@ def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
                     # The sweep does not remove a directory that is held.
                     hold.enter_context(_locked_now(item.path))
                 place = _aside(cache, item)
-        # Removing takes a while; the lock is released before.
+        # The lock is released before the removal, which takes a while.
         yield place
 
 
@@ -143,7 +143,7 @@ def _still_free(cache: Path, item: Item) -> bool:
         return not builds_run(cache)
     if item.kind is ItemKind.LOGS:
         return not is_held(cache / "work" / item.path.stem)
-    # A build notes the time when it uses a root or an environment, and may have ended.
+    # A build that has ended since the listing has changed the time of its root or environment.
     return item.kind is ItemKind.WORK or modified(item.path) == item.last_used
 
 
@@ -165,7 +165,7 @@ def _locked_now(path: Path) -> Iterator[None]:
 
 
 def _aside(cache: Path, item: Item) -> Path:
-    """Move a directory to where the sweep finds it; a file is removed in one step anyway."""
+    """Move a directory to where the sweep removes it; a file stays, as its removal is one step."""
     if item.kind is ItemKind.WORK or not item.path.is_dir():
         return item.path
     (cache / "work").mkdir(exist_ok=True, mode=0o700)

@@ -32,7 +32,7 @@ def write(cache: Path, plan: Mapping[str, Any], content: Mapping[str, Any]) -> N
 
 
 def read(cache: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The record for a plan. Raises OSError if there is none, ValueError if it is damaged."""
+    """Return the record for a plan. Raises OSError if there is none, ValueError if it is damaged."""
     content = json.loads(_file(cache, plan).read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError("the record is not a JSON object")

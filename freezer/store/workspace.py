@@ -1,7 +1,7 @@
 """Directories that freezer writes to: the cache with its locks, and the work directory of each job.
 
-A work directory is held by an flock on itself for as long as the job or any tool it started lives (the descriptor
-is inherited), so a directory that can be locked is litter, whatever its age.
+A work directory is held by an flock on itself as long as the job, or any tool that it started, lives (tools inherit the
+descriptor). So a directory that can be locked is litter, whatever its age.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def locked(path: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
-    """Begin a job: make a work directory in the cache, sweep what killed builds left, and remove it at the end unless
-    ``keep``.
+    """Begin a job: sweep the directories of killed builds, and make a work directory in the cache, which is removed at
+    the end unless ``keep``.
 
     Raises EnvironmentFailure if the cache cannot be written to.
     """
@@ -64,7 +64,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     sweep(cache / "work")
-                    # Tools are particular about paths: venv refuses ":", make and specs trip over spaces.
+                    # Some tools do not support all paths: venv refuses ":", make and spec files fail with spaces.
                     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:40]
                     work = cache / "work" / f"{safe}-{secrets.token_hex(4)}"
                     work.mkdir(mode=0o700)
@@ -92,7 +92,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
 
 
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
-    """Hold something of the cache, shared with other jobs, so that it stays until this job ends.
+    """Hold an item of the cache, shared with other jobs, so that it stays until this job ends.
 
     ``usable`` returns whether it exists; ``make`` makes it, under an exclusive lock; with ``anew`` it is made even if
     it exists. Returns whether it existed. ``lock`` is its lock file.

@@ -1,7 +1,7 @@
 """The interface of the system that a build runs in: the host, or another root that the host's tools enter.
 
-All paths in freezer are the host's. The stages that run the build environment's Python run it through here, and hand
-over paths as ``Path``; only this interface knows the paths inside. So the stages are the same for every system.
+All paths in freezer are the host's. Stages run the build environment's Python through this interface, and pass paths as
+``Path``; only this interface knows the paths inside. So the stages are the same for every system.
 """
 
 from __future__ import annotations
@@ -62,6 +62,6 @@ class BuildRoot(Protocol):
         """Run a program in the system, as ``Job.run`` does; ``argv[0]`` and all other paths are the host's."""
 
     def clean_environment(self, job: Job, *, epoch: int, extra: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-        """Return the variables for tools whose output becomes part of the result; none of the user's is among them."""
+        """Return the variables for tools whose output becomes part of the result, without any of the user's."""
         home, temporary = (Path(self.inside(job.folder(name))) for name in ("home", "tmp"))
         return tools.clean_environment(home=home, temporary=temporary, epoch=epoch, extra=extra)

@@ -1,7 +1,7 @@
-"""The shared libraries of a system: where its dynamic loader looks for them, and what they are called.
+"""The shared libraries of a system: the directories that its dynamic loader searches, and the sonames.
 
-All of it is read from the system's own files, as ld.so(8) and ld.so.conf(5) describe them: ``ldconfig`` and ``ldd``
-only know the host.
+This module reads the system's own files, as ld.so(8) and ld.so.conf(5) describe them: ``ldconfig`` and ``ldd`` only
+know the host.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def locate_interpreter(wanted: Optional[str]) -> Path:
         if path.is_dir():
             path = path / "bin" / "python3"
         if not (path.is_file() and os.access(path, os.X_OK)):
-            raise InputError(f"--python {wanted}: there is no such executable")
+            raise InputError(f"--python {wanted}: no such executable")
         return path
     match = re.fullmatch(r"(?:python|cpython-)?(\d+(?:\.\d+){0,2})", wanted)
     candidates = [] if match is None else _installed_versions(match.group(1))
@@ -51,7 +51,7 @@ def _installed_versions(version: str) -> list[str]:
     versions = [str(path) for path in ordered]
     if on_path is None or version.count(".") == 2:
         return versions
-    # A shim of pyenv is there for every version, whether it is active or not; the versions themselves are better.
+    # pyenv has a shim for every version, even if the version is not active; so prefer the versions themselves.
     return [*versions, on_path] if Path(on_path).parent.name == "shims" else [on_path, *versions]
 
 

@@ -1,7 +1,7 @@
-"""Paths in a file system that is not mounted at ``/``: a chroot's, an image's.
+"""Paths in a file system that is not mounted at ``/``, such as that of a chroot or an image.
 
-An absolute symbolic link in such a root means a place in the root. Outside of the root, the kernel would resolve it
-on the host, and a library of the host could get into a bundle of another system.
+An absolute symbolic link in a root means a place in that root. Outside of the root, the kernel would resolve it on the
+host, and a library of the host could get into a bundle of another system.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 
 MAX_LINKS = 40
-"""As many as the kernel follows in one path (path_resolution(7))."""
+"""The number of links that the kernel follows in one path (path_resolution(7))."""
 
 
 def within(root: Path, path: Path) -> Path:
     """Resolve ``path``, which is below ``root``, as a process with that root directory would.
 
-    What does not exist is returned as it stands. Raises OSError (ELOOP) for links that lead round in circles.
+    Parts that do not exist are kept unchanged. Raises OSError (ELOOP) for a loop of links.
     """
     if root == Path("/"):
         return Path(os.path.realpath(path))

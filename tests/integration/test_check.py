@@ -43,7 +43,7 @@ def test_output_of_freezer(freezer: Freezer, hello: Path, tmp_path: Path) -> Non
 def test_smoke_status(freezer: Freezer, hello: Path, tmp_path: Path) -> None:
     own = Path(shutil.copy(hello, tmp_path / "hello"))
     message = refuses(freezer, own, VERIFICATION, "--smoke-status", "3")
-    assert "exited with status 0" in message and "expected was 3" in message
+    assert "exited with status 0" in message and "expected status was 3" in message
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_dynamic_executable(freezer: Freezer, tmp_path: Path) -> None:
     path = compile_c("int main(void) { return 0; }", tmp_path / "dynamic")
     path.chmod(0o755)
     message = refuses(freezer, path, VERIFICATION)
-    assert "no static executable" in message and "interpreter" in message
+    assert "not a static executable" in message and "interpreter" in message
 
 
 def test_static_executable_without_a_bundle(freezer: Freezer, tmp_path: Path) -> None:

@@ -759,7 +759,7 @@ def test_places_that_mean_others_to_the_dynamic_loader(root: Callable[..., Root]
     done = system.run("report", env={"FREEZER_CACHE": f"{place}/own"})
     mark = "$ORIGIN" if "ORIGIN" in place else "${"
     assert done.returncode == 126
-    assert f"{place}/own: the dynamic loader takes the {mark} in its path".encode() in done.stderr
+    assert f"{place}/own: the dynamic loader would replace the {mark} in its path".encode() in done.stderr
     assert system.says("report", env={"TMPDIR": place, "FREEZER_CACHE": "/fine/own"})["bundle"].startswith("/fine/own/")
 
 

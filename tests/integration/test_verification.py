@@ -55,7 +55,7 @@ def test_a_status_of_its_own_is_reported(freezer: Freezer, site: Path) -> None:
     freezer("build", "app.py", "--smoke-status", "3", cwd=site)
     freezer("build", "app.py", "--smoke", "5", "--smoke-status", "5", cwd=site)
     message = freezer.fails("build", "app.py", "--smoke", "5", cwd=site, status=VERIFICATION)
-    assert "exited with status 5" in message and "expected was 0" in message
+    assert "exited with status 5" in message and "expected status was 0" in message
 
 
 def test_a_server_passes_after_the_time(freezer: Freezer, site: Path) -> None:

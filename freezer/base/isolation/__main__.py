@@ -1,7 +1,7 @@
 """Start the program by its path: ``python -I -S`` has neither this package nor site-packages on sys.path.
 
-The directory that holds ``freezer`` is added last, since it may be a site-packages with modules that would hide the
-standard library's.
+The directory of ``freezer`` is added last, since it may be a site-packages with modules that would hide the standard
+library's.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Mount file systems and change the root, in a mount namespace of the process (mount(2), pivot_root(2))."""
+"""Mount file systems and change the root, in the process's own mount namespace (mount(2), pivot_root(2))."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def keep_mounts_private() -> None:
-    """Keep later mounts from showing up on the host.
+    """Keep later mounts invisible to the host.
 
-    Only a mount point can be made private, and the root of a chroot often is none. Joining the mount namespace once
-    more leads out of the chroot to the real root, which is one; from there it is back into the chroot.
+    Only a mount point can be made private, and the root of a chroot often is not one. In that case, join the mount
+    namespace again: that leads out of the chroot to the real root, which is a mount point. Then enter the chroot again.
     """
     try:
         mount("none", "/", "", MS_REC | MS_PRIVATE)
@@ -43,7 +43,7 @@ def keep_mounts_private() -> None:
 
 
 def build_dev(dev: str) -> list[str]:
-    """Provide the devices that every container has, bound: a user namespace cannot make nodes."""
+    """Provide the devices that every container has, by bind mounts: a user namespace cannot make nodes."""
     notes = []
     mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
     for name in DEVICES:
@@ -90,7 +90,7 @@ def bind(source: str, target: str, flags: int) -> None:
     except IsolationError as error:
         if error.code != errno.EPERM:
             raise
-        # In a user namespace the flags that the host set are locked: they have to be repeated.
+        # In a user namespace the flags that the host set are locked: repeat them.
         remount(target, flags | os.statvfs(target).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))
 
 

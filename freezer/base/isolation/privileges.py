@@ -1,6 +1,6 @@
 """The privileges of this process: checks, likely obstacles, and dropping them.
 
-Mounting takes privileges of root, or of a user namespace. This is checked first, since a container's root may lack
+Mounting needs privileges of root, or of a user namespace. They are checked first, since a container's root may lack
 some. The application runs without privileges, as in its image.
 """
 
@@ -17,11 +17,11 @@ from freezer.base.isolation.system import LIBC, die_with_parent, libc
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 CAPABILITY_VERSION_3 = 0x20080522
 
-# DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN: root without one
-# of them, as in a container, does better with a user namespace of its own, which has them all.
+# DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_ADMIN, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN: if root lacks one of
+# them, as in a container, a new user namespace is better, as it has all of them.
 NEEDED_CAPABILITIES = sum(1 << number for number in (1, 5, 6, 7, 8, 12, 18, 19, 21))
 
-# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID: a package manager's.
+# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID, KILL, SETGID, SETUID: those that a package manager needs.
 KEPT_CAPABILITIES = sum(1 << number for number in range(8))
 
 
@@ -36,7 +36,7 @@ def can_isolate_as_root(uid: int) -> bool:
 
 
 def limit_capabilities() -> None:
-    """Keep only the capabilities that installing files takes, in this process and its children."""
+    """Keep only the capabilities that installing files needs, in this process and its children."""
     for number in range(64):
         if not KEPT_CAPABILITIES >> number & 1 and LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
             break  # past the last capability of this kernel
@@ -44,7 +44,7 @@ def limit_capabilities() -> None:
 
 
 def drop_privileges(uid: int, gid: int, *, real_root: bool) -> None:
-    """Become a user without capabilities, for good; only ``real_root`` has to change its user."""
+    """Become a user without capabilities, for ever; only ``real_root`` has to change its user."""
     for number in range(64):
         if LIBC.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number)) != 0:
             break  # past the last capability of this kernel

@@ -1,4 +1,4 @@
-"""System calls without a function in Python, and limits of what child processes inherit.
+"""System calls without a function in Python, and limits to the descriptors and signals that child processes inherit.
 
 By default, open descriptors and ignored signals pass through fork and exec, and a child outlives its parent.
 """
@@ -20,7 +20,7 @@ class IsolationError(Exception):
     """The kernel, or a security policy, refuses a step of the isolation."""
 
     def __init__(self, step: str, code: int) -> None:
-        """Remember ``code``, an errno, because some refusals have a second best."""
+        """Remember ``code``, an errno, as callers have another way after some refusals."""
         super().__init__(f"{step}: {os.strerror(code)}")
         self.step, self.code = step, code
 
@@ -43,7 +43,7 @@ def forked(body: Callable[[], None]) -> int:
     status = 1
     try:
         die_with_parent()
-        if os.getppid() in (parent, 0):  # else it is gone already; 0 is a parent outside the PID namespace
+        if os.getppid() in (parent, 0):  # else the parent is gone; 0 is a parent outside the PID namespace
             body()
         status = 0
     except BaseException:
@@ -58,7 +58,7 @@ def die_with_parent() -> None:
 
 
 def reset_signals() -> None:
-    """Undo what the caller, or Python (SIGPIPE, SIGXFSZ), ignores or blocks: both survive exec."""
+    """Reset the signals that the caller, or Python (SIGPIPE, SIGXFSZ), ignores or blocks: both survive exec."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

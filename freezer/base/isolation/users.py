@@ -1,7 +1,7 @@
 """User namespaces and their users (user_namespaces(7), subuid(5), newuidmap(1)).
 
-A process may map its own user. A range of further users, as package managers need, takes a privileged program, and an
-entry for the user in /etc/subuid and /etc/subgid.
+A process may map its own user. A range of further users, as package managers need, requires a privileged program, and
+an entry for the user in /etc/subuid and /etc/subgid.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from freezer.base.isolation.system import IsolationError, libc
 
 CLONE_NEWUSER = 0x10000000  # <sched.h>
 RANGE = 65535
-"""Users that a distribution counts on, besides root."""
+"""The number of users that a distribution needs besides root."""
 
 
 def enter_user_namespace(flags: int) -> None:
@@ -29,7 +29,7 @@ def enter_user_namespace(flags: int) -> None:
     reading, writing = os.pipe()
     helper = os.fork()
     if not helper:
-        # Outside the namespace, as only from there a range may be mapped into it.
+        # This child stays outside the namespace, as only a process outside may map a range into it.
         status = 1
         try:
             os.close(writing)

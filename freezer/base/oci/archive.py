@@ -34,7 +34,7 @@ INDEX_TYPES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2
 
 
 class ImageArchive:
-    """An open image file or directory; ``images`` are its images, the OCI layout's or else those of docker's list."""
+    """An open image file or directory; ``images`` are those of the OCI layout, or else those of docker's list."""
 
     def __init__(self, path: Path, files: Files) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class ImageArchive:
 
     @functools.cached_property
     def images(self) -> tuple[Image, ...]:
-        """All images. Raises InputError if one is damaged."""
+        """Return all images. Raises InputError if one is damaged."""
         return tuple(self.images_where(lambda _descriptor: True))
 
     def images_where(self, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
@@ -55,7 +55,7 @@ class ImageArchive:
         return self._nested(self.parsed("index.json"), 0, wanted) if self.is_layout else self._from_list()
 
     def wrong(self, why: str) -> InputError:
-        """Return the error for a file that is no image or a damaged one."""
+        """Return the error for a file that is not an image, or is damaged."""
         return wrong(self.path, why)
 
     def find(self, name: str) -> tar.Member:
@@ -70,9 +70,9 @@ class ImageArchive:
             base = posixpath.dirname(name) if member.kind is tar.Kind.SYMLINK else ""
             target = posixpath.normpath(posixpath.join(base, member.target))
             if target.startswith(("/", "..")):
-                raise self.wrong(f"{name} links out of the archive")
+                raise self.wrong(f"{name} is a link that leads out of the archive")
             name = target
-        raise self.wrong(f"{name} is a chain of links without an end")
+        raise self.wrong(f"{name} is a link in a loop of links")
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Return the content of a member, in pieces."""
@@ -111,7 +111,7 @@ class ImageArchive:
 
     def _nested(self, index: Any, depth: int, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
         if depth > MAX_NESTING:
-            raise self.wrong("its indexes are nested too deep")
+            raise self.wrong("its indexes are nested too deeply")
         for item in objects_at(index, "manifests"):
             digest = str(item.get("digest"))
             self._described += 1
@@ -202,13 +202,13 @@ class ImageArchive:
             raise self.wrong(f"{blob.name}: {error}") from error
 
     def _verified(self, chunks: Iterator[bytes], digest: str, what: str) -> Iterator[bytes]:
-        """Yield the same pieces. Raises InputError at their end if their digest is another."""
+        """Yield the same pieces. Raises InputError at their end if their digest is not the expected one."""
         hasher = self._hasher(digest)
         for chunk in chunks:
             hasher.update(chunk)
             yield chunk
         if f"{hasher.name}:{hasher.hexdigest()}" != digest:
-            raise self.wrong(f"{what} is {hasher.name}:{hasher.hexdigest()}, and not {digest}")
+            raise self.wrong(f"{what} has the digest {hasher.name}:{hasher.hexdigest()}, not {digest}")
 
     def _hasher(self, digest: str) -> Any:
         algorithm = digest.partition(":")[0]
@@ -221,7 +221,7 @@ class ImageArchive:
 def open_image(path: Path) -> Iterator[ImageArchive]:
     """Open an image: a tar, or an OCI layout that is a directory.
 
-    Raises InputError if it is none, is damaged, or reaches out of itself.
+    Raises InputError if it is not an image, is damaged, or refers to files outside of it.
     """
     with contextlib.ExitStack() as stack:
         if os.path.isdir(path):

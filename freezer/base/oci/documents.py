@@ -34,7 +34,7 @@ class Image:
 def parse_document(data: bytes) -> Any:
     """Parse a JSON document. A key that occurs twice is an error: readers differ in which one they use.
 
-    Raises ValueError or RecursionError if it is none.
+    Raises ValueError or RecursionError if the text is not such a document.
     """
     return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
 
@@ -63,5 +63,5 @@ def objects_at(value: Any, key: str) -> list[dict[str, Any]]:
 
 
 def strings(value: Any) -> tuple[str, ...]:
-    """Return the members of a list as strings; none if the value is no list."""
+    """Return the members of a list as strings; no members if the value is not a list."""
     return tuple(str(item) for item in value) if isinstance(value, list) else ()

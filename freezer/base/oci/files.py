@@ -1,7 +1,7 @@
-"""The files that an image is made of: the members of a tar, or an OCI layout that is a directory.
+"""The files of an image: the members of a tar, or an OCI layout that is a directory.
 
-A tar is walked once and remembered by name, place and size; nothing of it is unpacked. In a directory only what the
-specification puts there is looked at, and no link is followed.
+A tar is read once, and the name, place and size of each member are remembered; nothing is unpacked. In a directory only
+the files of the specification are read, and no link is followed.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from freezer.base.extract import FOLDER, inside
 CHUNK = 1 << 20
 OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)
 DOCUMENTS = ("oci-layout", "index.json", "manifest.json")
-"""What an image has at its top; one of the last two is always there."""
+"""The names at the top of an image; one of the last two always exists."""
 
 
 class Files(Protocol):
-    """Where an image's files are. ``members`` are files and links, by their normalised names."""
+    """The interface to an image's files. ``members`` are files and links, by their normalised names."""
 
     members: dict[str, tar.Member]
 
@@ -34,7 +34,7 @@ class Files(Protocol):
 
 
 def wrong(path: Path, why: str) -> InputError:
-    """Return the error for a file that is no image or a damaged one."""
+    """Return the error for a file that is not an image, or is damaged."""
     return InputError(f"{path} is not an image, or is damaged", why=why)
 
 
@@ -64,7 +64,7 @@ class TarFiles:
         if member.kind not in (tar.Kind.FILE, tar.Kind.SYMLINK, tar.Kind.HARD_LINK):
             raise wrong(self._path, f"{member.name!r} has a type that is not allowed in images")
         if name in self.members:
-            raise wrong(self._path, f"{member.name!r} is in it twice")
+            raise wrong(self._path, f"{member.name!r} occurs twice")
         self.members[name] = member
 
     def chunks(self, member: tar.Member) -> Iterator[bytes]:
@@ -80,7 +80,7 @@ class TarFiles:
 
 
 class FolderFiles:
-    """The files of an OCI layout in a directory, ``top`` being a descriptor of it."""
+    """The files of an OCI layout in a directory; ``top`` is a descriptor of it."""
 
     def __init__(self, path: Path, top: int) -> None:
         self._path = path
@@ -109,7 +109,7 @@ class FolderFiles:
         descriptor = os.dup(self._top)
         try:
             for part in name.split("/"):
-                # A pipe must not be waited for.
+                # O_NONBLOCK, so that opening a pipe does not wait.
                 flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
                 below = os.open(part, flags, dir_fd=descriptor)
                 os.close(descriptor)

@@ -17,7 +17,7 @@ from typing import Any, Optional
 from freezer.base.oci.reference import Reference
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-"""What removes a lower layer's entry, and all of a directory's (layer.md)."""
+"""The prefix of names that remove a lower layer's entry, and the name that removes all of a directory's (layer.md)."""
 OCI_LAYOUT = "1.0.0"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -25,10 +25,10 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
 LAYOUT_ANNOTATION = "io.github.freezer.layout"
-"""In the manifest of freezer's own images: says that everything outside the blobs was written canonically as well, so
-that a reader can tell a changed byte there, which no digest covers."""
+"""In the manifest of freezer's own images: states that everything outside the blobs was written canonically, too, so
+that a reader can detect a changed byte there, which no digest covers."""
 LIST_ANNOTATION = "io.github.freezer.manifest"
-"""In the index: the digest of docker's list of images, which the names are in."""
+"""In the index: the digest of docker's list of images, which contains the names."""
 NAME_ANNOTATION = "io.containerd.image.name"
 REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
 
@@ -38,7 +38,7 @@ PREDEFINED = "org.opencontainers.image."
 
 @dataclass(frozen=True)
 class Platform:
-    """What a binary runs on, in Go's words, which the specification takes over."""
+    """The platform of a binary, in Go's names, which the specification uses."""
 
     architecture: str
     variant: Optional[str] = None
@@ -81,12 +81,12 @@ def canonical(document: Any) -> bytes:
 
 
 def digest(data: bytes) -> str:
-    """The digest of a blob."""
+    """Return the digest of a blob."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def describe(data: bytes, media_type: str) -> Descriptor:
-    """The descriptor of a blob."""
+    """Return the descriptor of a blob."""
     return Descriptor(media_type, digest(data), len(data))
 
 

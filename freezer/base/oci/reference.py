@@ -1,7 +1,7 @@
 """Names of images: the reference grammar of the distribution project, as docker, podman and containerd read it.
 
-``NAME[:TAG]``, where NAME may start with a registry's host and port. What names no registry belongs to docker.io, and
-what there has no owner to ``library``, which is how engines show and compare names.
+``NAME[:TAG]``, where NAME may start with a registry's host and port. A name without a registry belongs to docker.io,
+and there a name without an owner belongs to ``library``; engines show and compare names in this form.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Reference:
 def parse_reference(text: str) -> Reference:
     """Parse ``NAME[:TAG]``; the tag is ``latest`` if there is none.
 
-    Raises InputError for what an engine would not accept, and for a digest, which only the image itself can tell.
+    Raises InputError for a name that an engine would not accept, and for a digest, which follows from the image.
     """
     if "@" in text:
         raise _wrong(text, "an image cannot be given a digest: it follows from its content")
@@ -70,7 +70,7 @@ def parse_reference(text: str) -> Reference:
 def default_reference(name: str) -> Reference:
     """Return the name for an application called ``name``, made valid: ``My App`` becomes ``my-app:latest``.
 
-    Raises InputError if nothing of it can be part of a name.
+    Raises InputError if no part of it is valid in a name.
     """
     mended = re.sub(r"[^a-z0-9]+", lambda match: match[0] if match[0] in ("_", "__", ".") else "-", name.lower())
     try:

@@ -14,20 +14,19 @@ from freezer.base.oci.model import OPAQUE, WHITEOUT
 
 MOUNT_POINTS = ("proc", "dev")
 LIMITS = tar.Limits(entries=2_000_000)
-"""How much all layers of an image have together; the archives of their own are small."""
+"""The limits of all layers of an image together."""
 
 
 def unpack_root(archive: ImageArchive, image: Image, folder: Path, *, verified: bool = False) -> None:
     """Put the layers of an image on one another in the new directory ``folder``.
 
-    Owners are kept if we are root. ``proc`` and ``dev`` are there, for what is mounted on them. With ``verified``, each
-    layer's digests are compared before anything of it is unpacked. Raises InputError for entries that exclude each
-    other or reach out.
+    Owners are kept for root. ``proc`` and ``dev`` are created, as mount points. With ``verified``, each layer's digests
+    are compared before anything of it is unpacked. Raises InputError for entries that exclude each other or lead out.
     """
     entries = total = 0
     with new_tree(folder, owners=os.geteuid() == 0) as tree:
         for blob in image.layers:
-            # What a layer brings itself is not meant by its whiteouts, wherever in it these stand.
+            # A whiteout does not remove entries of its own layer, wherever in the layer it is.
             own: set[str] = set()
             for member, content in archive.layer_members(blob, verified=verified):
                 entries += 1

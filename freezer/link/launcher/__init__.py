@@ -1,8 +1,8 @@
-"""What of the native linker is in C: the launcher in front of every executable, the library that starts what it
-unpacked, and the filter for code.
+"""The parts of the native linker in C: the launcher in front of every executable, the library that starts the unpacked
+application, and the filter for code.
 
-They are compiled when freezer is installed (``build.py``). The library is needed for every executable, the launcher for
-those that are linked natively; an installation may lack the latter.
+They are compiled when freezer is installed (``build.py``). Every executable needs the library; only those that are
+linked natively need the launcher, which an installation may lack.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ BIN = Path(__file__).resolve().parent / "bin"
 
 
 def launcher_path() -> Path:
-    """The compiled launcher; raises EnvironmentFailure if this installation has none."""
+    """Return the compiled launcher; raises EnvironmentFailure if this installation has none."""
     return _built("launcher")
 
 
 def starter_path() -> Path:
-    """The library that makes an interpreter start an application; raises EnvironmentFailure as ``launcher_path``."""
+    """Return the library that makes an interpreter start an application; raises as ``launcher_path`` does."""
     return _built("start.so")
 
 
 def filter_path() -> Path:
-    """The library that filters code; raises EnvironmentFailure as ``launcher_path``."""
+    """Return the library that filters code; raises as ``launcher_path`` does."""
     return _built("filter.so")
 
 

@@ -1,13 +1,13 @@
 """Compiles the library in every tree, the filter for code as freezer itself uses it, and the launcher.
 
-Called by setup.py, so nothing but the standard library is here. The libraries need a compiler and nothing else, and
-every linker needs them; where there is no compiler, the build asks the index for one (packaging/backend.py). The
-launcher needs a C library and libzstd to link statically. Its compiler is the first whose launcher, started without an
-application behind it, says so; that shows missing headers, missing static libraries and other machines' code at once.
-musl comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
+setup.py calls this module, so it imports only the standard library. Every linker needs the libraries, which need only a
+compiler; if there is no compiler, the build asks the index for one (packaging/backend.py). The launcher needs a C
+library and libzstd to link statically. It is built by the first compiler whose launcher, started without an application
+behind it, reports that; this shows missing headers, missing static libraries and code for other machines at once. musl
+comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
 
-The programs are the same bytes wherever they are built: the compiler runs in the sources' directory with relative
-names, and nothing of debugging or of build IDs is kept.
+The programs have the same bytes wherever they are built: the compiler runs in the sources' directory with relative
+names, and no debugging information or build ID is kept.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ COMPILE = (
 )
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
 SHARED = (
-    # Without a C library: they run with whichever the application or freezer has, and the one before that is ready.
+    # Without a C library: they run with any that the application or freezer has, start.so even before it is ready.
     *("-O2", "-fPIC", "-shared", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
     "-fno-asynchronous-unwind-tables",
 )
 
 PATIENCE = 120
-"""Seconds for a compiler."""
+"""Seconds that a compiler may run."""
 PT_INTERP = 3
 
 
 class Unbuildable(Exception):
-    """No compiler works; the text says what was tried, and why each failed."""
+    """No compiler works; the text lists those that were tried, and why each failed."""
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """One that may be there: its words, and what it needs in front of the sources and after them."""
+    """A compiler to try: the words of its command, and its arguments before and after the sources."""
 
     words: tuple[str, ...]
     before: tuple[str, ...] = ("-static-pie",)
@@ -68,12 +68,12 @@ class Compiler:
 
     @property
     def name(self) -> str:
-        """How it is called in messages."""
+        """Return the compiler's name for messages."""
         return shlex.join(self.words)
 
 
 def compilers(environ: Mapping[str, str]) -> Iterator[Compiler]:
-    """Those to try, in order. A name that is not there is left for the trial to find out."""
+    """Yield the compilers to try, in order, without checking that they exist: the trial does that."""
     for words in (shlex.split(environ.get("CC", "")), ["musl-gcc"], ["cc"], ["gcc"], ["clang"]):
         if words:
             yield _musl(words) if words[-1].endswith("musl-gcc") else Compiler(tuple(words))
@@ -82,7 +82,7 @@ def compilers(environ: Mapping[str, str]) -> Iterator[Compiler]:
 
 
 def _musl(words: Sequence[str]) -> Compiler:
-    """The wrapper of musl around gcc: it takes -static-pie for a dynamic program, so that is spelt out for it."""
+    """Return musl's wrapper of gcc. It makes a dynamic program of -static-pie, so pass it what that stands for."""
     told = _run([*words, "-###", "-x", "c", "-"]).replace('"', " ").split()
     starts = [Path(word).parent for word in told if Path(word).name in ("Scrt1.o", "crt1.o")]
     if not starts or not (starts[0] / "rcrt1.o").exists():
@@ -93,7 +93,7 @@ def _musl(words: Sequence[str]) -> Compiler:
 
 
 def _run(command: Sequence[str]) -> str:
-    """What a command says, be it good or bad."""
+    """Return the output of a command, whether it succeeds or fails."""
     try:
         done = subprocess.run(
             command,
@@ -111,7 +111,7 @@ def _run(command: Sequence[str]) -> str:
 
 
 def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
-    """The directory of zstd's headers, and its static library. Raises Unbuildable."""
+    """Return the directory of zstd's headers, and its static library. Raises Unbuildable."""
 
     def listed(variable: str) -> list[Path]:
         return [Path(part) for part in environ.get(variable, "").split(":") if part]
@@ -124,31 +124,31 @@ def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
     header = next((path for path in headers if all((path / name).is_file() for name in HEADERS)), None)
     library = next((path / ZSTD for path in libraries if (path / ZSTD).is_file()), None)
     if header is None or library is None:
-        raise Unbuildable(f"there is no {' and no '.join([HEADERS[0]] * (not header) + [ZSTD] * (not library))}")
+        raise Unbuildable(f"not found: {' and '.join([HEADERS[0]] * (not header) + [ZSTD] * (not library))}")
     return header, library
 
 
 def launcher_command(compiler: Compiler, headers: Path, library: Path, output: Path) -> list[str]:
-    """The argv that makes the launcher; to be run in the directory of the sources."""
+    """Return the argv that makes the launcher; to be run in the directory of the sources."""
     flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", "-I", str(headers)]
     return [*compiler.words, *flags, *compiler.before, *SOURCES, str(library), *compiler.after, "-o", str(output)]
 
 
 def library_command(compiler: Compiler, source: str, output: Path) -> list[str]:
-    """The argv that makes one of LIBRARIES; to be run in the directory of the sources."""
+    """Return the argv that makes one of LIBRARIES; to be run in the directory of the sources."""
     flags = [*DIALECT, *WARNINGS, *SHARED, *LINK, f"-Wl,-soname,{output.name}", f"-ffile-prefix-map={SOURCE}=."]
     return [*compiler.words, *flags, source, "-o", str(output)]
 
 
 def needs_loader(program: bytes) -> bool:
-    """Whether an ELF file names a dynamic loader, and so is not static."""
+    """Return whether an ELF file names a dynamic loader, and so is not static."""
     offset = struct.unpack_from("<Q", program, 32)[0]
     size, count = struct.unpack_from("<HH", program, 54)
     return any(struct.unpack_from("<I", program, offset + index * size)[0] == PT_INTERP for index in range(count))
 
 
 def compile_with(command: Sequence[str], output: Path) -> Optional[str]:
-    """Run a compiler in the directory of the sources; the reason if it fails."""
+    """Run a compiler in the directory of the sources; return the reason if it fails."""
     try:
         done = subprocess.run(
             command,
@@ -170,26 +170,26 @@ def compile_with(command: Sequence[str], output: Path) -> Optional[str]:
 
 
 def trial(launcher: Path) -> Optional[str]:
-    """Start a launcher that has no application; the reason if it does not say that."""
+    """Start a launcher that has no application; return what is wrong if it does not report that."""
     try:
         if needs_loader(launcher.read_bytes()):
-            return "it makes programs that are not static"
+            return "its programs are not static"
         done = subprocess.run([str(launcher)], capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, struct.error, subprocess.TimeoutExpired) as error:
-        return f"what it makes does not run: {error}"
+        return f"its launcher does not run: {error}"
     if done.returncode != 126 or b"no application in it" not in done.stderr:
-        return f"what it makes does not work: status {done.returncode}"
+        return f"its launcher does not work: status {done.returncode}"
     return None
 
 
 def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Compile all of them into a directory; the files. Raises Unbuildable, after installing what could be built."""
+    """Compile all into a directory; return the files. Raises Unbuildable, but installs those that could be built."""
     built = build_libraries(folder, environ)
     return [*built, build_launcher(folder, environ)]
 
 
 def build_libraries(folder: Path, environ: Mapping[str, str]) -> list[Path]:
-    """Compile the libraries, which every linker needs, and which need nothing but a compiler. Raises Unbuildable."""
+    """Compile the libraries, which every linker needs, and which need only a compiler. Raises Unbuildable."""
     failures = []
     with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
         for compiler in compilers(environ):
@@ -210,7 +210,7 @@ def build_launcher(folder: Path, environ: Mapping[str, str]) -> Path:
     with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
         work = Path(temporary)
         for header in HEADERS:
-            # In a directory of their own: beside them are another C library's.
+            # Into a separate directory: beside them are the headers of another C library.
             shutil.copy(headers / header, work / header)
         for compiler in compilers(environ):
             launcher = work / "launcher"
@@ -224,7 +224,7 @@ def build_launcher(folder: Path, environ: Mapping[str, str]) -> Path:
 
 
 def _install(path: Path, target: Path) -> Path:
-    """Put a program in its place, which may be one that is running."""
+    """Put a program into its place, where the old one may be running."""
     fresh = target.with_name(f".{target.name}.new")
     shutil.copy(path, fresh)
     fresh.chmod(0o755)

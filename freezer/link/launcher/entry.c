@@ -1,15 +1,17 @@
-/* Whether an entry is whole: the locks, the manifest and the list of executables known to be undamaged.
+/* Cache entries: their locks, the manifest that shows whether one is complete, and the executables known to be
+   undamaged.
 
-   The manifest says of everything in the tree which inode it is, its size, mode and both times; it is written after all
-   the rest, so that an entry with a manifest was finished. ctime cannot be set, so whatever was changed, replaced or
-   added since shows. It guards against accidents, clean-up programs and half-restored backups; against others the
-   ownership of the directories guards (place.c), and against the user himself nothing needs to.
+   The manifest has the inode, size, mode, mtime and ctime of everything in the tree. It is written last, so an entry
+   with a manifest was finished. No program can set a ctime, so every later change, replacement or addition shows. The
+   manifest protects against accidents, clean-up programs and half-restored backups. The ownership of the directories
+   protects against other users (place.c); no protection is needed against the user himself.
 
-   A manifest is, in the machine's byte order: a header, the tree's absolute path, a record with its name for each item
-   with the tree itself ("") first, and the BLAKE2b of all that. No device numbers: they may change at a reboot.
+   A manifest consists of, in the machine's byte order: a header, the tree's absolute path, a record with a name for
+   each item, the tree itself ("") first, and the BLAKE2b of all that. It has no device numbers, as a reboot may change
+   them.
 
-   The file "seen" has the identities of executables whose digest was checked. So a start does not read all of its
-   executable, and still none starts that has changed since it was checked. */
+   The file "seen" lists the executables whose digest was checked. So a start need not read its whole executable, and an
+   executable that has changed since its check is checked again. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -78,7 +80,7 @@ static void record_of(const struct stat *stat, struct manifest_record *record)
 {
     memset(record, 0, sizeof *record);
     record->inode = stat->st_ino;
-    /* A directory's size is the file system's own affair. */
+    /* A directory's size depends on the file system. */
     record->size = S_ISDIR(stat->st_mode) ? 0 : (uint64_t)stat->st_size;
     record->modified = stat->st_mtim.tv_sec;
     record->changed = stat->st_ctim.tv_sec;
@@ -87,7 +89,7 @@ static void record_of(const struct stat *stat, struct manifest_record *record)
     record->mode = stat->st_mode;
 }
 
-/* Opens the directory of an entry. False with place->why if it is there and cannot be trusted. */
+/* Opens the directory of an entry. Returns false, with place->why if it exists and cannot be trusted. */
 bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make)
 {
     struct stat stat;
@@ -112,7 +114,7 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
         return false;
     }
     if (fstat(entry->dir, &stat) != 0 || !trusted(&stat, true)) {
-        refuse(place->why, "%s/%s belongs to another, or can be written by others", place->real, app->identity);
+        refuse(place->why, "%s/%s belongs to another user, or can be written by others", place->real, app->identity);
         close(entry->dir);
         entry->dir = -1;
         return false;
@@ -129,7 +131,7 @@ void entry_close(struct entry *entry)
     entry->used = entry->dir = -1;
 }
 
-/* Whether the directory is still the one of that name: who removes an entry renames it first. */
+/* Returns whether the directory still has its name: an entry is renamed before it is removed. */
 bool entry_is_current(const struct entry *entry)
 {
     struct stat ours, theirs;
@@ -139,8 +141,8 @@ bool entry_is_current(const struct entry *entry)
            ours.st_ino == theirs.st_ino;
 }
 
-/* Takes the lock that says "in use" until the application ends. False if there is nothing to lock, or it is being
-   removed. A file system without locks: then nothing protects the entry from a cleaner but its recent time. */
+/* Takes the lock that marks the entry as used until the application ends. Returns false if the file to lock is missing,
+   or the entry is being removed. On a file system without locks, only the file's recent time protects the entry. */
 bool entry_hold(struct entry *entry, bool make)
 {
     struct stat stat;
@@ -163,7 +165,7 @@ bool entry_hold(struct entry *entry, bool make)
     return false;
 }
 
-/* Whether everything is as the manifest says. */
+/* Returns whether everything in the tree agrees with the manifest. */
 bool entry_whole(struct entry *entry)
 {
     struct manifest_header header;
@@ -176,7 +178,7 @@ bool entry_whole(struct entry *entry)
     int file = openat(entry->dir, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return false;
-    /* Without a stat: what is small comes with one read. */
+    /* Not preceded by a stat: a small manifest needs one read only. */
     ssize_t got = read(file, small, sizeof small);
     if (got < (ssize_t)(sizeof header + DIGEST_SIZE))
         goto end;
@@ -233,7 +235,7 @@ end:
     return whole;
 }
 
-/* Looks for a whole entry and takes its lock. */
+/* Looks for a complete entry and takes its lock. */
 enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home)
 {
     if (!entry_open(entry, place, app, home, false))
@@ -262,7 +264,7 @@ bool names_add(struct names *names, const char *name)
     return true;
 }
 
-/* Writes a file by rename. */
+/* Writes a new file and renames it into place. */
 static bool replace_file(int directory, const char *name, const char *fresh, const void *data, size_t size)
 {
     int file = openat(directory, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -285,8 +287,8 @@ static bool replace_file(int directory, const char *name, const char *fresh, con
     return good;
 }
 
-/* Writes the manifest of the tree, which is in its place. There is no fsync: should the machine lose its power, files
-   are shorter than the manifest says, or there is no manifest, and the entry is rebuilt. */
+/* Writes the manifest of the tree, which is in its place. There is no fsync: after a loss of power, files are shorter
+   than in the manifest, or there is no manifest, and the entry is rebuilt. */
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM])
 {
     size_t length = strlen(entry->tree), at = 0;
@@ -299,7 +301,7 @@ bool manifest_write(const struct entry *entry, const struct names *names, char w
     bool good = false;
 
     if (!data || tree < 0) {
-        refuse(why, "cannot list what was unpacked: %s", strerror(data ? errno : ENOMEM));
+        refuse(why, "cannot list the unpacked files: %s", strerror(data ? errno : ENOMEM));
         goto end;
     }
     memcpy(header.magic, MAGIC, sizeof header.magic);
@@ -362,7 +364,7 @@ static size_t seen_read(const struct entry *entry, struct seen_record records[SE
     return size < 0 ? 0 : (size_t)size / sizeof *records;
 }
 
-/* Whether this executable was found to be undamaged before, and has not changed since. */
+/* Returns whether this executable was found undamaged before, and has not changed since. */
 bool entry_knows(const struct entry *entry, const struct app *app)
 {
     struct seen_record records[SEEN_LIMIT], ours = seen_of(&app->stat);
@@ -374,8 +376,8 @@ bool entry_knows(const struct entry *entry, const struct app *app)
     return false;
 }
 
-/* Notes that it is undamaged; failing costs the next start a check. A file that changed just now may change again
-   within the same tick of the file system's clock, which would not show; such a one is checked again next time. */
+/* Records that the executable is undamaged; if that fails, the next start checks it again. An executable that changed
+   just now is not recorded: a second change within the same tick of the file system's clock would not show. */
 void entry_remember(const struct entry *entry, const struct app *app)
 {
     struct seen_record records[1 + SEEN_LIMIT];

@@ -1,10 +1,10 @@
-/* How the tree gets there: the writer of files.
+/* Unpacks the tree: the writer of files.
 
-   The payload is a stream of records (directories, files, links last). Nothing in it is trusted, though the executable's
-   digest was checked before: names and link targets are judged, and as links are made last, nothing is ever written
-   through one.
+   The payload is a stream of records (directories, files, links last). Nothing in it is trusted, although the
+   executable's digest was checked before: names and link targets are checked, and as links are made last, nothing is
+   ever written through one.
 
-   Three things can come of it: done; refused, that is this directory cannot take it and another may; damaged. */
+   The outcome is DONE; REFUSED, if this directory cannot take the tree, but another may; or DAMAGED. */
 #include "filter.h"
 #include "launcher.h"
 
@@ -36,8 +36,8 @@ int64_t now(void)
     return (int64_t)time.tv_sec * SECOND + time.tv_nsec;
 }
 
-/* Called with each file and megabyte. Those who wait look at the lock's time, and touching it each tenth of a second is
-   enough for them. */
+/* Shows progress; called after each file and megabyte. Waiting starts look at the lock's time, for which it is enough
+   to touch the lock each tenth of a second. */
 void watch_tell(struct watch *watch)
 {
     int64_t time = now();
@@ -57,7 +57,7 @@ void watch_tell(struct watch *watch)
     }
 }
 
-/* Whether a name is relative, and has no empty component, "." or "..". */
+/* Returns whether a name is relative, and has no empty component, "." or "..". */
 static bool good_name(const char *name, size_t length)
 {
     if (length == 0 || memchr(name, 0, length))
@@ -72,7 +72,7 @@ static bool good_name(const char *name, size_t length)
     return true;
 }
 
-/* Whether a link's target stays in the tree, judged lexically. */
+/* Returns whether a link's target stays in the tree, judged by the names alone. */
 static bool good_target(const char *name, const char *target)
 {
     size_t depth = 0;
@@ -108,7 +108,7 @@ struct writer {
     struct watch *watch;
     const char *tree; /* the absolute path that the tree will have */
     char *why;
-    uint8_t *block; /* of code */
+    uint8_t *block; /* of code that is being filtered */
     int directory;
     uint64_t untold;
 };
@@ -119,19 +119,16 @@ static enum outcome failed(struct writer *writer, const char *name)
     return REFUSED;
 }
 
-/* What it means that nothing could be taken. */
-static enum outcome ended(struct writer *writer)
+static enum outcome damaged(struct writer *writer, const char *how)
 {
-    if (writer->why[0])
-        return REFUSED;
-    refuse(writer->why, "its content is not as it should be");
+    refuse(writer->why, "its payload is corrupt: %s", how);
     return DAMAGED;
 }
 
-static enum outcome damaged(struct writer *writer)
+/* Returns the outcome after the reader returned nothing. */
+static enum outcome ended(struct writer *writer)
 {
-    refuse(writer->why, "its content is not as it should be");
-    return DAMAGED;
+    return writer->why[0] ? REFUSED : damaged(writer, "it ends too early, or cannot be decompressed");
 }
 
 static bool write_at(int file, const char *data, size_t size, uint64_t offset)
@@ -162,7 +159,7 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     if (size < 0)
         return failed(writer, name);
     if ((size_t)size != most || text[0] != '/' || !memchr(text, 0, most))
-        return damaged(writer);
+        return damaged(writer, "there is no path at the place of a fixup");
     size_t length = strlen(writer->tree) + strlen(text);
     if (length >= fixup->size || length >= PATH_ROOM) {
         refuse(writer->why, "its path is too long: the program has room for %llu bytes",
@@ -173,7 +170,7 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     strcat(fixed, text);
     if (!write_at(file, fixed, length + 1, fixup->offset))
         return failed(writer, name);
-    /* The old text may have been longer than what now ends it; the rest was NULs, or becomes so. */
+    /* Clear the rest of the room: the old text may have been longer. */
     for (uint64_t at = length + 1; at < fixup->size;) {
         static const char zeros[PATH_ROOM];
         size_t part = fixup->size - at < sizeof zeros ? (size_t)(fixup->size - at) : sizeof zeros;
@@ -184,7 +181,7 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
-/* The next piece of a file, NULL as for reader_take(); "left" bytes of its "size" were not taken yet. */
+/* Returns the next piece of a file, or NULL as reader_take() does; "left" bytes of its "size" were not taken yet. */
 static const uint8_t *content(
     struct writer *writer, uint64_t size, uint64_t left, const struct range *code, size_t *count)
 {
@@ -208,10 +205,10 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     uint64_t left = size;
 
     if (!inside(code, size) || (code->size > 0 && size > INT32_MAX))
-        return damaged(writer);
+        return damaged(writer, "the place of the filtered code in a file is invalid");
     for (uint32_t index = 0; index < count; index++)
         if (!inside(&fixups[index], size) || fixups[index].size < 2)
-            return damaged(writer);
+            return damaged(writer, "the place of a fixup in a file is invalid");
     int file = openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (file < 0)
         return failed(writer, name);
@@ -244,7 +241,7 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     }
     for (uint32_t index = 0; index < count && outcome == DONE; index++)
         outcome = fix(writer, file, name, &fixups[index]);
-    /* An access control list of the directory's may have changed the mode. */
+    /* An access control list of the directory may have changed the mode. */
     if (outcome == DONE && fchmod(file, mode) != 0)
         outcome = failed(writer, name);
     if (close(file) != 0 && outcome == DONE)
@@ -253,7 +250,7 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     return outcome;
 }
 
-/* Makes a link. Its directory is opened component by component: the links made before are not gone through. */
+/* Makes a link. Opens its directory component by component, without following the links made before. */
 static enum outcome write_link(struct writer *writer, const char *name, const char *target)
 {
     int here = writer->directory;
@@ -261,7 +258,7 @@ static enum outcome write_link(struct writer *writer, const char *name, const ch
     enum outcome outcome = DONE;
 
     if (!good_target(name, target))
-        return damaged(writer);
+        return damaged(writer, "a link leads out of the tree");
     for (const char *slash; (slash = strchr(at, '/')) != NULL; at = slash + 1) {
         char part[256];
         size_t length = (size_t)(slash - at);
@@ -277,7 +274,9 @@ static enum outcome write_link(struct writer *writer, const char *name, const ch
             close(here);
         errno = error;
         if (next < 0)
-            return error == ENOENT || error == ENOTDIR || error == ELOOP ? damaged(writer) : failed(writer, name);
+            return error == ENOENT || error == ENOTDIR || error == ELOOP
+                       ? damaged(writer, "the directory of a link is missing")
+                       : failed(writer, name);
         here = next;
     }
     if (symlinkat(target, here, at) != 0)
@@ -287,7 +286,7 @@ static enum outcome write_link(struct writer *writer, const char *name, const ch
     return outcome;
 }
 
-/* A number of the payload or the trailer, which are little-endian. */
+/* Reads a number of the payload or the trailer, which are little-endian. */
 uint64_t number(const uint8_t *from, unsigned size)
 {
     uint64_t value = 0;
@@ -308,7 +307,7 @@ static bool take_range(struct writer *writer, struct range *range)
     return true;
 }
 
-/* Reads the next record and carries it out; *type is it. */
+/* Reads the next record and writes its file, directory or link; *type becomes the record's type. */
 static enum outcome write_record(struct writer *writer, struct names *names, struct range *fixups, char *type)
 {
     struct range code = {0, 0};
@@ -323,18 +322,18 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
     uint64_t size = number(header + 8, 8);
     *type = (char)header[0];
     if (header[1] > FILTERED || number(header + 16, 8) != 0 || length > NAME_LIMIT || count > FIXUP_LIMIT)
-        return damaged(writer);
+        return damaged(writer, "the header of a record is invalid");
     if (*type == 'E')
-        return length || count || size || header[1] ? damaged(writer) : DONE;
+        return length || count || size || header[1] ? damaged(writer, "its end record is invalid") : DONE;
     bool file = *type == 'F' || *type == 'X';
     if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || ((count || header[1]) && !file) ||
         (*type == 'D' && size) || (*type == 'L' && (size == 0 || size > NAME_LIMIT)))
-        return damaged(writer);
+        return damaged(writer, "the type of a record is invalid, or does not fit its header");
     if (!reader_take_all(writer->reader, name, length))
         return ended(writer);
     name[length] = 0;
     if (!good_name(name, length))
-        return damaged(writer);
+        return damaged(writer, "the name of a record is invalid");
     if (strlen(writer->tree) + 1 + length >= PATH_ROOM) {
         refuse(writer->why, "its path is too long");
         return REFUSED;
@@ -357,13 +356,14 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         if (!reader_take_all(writer->reader, target, (size_t)size))
             return ended(writer);
         target[size] = 0;
-        return strlen(target) != size ? damaged(writer) : write_link(writer, name, target);
+        return strlen(target) != size ? damaged(writer, "the target of a link contains a NUL")
+                                      : write_link(writer, name, target);
     default:
         return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, &code, fixups, count);
     }
 }
 
-/* Unpacks into an empty directory. "why" says what went wrong. */
+/* Unpacks into an empty directory. On failure "why" is the reason. */
 enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why)
 {
@@ -382,7 +382,7 @@ enum outcome extract_stream(
             outcome = write_record(&writer, names, fixups, &type);
         while (outcome == DONE && type != 'E' && ++count <= app->records);
         if (outcome == DONE && (type != 'E' || count != app->records || !reader_at_end(writer.reader)))
-            outcome = ended(&writer);
+            outcome = why[0] ? REFUSED : damaged(&writer, "its records do not match the trailer");
     }
     reader_close(writer.reader);
     free(writer.block);
@@ -390,7 +390,7 @@ enum outcome extract_stream(
     return outcome;
 }
 
-/* Waits for the lock of those who unpack. False when it cannot be had, with place->why. */
+/* Waits for the lock for unpacking. Returns false with place->why if it cannot be taken. */
 static bool take_lock(struct place *place, int lock, struct watch *watch)
 {
     int64_t progress = now(), nap = 1000000;
@@ -408,7 +408,7 @@ static bool take_lock(struct place *place, int lock, struct watch *watch)
             progress = now();
         }
         if (now() - progress > (int64_t)PATIENCE * SECOND) {
-            refuse(place->why, "another start is unpacking there, and got nowhere for %d seconds", (int)PATIENCE);
+            refuse(place->why, "another start is unpacking there, without progress for %d seconds", (int)PATIENCE);
             return false;
         }
         watch_tell(watch);
@@ -419,7 +419,7 @@ static bool take_lock(struct place *place, int lock, struct watch *watch)
     return true;
 }
 
-/* Puts what was unpacked in the place of what may be there. */
+/* Puts the unpacked tree into its place, and removes an old tree that is there. */
 static bool put(int directory)
 {
     if (renameat(directory, "new", directory, "tree") == 0)
@@ -430,7 +430,7 @@ static bool put(int directory)
         (void)remove_tree(directory, "new");
         return true;
     }
-    /* An old kernel, or a file system that cannot. Without the manifest nobody uses what is there. */
+    /* The kernel or the file system cannot exchange. Nobody uses the old tree, as its manifest is gone. */
     (void)remove_tree(directory, "old");
     if (renameat(directory, "tree", directory, "old") != 0 || renameat(directory, "new", directory, "tree") != 0)
         return false;
@@ -466,8 +466,8 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
     return outcome;
 }
 
-/* Unpacks into the entry, which is open, or finds that another start just did. GONE: someone removed the entry between
-   its opening and its locking, so a new one has to be made. */
+/* Unpacks into the entry, which is open, unless another start has just done so. Returns GONE if the entry was removed
+   between its opening and its locking, so that a new one has to be made. */
 enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
 {
     enum outcome outcome = REFUSED;
@@ -478,12 +478,12 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
         return entry_is_current(entry) ? REFUSED : GONE;
     }
     int lock = watch->lock;
-    watch->lock = -1; /* only its holder touches it */
+    watch->lock = -1; /* only the holder of the lock updates its time */
     if (take_lock(place, lock, watch)) {
         watch->lock = lock;
         (void)futimens(lock, NULL);
         watch->touched = now();
-        /* Before all else, so that no cleaner takes the entry for unused. */
+        /* First of all, so that no cleaner takes the entry for unused. */
         if (!entry_hold(entry, true)) {
             refuse(place->why, "cannot mark the entry as used: %s", strerror(errno));
             outcome = entry_is_current(entry) ? REFUSED : GONE;

@@ -1,23 +1,23 @@
-/* The filter for machine code: makes it smaller once it is compressed, and makes it again what it was.
+/* The filter for machine code: makes code compress better, and restores it after decompression.
 
-   A call says how far away its target is, so that calls of one function are other bytes at each place. Told as the
-   target's position they are the same bytes, which a compressor finds again. So are the addresses of data, which
-   x86-64 has relative to the instruction, too. Other programs have such filters for calls alone (xz's and 7-Zip's BCJ,
+   A call states the distance to its target, so calls of one function have different bytes at each place. With the
+   target's position instead, they have the same bytes, which a compressor finds again. The same holds for addresses of
+   data, which x86-64 states relative to the instruction, too. Other programs filter calls only (xz's and 7-Zip's BCJ,
    LZX's translation of E8); with both kinds the bundle of a hello becomes 5 % smaller instead of 4 %.
 
-   Nothing is disassembled. What counts as an operand are the four bytes
+   Nothing is disassembled. An operand is, by definition, the four bytes
    - behind E8 or E9 (CALL and JMP with a 32-bit displacement), or
    - behind a ModRM byte of an address relative to RIP (mod 0, r/m 5), if two bytes before it is a prefix REX.W (48 to
      4F) or the escape 0F (Intel SDM, volume 2, chapter 2),
-   unless they, or these two bytes, are part of the operand before, or reach over the end of their block. What is no
-   operand is not changed, and is what these rules look at, so they find the same ones in what was filtered. */
+   unless they, or these two bytes, are part of the operand before, or reach over the end of their block. The rules look
+   only at bytes outside of operands, which the filter does not change; so they find the same operands when undoing. */
 #include "filter.h"
 
 enum { OPERAND = 4 };
 
-/* A displacement becomes the target's position, if that is in the file; the values that it then may take are given to
-   those displacements that take its place: each of the 2^32 values has one of its own. "end" is the position behind
-   the operand. */
+/* Turns a displacement into the target's position, if that is in the file. Displacements that have the value of such a
+   position get the freed values instead, so that each of the 2^32 values is the result of one other. "end" is the
+   position behind the operand. */
 static int32_t absolute(int32_t value, int64_t end, int64_t total)
 {
     if (value >= -end && value < total - end)
@@ -32,7 +32,7 @@ static int32_t relative(int32_t value, int64_t end, int64_t total)
     return value < 0 && value >= -end ? (int32_t)(value + total) : value;
 }
 
-/* Whether an operand follows; "next" is the first byte that is in no operand so far. */
+/* Returns whether an operand follows; "next" is the first byte behind the last operand. */
 static bool has_operand(const uint8_t *code, size_t at, size_t next)
 {
     if ((code[at] & 0xFE) == 0xE8)

@@ -1,9 +1,9 @@
-/* What the parts of the launcher share.
+/* The declarations that the parts of the launcher share.
 
    The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
-   behind it once, into a private directory, and then becomes the application by execve. Each file of it answers one
-   question: who am I (main.c), where may things be (place.c), is what is there whole (entry.c), how does it get there
-   (reader.c, extract.c with filter.c, remove.c), and how is that said (says.c). */
+   behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
+   finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
+   is complete, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the messages. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -21,10 +21,10 @@ enum {
     TRAILER_SIZE = 128,
     IDENTITY_SIZE = 2 * DIGEST_SIZE,
     PATH_ROOM = 4096,     /* the kernel's limit, with the NUL */
-    WHY_ROOM = 512,       /* a reason; a longer one is cut */
-    NAME_LIMIT = 4095,    /* of a record's name */
-    FIXUP_LIMIT = 65536,  /* of a file */
-    CANNOT_RUN = 126,     /* the exit status when the application did not get to run, as shells have it */
+    WHY_ROOM = 512,       /* bytes of a reason; a longer one is cut */
+    NAME_LIMIT = 4095,    /* bytes of a record's name */
+    FIXUP_LIMIT = 65536,  /* fixups per file */
+    CANNOT_RUN = 126,     /* the exit status if the application cannot be started, as in shells */
     PLACES = 7
 };
 
@@ -66,11 +66,11 @@ struct app { /* the executable that was started */
 /* place.c */
 
 struct place { /* a directory that may hold entries */
-    char path[PATH_ROOM];   /* as told; for an unusable variable its name */
+    char path[PATH_ROOM];   /* as given; if the variable's value is unusable, the variable's name */
     char real[PATH_ROOM];   /* without symbolic links, once it was opened */
     char why[WHY_ROOM];     /* the reason why it is not used, empty if there is none yet */
-    unsigned makeable;      /* how many of its last components may be made */
-    bool named, shared;     /* whether there is a path at all; whether others can make things beside it */
+    unsigned makeable;      /* how many of its last components may be created */
+    bool named, shared;     /* whether there is a path at all; whether other users can create files beside it */
 };
 
 size_t places_find(struct place places[PLACES], char *const environment[]);
@@ -80,7 +80,7 @@ void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(p
 
 /* entry.c */
 
-struct entry { /* one unpacked application */
+struct entry { /* a cache entry: one unpacked application */
     int home, dir, used;
     const char *identity;
     char tree[PATH_ROOM];
@@ -97,7 +97,7 @@ bool entry_knows(const struct entry *entry, const struct app *app);
 void entry_remember(const struct entry *entry, const struct app *app);
 void entry_close(struct entry *entry);
 
-struct names { /* the names in the tree, each after a byte for nothing, NUL-terminated */
+struct names { /* the names in the tree, each ended by a NUL */
     char *text;
     size_t used, room;
     uint32_t count;
@@ -110,21 +110,21 @@ bool manifest_write(const struct entry *entry, const struct names *names, char w
 
 struct reader;
 
-/* NULL if there is not enough memory, for which "why" is set. */
+/* Returns NULL, and sets "why", if there is not enough memory. */
 struct reader *reader_open(const struct app *app, char why[WHY_ROOM]);
 void reader_close(struct reader *reader);
-/* The next bytes of the stream, at most "most" of them (which is above 0); they stay until the next call. NULL at the
-   end, and where it cannot be read: then "why" is set if that is no damage. */
+/* Returns the next bytes of the stream, at most "most" (above 0), which stay valid until the next call. Returns NULL at
+   the end of the stream and after an error; "why" is set if the error has another cause than damage. */
 const uint8_t *reader_take(struct reader *reader, uint64_t most, size_t *count);
 bool reader_take_all(struct reader *reader, void *to, size_t size);
-/* Whether nothing is left, and all of the payload was what it should be. */
+/* Returns whether the stream has ended, and it and the payload have the sizes that the trailer states. */
 bool reader_at_end(struct reader *reader);
 
 /* extract.c */
 
 enum outcome { DONE, REFUSED, DAMAGED, GONE };
 
-struct watch { /* tells those who wait, and the user, that something happens */
+struct watch { /* shows progress, to waiting starts and to the user */
     int lock;
     bool said, unpacked;
     int64_t started, touched; /* nanoseconds of the monotonic clock */

@@ -1,13 +1,13 @@
-/* Stands in for what of zstd reads the formats before version 0.8. The static libraries of distributions have it, 90 kB
-   of code, and no payload needs it: the linker takes nothing out of a library that is defined here. Weak, so that a
-   library which needs more of it, and so brings all of it, does not define anything twice.
+/* Replaces the part of zstd that reads the formats before version 0.8. The static libraries of distributions have this
+   part, 90 kB of code, and no payload needs it: the linker takes no function from a library that is defined here. The
+   symbols are weak, so that nothing is defined twice if a library needs more of that part, and so brings all of it.
 
-   What a payload of such a format leads to is an error, as for any other that is not zstd's. */
+   A payload of such a format leads to an error, as does any other that is not zstd's. */
 #include <stddef.h>
 
 #define ABSENT __attribute__((weak))
 
-/* What zstd takes for an error are the highest numbers of size_t; and for want of memory is NULL. */
+/* zstd takes the highest numbers of size_t for errors, and NULL for a lack of memory. */
 #define REFUSES(name) size_t name(void); ABSENT size_t name(void) { return (size_t)-1; }
 #define MAKES_NOTHING(name) void *name(void); ABSENT void *name(void) { return NULL; }
 

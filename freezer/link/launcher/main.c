@@ -1,13 +1,13 @@
-/* The start: who am I, is the application unpacked already, and become it.
+/* The start: find the executable, unpack the application if necessary, and become it.
 
-   First each candidate is looked at for a whole entry, which is cheap. Only when there is none, the executable is read
-   and hashed, and then unpacked into the first candidate that can take it. The application is started by execve: there
-   is one process, whose signals, terminal and status are the application's own.
+   The launcher first looks into each candidate directory for a complete cache entry, which is cheap. Only if there is
+   none, it reads and hashes the executable, and unpacks it into the first candidate that can take it. It starts the
+   application by execve: there is one process, whose signals, terminal and status are the application's own.
 
-   Nothing that the caller set is left changed: the umask and one signal's disposition are restored, no descriptor stays
-   open but that of the lock, which _FREEZER_START names. When a standard stream is closed the kernel would hand its
-   number to the next file opened, and a message would be written into that. So such numbers are kept occupied, until
-   execve. */
+   The application gets the state that the caller set: the umask and one signal's disposition are restored, and the only
+   open descriptor is that of the lock, which _FREEZER_START names. If a standard stream is closed, the kernel gives its
+   number to the next file that is opened, and a message would be written into that file. So the launcher keeps these
+   numbers occupied until execve. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -37,7 +37,7 @@ static _Noreturn void damage(const char *why)
     says_error(what, why, DAMAGED_HINT);
 }
 
-/* The path that the user called; /proc is a help, not a need. */
+/* Finds the path that the user called; /proc helps, but is not required. */
 static void find_path(const char *called)
 {
     struct stat stat_;
@@ -87,9 +87,9 @@ static void open_self(const char *called)
     app.fd = file;
     find_path(called);
     says_start(app.path);
-    /* The kernel tells the interpreter of a script the script's name. */
+    /* If a script names this executable as its interpreter, the kernel passes the script's name. */
     if (!told && pread(file, begin, sizeof begin, 0) == (ssize_t)sizeof begin && memcmp(begin, "#!", 2) == 0)
-        says_error(what, "it runs a script, whose name is all that it was told", "mount /proc");
+        says_error(what, "it runs a script, and without /proc it knows only the script's name", "mount /proc");
 }
 
 static void read_trailer(void)
@@ -104,7 +104,7 @@ static void read_trailer(void)
         damage("it was cut off, or has no application in it");
     if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 1 || number(trailer + 12, 4) > 1 ||
         number(trailer + 52, 4) != 0)
-        damage("the record at its end is not as it should be");
+        damage("its trailer is corrupt");
     app.compressed = number(trailer + 12, 4) == 1;
     app.payload_offset = number(trailer + 16, 8);
     app.payload_size = number(trailer + 24, 8);
@@ -113,13 +113,13 @@ static void read_trailer(void)
     app.records = (uint32_t)number(trailer + 48, 4);
     if (app.payload_offset > size - TRAILER_SIZE || app.payload_size != size - TRAILER_SIZE - app.payload_offset ||
         app.stream_size > INT64_MAX || app.disk_need > INT64_MAX)
-        damage("it does not have the size that it should have");
+        damage("its size differs from the one in its trailer");
     for (unsigned index = 0; index < DIGEST_SIZE; index++)
         (void)snprintf(app.identity + 2 * index, 3, "%02x", trailer[56 + index]);
     memcpy(app.digest, trailer + 88, DIGEST_SIZE);
 }
 
-/* Hashes all of the executable before the digest, once. */
+/* Checks the digest in the trailer, which covers all bytes before it; does so only once. */
 static void verify(void)
 {
     enum { PIECE = 1 << 18 };
@@ -147,12 +147,12 @@ static void verify(void)
     free(piece);
     blake2b_end(&hash, digest);
     if (memcmp(digest, app.digest, DIGEST_SIZE) != 0)
-        damage("its content does not have the digest that it should have");
+        damage("its content does not match its digest");
     app.verified = true;
 }
 
-/* Makes the environment of the application; start.c puts back what is changed here. Variables of the dynamic loader
-   would make the host's libraries part of the application, or code of others run in its place. */
+/* Makes the environment of the application; start.c undoes the changes made here. Variables of the dynamic loader are
+   hidden: they could load the host's libraries into the application, or run other code in its place. */
 static char **environment_of(const struct entry *entry)
 {
     static char start[sizeof START + 16 + PATH_ROOM], origin[sizeof ORIGIN + PATH_ROOM];
@@ -173,14 +173,14 @@ static char **environment_of(const struct entry *entry)
     }
     (void)snprintf(start, sizeof start, "%s%d:%s", START, entry->used, app.path);
     result[kept++] = start;
-    /* What the dynamic loader takes $ORIGIN to be, where no /proc tells it (ld.so(8)). */
+    /* The dynamic loader's value of $ORIGIN where there is no /proc (ld.so(8)). */
     (void)snprintf(origin, sizeof origin, "%s%s", ORIGIN, entry->tree);
     result[kept++] = origin;
     result[kept] = NULL;
     return result;
 }
 
-/* What the caller had, before an extraction. */
+/* The caller's settings before an extraction. */
 struct caller {
     mode_t mask;
     struct sigaction excess;
@@ -196,7 +196,7 @@ static void change(struct caller *caller)
     memset(&ignore, 0, sizeof ignore);
     ignore.sa_handler = SIG_IGN;
     caller->mask = umask(0);
-    /* A file beyond the limit is then an error of write, as a full disk is. */
+    /* To exceed the limit of a file's size is then an error of write(), as a full disk is. */
     (void)sigaction(SIGXFSZ, &ignore, &caller->excess);
     caller->changed = true;
 }
@@ -210,7 +210,7 @@ static void restore(struct caller *caller)
     caller->changed = false;
 }
 
-/* Becomes the application. Comes back only if that fails, with place->why. */
+/* Becomes the application. Returns only if that fails, with place->why. */
 static void start(struct entry *entry, struct place *place, char *arguments[])
 {
     static char program[PATH_ROOM + 16];
@@ -228,7 +228,7 @@ static void start(struct entry *entry, struct place *place, char *arguments[])
     free(environment);
 }
 
-/* Starts the application from a whole entry, if there is one. */
+/* Starts the application from a complete entry, if there is one. */
 static void look(struct place *place, char *arguments[])
 {
     struct entry entry;
@@ -285,7 +285,7 @@ static void unpack(struct place *place, char *arguments[], struct watch *watch, 
     close(home);
 }
 
-/* Ends with the list of the candidates and what is wrong with each. */
+/* Exits with the list of the candidates, and the reason why each cannot be used. */
 static _Noreturn void give_up(size_t count)
 {
     says_begin("the application cannot be unpacked anywhere");
@@ -293,7 +293,7 @@ static _Noreturn void give_up(size_t count)
         says_why(places[index].path, places[index].why[0] ? places[index].why : "does not exist");
     /* Memory would be a tmpfs in namespaces of the application's own (a memfd holds one file, not a tree): then it and
        its children would see other users, other mounts, and no privileges, which no application expects. */
-    says_why("memory", "not used, for the application would see another system than its caller");
+    says_why("memory", "not used: the application would see other users and mounts than its caller");
     says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
              "       containers are read-only, build with --image-layout unpacked");
 }
@@ -307,8 +307,8 @@ int main(int argc, char *argv[])
     says_start(argc > 0 && argv[0][0] ? argv[0] : called ? called : "program");
     if (getauxval(AT_SECURE))
         says_error("it would run with more rights than its caller has",
-            "it is setuid, setgid or has capabilities, and applications like this one are not safe then",
-            "take that from the file, and use sudo or a service instead");
+            "it is setuid, setgid or has capabilities, which are not safe for a frozen application",
+            "remove these from the file, and use sudo or a service instead");
     open_self(called);
     read_trailer();
     char **arguments = argc > 0 ? argv : none;

@@ -1,10 +1,10 @@
-/* Where entries may be: the candidates, and the walk that decides whether a directory can be trusted.
+/* The candidates for the cache directory, and the walk that decides whether a directory can be trusted.
 
-   Whoever can rename or replace a component of the path can put a program of his own at its end. So each one is opened
-   relative to the one before, following no link, and what was opened is judged: it belongs to root or to the user, and
-   nobody else can write to it, or it is sticky as /tmp is. Links of the user's own, ~/.cache on another disk, are
-   resolved first, and the walk goes along the resolved path, which is also the one the application is started by. In a
-   directory where others make things too (/tmp) the last component must not be a link at all. */
+   Anyone who can rename or replace a component of the path can put another program at its end. So each component is
+   opened relative to the one before, without following links, and is then checked: it must belong to root or the user,
+   and be sticky as /tmp is, unless nobody else can write to it. The user's own links, such as ~/.cache on another disk,
+   are resolved first; the walk follows the resolved path, by which the application is started, too. In a directory that
+   others can write to (/tmp), the last component must not be a link. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -52,14 +52,14 @@ static void add_place(
     else if (*value != '/')
         refuse(place->why, "not an absolute path");
     else if (!*rest && !value[strspn(value, "/")])
-        refuse(place->why, "not a directory of its own");
+        refuse(place->why, "the root directory cannot be used");
     else {
         size_t length = strlen(value);
         while (length > 1 && value[length - 1] == '/')
             length--;
         if (length == 1 && *rest)
             length = 0; /* "/" itself */
-        /* The tree's own path must fit as well, with a name of the program. */
+        /* The path of the program in the tree must fit as well. */
         if (length + strlen(rest) + sizeof "//tree/program" + IDENTITY_SIZE > PATH_ROOM) {
             refuse(place->why, "its path is too long");
             return;
@@ -70,7 +70,7 @@ static void add_place(
     }
 }
 
-/* Fills in the candidates in their order; returns how many there are. */
+/* Fills in the candidates in their order, and returns how many there are. */
 size_t places_find(struct place places[PLACES], char *const environment[])
 {
     char own[64];
@@ -104,9 +104,10 @@ size_t places_find(struct place places[PLACES], char *const environment[])
     return count;
 }
 
-/* Whether the overflow user is nobody's here. In a user namespace (rootless containers, bubblewrap) whatever belongs to
-   a user outside of it, the real root among them, is shown as 65534; if no user inside is 65534, nobody inside can be
-   the owner. /proc/self/uid_map: lines of first inside, first outside, count. */
+/* Returns true if no user in this namespace has the uid 65534. In a user namespace (rootless containers, bubblewrap)
+   the kernel shows this uid for the owners of files that belong to users outside of it, even to the real root; if no
+   user inside has it, nobody inside can be the owner. /proc/self/uid_map has lines of first inside, first outside,
+   count. */
 static bool overflow_is_foreign(void)
 {
     static int known = -1;
@@ -142,7 +143,7 @@ static bool overflow_is_foreign(void)
     return known;
 }
 
-/* Whether nobody but the user and root decides what is in a directory; with "own" it must be the user's. */
+/* Returns whether only the user and root can change what is in a directory; with "own" it must be the user's. */
 bool trusted(const struct stat *stat, bool own)
 {
     bool closed = (stat->st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -164,7 +165,7 @@ static void refuse_untrusted(char *why, int length, const char *path, const stru
         refuse(why, "%.*s can be written by others (mode %o)", length, path, (unsigned)stat->st_mode & 07777);
 }
 
-/* Resolves the links in the part of the path that exists; the last component's only where others cannot put one. */
+/* Resolves the links in the part of the path that exists; the last component only where others cannot create one. */
 static bool resolve(struct place *place)
 {
     char prefix[PATH_ROOM], found[PATH_ROOM];
@@ -196,21 +197,21 @@ static bool resolve(struct place *place)
     return true;
 }
 
-/* Whether the path means to the dynamic loader what it says: in the names of what is opened at run time it replaces
-   some words (ld.so(8)), and would open something else. */
+/* Returns whether the dynamic loader takes the path literally: in the names of files that it opens it replaces some
+   words (ld.so(8)), and would open other files. */
 static bool is_plain(struct place *place)
 {
     static const char *const replaced[] = {"$ORIGIN", "$LIB", "$PLATFORM", "${"};
 
     for (size_t index = 0; index < sizeof replaced / sizeof *replaced; index++)
         if (strstr(place->real, replaced[index])) {
-            refuse(place->why, "the dynamic loader takes the %s in its path for something else", replaced[index]);
+            refuse(place->why, "the dynamic loader would replace the %s in its path", replaced[index]);
             return false;
         }
     return true;
 }
 
-/* The next component of a path, skipping slashes: its length, 0 at the end. */
+/* Moves to the next component of a path, and returns its length; 0 at the end. */
 static size_t component(const char **at)
 {
     *at += strspn(*at, "/");
@@ -219,7 +220,7 @@ static size_t component(const char **at)
 
 enum { REFUSED_HERE = -1, MET_LINK = -2 };
 
-/* Opens the directories of place->real that exist, the last of which is the result; *rest is what does not exist. */
+/* Opens the directories of place->real that exist, and returns the last; *rest is the part that does not exist. */
 static int walk(struct place *place, const char **rest)
 {
     const char *at = place->real;
@@ -239,7 +240,7 @@ static int walk(struct place *place, const char **rest)
             name[length] = 0;
             if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
                 close(here);
-                return MET_LINK; /* resolving takes it away as well */
+                return MET_LINK; /* resolve() removes it, as it does links */
             }
             next = openat(here, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             error = errno;
@@ -272,13 +273,13 @@ static int walk(struct place *place, const char **rest)
     return here;
 }
 
-/* Whether programs can be unpacked and started here. Nothing has been made here yet. */
+/* Returns whether programs can be unpacked and started here. Nothing has been created here yet. */
 static bool has_room(struct place *place, const struct app *app, int directory)
 {
     struct statvfs disk;
 
     if (fstatvfs(directory, &disk) != 0)
-        return true; /* then trying tells */
+        return true; /* unknown: unpacking will show it */
     uint64_t block = disk.f_frsize ? disk.f_frsize : disk.f_bsize;
     if (disk.f_flag & ST_RDONLY)
         refuse(place->why, "read-only");
@@ -288,7 +289,7 @@ static bool has_room(struct place *place, const struct app *app, int directory)
         refuse(place->why, "%llu MB needed, %llu MB free", (unsigned long long)(app->disk_need / 1000000 + 1),
             (unsigned long long)(disk.f_bavail * block / 1000000));
     else if (disk.f_files && disk.f_favail < app->records)
-        refuse(place->why, "%lu files to make, %llu free inodes", (unsigned long)app->records,
+        refuse(place->why, "%lu inodes needed, %llu inodes free", (unsigned long)app->records,
             (unsigned long long)disk.f_favail);
     else
         return true;
@@ -347,8 +348,8 @@ static int make_rest(struct place *place, const struct app *app, int here, const
     return here;
 }
 
-/* Opens the directory of a candidate; -1 with place->why when it is refused, without when it does not exist. With
-   "make" it is made, if there is room for the application. */
+/* Opens the directory of a candidate. Returns -1 if it is refused, with place->why, or does not exist, without. Creates
+   it with "make", if there is room for the application. */
 int place_open(struct place *place, const struct app *app, bool make)
 {
     const char *rest = "";

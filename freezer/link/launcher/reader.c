@@ -1,9 +1,9 @@
-/* Reads the payload as the stream that it stands for: in pieces, so that memory stays bounded whatever the size, to the
-   decoder's window and a few buffers that fit into a processor's second cache.
+/* Reads the payload and decompresses it into a stream, in pieces: whatever the size, this needs no more memory than the
+   decoder's window and a few buffers, which fit into a processor's second cache.
 
-   A thread of its own reads and decodes ahead of the one that writes files, as each of the two takes about as long as
-   the other. It shares the slots with it and nothing else: what it says of the end is looked at once it is over. Where
-   no thread can be had, each piece is decoded when it is asked for. */
+   A separate thread reads and decodes ahead of the thread that writes files, as both tasks take about as long. The two
+   share only the slots; the reason for the end is read after the end. If no thread can be created, each piece is
+   decoded when it is requested. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@ enum {
     INPUT_SIZE = 1 << 18,
     SLOT_SIZE = 1 << 18,
     SLOTS = 4,
-    WINDOW_LOG = 27, /* what zstd's level 22 uses: 128 MB at most */
+    WINDOW_LOG = 27, /* as zstd's level 22 uses: 128 MB at most */
     STACK_SIZE = 1 << 18,
 };
 
@@ -31,29 +31,29 @@ struct reader {
     const struct app *app;
     char *why;
 
-    /* Of whoever decodes. */
+    /* Used by the decoding side. */
     ZSTD_DCtx *decoder;
     uint8_t *input;
     ZSTD_inBuffer in;
     uint64_t read, yielded; /* bytes of the payload, and of the stream */
-    bool framed;            /* the end of the frame was there */
+    bool framed;            /* the end of the frame was reached */
     char problem[WHY_ROOM]; /* other than damage */
 
-    /* Of whoever takes: the place in the slot that is used. */
+    /* Used by the taking side: the position in the current slot. */
     size_t at;
 
-    /* Of both, under the lock. */
+    /* Used by both, under the lock. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct slot slots[SLOTS];
-    size_t filled, taken; /* how many slots were, since the beginning */
-    bool over, stopped;   /* no more will come; no more is wanted */
+    size_t filled, taken; /* counts of slots since the beginning */
+    bool over, stopped;   /* the stream has ended; the taker wants no more */
 
     pthread_t thread;
     bool threaded;
 };
 
-/* Reads some of the payload; 0 at its end or after an error, for which there is a problem. */
+/* Reads some of the payload. Returns 0 at its end, or after an error, which sets reader->problem. */
 static size_t read_payload(struct reader *reader, uint8_t *to, size_t room)
 {
     uint64_t left = reader->app->payload_size - reader->read;
@@ -73,7 +73,7 @@ static size_t read_payload(struct reader *reader, uint8_t *to, size_t room)
     return 0;
 }
 
-/* Decodes a piece of the stream, which is empty at its end and after an error. */
+/* Decodes a piece of the stream, and returns its size; 0 at the end and after an error. */
 static size_t decode(struct reader *reader, uint8_t *to)
 {
     if (!reader->app->compressed)
@@ -82,7 +82,7 @@ static size_t decode(struct reader *reader, uint8_t *to)
         if (reader->in.pos == reader->in.size) {
             reader->in.pos = 0;
             reader->in.size = read_payload(reader, reader->input, INPUT_SIZE);
-            /* Even without input there may be output left inside of the decoder; the next call tells. */
+            /* Even without input the decoder may have output left; the next call shows it. */
             if (reader->problem[0])
                 return 0;
         }
@@ -103,7 +103,7 @@ static size_t decode(struct reader *reader, uint8_t *to)
     return 0;
 }
 
-/* Fills a slot; false at the end. */
+/* Fills a slot. Returns false at the end. */
 static bool fill(struct reader *reader, struct slot *slot)
 {
     slot->size = decode(reader, slot->data);
@@ -193,7 +193,7 @@ void reader_close(struct reader *reader)
     free(reader);
 }
 
-/* Gives back the slot that is used up, and has the next one; false if there is none. */
+/* Releases the used slot and waits for the next one. Returns false if there is none. */
 static bool next(struct reader *reader)
 {
     pthread_mutex_lock(&reader->lock);

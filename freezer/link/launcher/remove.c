@@ -1,9 +1,9 @@
-/* Removing: what an interrupted extraction left, and entries that nobody used for a long time.
+/* Removes the remains of interrupted extractions, and entries that nobody used for a long time.
 
-   Two kinds of caution. A tree is removed with a constant number of descriptors and no recursion, for limits may be
-   low: directories in it are first moved up beside the others. And an entry is only removed by who holds both of its
-   locks, so never one that a running application uses, whatever the clock says; it is renamed first, so that a start
-   that has it open finds that it is gone. */
+   A tree is removed with a constant number of descriptors and without recursion, as limits may be low: the directories
+   in it are first moved up beside the others. An entry is removed only by a process that holds both of its locks, so
+   never while a running application uses it, whatever the clock shows. It is renamed first, so that a start that has it
+   open notices. */
 #include "launcher.h"
 
 #include <dirent.h>
@@ -36,7 +36,7 @@ static bool is_dots(const char *name)
     return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
-/* Removes what is in a directory but for its directories, which are moved into "top". */
+/* Empties a directory: removes its files, and moves its directories that are not empty into "top". */
 static void empty(DIR *list, int top, unsigned *moved)
 {
     int here = dirfd(list);
@@ -53,7 +53,7 @@ static void empty(DIR *list, int top, unsigned *moved)
     }
 }
 
-/* Removes a directory and all that is in it, or a file. True when it is gone, or was not there. */
+/* Removes a directory with its content, or a file. Returns true if it is gone, or did not exist. */
 bool remove_tree(int parent, const char *name)
 {
     unsigned moved = 0;
@@ -65,7 +65,7 @@ bool remove_tree(int parent, const char *name)
     DIR *top = open_list(parent, name);
     if (!top)
         return false;
-    /* Until nothing goes any more; a directory that was moved is emptied in the next round. */
+    /* Repeat until a round removes nothing; a directory that was moved is emptied in the next round. */
     (void)fchmod(dirfd(top), 0700);
     for (bool progress = true; progress;) {
         progress = false;
@@ -110,14 +110,14 @@ static bool remove_renamed(int home, const char *name)
     return true;
 }
 
-/* Removes an entry that could not be filled, for who holds its lock. If another just began to use it, it stays. */
+/* Removes an entry that could not be filled, unless another start has begun to use it. The caller holds its lock. */
 void remove_unfinished(const struct entry *entry)
 {
     if (entry_is_current(entry) && flock(entry->used, LOCK_EX | LOCK_NB) == 0)
         (void)remove_renamed(entry->home, entry->identity);
 }
 
-/* Whether nobody used an entry for long; the start of a clock, 1970, is as long ago as any other time. */
+/* Returns whether nobody used an entry for a long time; a time stamp of 1970 counts as a long time ago, too. */
 static bool unused(int home, int entry, const char *name)
 {
     const time_t limit = (time_t)UNUSED_DAYS * 86400;
@@ -130,7 +130,7 @@ static bool unused(int home, int entry, const char *name)
                                                                    : time(NULL) - stat.st_mtime >= limit;
 }
 
-/* Removes an entry if nobody holds it; "old" says that it was renamed before, by someone who did not finish. */
+/* Removes an entry if nobody holds it. With "old" it was renamed before, by a process that did not finish. */
 static bool remove_entry(int home, const char *name, bool old)
 {
     bool gone = false;
@@ -144,7 +144,7 @@ static bool remove_entry(int home, const char *name, bool old)
     }
     int lock = lock_of(entry, "lock");
     int used = lock == -2 ? -2 : lock_of(entry, "used");
-    /* Someone may have used and left it while the locks were being taken. */
+    /* An application may have used the entry, and ended, before the locks were taken. */
     if (lock != -2 && used != -2 && (old || unused(home, entry, name))) {
         gone = old ? remove_tree(home, name) : remove_renamed(home, name);
     }
@@ -156,7 +156,7 @@ static bool remove_entry(int home, const char *name, bool old)
     return gone;
 }
 
-/* Removes what is no longer used from a directory of entries, but not the entry "identity". */
+/* Removes unused entries from a directory of entries, but not the entry "identity". */
 void keep_house(int home, const char *identity)
 {
     unsigned removals = 0, looks = 0;
@@ -168,7 +168,7 @@ void keep_house(int home, const char *identity)
         bool old = strncmp(item->d_name, ".old-", 5) == 0;
         const char *name = old ? item->d_name + 5 : item->d_name;
         size_t length = strspn(name, "0123456789abcdef");
-        /* Whatever else is there is not ours. */
+        /* Other names are not the launcher's. */
         if (length != IDENTITY_SIZE || name[length] != (old ? '-' : 0) ||
             (!old && strcmp(name, identity) == 0))
             continue;

@@ -1,7 +1,7 @@
-/* What the launcher says: in the form of freezer's own messages, and never a byte that could garble a terminal.
+/* Messages of the launcher: in the form of freezer's own, and without bytes that could garble a terminal.
 
-   Names may hold anything but NUL. Whatever is not printable UTF-8 is shown as \xNN; control characters could
-   otherwise move the cursor or forge another message. A message goes out in one write where it fits. */
+   Names may contain any byte but NUL. Bytes that are not printable UTF-8 are shown as \xNN; control characters could
+   otherwise move the cursor or forge another message. A message that fits into the buffer is one write. */
 #include "launcher.h"
 
 #include <errno.h>
@@ -23,13 +23,13 @@ static void flush(void)
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0)
-            break; /* nobody listens */
+            break; /* stderr cannot be written */
         done += (size_t)count;
     }
     used = 0;
 }
 
-/* The length of the printable character at the start of a text; 0 if there is none. After table 3-7 of Unicode. */
+/* Returns the length of the printable character at the start of a text; 0 if there is none (Unicode, table 3-7). */
 static size_t character(const unsigned char *text)
 {
     unsigned char first = text[0], low = 0x80, high = 0xbf;
@@ -46,7 +46,7 @@ static size_t character(const unsigned char *text)
     else
         return 0;
     if (first == 0xc2 || first == 0xe0)
-        low = 0xa0; /* U+0080 to U+009F are control characters; what follows E0 would be overlong */
+        low = 0xa0; /* U+0080 to U+009F are control characters; lower bytes after E0 would be overlong */
     else if (first == 0xed)
         high = 0x9f;
     else if (first == 0xf0)
@@ -89,7 +89,7 @@ static void says_add(const char *text)
     }
 }
 
-/* A text of others, in which even a newline must not be. */
+/* Adds a text that the launcher does not control, in which newlines are escaped, too. */
 static void add_quoted(const char *text)
 {
     for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
@@ -115,7 +115,7 @@ void says_start(const char *program)
     name = slash ? slash + 1 : program;
 }
 
-/* An error is said in parts: what failed, any number of reasons, and what to try, which ends the process. */
+/* An error message has parts: what failed, any number of reasons, and what to try, which ends the process. */
 void says_begin(const char *what)
 {
     used = reasons = 0;

@@ -1,17 +1,17 @@
 /*
  * The library that makes the bundled interpreter start the application.
  *
- * The program of an unpacked tree is the very interpreter that the application was built with, with two additions made
- * by freezer/link/start.py: it needs this library, before all others, and it finds the dynamic loader by an absolute
- * path, for which there is room. Not a program of our own that loads libpython: many interpreters have Python built
+ * The program of an unpacked tree is the interpreter that the application was built with, with two changes made by
+ * freezer/link/start.py: it needs this library before all others, and it finds the dynamic loader by an absolute path,
+ * for which there is room. It is not a program of our own that loads libpython, as many interpreters have Python built
  * in, and are faster than their shared library by a tenth; and nothing in here depends on a version of Python.
  *
- * Every program enters its C library by __libc_start_main (glibc's; System V ABI, LSB). The one here is found first. It
- * hands over other arguments to the interpreter than those that the kernel and everybody else see, and before that
- * undoes in place what the launcher did to the environment, so that the application, its children and /proc show what
- * the caller gave.
+ * Every program enters its C library by __libc_start_main (glibc's; System V ABI, LSB). The dynamic loader finds the
+ * one here first. It undoes in place the launcher's changes to the environment, so that the application, its children
+ * and /proc show the caller's environment; then it passes the interpreter other arguments than those that the kernel
+ * and all others see.
  *
- * No C library is compiled in, and the few symbols used have no version, so that one file does for every one.
+ * No C library is compiled in, and the few symbols used have no version, so that one file works with every C library.
  */
 
 #include <stddef.h>
@@ -19,12 +19,12 @@
 #define ROOM 4096
 #define PLACE __attribute__((used, aligned(16)))
 
-/* Filled in: the interpreter's name in the tree, which is what Python derives its own places from; and Python's
-   arguments, each ended by a NUL, the last by two. Volatile: the compiler must not believe what is here. */
+/* Filled in when linking or unpacking: the interpreter's name in the tree, from which Python derives its directories;
+   and Python's arguments, each ended by a NUL, the last by two. Volatile, as the compiler must not use these values. */
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
-/* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree lies where
-   it will be. What the others would say in the environment is not to be believed. */
+/* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
+   final place. Variables that another container would set are ignored. */
 static const volatile char container[16] PLACE = "@freezer:start@";
 #define LAUNCHER '1'
 #define STATICX '2'
@@ -32,7 +32,7 @@ static const volatile char container[16] PLACE = "@freezer:start@";
 typedef int entry(int, char **, char **);
 typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
 
-/* The C library's, by the names that they have everywhere. */
+/* Functions of the C library, by the names that they have in all of them. */
 extern void *malloc(size_t);
 extern void *mmap(void *, size_t, int, int, int, long);
 extern int open(const char *, int, ...);
@@ -50,12 +50,12 @@ extern void *dlsym(void *, const char *);
 #define PR_SET_NAME_ 15
 #define RTLD_NEXT_ ((void *)-1L)
 
-/* Variables that say where the interpreter is, which it believes even when it is told to ignore its environment. */
+/* Variables with the interpreter's path, which Python uses even if it is told to ignore its environment. */
 static const char *const unheard[] = {"PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"};
 
 extern char **environ;
 
-/* What the interpreter gave for its own main function. */
+/* The interpreter's main function. */
 static entry *interpreter;
 
 static size_t length(const char *text)
@@ -80,7 +80,7 @@ static void blank(char *text)
         *text++ = '\0';
 }
 
-/* Undo what the container did; returns what it said, NULL if there is none. */
+/* Undo the container's changes; return its message, NULL if there is none. */
 static char *restore(char **environment)
 {
     char *said = NULL;
@@ -91,7 +91,7 @@ static char *restore(char **environment)
             said = *item + (rest - *item);
             continue;
         }
-        /* The caller's own begins otherwise at this point. */
+        /* A variable of the caller's with this name has another first byte at this point. */
         if (after(*item, "LD_ORIGIN_PATH=") != NULL && container[0] == LAUNCHER) {
             blank(*item);
             continue;
@@ -115,8 +115,8 @@ static char *restore(char **environment)
     return said;
 }
 
-/* Keep the lock that the launcher took, as long as this process lives and whatever it closes: a mapping holds the open
-   file, and that the lock. Returns the path that the user called. */
+/* Keep the lock that the launcher took as long as this process lives, whatever descriptors it closes: a mapping keeps
+   the open file, and the open file keeps the lock. Return the path that the user called. */
 static const char *hold(char *said)
 {
     int descriptor = 0;
@@ -140,7 +140,7 @@ static const char *hold(char *said)
     return path;
 }
 
-/* Be called what the caller has started, where processes are listed and killed by name. */
+/* Give the process the name of the executable, for programs that list or kill processes by name. */
 static void take_name(const char *path)
 {
     const char *name = path;
@@ -150,7 +150,7 @@ static void take_name(const char *path)
     prctl(PR_SET_NAME_, name);
 }
 
-/* The path that was executed, absolute. */
+/* Return the absolute path that was executed. */
 static const char *executed(char **environment, const char *fallback)
 {
     const char *name = fallback;
@@ -185,7 +185,7 @@ static const char *locale_of(char **environment)
     return "";
 }
 
-/* The name of a file of the parent process in /proc. */
+/* Write the name of a file of the parent process in /proc. */
 static void of_parent(char *name, const char *file)
 {
     char digits[16];
@@ -209,7 +209,7 @@ static int same(const char *text, const char *other)
     return rest != NULL && *rest == '\0';
 }
 
-/* By what name the caller started the executable ``path``: staticx's start-up code, our parent, was told. */
+/* Return the name by which the caller started the executable ``path``. Our parent, staticx's start-up code, has it. */
 static const char *called(const char *path)
 {
     static char word[ROOM];
@@ -228,7 +228,7 @@ static const char *called(const char *path)
     return word[0] != '\0' ? word : path;
 }
 
-/* The program itself, which may have been executed by another name, such as /proc/self/exe. */
+/* Return the path of the program, which may have been executed by another name, such as /proc/self/exe. */
 static const char *resolved(const char *fallback)
 {
     static char path[ROOM];
@@ -236,7 +236,7 @@ static const char *resolved(const char *fallback)
     return size > 0 && path[0] == '/' ? path : fallback;
 }
 
-/* The interpreter's name in the tree that the program ``path`` is in. */
+/* Return the interpreter's name in the tree that contains the program ``path``. */
 static const char *beside(const char *path)
 {
     size_t end = 0, size = length(path), more = length((const char *)python_name) + 1;
@@ -255,7 +255,7 @@ static const char *beside(const char *path)
 
 static int run(int count, char **given, char **environment)
 {
-    /* Before the environment is put back: what follows it is found by its end. */
+    /* Before the environment is restored: the auxiliary vector is found behind its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
     const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
     char *said = restore(environment);
@@ -270,10 +270,10 @@ static int run(int count, char **given, char **environment)
     } else if (said != NULL)
         path = hold(said);
     take_name(path);
-    /* Python's own arguments are at most one for two bytes of their room. */
+    /* Each of Python's own arguments takes at least two bytes of their room. */
     char **words = malloc(((size_t)count + ROOM / 2 + 8) * sizeof *words);
     if (words == NULL) {
-        static const char problem[] = "error: there is no memory to start Python with\n";
+        static const char problem[] = "error: not enough memory to start Python\n";
         (void)!write(2, problem, sizeof problem - 1);
         return 126;
     }
@@ -294,7 +294,7 @@ static int run(int count, char **given, char **environment)
 
 char *getenv(const char *name);
 
-/* Found before the C library's, by the interpreter and all others. */
+/* Replaces the C library's getenv, for the interpreter and all libraries. */
 char *getenv(const char *name)
 {
     for (size_t i = 0; i < sizeof unheard / sizeof *unheard; i++) {
@@ -315,7 +315,7 @@ starter __libc_start_main;
 int __libc_start_main(entry *program, int count, char **given, void (*first)(void), void (*last)(void),
                       void (*finish)(void), void *stack)
 {
-    /* Two casts, since ISO C knows none from an object's pointer to a function's. */
+    /* Two casts, since ISO C has none from an object pointer to a function pointer. */
     starter *real = (starter *)(size_t)dlsym(RTLD_NEXT_, "__libc_start_main");
     interpreter = program;
     return real(run, count, given, first, last, finish, stack);

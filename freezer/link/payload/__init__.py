@@ -1,1 +1,1 @@
-"""What is behind freezer's launcher in an executable: a stream of records, filtered, packed, and its trailer."""
+"""The part of an executable behind freezer's launcher: a stream of records, filtered and packed, and its trailer."""

@@ -1,6 +1,6 @@
-"""Filtering machine code, so that it becomes smaller when it is compressed (freezer/launcher/filter.c, which says how).
+"""Filter machine code, so that it compresses better (freezer/link/launcher/filter.c explains how).
 
-The launcher has the same source compiled in, and undoes what is done here.
+The launcher has the same source compiled in, and undoes the filter.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from freezer.base.elf import ELF_MAGIC, PF_X
 from freezer.link.launcher import filter_path
 
 STEP = 1 << 20
-"""Bytes that are filtered at a time: blocks of the filter's (FILTER_BLOCK), whole but for the last one."""
+"""Bytes that are filtered at a time: a multiple of the filter's blocks (FILTER_BLOCK)."""
 LARGEST = (1 << 31) - 1
 """Bytes of the largest file whose code can be filtered."""
 ELF_HEADER = struct.Struct("<4sBB10xHHIQQQIHHH")
-"""Of a 64-bit file; as PROGRAM_HEADER in the System V gABI, chapters 4 and 5."""
+"""The header of a 64-bit file; like PROGRAM_HEADER, from the System V gABI, chapters 4 and 5."""
 PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
 LITTLE_64, X86_64, PT_LOAD = (2, 1), 62, 1
 
 
 def code_of(path: Path) -> Optional[tuple[int, int]]:
-    """The (offset, size) in bytes of the largest executable segment of an ELF file for x86-64; None for other files.
+    """Return the (offset, size) in bytes of the largest executable segment of an ELF file for x86-64; else None.
 
-    Not by ``freezer.elf``, which reads all of a file: this is asked of each file that is packed.
+    Do not use ``freezer.base.elf``, which reads the whole file: this is called for each file that is packed.
     """
     total = path.stat().st_size
     with open(path, "rb") as file:
@@ -49,10 +49,10 @@ def code_of(path: Path) -> Optional[tuple[int, int]]:
 
 
 def filtered(read: Callable[[int], bytes], code: tuple[int, int], total: int, *, undo: bool) -> Iterator[bytes]:
-    """The content of a file of ``total`` bytes with its code filtered, or as it was before.
+    """Yield the content of a file of ``total`` bytes with its code filtered, or with the filter undone.
 
-    ``read`` gives as many of its bytes as it is asked for. Raises EnvironmentFailure if this installation of freezer
-    has no compiled filter.
+    ``read`` returns the requested number of its bytes. Raises EnvironmentFailure if this installation of freezer has no
+    compiled filter.
     """
     offset, size = code
     yield from _steps(read, offset)

@@ -1,10 +1,10 @@
-"""The file that the launcher is part of: a stream of files, compressed, and the trailer that describes it.
+"""Write a natively linked executable: the launcher, a compressed stream of files, and the trailer that describes it.
 
-The launcher (freezer/launcher) reads what is written here. Numbers are little-endian, digests BLAKE2b with 32 bytes
-(RFC 7693). The stream is a record for each file, directory and link; links come last, so that nothing is ever written
-through one. Where it is to be compressed, machine code in it is filtered first (``filter``). The trailer is the file's
-end: its ``digest`` covers every byte before it, so that no damaged one goes unnoticed; its ``identity`` is that of the
-stream before compression, and names the entry in caches.
+The launcher (freezer/link/launcher) reads this format. Numbers are little-endian, digests BLAKE2b with 32 bytes (RFC
+7693). The stream has a record for each file, directory and link; links come last, so that nothing is ever written
+through one. If the stream is compressed, machine code in it is filtered first (``filter``). The trailer is at the end
+of the file. Its ``digest`` covers every byte before the digest, so that all damage is noticed; its ``identity`` is the
+digest of the stream before compression, and names the cache entry.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
 VERSION = 1
 FILTERED = 1
-"""The number in a record whose content has filtered code."""
+"""The number in a record whose content contains filtered code."""
 TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
 RECORD = struct.Struct("<BBHIQQ")
 RANGE = struct.Struct("<QQ")
 IDENTITY = b"freezer app 1"
-"""What tells identities from other digests, and changes when an entry's meaning does (RFC 7693, personalisation)."""
+"""Distinguishes identities from other digests (RFC 7693, personalisation); changes with the meaning of an entry."""
 BLOCK = 4096
 THREADS, JOB = 4, 4 << 20
 CHUNK = 1 << 20
@@ -49,21 +49,21 @@ class Type(enum.IntEnum):
 
 
 NUMBERS = {Packing.NONE: 0, Packing.FAST: 1, Packing.SMALL: 1}
-"""How the trailer states each packing: whether the stream is compressed."""
+"""The trailer's number for each packing: whether the stream is compressed."""
 
 
 def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
-    """What zstd is told. Jobs of a fixed size: then the bytes do not depend on the number of processors.
+    """Return the parameters for zstd. Jobs have a fixed size, so the bytes do not depend on the number of processors.
 
     FAST is zstd's level 9 with shorter matches and a smaller table: of 23.4 MB of a frozen hello with filtered code
-    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in as long, level 12 8.0 MB in 0.7 s, level 22 7.1 MB in 10 s, xz with its
-    own filter 6.6 MB in 12 s. Its window is 4 MB since the launcher's first start touches all of it: with 32 MB that
-    took 3.9 times as long as python3, with 4 MB 3.1 times. SMALL is level 22, which gains nothing by jobs, as it reads
-    what is before each job again.
+    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in 0.3 s, level 12 8.0 MB in 0.7 s, level 22 7.1 MB in 10 s, xz with its
+    own filter 6.6 MB in 12 s. Its window is 4 MB, as the launcher's first start touches all of it: with 32 MB that
+    took 3.9 times as long as python3, with 4 MB 3.1 times. SMALL is level 22, which is not faster with jobs, as each
+    job reads the data before it again.
     """
     import zstandard
 
-    # The executable's own digest covers more than zstd's sum would.
+    # zstd's checksum is not needed: the executable's own digest covers more.
     common = {"write_checksum": False, "write_content_size": False}
     if packing is Packing.SMALL:
         return zstandard.ZstdCompressionParameters.from_level(22, window_log=25, **common)
@@ -83,8 +83,8 @@ def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
 
 @dataclass(frozen=True)
 class Record:
-    """One entry of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are (offset, room)
-    in bytes of the paths in it that are below the tree."""
+    """A file, directory or link of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are
+    (offset, room) in bytes of the paths in it to which the tree's path is added."""
 
     type: Type
     name: str
@@ -94,13 +94,13 @@ class Record:
 
     @property
     def size(self) -> int:
-        """The content's size in bytes."""
+        """Return the content's size in bytes."""
         return self.source.stat().st_size if self.source is not None else len(self.data)
 
 
 @dataclass(frozen=True)
 class Trailer:
-    """What the end of a natively linked file says; offsets and sizes in bytes."""
+    """The fields at the end of a natively linked executable; offsets and sizes in bytes."""
 
     compression: int
     offset: int
@@ -113,7 +113,7 @@ class Trailer:
 
 
 def records_of(tree: Path) -> list[Record]:
-    """The records of a directory, in the order that the launcher asks for."""
+    """Return the records of a directory, in the order that the launcher requires."""
     found, links = [], []
     for directory, folders, files in os.walk(tree):
         folders.sort()
@@ -132,7 +132,7 @@ def records_of(tree: Path) -> list[Record]:
 
 
 def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
-    """The records' bytes, in pieces; with ``filters`` those of code are filtered."""
+    """Yield the records' bytes, in pieces; with ``filters``, filter the code in them."""
     for record in records:
         name = os.fsencode(record.name)
         code = code_of(record.source) if filters and record.source is not None else None
@@ -187,25 +187,25 @@ def write(launcher: Path, records: Sequence[Record], packing: Packing, output: P
 
 
 def packed_size(records: Sequence[Record], packing: Packing) -> int:
-    """The bytes that the records take up in an executable."""
+    """Return the bytes that the records take up in an executable."""
     sink = _Counter()
     _pack(records, packing, sink)
     return sink.size
 
 
 class _Counter:
-    """Counts what is written to it."""
+    """Counts the bytes written to it."""
 
     size = 0
 
     def write(self, data: bytes) -> int:
-        """Take some bytes."""
+        """Count some bytes."""
         self.size += len(data)
         return len(data)
 
 
 def _pack(records: Sequence[Record], packing: Packing, out: Union[IO[bytes], _Counter]) -> tuple[bytes, int]:
-    """Write the stream, compressed; its identity and its size in bytes before compression."""
+    """Write the stream, compressed; return its identity and its size in bytes before compression."""
     import zstandard
 
     hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)

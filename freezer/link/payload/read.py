@@ -1,8 +1,8 @@
-"""Reading a natively linked executable, without trusting it: what ``payload`` writes, and the launcher unpacks.
+"""Read a natively linked executable, as ``pack`` writes and the launcher unpacks it, without trusting it.
 
-``freezer check`` takes any file, so nothing here is believed before it fits. What the launcher refuses is refused here,
-and the bytes and entries of a payload are capped as well (``records``). Everything is read once, in pieces, the digests
-being made on the way: memory is bounded by the decompressor's window, whatever a payload claims.
+``freezer check`` takes any file, so every value is checked before it is used. This module refuses what the launcher
+refuses, and also limits the bytes and records of a payload (``records``). It reads everything once, in pieces, and
+computes the digests on the way: whatever a payload claims, memory is bounded by the decompressor's window.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ DIGEST_SIZE = 32
 COVERED = 88
 """The bytes of the trailer that the digest covers."""
 MAX_WINDOW = 1 << 27
-"""Bytes that the decompressor may keep, as the launcher's."""
+"""Bytes of the decompressor's window, at most; the launcher has the same limit."""
 STEP = 1 << 10
-"""Bytes given to the decompressor at a time; each may stand for tens of thousands."""
+"""Bytes given to the decompressor at a time; each may expand to tens of thousands."""
 HINT = "copy or download it again"
 
 
 def find_payload(path: Path) -> Optional[Trailer]:
-    """What the end of a natively linked executable says; None if the file does not end as those do.
+    """Return the trailer of a natively linked executable; None if the file has no such trailer.
 
-    Raises InputError if it does, and cannot be one: it is damaged, or of another version of freezer.
+    Raises InputError if the trailer is damaged, or of another version of freezer.
     """
     with open(path, "rb") as file:
         found = _trailer(path, file)
@@ -43,7 +43,7 @@ def find_payload(path: Path) -> Optional[Trailer]:
 
 
 def identities(executables: Iterable[Path]) -> dict[str, Path]:
-    """The executables that are natively linked, by what the entries of them are called."""
+    """Return the natively linked executables, by the names of their cache entries."""
     found = {}
     for path in executables:
         with contextlib.suppress(OSError, InputError):
@@ -56,15 +56,16 @@ def identities(executables: Iterable[Path]) -> dict[str, Path]:
 def unpack_payload(path: Path, folder: Path, *, limits: tar.Limits, tree: Optional[str] = None) -> Trailer:
     """Unpack a natively linked executable into the new directory ``folder``, and compare its digests.
 
-    ``tree`` is the absolute path that the files will have, which the launcher writes into some; None leaves these as
-    they are. Links stay inside as they read; through other links they may still lead out, which is the caller's to
-    find. Raises InputError for a file that is damaged, too large or none; then ``folder`` has a part of it.
+    ``tree`` is the absolute path that the launcher would write into some of the files; None leaves these unchanged. The
+    target of each link is inside by its name, but the link may lead out through other links: the caller must check
+    that. Raises InputError for a file that is damaged, too large or not linked natively; then ``folder`` has a part of
+    the files.
     """
     try:
         with open(path, "rb") as file:
             found = _trailer(path, file)
             if found is None:
-                raise InputError(f"{path} was not linked natively", why="its end is not the one of such a file")
+                raise InputError(f"{path} was not linked natively", why="it does not end with a trailer")
             trailer, head = found
             whole = hashlib.blake2b(digest_size=DIGEST_SIZE)
             identity = hashlib.blake2b(digest_size=DIGEST_SIZE, person=IDENTITY)
@@ -76,9 +77,9 @@ def unpack_payload(path: Path, folder: Path, *, limits: tar.Limits, tree: Option
                 records = put_records(content, place, limits, tree)
             whole.update(head)
             if records != trailer.records:
-                raise DamagedStream(f"it has {records} entries, and should have {trailer.records}")
+                raise DamagedStream(f"it has {records} records, but its trailer says {trailer.records}")
             if whole.digest() != trailer.digest or identity.digest() != trailer.identity:
-                raise DamagedStream("its content does not have the digest that it should have")
+                raise DamagedStream("its content does not match its digest")
     except tar.TooLarge as error:
         raise InputError(f"the payload of {path} is too large", why=str(error)) from error
     except DamagedStream as error:
@@ -87,7 +88,7 @@ def unpack_payload(path: Path, folder: Path, *, limits: tar.Limits, tree: Option
 
 
 def _trailer(path: Path, file: IO[bytes]) -> Optional[tuple[Trailer, bytes]]:
-    """The trailer, and the part of it that the digest covers."""
+    """Return the trailer, and the part of it that the digest covers."""
     end = file.seek(0, os.SEEK_END)
     if end < TRAILER.size:
         return None
@@ -101,14 +102,14 @@ def _trailer(path: Path, file: IO[bytes]) -> Optional[tuple[Trailer, bytes]]:
     if magic == MAGIC and version != VERSION:
         raise InputError(
             f"{path} was linked by another version of freezer",
-            why=f"its format has the number {version}, and this freezer knows {VERSION}",
+            why=f"its format has the number {version}, and this freezer knows only {VERSION}",
             hint="use the freezer that made it",
         )
     problem = None
     if magic != MAGIC or zero or compression not in NUMBERS.values():
-        problem = "the record at its end is not as it should be"
+        problem = "its trailer is corrupt"
     elif offset + size + TRAILER.size != end:
-        problem = "it does not have the size that it should have"
+        problem = "its size differs from the one in its trailer"
     if problem is not None:
         raise InputError(f"{path} is damaged", why=problem, hint=HINT)
     return Trailer(compression, offset, size, stream_size, disk, records, identity, digest), data[:COVERED]
@@ -131,7 +132,7 @@ def _hashed(chunks: Iterable[bytes], hasher: hashlib.blake2b) -> Iterator[bytes]
 
 
 def _stream(packed: Iterable[bytes], trailer: Trailer) -> Iterator[bytes]:
-    """The records' bytes, which must be as many as the trailer says."""
+    """Yield the records' bytes; raise DamagedStream if their number differs from the trailer's."""
     left = trailer.stream_size
     for piece in packed if trailer.compression == NUMBERS[Packing.NONE] else _frame(packed):
         left -= len(piece)
@@ -139,21 +140,21 @@ def _stream(packed: Iterable[bytes], trailer: Trailer) -> Iterator[bytes]:
             break
         yield piece
     if left:
-        raise DamagedStream("its content does not have the size that it should have")
+        raise DamagedStream("the size of its content differs from the one in its trailer")
 
 
 def _frame(packed: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress one frame of zstd; the launcher takes no second one, and nothing behind it."""
+    """Decompress one frame of zstd; like the launcher, refuse anything behind it."""
     import zstandard
 
     stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
     for chunk in packed:
         for at in range(0, len(chunk), STEP):
             if stream.eof:
-                raise DamagedStream("there is more behind its content")
+                raise DamagedStream("there are bytes behind its content")
             try:
                 yield stream.decompress(chunk[at : at + STEP])
             except zstandard.ZstdError as error:
                 raise DamagedStream(str(error)) from error
     if not stream.eof or stream.unused_data:
-        raise DamagedStream("its content ends too early, or there is more behind it")
+        raise DamagedStream("its content ends too early, or there are bytes behind it")

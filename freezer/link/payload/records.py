@@ -1,7 +1,7 @@
-"""Carrying out the records of a payload below a directory, as the launcher does (freezer/launcher/extract.c).
+"""Unpack the records of a payload below a directory, as the launcher does (freezer/link/launcher/extract.c).
 
-Names and links are judged before anything is made of them, and the order is the one that the launcher asks for:
-directories before what is in them, links last, so that nothing is ever written through one.
+Names and links are checked before they are used, and the order must be the one that the launcher requires: directories
+before their contents, links last, so that nothing is ever written through one.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from freezer.link.payload.pack import FILTERED, RANGE, RECORD, Type
 MAX_NAME = 4095
 """Bytes of a name, or of a link's target."""
 MAX_PATH = 4096
-"""Bytes of a path with the NUL behind it (PATH_MAX)."""
+"""Bytes of a path with its NUL (PATH_MAX)."""
 MAX_FIXUPS = 1 << 16
 
 
 def put_records(chunks: Iterator[bytes], place: Tree, limits: tar.Limits, tree: Optional[str]) -> int:
-    """Carry out a whole stream below ``place``, and return how many records it has.
+    """Unpack a whole stream below ``place``, and return the number of its records.
 
-    ``tree`` is the path that is put in front of those in files; None leaves them. Raises DamagedStream, or TooLarge
-    for what is beyond the limits.
+    ``tree`` is the path that is put in front of the paths in files; None leaves these unchanged. Raises DamagedStream,
+    or TooLarge if the stream exceeds the limits.
     """
     return _Records(_Reader(chunks), place, limits, tree).put()
 
 
 class _Reader:
-    """A stream that is read to the byte."""
+    """A stream that is read by exact numbers of bytes."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._stream = Stream(chunks)
@@ -57,7 +57,7 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Entry:
-    """The header of a record, its name, the place of its filtered code, and its fixups in the order of their places."""
+    """A record's header, its name, the place of its filtered code, and its fixups in the order of their places."""
 
     type: Type
     name: str
@@ -67,7 +67,7 @@ class _Entry:
 
 
 class _Records:
-    """The records of one stream, and what of them is there already."""
+    """Unpacks the records of one stream, and remembers the names so far."""
 
     def __init__(self, reader: _Reader, place: Tree, limits: tar.Limits, tree: Optional[str]) -> None:
         self._reader = reader
@@ -84,49 +84,49 @@ class _Records:
             entries += 1
             total += entry.size
             if entries > self._limits.entries or total > self._limits.total:
-                raise tar.TooLarge(f"more than {self._limits.entries} entries, or {self._limits.total} bytes")
+                raise tar.TooLarge(f"more than {self._limits.entries} records, or {self._limits.total} bytes")
             try:
                 self._put(entry)
             except Refused as error:
                 raise DamagedStream(f"{entry.name!r}: {error}") from error
         if not self._reader.at_end():
-            raise DamagedStream("there is more behind its last entry")
+            raise DamagedStream("there are bytes behind its last record")
         return entries
 
     def _next(self) -> Optional[_Entry]:
         letter, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
         if zero or number > FILTERED or length > MAX_NAME or count > MAX_FIXUPS:
-            raise DamagedStream("an entry is not as it should be")
+            raise DamagedStream("the header of a record is invalid")
         try:
             kind = Type(letter)
         except ValueError as error:
-            raise DamagedStream(f"an entry has the unknown type {letter}") from error
+            raise DamagedStream(f"a record has the unknown type {letter}") from error
         if kind is Type.END:
             if length or count or size or number:
-                raise DamagedStream("its end is not as it should be")
+                raise DamagedStream("its end record is invalid")
             return None
         name = os.fsdecode(self._reader.exactly(length))
         if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
-            raise DamagedStream(f"an entry has the name {name[:80]!r}")
+            raise DamagedStream(f"a record has the invalid name {name[:80]!r}")
         if name.count("/") > self._limits.depth:
-            raise DamagedStream(f"the name {name[:80]!r} is too deep")
+            raise DamagedStream(f"the name {name[:80]!r} has too many components")
         file = kind in (Type.FILE, Type.EXECUTABLE)
         if ((count or number) and not file) or (size and kind is Type.DIRECTORY):
-            raise DamagedStream(f"{name!r} has content, and is no file")
+            raise DamagedStream(f"{name!r} has content, but is not a file")
         if kind is Type.LINK and not 0 < size <= MAX_NAME:
             raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
         data = self._reader.exactly((number + count) * RANGE.size)
         ranges = [(offset, room) for offset, room in RANGE.iter_unpack(data)]
         code = ranges.pop(0) if number else (0, 0)
         if sum(code) > size or (number and size > LARGEST):
-            raise DamagedStream(f"the code of {name!r} is not in it")
+            raise DamagedStream(f"the place of the filtered code in {name!r} is invalid")
         return _Entry(kind, name, size, code, tuple(sorted(ranges)))
 
     def _put(self, entry: _Entry) -> None:
         if entry.name in self._names:
-            raise Refused("it is there twice")
+            raise Refused("it occurs twice")
         if posixpath.dirname(entry.name) not in self._folders:
-            raise Refused("it comes before the directory that it is in")
+            raise Refused("it comes before its directory")
         self._names.add(entry.name)
         if entry.type is Type.LINK:
             self._links = True
@@ -150,18 +150,18 @@ class _Records:
         at = 0
         for offset, room in entry.fixups:
             if offset < at or room < 2 or offset + room > entry.size:
-                raise Refused("its places for paths are not in it")
+                raise Refused("the place of a fixup in it is invalid")
             yield from content.pieces(offset - at)
             yield from self._fixed(content, room)
             at = offset + room
         yield from content.pieces(entry.size - at)
 
     def _fixed(self, content: _Reader, room: int) -> Iterator[bytes]:
-        """What stands where a path is to be."""
+        """Yield the bytes at a fixup, with the tree's path in front of the path there."""
         start = content.exactly(min(room, MAX_PATH))
         text, end, _ = start.partition(b"\0")
         if not end or not text.startswith(b"/"):
-            raise Refused("what is to become a path in it is none")
+            raise Refused("there is no path at the place of a fixup in it")
         rest = content.pieces(room - len(start))
         if self._tree is None:
             yield start
@@ -183,7 +183,7 @@ def _member(entry: _Entry, kind: tar.Kind, target: str = "") -> tar.Member:
 
 
 def _stays_inside(name: str, target: str) -> bool:
-    """Whether a link leads to something below the top, going by the names alone, at each step of its way."""
+    """Return whether a link's target stays below the top at each step, judged by the names alone."""
     depth = name.count("/")
     for part in target.split("/"):
         depth += -1 if part == ".." else part not in ("", ".")

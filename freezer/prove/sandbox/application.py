@@ -1,7 +1,8 @@
-"""Run one command as PID 1's child, and see everything that it does until it ends or its time is up.
+"""Run one command as PID 1's child, and watch it until it ends or its time is up.
 
-An application may fork, leave daemons behind, print without end or ignore signals; none of that may delay or mislead
-the report. So PID 1 waits for the application alone, keeps only the ends of its output, and then kills all others.
+An application may fork, leave daemons behind, print without end or ignore signals; none of that must delay or falsify
+the report. So PID 1 waits only for the application, keeps only the start and end of its output, and then kills all
+other processes.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ class Capture:
             self.add(chunk)
 
     def text(self) -> str:
-        """Return what was kept, with a line that tells how much is missing in the middle."""
+        """Return the kept bytes, with a line in the middle that states how many are missing."""
         gap = f"\n[... {self.dropped} bytes left out ...]\n".encode() if self.dropped else b""
         return bytes(self.head + gap + self.tail).decode("utf-8", "replace")
 
 
 class Application(NamedTuple):
-    """A command that was started, at ``began`` on the monotonic clock; ``error`` tells why exec failed."""
+    """A command that was started, at ``began`` on the monotonic clock; ``error`` is the reason if exec failed."""
 
     pid: int
     began: float
@@ -85,7 +86,7 @@ def run_application(run: Message, cell: Cell) -> Message:
 
 
 def start_application(run: Message, cell: Cell) -> Application:
-    """Start the command in a session of its own, and return once exec has succeeded or failed.
+    """Start the command in a new session, and return once exec has succeeded or failed.
 
     The child reports through a pipe that closes on exec: the time, then the error if exec failed.
     """
@@ -103,7 +104,7 @@ def start_application(run: Message, cell: Cell) -> Application:
 
 
 def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) -> None:
-    """Turn this child into the command: nothing of this program but its arguments gets through."""
+    """Turn this child into the command, which inherits nothing from this program but its arguments."""
     os.setsid()
     drop_privileges(cell.uid, cell.gid, real_root=cell.real_root)
     reset_signals()
@@ -119,7 +120,7 @@ def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) 
 
 
 def watch(application: Application, wake: int, timeout: float, trace: bool) -> tuple[Message, int | None]:
-    """Follow the application for ``timeout`` seconds; return what was seen, and the status if it ended."""
+    """Watch the application for ``timeout`` seconds; return the observations, and the status if it ended."""
     poller = select.poll()
     for reading in (wake, *application.streams):
         poller.register(reading, select.POLLIN)
@@ -153,12 +154,12 @@ def mapped_files() -> set[str]:
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or entry == "1":
             continue
-        with suppress(OSError), open(f"/proc/{entry}/maps", "rb") as stream:  # it may be gone, or a zombie
+        with suppress(OSError), open(f"/proc/{entry}/maps", "rb") as stream:  # the process may be gone, or a zombie
             for line in stream.read().splitlines():
                 fields = line.split(None, 5)
                 if len(fields) == 6 and fields[5].startswith(b"/"):
                     files.add(os.fsdecode(fields[5]))
-    return files - {"/dev/zero (deleted)"}  # what the kernel calls shared anonymous memory
+    return files - {"/dev/zero (deleted)"}  # the kernel's name of shared anonymous memory
 
 
 def wake_on_child() -> int:
@@ -166,12 +167,12 @@ def wake_on_child() -> int:
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only signals with a handler write there
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only a signal with a handler writes to the pipe
     return wake
 
 
 def reap(application: int) -> int | None:
-    """Reap what has ended, orphans included, as PID 1 must; return the application's wait status."""
+    """Reap the ended processes, orphans included, as PID 1 must; return the application's wait status."""
     status = None
     with suppress(ChildProcessError):
         while True:
@@ -185,7 +186,7 @@ def reap(application: int) -> int | None:
 def kill_everything(application: int, status: int | None) -> int:
     """Kill and reap all other processes of this PID namespace; return the application's wait status."""
     if os.getpid() != 1:
-        raise RuntimeError("not in a PID namespace")  # and the kill below would end everything on the host
+        raise RuntimeError("not in a PID namespace")  # the kill below would end all processes of the host
     with suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
     with suppress(ChildProcessError):

@@ -1,8 +1,8 @@
-"""Isolate work from the host, whatever it does, and leave nothing behind.
+"""Isolate work from the host, whatever the work does, and leave nothing behind.
 
-Each piece of work is PID 1 of namespaces of its own, so that the kernel cleans up when it ends. A process that
-unshares the PID namespace stays outside, hence two processes for each cell: the keeper and init; a pipe takes the
-outcome from init to the program.
+Each piece of work is PID 1 of new namespaces, so that the kernel cleans up when it ends. A process that unshares the
+PID namespace stays outside of it, so each cell has two processes: the keeper and init. A pipe passes the outcome from
+init to the program.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from freezer.prove.sandbox.root import build_root
 
 
 def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
-    """Return what ``work`` returns as PID 1 of a new cell; add what the cell had to do without to ``notes``.
+    """Run ``work`` as PID 1 of a new cell, and return its result; add notes about what the cell lacks to ``notes``.
 
-    Raises IsolationError when the cell cannot be built.
+    Raises IsolationError if the cell cannot be built.
     """
     reading, writing = os.pipe()
     keeper = forked(lambda: keep_cell(cell, work, writing))
@@ -41,7 +41,7 @@ def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
 
 
 def keep_cell(cell: Cell, work: Callable[[], Any], writing: int) -> None:
-    """Unshare, and wait for init: a process that unshares is not itself in its new PID namespace."""
+    """Unshare the namespaces, and wait for init: the process that unshares is not in its new PID namespace."""
     try:
         enter_namespaces(cell)
     except IsolationError as error:
@@ -69,7 +69,7 @@ def send(writing: int, message: Message) -> None:
 
 
 def enter_namespaces(cell: Cell) -> None:
-    """Leave the host's namespaces, as root or through a user namespace that maps us to ``cell.uid``."""
+    """Leave the host's namespaces, as root or through a user namespace that maps this user to ``cell.uid``."""
     flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
     if cell.real_root:
         libc("unshare", "create namespaces", flags)

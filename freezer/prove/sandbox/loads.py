@@ -1,7 +1,7 @@
-"""Ask the dynamic loader whether files find all that they need in the bundle, without running any of their code.
+"""Ask the dynamic loader whether the bundle has everything that its files need, without running any of their code.
 
-A run loads only what the application happens to import in it. The loader itself resolves the libraries, versions and
-symbols of any file when it is asked to trace, as ldd(1) does; there may be hundreds, so a few are asked at once.
+A run loads only the modules that the application imports in it. In its trace mode, which ldd(1) uses, the loader
+resolves the libraries, versions and symbols of any file. There may be hundreds of files, so several are traced at once.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def trace_loads(loads: list[Message], cell: Cell, jobs: int, progress: int | Non
 
 
 def start_trace(place: int, load: Message) -> tuple[int, Trace]:
-    """Start the loader in the mode of ``ldd -r``; return the pipe that holds its output.
+    """Start the loader in the mode of ``ldd -r``; return the pipe with its output.
 
-    Not ``--list``: that stops at the first missing library, and does not look symbols up.
+    Do not use ``--list``, which stops at the first missing library, and does not look up symbols.
     """
     environment = {"LD_TRACE_LOADED_OBJECTS": "1", "LD_WARN": "1", "LD_BIND_NOW": "1"}
     if load["preload"]:
@@ -88,7 +88,7 @@ def finish_trace(load: Message, trace: Trace) -> Message:
         problems.append(f"the loader did not end within {LOAD_SECONDS:g} seconds")
     elif code is not None and code < 0:
         problems.append(f"the loader was killed by {signal.Signals(-code).name}: the file may be damaged")
-    # Extension modules of a Python that is built into its program have hundreds, which are nobody's problem.
+    # If Python is built into its program, its extension modules have hundreds of undefined symbols, which do no harm.
     symbols = [problem for problem in problems if "undefined symbol" in problem][:MAXIMUM_PROBLEMS]
     problems = [problem for problem in problems if "undefined symbol" not in problem]
     if len(problems) > MAXIMUM_PROBLEMS:
@@ -106,8 +106,8 @@ def parse_trace(text: str, file: str) -> tuple[dict[str, str | None], list[str]]
     """Split what ld.so printed into libraries and problems.
 
     Only the lines about libraries start with a tab: ``NAME => PATH (ADDRESS)``, ``NAME => not found``,
-    ``PATH (ADDRESS)`` for what was named by its path (preloaded files, the loader itself),
-    ``linux-vdso.so.1 (ADDRESS)``, which is no file, and ``statically linked`` for a file without DT_NEEDED.
+    ``PATH (ADDRESS)`` for files that were named by their path (preloaded files, the loader itself),
+    ``linux-vdso.so.1 (ADDRESS)``, which is not a file, and ``statically linked`` for a file without DT_NEEDED.
     """
     libraries: dict[str, str | None] = {}
     problems = []
@@ -124,7 +124,7 @@ def parse_trace(text: str, file: str) -> tuple[dict[str, str | None], list[str]]
 
 
 def tell_progress(progress: int | None, done: int, total: int) -> None:
-    """Write how many loads are done, if anybody listens."""
+    """Write the number of finished loads to the descriptor ``progress``, if there is one."""
     if progress is not None and (done % 10 == 0 or done == total):
         with suppress(OSError):
             os.write(progress, f"{done} {total}\n".encode())

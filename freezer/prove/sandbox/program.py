@@ -1,4 +1,4 @@
-"""Answer one request: what was asked for is done in cells, and a host that refuses these is an answer too."""
+"""Answer one request: do its runs and loads in cells, or report that the host permits no cells."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from freezer.prove.sandbox.protocol import Cell, Message
 
 
 def main() -> int:
-    """Answer the request on stdin; 0 even when isolation is impossible, since the reply then says so."""
+    """Answer the request on stdin; return 0 even if isolation is impossible, since the reply reports that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent()
     request = json.loads(sys.stdin.buffer.read())
     for path in filter(None, [request["root"], request["binary"], request["bundle"], request.get("rootfs")]):
-        os.stat(path)  # a wrong path is the caller's bug, and must not look like a refused mount below
+        os.stat(path)  # a wrong path is the caller's mistake, and must not look like a refused mount below
     seal_descriptors()
     try:
         reply = answer(request)
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def answer(request: Message) -> Message:
-    """Do the runs, each in a fresh cell, then all the loads in one cell that has the bundle too."""
+    """Do the runs, each in a new cell, then all the loads in one cell that has the bundle, too."""
     uid = int(request["uid"])
     real_root = can_isolate_as_root(uid)
     gid = int(request.get("gid", uid))

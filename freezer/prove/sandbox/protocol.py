@@ -1,11 +1,11 @@
-"""What the program is told and what it answers; it may run as another user, so both are plain JSON.
+"""The request to the program and its reply; the program may run as another user, so both are plain JSON.
 
 The request, on stdin; all paths are absolute::
 
     root         an empty directory of the host to mount on
-    binary       the file that becomes /app/NAME; null where there is a rootfs
+    binary       the file that becomes /app/NAME; null if there is a rootfs
     rootfs       a directory that is the root of the runs, read-only, instead of an empty one (optional)
-    name         that NAME
+    name         the NAME in /app/NAME
     bundle       a directory that becomes /bundle for the loads, or null
     uid          the user that everything runs as
     gid          its group (optional: as the user)
@@ -17,13 +17,13 @@ The request, on stdin; all paths are absolute::
 The reply, on stdout, has one entry in ``runs`` and ``loads`` for each of the request, in the same order::
 
     isolation    "root" or "user namespace"
-    notes        what the empty root had to do without
+    notes        what the empty root lacks, as this host does not permit it
     runs         [{status, signal, exec_error, timed_out, seconds, first_output: seconds or null, stdout, stderr,
                  mapped: [], leftovers: []}]
     loads        [{file, status, libraries: {soname: path or null}, problems: []}]
 
-or, where this host permits no isolation, ``error`` and ``reason`` only. A mistake of the caller is no reply but a
-traceback on stderr.
+or only ``error`` and ``reason``, if this host permits no isolation. A mistake of the caller leads to a traceback on
+stderr, without a reply.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Message = dict[str, Any]
 
 
 class Cell(NamedTuple):
-    """What an empty root is made of; all paths are the host's."""
+    """The parts of an empty root; all paths are the host's."""
 
     root: str
     binary: str | None

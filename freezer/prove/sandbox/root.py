@@ -1,8 +1,8 @@
-"""Make a root that has nothing of the host but the application.
+"""Make a root that has nothing but the application and the directories that every container has.
 
-Whatever else were there would hide what the application lacks. What every container has is provided: a minimal
-``/dev``, ``/proc``, an empty ``/tmp`` and the loopback device. A host that refuses one of these, as containers
-do, is no reason to give up: the rest is built, and a note says what is missing.
+Any other file would hide what the application lacks. Every container has a minimal ``/dev``, ``/proc``, an empty
+``/tmp`` and the loopback device. If the host refuses one of these, as containers do, the rest is built, and a note
+states what is missing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 
 def build_root(cell: Cell) -> list[str]:
-    """Make ``/`` an empty root, or the cell's; return notes about what this host does not let us provide."""
+    """Make ``/`` an empty root, or the cell's ``rootfs``; return notes about what this host refuses to provide."""
     notes: list[str] = []
     root = cell.root
     keep_mounts_private()
@@ -41,12 +41,12 @@ def build_root(cell: Cell) -> list[str]:
         bind(cell.rootfs, root, MS_RDONLY | MS_NOSUID | MS_NODEV)
     else:
         furnish(cell, root)
-    # An image without /tmp gets none. A link there would lead out, as this is not the root yet.
+    # An image without /tmp gets none. A link would lead to the host's files, as this is not the root yet.
     if os.path.isdir(f"{root}/tmp") and not os.path.islink(f"{root}/tmp"):
         mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     try:
         mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    except IsolationError as error:  # a container masks parts of its /proc, and the kernel keeps it so
+    except IsolationError as error:  # a container masks parts of its /proc, so the kernel refuses a new one
         notes.append(f"/proc is empty, so mapped files are unknown: {error}")
     notes += build_dev(f"{root}/dev")
     remount(root, MS_RDONLY | MS_NOSUID | MS_NODEV)
@@ -68,7 +68,7 @@ def furnish(cell: Cell, root: str) -> None:
 
 
 def raise_loopback() -> list[str]:
-    """Bring ``lo`` up, because "no network" still means that a program can talk to itself (netdevice(7))."""
+    """Bring ``lo`` up, because a program without network can still talk to itself (netdevice(7))."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             reply = fcntl.ioctl(control, SIOCGIFFLAGS, struct.pack("16sH22x", b"lo", 0))

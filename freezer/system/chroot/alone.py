@@ -1,7 +1,7 @@
-"""Run a command as the first process of a PID namespace, with mounts of its own, as root: the host's or, for others,
-that of a user namespace. Whoever ends this ends all of it.
+"""Run a command as PID 1 of a new PID namespace, with its own mounts, as root: the host's or, for other users, that of
+a user namespace. When this program ends, all processes of the namespace end.
 
-A program: ``python -I -S alone.py COMMAND...``. The exit status is the command's, 128 and more for a signal.
+Start it as ``python -I -S alone.py COMMAND...``. The exit status is the command's, or 128 and the number of its signal.
 """
 
 import os
@@ -38,6 +38,6 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    # The directory that holds freezer is added last: it may be a site-packages, whose modules would hide others.
+    # The directory of freezer is added last: it may be a site-packages, whose modules would hide others.
     sys.path.append(str(Path(__file__).resolve().parents[3]))
     sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
-"""What the host's apt is configured with: the archives that packages come from, and the proxy to them.
+"""The configuration of the host's apt: the archives that packages come from, and the proxy to them.
 
-A distribution's own archive stands in where there is none. See sources.list(5), apt.conf(5).
+If none is configured, the distribution's own archive is used. See sources.list(5), apt.conf(5).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from freezer.base.job import Job
 from freezer.plan.choices import DEFAULT_EPOCH
 
 WITHOUT_SECURITY = frozenset(("sid", "unstable", "experimental", "rc-buggy", "buster", "stretch", "jessie"))
-"""Suites of Debian's without an archive of security updates, or with one that is not kept any more."""
+"""Suites of Debian without an archive of security updates, or with one that is no longer maintained."""
 
 
 def suites(family: str, suite: str, archive: str, folder: Path) -> list[tuple[str, str]]:
     """Return the (URI, suite) pairs to take packages from: the archive's, and the security updates, whose libraries
     become part of the result. ``folder`` is apt's configuration.
 
-    Debian has security updates in an archive of its own, for the releases that it supports and the next one.
+    Debian has security updates in a separate archive, for the releases that it supports and the next one.
     """
     if family == "ubuntu":
         return [(archive, suite), (archive, f"{suite}-updates"), (archive, f"{suite}-security")]
@@ -44,7 +44,7 @@ def mirror(family: str, folder: Path) -> str:
     for source in _sources(folder):
         uri = source.uri.rstrip("/")
         parts = urllib.parse.urlsplit(uri)
-        # Not its security updates alone, nor one that others have for that distribution.
+        # An archive with security updates only does not count, nor a third party's for that distribution.
         if (
             parts.scheme in ("http", "https")
             and re.fullmatch(f"{family}(-ports)?", parts.path.rpartition("/")[2])

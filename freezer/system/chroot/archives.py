@@ -1,6 +1,7 @@
-"""Roots out of archives: tars of a root file system, images of docker's or OCI's in a tar, OCI layouts in a directory.
+"""Make roots from archives: tars of a root file system, docker's or OCI images in a tar, OCI layouts in a directory.
 
-Nobody vouches for them. What is unpacked is what was identified before, and of images what their manifests say.
+Archives are not trusted. A file must still have the digest that ``identify`` has found, and the parts of an image those
+in its manifest.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root
 from freezer.base.publish import CHUNK, digest_file
 
 MAX_UNPACKED = 1 << 37
-"""Bytes of a decompressed tar, which has headers and paddings beside its content."""
+"""Bytes of a decompressed tar at most: its content, headers and padding."""
 COMPRESSIONS = (None, GZIP, XZ, ZSTD)
 ROOT_FOLDERS = frozenset(
     ("bin", "boot", "dev", "etc", "home", "lib", "lib32", "lib64", "media", "mnt", "opt", "proc", "root", "run", "sbin")
     + ("srv", "sys", "tmp", "usr", "var")
 )
-"""What roots have at their top, and images do not."""
+"""Names at the top of roots, which images do not have there."""
 
 HOSTS = {
     "x86_64": Platform("amd64"),
@@ -45,7 +46,7 @@ HOSTS = {
     "riscv64": Platform("riscv64"),
     "loongarch64": Platform("loong64"),
 }
-"""The kernel's names for machines (uname(2)) in Go's words."""
+"""Go's platforms for the kernel's names of machines (uname(2))."""
 
 
 def is_archive_or_layout(path: Path) -> bool:
@@ -71,7 +72,7 @@ def identify(path: Path) -> str:
 def unpack(path: Path, folder: Path, *, digest: str) -> None:
     """Unpack a root into the new directory ``folder``; after an error, its content is incomplete.
 
-    ``digest`` is what ``identify`` said. Owners are kept if we are root; ``proc`` and ``dev`` are there. Raises
+    ``digest`` is the result of ``identify``. Owners are kept for root; ``proc`` and ``dev`` are created. Raises
     InputError for anything that is damaged, hostile or for another machine, and OSError if there is no space.
     """
     if os.path.isdir(path):
@@ -83,7 +84,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
             unpack_root(archive, image, folder, verified=True)
         return
     try:
-        file = open(path, "rb")  # noqa: SIM115 - errors of what is done with it are not of opening it
+        file = open(path, "rb")  # noqa: SIM115 - only errors of opening are handled here
     except OSError as error:
         raise _unreadable(path, error) from error
     with file:
@@ -151,7 +152,7 @@ def _digest(file: IO[bytes]) -> str:
 def _is_image(file: IO[bytes]) -> bool:
     """Return whether the names in a tar are those of an image, not of a root file system."""
     file.seek(0)
-    # What is damaged is found when it is unpacked.
+    # Damage is found when the archive is unpacked.
     with contextlib.suppress(tar.DamagedTar):
         for member, content in tar.read_members(file, LIMITS):
             if _of_image(member.name):
@@ -192,7 +193,7 @@ def _chosen(archive: ImageArchive) -> Image:
         return "platform" not in descriptor or fits(object_at(descriptor, "platform"))
 
     images = {image.config_digest: image for image in archive.images_where(wanted) if fits(image.config)}
-    # Of several variants the host's own, if it is there.
+    # Of several variants, prefer the host's own.
     exact = [image for image in images.values() if image.config.get("variant") == host.variant]
     fitting = exact or list(images.values())
     if not fitting:
@@ -204,7 +205,7 @@ def _chosen(archive: ImageArchive) -> Image:
         raise InputError(
             f"{archive.path} has {len(fitting)} images for {host}",
             why=", ".join(sorted(", ".join(image.names) or image.config_digest for image in fitting)),
-            hint="save one image alone",
+            hint="save only one image",
         )
     return fitting[0]
 

@@ -1,9 +1,9 @@
-"""Make the root of a minimal Debian or Ubuntu from its packages, with what a build needs and little else.
+"""Make the root of a minimal Debian or Ubuntu from its packages, with the packages that a build needs and few others.
 
-mmdebstrap does it, for root and for anybody with a range of subordinate users; debootstrap is second best, and root's
-alone. Either runs in namespaces of its own for mounts and processes, so that the kernel clears all of it away whenever
-freezer ends, even by SIGKILL. In a user namespace most files belong to users that exist there only; so a root comes as
-a tar, and unpacking it makes it the user's own.
+mmdebstrap makes it, for root and for users with a range of subordinate users; debootstrap is the second choice, and
+only for root. Each runs in new namespaces for mounts and processes, so that the kernel cleans up whenever freezer ends,
+even by SIGKILL. In a user namespace most files belong to users that exist only there; so mmdebstrap writes a tar, whose
+files belong to the user after unpacking.
 
 apt checks the packages' signatures by the distribution's keyring.
 """
@@ -39,15 +39,15 @@ LIBPYTHON = (
     r"?and(?name(^libpython3\.[0-9]+t?6?4?$),?reverse-depends(?and(?name(^libpython3\.[0-9]+-dev$),"
     "?reverse-depends(?exact-name(libpython3-dev)))))"
 )
-"""The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, and
-that on it (apt-patterns(7)). A suite may have those of further versions; noble's ends in t64, and no
-pattern may have parentheses."""
+"""The shared libpython of the suite's python3, whatever its version: libpython3-dev depends on libpython3.X-dev, which
+depends on it (apt-patterns(7)). A suite may have libpythons of other versions; noble's name ends in t64, and patterns
+must not contain parentheses."""
 UNWANTED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
-"""It has /usr merged from the start, as bookworm wants it. Else it takes usrmerge, which takes all of perl: 50 MB.
-Releases after it bring it along, those before it can do without; with noble the hook fails."""
+"""The hook that merges /usr from the start, as bookworm requires. Without it, bookworm needs usrmerge, and so all of
+perl: 50 MB. Later releases are merged anyway, and earlier ones need not be; with noble the hook fails."""
 ANONYMOUS = 'echo localhost >"$1/etc/hostname"; : >"$1/etc/resolv.conf"'
-"""The host's name and resolver are no part of the result."""
+"""Keeps the host's name and resolver out of the result."""
 OTHERWISE = "or give --chroot a directory, or the tar of a root file system or an image, that is made elsewhere"
 
 ALONE = Path(__file__).with_name("alone.py")
@@ -61,7 +61,7 @@ rm -rf /var/lib/apt/lists/* /var/log/bootstrap.log /usr/share/doc/* /usr/share/m
 echo localhost >/etc/hostname
 : >/etc/resolv.conf
 """
-"""What is left to do in a root of debootstrap's, which knows nothing of patterns."""
+"""The remaining steps in a root made by debootstrap, which does not support patterns."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Distribution:
 
     @property
     def name(self) -> str:
-        """The distribution's usual name: debian:trixie."""
+        """Return the distribution's usual name: debian:trixie."""
         return f"{self.family}:{self.suite}"
 
 
 def parse_distribution(text: str) -> Optional[Distribution]:
     """Parse "debian:bullseye" or "ubuntu:jammy/python3-dev,gcc"; None if the text starts with neither name.
 
-    Raises InputError if the suite or a package has a name that it cannot have: these go to a command line.
+    Raises InputError if the name of the suite or a package is not valid: these names go to a command line.
     """
     start = DISTRIBUTION.match(text)
     if start is None:
@@ -93,7 +93,7 @@ def parse_distribution(text: str) -> Optional[Distribution]:
             f"--chroot {text}: {suite!r} is not a suite name", hint="name one as in debian:trixie or ubuntu:noble"
         )
     for package in packages:
-        # At the end, apt takes "-" for the wish to remove.
+        # A name that ends in "-" tells apt to remove the package.
         if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]", package):
             raise InputError(
                 f"--chroot {text}: {package!r} is not a package name",
@@ -105,7 +105,7 @@ def parse_distribution(text: str) -> Optional[Distribution]:
 def bootstrap(distribution: Distribution, target: Path, job: Job) -> None:
     """Make the new directory ``target``, on the file system of the work directory, a root of the distribution.
 
-    Raises EnvironmentFailure: a missing tool or keyring, an archive that cannot be reached or has no such suite.
+    Raises EnvironmentFailure if a tool or keyring is missing, or the archive cannot be reached or has no such suite.
     """
     maker = find_maker(distribution)
     key = keyring(distribution.family, KEYRINGS)
@@ -129,8 +129,8 @@ def bootstrap(distribution: Distribution, target: Path, job: Job) -> None:
 
     hint = f"check that {archive} can be reached and has {distribution.suite}"
     if maker.mode == "fakechroot":
-        # Its programs need the C library of the root and that of the host at once.
-        hint += f"\nmake others than the host's own release as root, or after: apt-get install uidmap\n{OTHERWISE}"
+        # In this mode, programs need the C libraries of the root and of the host at once.
+        hint += f"\nfor a release other than the host's, run as root, or: apt-get install uidmap\n{OTHERWISE}"
     job.log.detail(f"    {distribution.name} from {archive}")
     folder = job.folder("bootstrap") / "root"
     if maker.mode is None:
@@ -148,7 +148,7 @@ def bootstrap(distribution: Distribution, target: Path, job: Job) -> None:
 
 @dataclass(frozen=True)
 class Maker:
-    """The program that makes roots: mmdebstrap in a mode of its, or debootstrap, with None."""
+    """The program that makes roots: mmdebstrap in one of its modes, or debootstrap, with None."""
 
     program: Path
     mode: Optional[str]
@@ -163,9 +163,9 @@ def find_maker(distribution: Distribution) -> Maker:
         second = tools.find("debootstrap") if root else None
         if second is not None:
             return Maker(second, None)
-        names = "neither mmdebstrap nor debootstrap" if root else "no mmdebstrap"
+        why = "neither mmdebstrap nor debootstrap is on PATH" if root else "mmdebstrap is not on PATH"
         packages = "mmdebstrap" if root else "mmdebstrap uidmap"
-        raise EnvironmentFailure(what, why=f"there is {names} on PATH", hint=f"apt-get install {packages}\n{OTHERWISE}")
+        raise EnvironmentFailure(what, why=why, hint=f"apt-get install {packages}\n{OTHERWISE}")
     if root:
         return Maker(program, "root")
     if subordinate_maps(os.geteuid(), os.getegid()):
@@ -175,7 +175,7 @@ def find_maker(distribution: Distribution) -> Maker:
     if tools.find("newuidmap") is None:
         raise EnvironmentFailure(
             what,
-            why="without newuidmap only root can give files to a distribution's users",
+            why="only root can give files to a distribution's users, unless newuidmap is installed",
             hint=f"apt-get install uidmap\nor run as root\n{OTHERWISE}",
         )
     raise EnvironmentFailure(
@@ -187,16 +187,16 @@ def find_maker(distribution: Distribution) -> Maker:
 
 
 def isolated(command: Sequence[str]) -> list[str]:
-    """Return the argv that runs a command in namespaces of its own, which end with the command and with its parent."""
+    """Return the argv that runs a command in new namespaces, which end with the command and with its parent."""
     return [tools.own_python(), "-I", "-S", str(ALONE), *command]
 
 
 def mmdebstrap(program: Path, mode: str, distribution: Distribution, tar: Path, archive: str, key: Path) -> list[str]:
     """Return the argv that makes the tar of a root."""
-    # As root of its own namespaces it may not mount sysfs anew; in this mode, it binds what is there.
+    # As root of new namespaces mmdebstrap may not mount a new sysfs; in this mode, it binds the existing one.
     words = [str(program), f"--mode={'unshare' if mode == 'root' else mode}", "--variant=apt", "--format=tar"]
     words += ["--skip=output/dev", f"--include={','.join((*PACKAGES, *distribution.packages))}"]
-    # A pattern has commas of its own.
+    # In a separate option, as the pattern contains commas.
     words += [f"--include={LIBPYTHON}"]
     words += [f"--dpkgopt=path-exclude={pattern}" for pattern in UNWANTED]
     words += ["--dpkgopt=force-unsafe-io", f"--customize-hook={ANONYMOUS}"]

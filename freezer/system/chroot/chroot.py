@@ -1,8 +1,8 @@
-"""A build in the root of another system: what is seen inside, and commands that run there.
+"""A build in the root of another system: the files that are visible inside, and commands that run there.
 
-Brought in are the work directory and the build environment, freezer's drivers and pip, the application's sources, and
-what pip needs to reach its index. All of it has fixed places, so that a result does not know where on the host its
-sources were. Of the host's file system nothing else is there, of its variables none.
+Visible are the work directory and the build environment, freezer's drivers and pip, the application's sources, and the
+files by which pip reaches its index. They have fixed places, so that a result does not contain the sources' paths on
+the host. Nothing else of the host's file system is visible, and none of its variables.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Mount:
-    """A file or directory of the host's, and what it is called inside."""
+    """A file or directory of the host, and its path inside."""
 
     source: Path
     target: str
@@ -48,8 +48,8 @@ class Mount:
 class Chroot(BuildRoot):
     """The system at ``path``.
 
-    ``name`` is what the user calls it; ``stamp`` changes whenever its content does; ``sources`` is the directory of the
-    host's, not itself to be seen, that /source stands for.
+    ``name`` is the user's name for it; ``stamp`` changes whenever its content does; ``sources`` is the directory of the
+    host, not itself visible inside, that /source stands for.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Chroot(BuildRoot):
 
     def inside(self, path: Path) -> str:
         """Return the path inside for a path of the host. Raises ValueError if it is not visible there."""
-        # The innermost first: the environment is in the cache as the work directory is.
+        # The innermost first, as mounts may contain others.
         for mount in sorted(self.mounts, key=lambda item: len(item.source.parts), reverse=True):
             if path == mount.source or mount.source in path.parents:
                 return os.path.normpath(f"{mount.target}/{path.relative_to(mount.source)}")
@@ -93,7 +93,7 @@ class Chroot(BuildRoot):
         """Find the Python to build with: a path in the root, a name on its PATH, or a version; its ``python3`` by
         default.
 
-        Raises InputError if there is none that was asked for, EnvironmentFailure if there is none at all.
+        Raises InputError if the wanted one does not exist, EnvironmentFailure if there is no Python at all.
         """
         if any(self.path.glob("lib/ld-musl-*")) and not any(self.path.glob("lib*/ld-linux*")):
             raise EnvironmentFailure(
@@ -106,7 +106,7 @@ class Chroot(BuildRoot):
             if within(self.path, path).is_dir():
                 path = path / "bin/python3"
             if not within(self.path, path).is_file():
-                raise InputError(f"--python {wanted}: there is no such executable in {self.name}")
+                raise InputError(f"--python {wanted}: no such executable in {self.name}")
             return path
         name = wanted or "python3"
         names = [name] if name.startswith("python") else [f"python{name.removeprefix('cpython-')}", name]
@@ -118,7 +118,7 @@ class Chroot(BuildRoot):
                 return place / candidate
         if wanted is not None:
             raise InputError(
-                f"--python {wanted}: there is no such Python in {self.name}",
+                f"--python {wanted}: no such Python in {self.name}",
                 why="it is neither on PATH there nor below /opt",
                 hint="give its path in the root: --python /path/to/bin/python3",
             )
@@ -130,7 +130,7 @@ class Chroot(BuildRoot):
         """Return the hint for a component that the system lacks."""
         manager = manager_of(self.path)
         if manager is None:
-            return f"add it to {self.name}, which has no package manager that freezer knows (apt-get, dnf, apk)"
+            return f"add it to {self.name}, which has no package manager that freezer supports (apt-get, dnf, apk)"
         packages = manager.package(what, version).split()
         command = shlex.join([manager.program, *manager.arguments, *packages])
         options = " ".join(f"--chroot-package {package}" for package in packages)
@@ -138,8 +138,7 @@ class Chroot(BuildRoot):
         return f"freezer build {options} ...{own}"
 
     def user_environment(self, job: Job) -> dict[str, str]:
-        """Return the variables for pip. The user's configuration is in a file; none of the user's variables is among
-        them."""
+        """Return the variables for pip, without any of the user's; the user's configuration is in a file."""
         env = self.clean_environment(job, epoch=0, extra=self.network.variables)
         for name in ("SOURCE_DATE_EPOCH", "PYTHONHASHSEED"):
             del env[name]
@@ -164,8 +163,8 @@ class Chroot(BuildRoot):
     ) -> Completed:
         """Run a program in the root; see ``freezer.system.entering``.
 
-        Raises ``error`` if it fails, EnvironmentFailure if this host does not let us enter or the program cannot be
-        started there.
+        Raises ``error`` if it fails, EnvironmentFailure if this host does not permit entering the root or the program
+        cannot be started there.
         """
         number = next(_numbers)
         request, report = (job.folder("enter") / f"{number}-{name}.json" for name in ("request", "report"))
@@ -174,7 +173,7 @@ class Chroot(BuildRoot):
             "mount_point": str(job.folder("root")),
             "root": str(self.path),
             "writable": self.writable,
-            # What is inside of another one after it.
+            # A mount inside of another one comes after it.
             "mounts": [
                 (str(mount.source), mount.target, mount.writable)
                 for mount in sorted(self.mounts, key=lambda item: len(item.target))
@@ -223,5 +222,5 @@ class Chroot(BuildRoot):
         if facts["errno"] == errno.ENOEXEC:
             hint = "its programs are made for another machine; use a root for this one"
         elif facts["errno"] == errno.ENOENT:
-            hint = "check that its dynamic loader is there, and that it is a complete root file system"
+            hint = "check that it has its dynamic loader, and is a complete root file system"
         raise EnvironmentFailure(f"cannot start {program} in {self.name}", why=why, hint=hint) from failure

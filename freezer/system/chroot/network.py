@@ -1,9 +1,9 @@
-"""What pip and package managers need to reach their servers from inside a root: the user's configuration, as files.
+"""The files by which pip and package managers reach their servers from inside a root: the user's configuration.
 
-The resolver's files are the host's. pip's configuration is what ``pip config list`` says on the host, with the user's
-own file, the machine's and the variables merged in pip's order; files and directories that it names (an index on disk,
-a certificate) are brought in, each at a place of its own, and the configuration is rewritten to match. So no variable
-of the user's has to be seen inside. See https://pip.pypa.io/en/stable/topics/configuration/.
+The resolver's files are the host's. pip's configuration is the output of ``pip config list`` on the host, which merges
+the user's own file, the machine's and the variables in pip's order. Files and directories that it names (an index on
+disk, a certificate) become visible inside, each at its own place, and the configuration is rewritten to match. So none
+of the user's variables is needed inside. See https://pip.pypa.io/en/stable/topics/configuration/.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ CONFIGURATION = f"{PLACE}/pip.conf"
 RESOLVER = ("/etc/resolv.conf", "/etc/hosts")
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 OF_THE_HOST = frozenset(("cache-dir", "log", "python", "prefix", "root", "target", "user"))
-"""Settings that say where pip puts things on the host, which is no matter inside."""
+"""Settings for pip's directories on the host, which do not apply inside."""
 
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """``files`` are (host's path, path inside) of what is brought in, ``variables`` what to set inside."""
+    """``files`` are (host's path, path inside) of the files to show inside, ``variables`` those to set inside."""
 
     files: tuple[tuple[Path, str], ...]
     variables: Mapping[str, str]
@@ -55,7 +55,7 @@ def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
     variables = {"PIP_CONFIG_FILE": CONFIGURATION}
     certificates = environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
     if certificates and os.path.isfile(certificates):
-        # The root's own, if it has any, need not know a proxy's certificate that the host trusts.
+        # The root's own certificates, if any, may lack a proxy's certificate that the host trusts.
         place = carrier.bring(Path(certificates))
         variables["SSL_CERT_FILE"] = place
         sections.setdefault("global", {}).setdefault("cert", place)
@@ -76,7 +76,7 @@ def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
 def parse_configuration(text: str) -> list[tuple[str, str, str]]:
     """Return (section, key, value) for each ``section.key='value'`` line of ``pip config list``.
 
-    What variables say comes as the section ``:env:``, and holds for all commands.
+    Settings from variables are in the section ``:env:``, and apply to all commands.
     """
     found = []
     for line in text.splitlines():
@@ -92,7 +92,7 @@ def parse_configuration(text: str) -> list[tuple[str, str, str]]:
 
 
 class _Carrier:
-    """Brings files and directories to places inside, the same ones once."""
+    """Assigns files and directories to places inside, each only once."""
 
     def __init__(self) -> None:
         self.files: dict[Path, str] = {}
@@ -109,7 +109,7 @@ class _Carrier:
             path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(word).path))
             if not path.exists():
                 return word
-            # Mirrors of an index have the files beside the directory "simple", and links that lead there.
+            # Mirrors of an index have their files beside the directory "simple", which has links to them.
             place = f"{self.bring(path.parent)}/{path.name}" if path.name == "simple" else self.bring(path)
             return f"file://{place}"
         path = Path(word).expanduser()
@@ -118,7 +118,7 @@ class _Carrier:
 
 def _sections(settings: list[tuple[str, str, str]], carrier: _Carrier) -> dict[str, dict[str, str]]:
     sections: dict[str, dict[str, str]] = {}
-    # Variables are stronger than any file, whatever section that speaks in.
+    # Variables override every file, whatever section the file has.
     for section, key, value in sorted(settings, key=lambda item: item[0] == ":env:"):
         if key in OF_THE_HOST:
             continue
@@ -135,6 +135,6 @@ def _render(sections: Mapping[str, Mapping[str, str]]) -> str:
     for section, values in sections.items():
         lines.append(f"[{section}]")
         for key, value in values.items():
-            # Lines that go on are indented, and none may be empty.
+            # Continuation lines are indented, and none may be empty.
             lines.append(f"{key} = " + "\n    ".join(line for line in value.split("\n") if line))
     return "\n".join(lines) + "\n"

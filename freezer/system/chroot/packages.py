@@ -1,4 +1,4 @@
-"""The package managers of distributions: which one a root has, and what it calls the things that freezer needs."""
+"""The package managers of distributions: which one a root has, and its names for the packages that freezer needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freezer.system.rooted import within
 @dataclass(frozen=True)
 class Manager:
     """A package manager. ``programs`` are its names, ``database`` the files that change with each installation, and
-    ``names`` the packages for what freezer asks for, with ``{version}`` for Python's."""
+    ``names`` the packages for each component that freezer may need, with ``{version}`` for Python's."""
 
     programs: tuple[str, ...]
     refresh: tuple[str, ...]
@@ -29,7 +29,7 @@ class Manager:
 
     @property
     def program(self) -> str:
-        """The usual name of its program."""
+        """Return the usual name of its program."""
         return self.programs[0]
 
     def package(self, what: str, version: str) -> str:
@@ -100,8 +100,8 @@ def database_state(root: Path) -> tuple[object, ...]:
 def copy_root(source: Path, target: Path) -> list[str]:
     """Copy a root file system into the new directory ``target``; return the files that could not be read.
 
-    Files are cloned where the file system can (copy_file_range(2)); hard links stay links; owners are kept by root
-    alone, as only root can; devices, sockets and what is mounted in it are left out, no file is setuid.
+    Files are cloned if the file system can (copy_file_range(2)); hard links stay links; owners are kept only for root;
+    devices, sockets and mounts below the root are left out, and no file is setuid.
     """
     unreadable: list[str] = []
     linked: dict[tuple[int, int], Path] = {}
@@ -113,9 +113,9 @@ def copy_root(source: Path, target: Path) -> list[str]:
             os.symlink(os.readlink(entry.path), place)
         elif stat.S_ISDIR(status.st_mode):
             place.mkdir()
-            if status.st_dev == device:  # not the /proc that somebody mounted in it
+            if status.st_dev == device:  # leave out mounts, such as a /proc
                 fill(entry.path, place)
-            # Last: its owner may not be allowed to write to it, and must be to remove it.
+            # Last, as the mode may not let its owner write to it; the owner's bits are added for removing it.
             place.chmod(status.st_mode & 0o1777 | 0o700)
         elif stat.S_ISREG(status.st_mode):
             first = linked.get((status.st_dev, status.st_ino))

@@ -1,10 +1,10 @@
-"""The roots that builds happen in: a directory of the user's, or one in the cache, made of whatever the user named.
+"""The roots that builds run in: a directory of the user's, or one in the cache, made from the archive or name given.
 
-A root in the cache is known by what it was made of - the digest of an archive, a distribution's name, the packages
-added - and is complete: it is made in the work directory and renamed. Builds hold it while they run. They see it
-read-only, so that any number of them can use it at once and none finds it changed; no overlay is needed for that. Only
-packages are added with the root writable, and then it is a copy: in a user namespace an overlay cannot change files
-whose owners are not mapped, and from outside its content cannot be read.
+The key of a root in the cache is its source: the digest of an archive or a distribution's name, and the packages added.
+It is always complete, as it is made in the work directory and then renamed. Builds hold it while they run. They see it
+read-only, so that any number of them can use it at once and none finds it changed; this needs no overlay. Only the
+installation of packages writes to a root, and that is a copy: in a user namespace an overlay cannot change files whose
+owners are not mapped, and its content cannot be read from outside.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LAYOUT = 1
 def open_root(plan: Plan, job: Job) -> BuildRoot:
     """Prepare the system to build in, the host or the plan's root, and hold it until the build ends.
 
-    Raises InputError for what is no root, or a hostile archive; EnvironmentFailure if it cannot be made.
+    Raises InputError if the plan names no root, or a hostile archive; EnvironmentFailure if it cannot be made.
     """
     if plan.chroot is None:
         return Host()
@@ -108,7 +108,7 @@ def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
         unreadable = copy_root(root.path, folder)
         for name in unreadable[:3]:
             job.log.detail(f"    not copied, because it cannot be read: {name}")
-        # No service may be started by an installation: what invoke-rc.d asks, and the resolver's place.
+        # An installation must not start services: invoke-rc.d asks policy-rc.d. The resolver's file is a mount point.
         policy, resolver = folder / "usr/sbin/policy-rc.d", folder / "etc/resolv.conf"
         if policy.parent.is_dir() and not policy.exists():
             policy.write_text("#!/bin/sh\nexit 101\n")
@@ -128,7 +128,7 @@ def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
             error=EnvironmentFailure,
             hint="check the packages' names, and the network",
         )
-        # The places that only mounts needed, and what only the installation did.
+        # The mount points of the installation; builds, which see the root read-only, do not need them in it.
         remove_tree(folder / "freezer")
 
     base = [str(root.path), *root.stamp]
@@ -147,7 +147,7 @@ def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job
 
     def create() -> None:
         if home.exists():
-            # Moved to where the sweep finds it, as removing takes a while.
+            # Moved to where the sweep removes it, as removing takes a while.
             os.rename(home, job.work / "old-root")
         aside = job.folder(f"new-root-{key}")
         try:
@@ -186,9 +186,9 @@ def _check(path: Path, name: str) -> None:
 def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
     """Return the directory of all the user's files that the build reads, and their read-only mounts.
 
-    That directory becomes /source, so that relative paths, as requirements files have them, stay right. What
-    requirements name by an absolute path is to be seen at that path, too. Directories that they name are projects,
-    whose build backends write beside the sources: those are copies.
+    That directory becomes /source, so that relative paths, as in requirements files, stay right. Files that
+    requirements name by an absolute path are also visible at that path. Directories that they name are projects, whose
+    build backends write beside the sources; so these are copies.
     """
     entry = plan.entry
     wanted: set[Path] = set()
@@ -200,7 +200,7 @@ def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
     wanted |= {source for source, _ in (*plan.add_data, *plan.add_binary)} | set(plan.libraries)
     named = local_paths(plan)
     kept = {path for path in wanted if not any(parent in wanted for parent in path.parents)}
-    # Relative requirements start at the directory that freezer was called in, which need not be seen itself.
+    # Relative requirements start at the directory that freezer was called in, which need not be visible itself.
     top = os.path.commonpath([plan.folder, *(path if path.is_dir() else path.parent for path in (*kept, *named))])
 
     def below(path: Path) -> str:

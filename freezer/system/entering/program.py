@@ -1,18 +1,18 @@
-"""Run one command in another root, for the stages of a build that happen there.
+"""Run one command in another root, for the stages of a build that run there.
 
-The root is put together from mounts in a private namespace, so that the kernel takes them away however this ends::
+The root is put together from mounts in a private namespace, which the kernel removes however this program ends::
 
     caller -> this program, the keeper (unshares) -> init (PID 1: mounts, waits) -> command
 
-Unless the root is to be changed, its parts are mounted read-only side by side, and what is brought in (work directory,
-sources, the resolver's configuration) stands beside them: nothing has to exist in the root for that, and nothing in it
+Unless the root is to be changed, its parts are mounted read-only side by side, and the directories of the build (work
+directory, sources, the resolver's configuration) beside them: so the root needs no places for them, and nothing in it
 can change. The network is the host's. The request is a JSON file, as standard input belongs to the command::
 
     mount_point  an empty directory of the host
     root         the directory that becomes /
     writable     whether the command may change it
     mounts       [[source, target in the root, whether it is writable]]
-    argv, env, cwd  the command, as in the root; the directory cwd is made if it is not there
+    argv, env, cwd  the command, as in the root; the directory cwd is made if it does not exist
     report       a file that gets {step, errno, reason} if the command could not be started
 
 The exit status is the command's; a signal that kills it kills the keeper, too.
@@ -48,12 +48,12 @@ Message = dict[str, Any]
 """The request, a JSON object."""
 
 OWN = frozenset(("dev", "proc", "sys", "tmp", "run"))
-"""What a root gets anew, whatever it has itself."""
+"""Directories that every root gets anew, whether or not it has them."""
 READ_ONLY_PROC = ("bus", "fs", "irq", "sys", "sysrq-trigger")
-"""What would let root in the chroot change the host's kernel (as runtimes of containers have it)."""
+"""Parts of /proc by which root in the chroot could change the host's kernel; container runtimes hide the same ones."""
 FAILED = 125
 SIGNALLED = 128
-"""Init's exit status is this and the number of the signal that killed the command, as shells have it."""
+"""Init's exit status is the sum of this and the number of the signal that killed the command, as in shells."""
 START = "start"
 
 
@@ -62,7 +62,7 @@ def main(path: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open(path, encoding="utf-8") as stream:
         request: Message = json.load(stream)
-    # Opened now, as there is no way to it from the new root.
+    # Opened now, as the new root does not contain it.
     report = os.open(request["report"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     seal_descriptors()
     os.umask(0o022)
@@ -74,7 +74,7 @@ def main(path: str) -> int:
     code = os.waitstatus_to_exitcode(status)
     if code > SIGNALLED:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with suppress(OSError):  # SIGKILL is what it is
+        with suppress(OSError):  # SIGKILL has no disposition to reset
             signal.signal(code - SIGNALLED, signal.SIG_DFL)
         os.kill(os.getpid(), code - SIGNALLED)
     return code if code >= 0 else FAILED
@@ -131,8 +131,8 @@ def build(request: Message) -> None:
 def show(base: str, root: str, replaced: set[str], inside: str = "") -> None:
     """Mount the entries of the directory ``base + inside`` read-only at their places below ``root``.
 
-    What the caller puts in their place, and what every root gets anew, is left out; directories that hold some of it
-    are put together in the same way, one level down.
+    Entries that the caller replaces, and those that every root gets anew, are left out; directories that contain such
+    entries are put together in the same way, one level down.
     """
     for name in sorted(os.listdir(base + inside)):
         path = f"{inside}/{name}"
@@ -152,7 +152,7 @@ def show(base: str, root: str, replaced: set[str], inside: str = "") -> None:
 
 
 def become_command(request: Message, report: int) -> None:
-    """Execute the command; as root it has no power over the kernel."""
+    """Execute the command, without the capabilities that would let root change the kernel."""
     limit_capabilities()
     reset_signals()
     try:

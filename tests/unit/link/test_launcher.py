@@ -939,7 +939,7 @@ def test_an_empty_root_without_proc(app: App, user: int) -> None:
         ("noexec", "mounted noexec"),
         ("ro", "read-only"),
         ("size=100k", "MB needed"),
-        ("nr_inodes=8", "free inodes"),
+        ("nr_inodes=8", "inodes needed"),
     ],
 )
 def test_places_that_cannot_take_it(app: App, options: str, reason: str) -> None:

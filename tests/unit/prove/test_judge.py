@@ -130,7 +130,7 @@ def test_smoke() -> None:
     wanted = Smoke(("--version",), 0, 5)
     assert judge_run(run(0), wanted, "app") == "ran in an empty root: exited with status 0"
     for bad in (run(1), run(number=15)):
-        with pytest.raises(VerificationError, match="expected was 0") as caught:
+        with pytest.raises(VerificationError, match="expected status was 0") as caught:
             judge_run(bad, wanted, "app")
         assert "--smoke-status" in (caught.value.hint or "")
     with pytest.raises(VerificationError, match="did not end within 5 s") as caught:
@@ -146,7 +146,7 @@ def test_exec_error() -> None:
 
 
 @pytest.mark.parametrize("expected", [None, 0, 126])
-@pytest.mark.parametrize("said", [LAUNCHER, "error: there is no memory to start Python with\n"])
+@pytest.mark.parametrize("said", [LAUNCHER, "error: not enough memory to start Python\n"])
 def test_a_launcher_that_cannot_start_the_application_is_no_success(said: str, expected: Optional[int]) -> None:
     with pytest.raises(VerificationError, match="app cannot unpack or start itself") as caught:
         judge_run(run(126, stderr=said), Smoke(None, expected, 5), "app")

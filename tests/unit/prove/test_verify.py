@@ -87,7 +87,7 @@ def test_check_static(tmp_path: Path) -> None:
     static.chmod(0o755)
     elf = check_static(static)
     assert check_static(static, elf.machine) == elf
-    with pytest.raises(VerificationError, match="no static executable") as caught:
+    with pytest.raises(VerificationError, match="not a static executable") as caught:
         check_static(static, "EM_S390")
     assert "EM_S390" in (caught.value.why or "")
     for mode in (0o700, 0o711, 0o644):
@@ -102,14 +102,14 @@ def test_check_static_refuses(tmp_path: Path) -> None:
     library = compile_c("int f;", tmp_path / "library.so", "-shared", "-fPIC", "-Wl,--no-as-needed", "-lc")
     for path in (dynamic, library):
         path.chmod(0o755)
-        with pytest.raises(VerificationError, match=f"{path.name} is no static executable") as caught:
+        with pytest.raises(VerificationError, match=f"{path.name} is not a static executable") as caught:
             check_static(path)
         assert "interpreter" in (caught.value.why or "") or "needs" in (caught.value.why or "")
     image = bytearray(dynamic.read_bytes())
     image[16:18] = struct.pack("<H", 1)  # ET_REL
     dynamic.write_bytes(image)
-    with pytest.raises(VerificationError, match="no static executable"):
+    with pytest.raises(VerificationError, match="not a static executable"):
         check_static(dynamic)
     (tmp_path / "text").write_text("#!/bin/sh\n")
-    with pytest.raises(InputError, match="is no executable"):
+    with pytest.raises(InputError, match="is not an executable"):
         check_static(tmp_path / "text")
