@@ -26,7 +26,7 @@ def tables() -> dict[str, str]:
 
     parsers = _commands(build_parser())
     of_images = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
-    known = {f"--{setting.name}" for setting in (*SETTINGS, *of_images)}
+    known = {f"--{no}{setting.name}" for setting in (*SETTINGS, *of_images) for no in ("", "no-")}
     common = {"-h", *_options(parsers["cache list"])}
     made = {}
     for title in dict.fromkeys(setting.group for setting in SETTINGS):
@@ -59,6 +59,8 @@ def _settings(settings: Iterable) -> str:
     for setting in settings:
         kind = setting.kind.value.partition(" (")[0]
         value = "" if kind == "true or false" else f" {setting.metavar or setting.name.upper()}"
+        if kind.startswith("require, auto or no"):
+            value = f"[={setting.metavar}]"
         words = [f"`{flag}`" for flag in setting.flags] + [f"`--{setting.name}{value}`"]
         rows.append((", ".join(words), kind, setting.help))
     return _table(("option", "value in a file", "meaning"), rows)

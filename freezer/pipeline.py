@@ -38,6 +38,8 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
     kept = recall(plan, named, cache, log)
     if kept is not None:
         log.line(f"{kept.path} is up to date")
+        for warning in kept.proof.warnings if kept.proof is not None else ():
+            log.warning(warning)
         image = image_of_executable(plan.image, kept.path, kept.origin, log) if plan.image is not None else None
         return dataclasses.replace(kept, image=image)
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:

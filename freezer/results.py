@@ -23,6 +23,7 @@ from freezer.link.linkers import StaticApp
 from freezer.link.other import Other
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 from freezer.store import record
 
@@ -146,7 +147,10 @@ def _damage(content: dict[str, Any]) -> Optional[str]:
 
 
 def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:
-    return None if values is None else Proof(**{**values, "notes": tuple(values["notes"])})
+    if values is None:
+        return None
+    lists = {name: tuple(values[name]) for name in ("notes", "warnings")}
+    return Proof(**{**values, **lists, "strength": Strength(values["strength"])})
 
 
 def _origin(values: dict[str, Any], plan: Plan) -> Origin:

@@ -21,6 +21,7 @@ from freezer.freeze.pyinstaller import FrozenApp
 from freezer.link.other import Other
 from freezer.plan.build import Plan
 from freezer.plan.resolve import resolve
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 from freezer.results import Built, recall, remember
 from freezer.system.host import Host
@@ -62,7 +63,7 @@ class Site:
         application = Application("app", own[0], False, (), own, (), {"pkg": self.folder / "pkg"}, None)
         frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
         out = self.folder / "out"
-        proof = Proof("root", "ran", 0.1, 3, ("a note",))
+        proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("a note",))
         job = Runner(self.folder.parent, cache=self.cache).job
         origin = origin_of(self.plan(), application, job)
         built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin, other=other)

@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
         refuse_two_results(plan.image.output, as_json=arguments.json)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
     proof = built.proof
-    if proof is not None and proof.seconds is not None and not built.unchanged:
-        log.line(f"{human_size(built.size)}, first output after {proof.seconds * 1000:.0f} ms in an empty root")
+    if not built.unchanged:
+        log.line(f"{human_size(built.size)}, {'not verified' if proof is None else proof.sentence}")
     if built.other is not None and not built.unchanged:
         log.line(built.other.sentence(built.size))
     if arguments.json:

@@ -18,6 +18,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.cli import build, cache, check, image, inspect
+from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
 
@@ -76,6 +77,19 @@ def _joined(words: list[str]) -> list[str]:
             joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
+    return _with_proof(joined)
+
+
+def _with_proof(words: list[str]) -> list[str]:
+    """Join ``--verify`` with its value, or give it its default: argparse would take the entry behind it for that."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--verify":
+            known = word in [item.value for item in Verification]
+            joined[-1] = f"--verify={word if known else Verification.REQUIRE.value}"
+            if known:
+                continue
+        joined.append(word)
     return joined
 
 

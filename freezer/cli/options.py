@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
+from freezer.plan.choices import Verification
 from freezer.plan.settings import Setting, ValueKind
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def add_setting(parser: Any, setting: Setting) -> None:
     options: dict[str, Any] = {"help": setting.help, "dest": setting.attribute, "default": None}
     if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH):
         options["action"] = argparse.BooleanOptionalAction
+    elif setting.kind is ValueKind.VERIFICATION:
+        options.update(nargs="?", const=Verification.REQUIRE.value, choices=[item.value for item in Verification])
     elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
         options["action"] = "append"
     elif setting.kind is ValueKind.NUMBER:
@@ -28,6 +31,9 @@ def add_setting(parser: Any, setting: Setting) -> None:
     if setting.metavar is not None:
         options["metavar"] = setting.metavar
     parser.add_argument(*setting.flags, f"--{setting.name}", **options)
+    if setting.kind is ValueKind.VERIFICATION:
+        no = {"action": "store_const", "const": Verification.NO.value, "default": None, "dest": setting.attribute}
+        parser.add_argument(f"--no-{setting.name}", **no, help=f"the same as --{setting.name}=no")
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing
+from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing, Verification
 from freezer.plan.image import ImagePlan
 
 
@@ -25,12 +25,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Smoke:
-    """How verification runs the application. ``arguments`` None means a run without arguments of which any exit
-    status is accepted; ``timeout`` is in seconds."""
+    """How verification runs the application. ``arguments`` None means a run without arguments, ``status`` None that any
+    exit status is accepted; ``timeout`` is in seconds, and ``endless`` says that the run need not end within it."""
 
     arguments: Optional[tuple[str, ...]]
     status: Optional[int]
     timeout: int
+    endless: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Plan:
     linker: Linker
     compress: Packing
     strip: bool
-    verify: bool
+    verify: Verification
     smoke: Smoke
     jobs: int
     epoch: int

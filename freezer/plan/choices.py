@@ -45,6 +45,14 @@ class LayerCompression(enum.Enum):
     ZSTD = "+zstd"
 
 
+class Verification(enum.Enum):
+    """How much proof is wanted: a proof or a failure, what this host permits, or none."""
+
+    REQUIRE = "require"
+    AUTO = "auto"
+    NO = "no"
+
+
 class ImageLayout(enum.Enum):
     """What an image has of the application: its executable, or the files that it would unpack, in layers."""
 

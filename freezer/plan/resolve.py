@@ -16,7 +16,7 @@ from typing import Any, Optional, TypeVar
 from freezer.base.errors import InputError, UsageError
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
@@ -36,6 +36,7 @@ OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
     + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
 )
+SMOKE = ("smoke", "smoke_status", "smoke_timeout")
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 MAX_EPOCH = 0o77777777777
 """The latest time that a tar header can state, in the year 2242."""
@@ -86,7 +87,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         linker=linker,
         compress=compress,
         strip=values.get("strip", False),
-        verify=values.get("verify", True),
+        verify=resolve_verification(values, Verification.AUTO),
         smoke=smoke,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
@@ -199,10 +200,21 @@ def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
             arguments = tuple(shlex.split(values["smoke"]))
         except ValueError as error:
             raise InputError(f"--smoke {values['smoke']!r} cannot be split into arguments", why=str(error)) from error
-    status = values.get("smoke_status", 0 if arguments is not None else None)
+    status = values.get("smoke_status", 0 if any(name in values for name in SMOKE) else None)
     if status is not None and not 0 <= status <= 255:
         raise InputError(f"--smoke-status {status} is not an exit status (0 to 255)")
-    return Smoke(arguments, status, values.get("smoke_timeout", 10))
+    endless = status is not None and arguments is None and "smoke_status" not in values
+    return Smoke(arguments, status, values.get("smoke_timeout", 10), endless)
+
+
+def resolve_verification(values: Mapping[str, Any], default: Verification) -> Verification:
+    """Return how much proof is wanted. Whoever says how the application shall run wants a proof."""
+    if "verify" not in values:
+        return Verification.REQUIRE if any(name in values for name in SMOKE) else default
+    value = values["verify"]
+    if isinstance(value, bool):
+        return Verification.REQUIRE if value else Verification.NO
+    return _choice(value, Verification, "--verify")
 
 
 def _chroot(values: Mapping[str, Any]) -> Optional[str]:

@@ -25,6 +25,7 @@ class ValueKind(enum.Enum):
     NUMBER = "a whole number"
     FLAG = "true or false"
     SWITCH = "true or false (default: if the application uses it)"
+    VERIFICATION = "require, auto or no; true is require, false is no"
     LIST = "a list of strings"
     PATHS = "a list of paths"
     PAIRS = "a list of SOURCE:DESTINATION strings"
@@ -118,9 +119,23 @@ SETTINGS = (
         "HOW",
     ),
     Setting("strip", ValueKind.FLAG, "strip symbols from all binaries", RESULT),
-    Setting("verify", ValueKind.FLAG, "prove the result in an empty root before it is published (default: yes)", PROOF),
+    Setting(
+        "verify",
+        ValueKind.VERIFICATION,
+        "proof in an empty root: require (default with a --smoke option), auto (if possible; default otherwise), or no",
+        PROOF,
+        (),
+        "HOW",
+    ),
     Setting("smoke", ValueKind.TEXT, "the arguments of the application during verification", PROOF, (), "ARGS"),
-    Setting("smoke-status", ValueKind.NUMBER, "the exit status expected of that run (default: 0)", PROOF, (), "N"),
+    Setting(
+        "smoke-status",
+        ValueKind.NUMBER,
+        "the exit status expected of that run (default: 0)",
+        PROOF,
+        (),
+        "N",
+    ),
     Setting(
         "smoke-timeout", ValueKind.NUMBER, "the time limit of that run in seconds (default: 10)", PROOF, (), "SECONDS"
     ),

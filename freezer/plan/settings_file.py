@@ -96,6 +96,8 @@ def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> 
             if lowered not in ConfigParser.BOOLEAN_STATES:
                 raise InputError(f"{path}: {key} must be {kind.value}, not {text!r}")
             values[key] = ConfigParser.BOOLEAN_STATES[lowered]
+        elif kind is ValueKind.VERIFICATION:
+            values[key] = ConfigParser.BOOLEAN_STATES.get(text.strip().lower(), text.strip())
         elif kind is ValueKind.NUMBER:
             values[key] = int(text) if text.strip().isdecimal() else text
         elif kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
@@ -125,6 +127,8 @@ def _fits(kind: ValueKind, value: object) -> bool:
         return isinstance(value, str)
     if kind in (ValueKind.FLAG, ValueKind.SWITCH):
         return isinstance(value, bool)
+    if kind is ValueKind.VERIFICATION:
+        return isinstance(value, (bool, str))
     if kind is ValueKind.NUMBER:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from freezer.base.log import Log
 from freezer.plan.build import Smoke
+from freezer.plan.choices import Verification
 from freezer.prove.image import ImageProof, prove_image
 from freezer.prove.verify import Proof, verify
 from freezer.store.workspace import reading
 
+_Proof = TypeVar("_Proof", Proof, ImageProof)
 
-def check_executable(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> Proof:
+
+def check_executable(
+    path: Path, smoke: Smoke, verification: Verification, *, jobs: int, cache: Path, log: Log
+) -> Proof:
     """Prove an executable. Raises as ``verify`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = verify(path, smoke, job, jobs=jobs, step=step)
+        proof = verify(path, smoke, verification, job, jobs=jobs, step=step)
         step.result = proof.outcome
-    return proof
+    return _told(proof, log)
 
 
-def check_image(path: Path, smoke: Smoke, *, jobs: int, cache: Path, log: Log) -> ImageProof:
+def check_image(
+    path: Path, smoke: Smoke, verification: Verification, *, jobs: int, cache: Path, log: Log
+) -> ImageProof:
     """Prove an image. Raises as ``prove_image`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = prove_image(path, smoke, job, jobs=jobs, step=step)
+        proof = prove_image(path, smoke, verification, job, jobs=jobs, step=step)
         step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
+    return _told(proof, log)
+
+
+def _told(proof: _Proof, log: Log) -> _Proof:
+    """Log what a proof warns of, and how strong it is."""
+    for warning in proof.warnings:
+        log.warning(warning)
+    log.line(proof.strength.sentence)
     return proof

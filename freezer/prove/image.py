@@ -24,10 +24,11 @@ from freezer.image.check import validate
 from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
 from freezer.image.merged import MergedRoot, command_of, find_program
 from freezer.plan.build import Smoke
-from freezer.plan.choices import MANIFEST, Linker
-from freezer.prove.judge import judge_loads, judge_run
+from freezer.plan.choices import MANIFEST, Linker, Verification
+from freezer.prove.judge import IMAGE_ROOT, judge_loads, judge_run
+from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked
-from freezer.prove.verify import Bundle, bundle_of, open_bundle, run_sandbox
+from freezer.prove.verify import Bundle, Proof, bundle_of, not_run, open_bundle, run_sandbox, seconds_of
 
 SHOWN = 20
 
@@ -38,6 +39,7 @@ class ImageProof:
     is the time until the first output, or the end; ``libraries`` counts those loaded from the program's bundle;
     ``size`` is the file's, in bytes."""
 
+    strength: Strength
     isolation: Optional[str]
     outcome: str
     seconds: Optional[float]
@@ -50,13 +52,16 @@ class ImageProof:
     user: str
     command: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step] = None) -> ImageProof:
-    """Prove the images in a file; of several, only the first is run.
+def prove_image(
+    path: Path, smoke: Smoke, verification: Verification, job: Job, *, jobs: int, step: Optional[Step] = None
+) -> ImageProof:
+    """Prove the images in a file, as far as ``verification`` wants; of several, only the first is run.
 
     Raises InputError if the file is not an image, and VerificationError, with every problem, if an image breaks a rule
-    or does not run.
+    or does not run; or if this host permits no run, and one is required.
     """
     with open_image(path) as archive:
         verdict = validate(archive)
@@ -68,9 +73,11 @@ def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional
         settings = image.config.get("config") or {}
         command = _command(settings, smoke)
         architecture = image.config.get("architecture")
-        isolation, seconds, libraries, notes = None, None, 0, ()
-        if architecture != _own_architecture():
-            outcome = f"not run: it is made for {architecture}"
+        if verification is Verification.NO:
+            ran = not_run("--verify=no")
+        elif architecture != _own_architecture():
+            cause = f"it is made for {architecture}"
+            ran = not_run(cause, weaken(path.name, cause, "run freezer check on such a machine", verification))
         else:
             folder = job.work / "rootfs"
             unpack_root(archive, image, folder)
@@ -81,33 +88,36 @@ def prove_image(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional
                 "jobs": jobs,
             }
             reply = run_sandbox(request, bundle, job, step=step)
-            if "error" in reply:
-                outcome = f"not run: {reply['error']}: {reply['reason']}"
-            else:
-                judge_loads(reply["loads"], bundle.known_missing, path.name)
-                run = reply["runs"][0]
-                # The run sees no files but the image's, so it may map any of them.
-                outcome = judge_run(run, smoke, path.name, places=("/",)).replace("an empty root", "its own root")
-                isolation, libraries, notes = reply["isolation"], len(bundle.loads), tuple(reply["notes"])
-                seconds = run["seconds"] if run["first_output"] is None else run["first_output"]
-        return _proof(path, image, command, isolation, outcome, seconds, libraries, notes)
+            ran = _judged(reply, bundle, smoke, verification, path.name)
+        return _proof(path, image, command, ran)
 
 
-def _proof(
-    path: Path,
-    image: Image,
-    command: tuple[str, ...],
-    isolation: Optional[str],
-    outcome: str,
-    seconds: Optional[float],
-    libraries: int,
-    notes: tuple[str, ...],
-) -> ImageProof:
+def _judged(reply: dict[str, Any], bundle: Bundle, smoke: Smoke, verification: Verification, name: str) -> Proof:
+    """Return what the sandbox's answer proves of the program. Raises VerificationError."""
+    if "cause" in reply:
+        return not_run(reply["cause"], weaken(name, reply["cause"], reply["remedy"], verification))
+    judge_loads(reply["loads"], bundle.known_missing, name)
+    run = reply["runs"][0]
+    # The run sees no files but the image's, so it may map any of them.
+    ended = judge_run(run, smoke, name, places=("/",), where=IMAGE_ROOT)
+    return Proof(
+        Strength.IMAGE_ROOT,
+        reply["isolation"],
+        ended.outcome,
+        seconds_of(run),
+        len(bundle.loads),
+        tuple(reply["notes"]),
+        ended.warnings,
+    )
+
+
+def _proof(path: Path, image: Image, command: tuple[str, ...], ran: Proof) -> ImageProof:
     return ImageProof(
-        isolation=isolation,
-        outcome=outcome,
-        seconds=seconds,
-        libraries=libraries,
+        strength=ran.strength,
+        isolation=ran.isolation,
+        outcome=ran.outcome,
+        seconds=ran.seconds,
+        libraries=ran.libraries,
         image_id=image.config_digest,
         manifest_digest=image.manifest_digest,
         names=image.names,
@@ -115,7 +125,8 @@ def _proof(
         layers=len(image.layers),
         user=str((image.config.get("config") or {}).get("User", "")),
         command=command,
-        notes=notes,
+        notes=ran.notes,
+        warnings=ran.warnings,
     )
 
 

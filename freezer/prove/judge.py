@@ -1,19 +1,32 @@
 """Judging the sandbox's report: whether libraries load from the bundle alone, and what a run's end and output mean.
 
-An application may fail without its arguments, files or network; that proves nothing against its bundle. The failures
-that count are a crash, an error of the dynamic loader or the launcher, and an exception about something missing from
-the bundle.
+The failures that count are a crash, an error of the launcher, another status than the expected one, and an output that
+reports something missing from the bundle (see ``freezer.prove.faults``). What may be one is a warning.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Any, Optional
+from typing import Any, NamedTuple
 
 from freezer.base.errors import VerificationError
 from freezer.base.processes import describe_status
 from freezer.plan.build import Smoke
+from freezer.prove.faults import (
+    ended_by_fault,
+    ended_by_missing_module,
+    find_advice,
+    find_suspicion,
+    has_uncaught_fault,
+    last_lines,
+)
+
+EMPTY_ROOT, IMAGE_ROOT, HOST = "in an empty root", "in its own root", "on the host"
+"""Where a run took place."""
+
+WHY, SHOWN = 15, 5
+"""How many lines of output errors and warnings show."""
 
 INSIDE = ("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/memfd:", "/SYSV")
 """Where a run in the empty root may map files from: the bundle, the application's own files, shared memory."""
@@ -21,18 +34,8 @@ INSIDE = ("/app/", "/tmp/", "/dev/shm/", "/dev/zero", "/memfd:", "/SYSV")
 CRASHES = frozenset((4, 5, 6, 7, 8, 11, 31))
 """The signals of a broken program: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS."""
 
-LOADER_ERRORS = re.compile(
-    r"error while loading shared libraries|cannot open shared object file|version `[^']+' not found"
-    r"|undefined symbol:|\[PYI-\d+:ERROR\] (?!Failed to execute script)|ELF load command|wrong ELF class"
-)
-LAST_EXCEPTION = re.compile(r"^(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|NotFound))(?:: (?P<text>.*))?$", re.MULTILINE)
-IMPORT_ERRORS = frozenset(
-    ("ModuleNotFoundError", "ImportError", "PackageNotFoundError", "DistributionNotFound", "ZoneInfoNotFoundError")
-)
-BUNDLE_PATH = re.compile(
-    r"/(?:tmp/(?:staticx-|_MEI)\w+|(?:[^\s'\"]+/)?(?:freezer/apps|freezer-\d+)/[0-9a-f]{64}/tree)/(?:_internal/)?"
-)
-"""Where staticx, PyInstaller and the native linker's launcher unpack bundles."""
+UNCAUGHT_STATUS = 1
+"""The exit status of Python after an exception that nobody caught."""
 
 CANNOT_RUN = 126
 """The exit status of the native linker's launcher, and of ``start.so``, if the application could not be started."""
@@ -64,82 +67,77 @@ def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -
         )
 
 
-def judge_run(run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, ...] = INSIDE) -> str:
-    """Judge one run in the empty root, and return a short description of its end. ``places`` are the directories that
-    it may map files from.
+class Verdict(NamedTuple):
+    """What a run proves: a short description of its end, and warnings about what may be wrong."""
+
+    outcome: str
+    warnings: tuple[str, ...]
+
+
+def judge_run(
+    run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, ...] = INSIDE, where: str = EMPTY_ROOT
+) -> Verdict:
+    """Judge one run. ``places`` are the directories that it may map files from, ``where`` is where it ran.
 
     Raises VerificationError.
     """
-    said = (run.get("stderr") or "") + (run.get("stdout") or "")
+    _judge_start(run, name, places, where)
+    stderr, said = run.get("stderr") or "", _output(run)
+    status, signal, timed_out = run["status"], run["signal"], run["timed_out"]
+    how = "is still running" if timed_out else describe_status(-signal if signal else status)
+    failed = not timed_out and (signal is not None or status != 0)
+    if smoke.status is not None and not (timed_out and smoke.endless):
+        _judge_end(run, smoke, name, where, how)
+        # A status that was asked for says nothing, if Python itself ends with it for want of a module.
+        broken = status == UNCAUGHT_STATUS and ended_by_missing_module(stderr)
+    else:
+        broken = signal in CRASHES or (failed and ended_by_fault(said))
+    if broken or has_uncaught_fault(stderr):
+        raise VerificationError(
+            f"{name} does not run {where}: it {how}",
+            why=last_lines(said, WHY),
+            hint=find_advice(said) or "if it needs arguments to run: --smoke ARGS",
+        )
+    warnings = []
+    if failed and smoke.status is None:
+        words = last_lines(said, SHOWN).replace("\n", "\n       ")
+        end = f"--smoke-status {status}" if signal is None else "--smoke ARGS"
+        warnings.append(f"{name} {how} {where}, without arguments; if that is right: {end}\n       {words}")
+    elif suspicion := find_suspicion(said):
+        warnings.append(f"{name} {how} {where}, but printed: {suspicion}")
+    return Verdict(f"ran {where}: {how}" + (f" after {smoke.timeout} s" if timed_out else ""), tuple(warnings))
+
+
+def _judge_start(run: dict[str, Any], name: str, places: tuple[str, ...], where: str) -> None:
+    """Raise VerificationError if the application did not start, or used what is not its own."""
     if run.get("exec_error"):
-        raise VerificationError(f"{name} cannot be started in an empty root", why=run["exec_error"])
+        raise VerificationError(f"{name} cannot be started {where}", why=run["exec_error"])
     if run["status"] == CANNOT_RUN and LAUNCHER_ERROR.search(run.get("stderr") or ""):
         # Whatever status was expected: the application has not run.
-        raise VerificationError(f"{name} cannot unpack or start itself in an empty root", why=_last_words(said))
+        raise VerificationError(f"{name} cannot unpack or start itself {where}", why=last_lines(_output(run), WHY))
     strangers = [path for path in run["mapped"] if not path.startswith(places)]
     if strangers:
         raise VerificationError(f"{name} uses files outside its bundle", why="\n".join(strangers))
-    status, signal = run["status"], run["signal"]
-    how = "is still running" if run["timed_out"] else describe_status(-signal if signal else status)
-    failed = not run["timed_out"] and (signal is not None or status != 0)
-    if smoke.arguments is not None or smoke.status is not None:
-        if run["timed_out"]:
-            raise VerificationError(
-                f"{name} did not end within {smoke.timeout} s in an empty root",
-                why=_last_words(said),
-                hint="give it more time: --smoke-timeout SECONDS",
-            )
-        if status != smoke.status:
-            raise VerificationError(
-                f"{name} {how} in an empty root; the expected status was {smoke.status}",
-                why=_last_words(said),
-                hint=_advice(said) or "if that status is right: --smoke-status N",
-            )
-        return f"ran in an empty root: {how}"
-    if signal in CRASHES or (failed and _broken(said)):
+
+
+def _judge_end(run: dict[str, Any], smoke: Smoke, name: str, where: str, how: str) -> None:
+    """Raise VerificationError if a run did not end in time, with the status that was expected."""
+    said = _output(run)
+    if run["timed_out"]:
         raise VerificationError(
-            f"{name} does not run in an empty root: it {how}",
-            why=_last_words(said),
-            hint=_advice(said) or "if it needs arguments to run: --smoke ARGS",
+            f"{name} did not end within {smoke.timeout} s {where}",
+            why=last_lines(said, WHY),
+            hint="give it more time: --smoke-timeout SECONDS",
         )
-    return f"ran in an empty root: {how}" + (f" after {smoke.timeout} s" if run["timed_out"] else "")
-
-
-def _broken(said: str) -> bool:
-    """Return whether the output of a failed run reports something missing from the bundle."""
-    if LOADER_ERRORS.search(said):
-        return True
-    exceptions = list(LAST_EXCEPTION.finditer(said))
-    if "Traceback (most recent call last)" not in said or not exceptions:
-        return False
-    last = exceptions[-1].groupdict("")
-    kind = last["type"].rpartition(".")[2]
-    if kind in IMPORT_ERRORS:
-        return True
-    return kind in ("FileNotFoundError", "NotADirectoryError", "OSError") and bool(BUNDLE_PATH.search(last["text"]))
-
-
-def _advice(said: str) -> Optional[str]:
-    exceptions = list(LAST_EXCEPTION.finditer(said))
-    if not exceptions:
-        return None
-    last = exceptions[-1].groupdict("")
-    module = re.search(r"No module named '([\w.]+)'", last["text"])
-    if module:
-        return (
-            f"--hidden-import {module.group(1)}  if it is imported by name at run time\n"
-            f"--with NAME  if its distribution is not among the requirements"
+    if run["status"] != smoke.status:
+        raise VerificationError(
+            f"{name} {how} {where}; the expected status was {smoke.status}",
+            why=last_lines(said, WHY),
+            hint=find_advice(said) or "if that status is right: --smoke-status N",
         )
-    if "getpwuid" in last["text"]:
-        return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
-    if last["type"].endswith(("PackageNotFoundError", "DistributionNotFound")):
-        return "--copy-metadata NAME"
-    if BUNDLE_PATH.search(last["text"]):
-        inside = BUNDLE_PATH.sub("", last["text"]).rstrip("'\"").rpartition("'")[2]
-        return f"--add-data SOURCE:{os.path.dirname(inside) or '.'}"
-    return None
 
 
-def _last_words(said: str) -> str:
-    lines = [line for line in said.splitlines() if line.strip()]
-    return "\n".join(lines[-15:]) or "it printed nothing"
+def _output(run: dict[str, Any]) -> str:
+    """Return all that the application printed; standard error comes last, where the reason of a failure is."""
+    stdout, stderr = run.get("stdout") or "", run.get("stderr") or ""
+    return f"{stdout}\n{stderr}" if stdout and stderr else stdout + stderr

@@ -25,9 +25,10 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import UnpackRequest
 from freezer.link.linkers import StaticApp
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, MANIFEST, Linker
-from freezer.prove.judge import judge_loads, judge_run
+from freezer.plan.choices import CONTENTS, MANIFEST, Linker, Verification
+from freezer.prove.judge import HOST, judge_loads, judge_run
 from freezer.prove.sandbox import SANDBOX
+from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked, unpack_bundle
 
 UNPRIVILEGED = 65534
@@ -39,14 +40,22 @@ ONE_FILE = "_onefile"
 
 @dataclass(frozen=True)
 class Proof:
-    """The result of verification. ``isolation`` is how the run was isolated, None if that was impossible; ``seconds``
-    is the time until the application's first output, or its end, in the empty root."""
+    """The result of verification. ``isolation`` is how the run was isolated, None if it was not; ``seconds`` is the
+    time until the application's first output, or its end."""
 
+    strength: Strength
     isolation: Optional[str]
     outcome: str
     seconds: Optional[float]
     libraries: int
     notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def sentence(self) -> str:
+        """What the log says of the result at last."""
+        first = "" if self.seconds is None else f"first output after {self.seconds * 1000:.0f} ms; "
+        return f"{first}{self.strength.sentence}"
 
 
 def check_static(path: Path, machine: Optional[str] = None) -> Elf:
@@ -79,24 +88,35 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
 
     Raises as ``verify`` does.
     """
-    if not plan.verify:
+    if plan.verify is Verification.NO:
         job.log.warning("not verified: the executable may not run where it is needed")
         return None
     with job.step("verify") as step:
-        proof = verify(linked.path, plan.smoke, job, jobs=plan.jobs, step=step)
-        step.result = f"{proof.outcome}; {proof.libraries} libraries loaded"
-    if proof.isolation is None:
-        job.log.warning(f"not proven in an empty root: {proof.outcome}")
+        proof = verify(linked.path, plan.smoke, plan.verify, job, jobs=plan.jobs, step=step)
+        loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
+        step.result = f"{proof.outcome}{loaded}"
+    for warning in proof.warnings:
+        job.log.warning(warning)
     for note in proof.notes:
         job.log.detail(f"    {note}")
     return proof
 
 
-def verify(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step] = None) -> Proof:
-    """Prove one executable. Raises VerificationError, with the application's output, if it fails."""
+def verify(
+    path: Path, smoke: Smoke, verification: Verification, job: Job, *, jobs: int, step: Optional[Step] = None
+) -> Proof:
+    """Prove one executable, as far as ``verification`` wants.
+
+    Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
+    one is required.
+    """
     elf = check_static(path)
+    if verification is Verification.NO:
+        return not_run("--verify=no")
     if elf.machine != read_elf(Path(tools.own_python()).resolve()).machine:
-        return Proof(None, f"not run: it is made for {elf.machine}", None, 0)
+        cause = f"it is made for {elf.machine}"
+        warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
+        return not_run(cause, warning)
     bundle = open_bundle(path, job)
     run = {
         "argv": [f"/app/{path.name}", *(smoke.arguments or ())],
@@ -105,20 +125,59 @@ def verify(path: Path, smoke: Smoke, job: Job, *, jobs: int, step: Optional[Step
         "trace_maps": True,
     }
     request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": [run]}
+    if verification is Verification.AUTO and smoke.status is not None:
+        request["host_runs"] = [_on_host(run, path, job)]
     reply = run_sandbox(request, bundle, job, step=step)
-    if "error" in reply:
-        return Proof(None, f"not run: {reply['error']}: {reply['reason']}", None, 0)
+    if "cause" in reply:
+        return _unisolated(path, smoke, verification, reply)
     judge_loads(reply["loads"], bundle.known_missing, path.name)
     run = reply["runs"][0]
-    outcome = judge_run(run, smoke, path.name)
-    first = run.get("first_output")
+    verdict = judge_run(run, smoke, path.name)
     return Proof(
+        Strength.EMPTY_ROOT,
         reply["isolation"],
-        outcome,
-        run["seconds"] if first is None else first,
+        verdict.outcome,
+        seconds_of(run),
         len(bundle.loads),
         tuple(reply["notes"]),
+        verdict.warnings,
     )
+
+
+def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
+    """Return the run as it is on the host: everything that it writes to its home goes with the work directory.
+
+    Only a run that the user has asked for is done there, as the application has the user's files and network.
+    """
+    home = str(job.folder("home"))
+    return {
+        **run,
+        "argv": [str(path), *run["argv"][1:]],
+        "env": {**run["env"], "HOME": home, "TMPDIR": home},
+        "cwd": home,
+    }
+
+
+def _unisolated(path: Path, smoke: Smoke, verification: Verification, reply: Mapping[str, Any]) -> Proof:
+    """Return what is left of a proof where the sandbox cannot isolate. Raises VerificationError if that is too little,
+    or if a run on the host fails."""
+    warning = weaken(path.name, reply["cause"], reply["remedy"], verification)
+    if not reply["runs"]:
+        return not_run(reply["cause"], warning)
+    run = reply["runs"][0]
+    verdict = judge_run(run, smoke, path.name, where=HOST)
+    return Proof(Strength.HOST, None, verdict.outcome, seconds_of(run), 0, (), (warning, *verdict.warnings))
+
+
+def seconds_of(run: Mapping[str, Any]) -> float:
+    """Return the seconds of a run until its first output, or its end."""
+    first = run["first_output"]
+    return float(run["seconds"] if first is None else first)
+
+
+def not_run(cause: str, *warnings: str) -> Proof:
+    """Return the proof of what was checked, but not run."""
+    return Proof(Strength.NOT_RUN, None, f"not run: {cause}", None, 0, (), warnings)
 
 
 @dataclass(frozen=True)

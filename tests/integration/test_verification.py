@@ -58,6 +58,35 @@ def test_a_status_of_its_own_is_reported(freezer: Freezer, site: Path) -> None:
     assert "exited with status 5" in message and "expected status was 0" in message
 
 
+def test_last_words_are_a_warning(freezer: Freezer, site: Path) -> None:
+    """An application that ends with a message of its own may lack something, or only want arguments."""
+    script(site, "import sys\nif not sys.argv[1:]:\n    sys.exit('PyYAML is needed')\n")
+    done = freezer("build", "app.py", "--json", cwd=site)
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert "app exited with status 1 in an empty root, without arguments" in warning
+    assert warning.splitlines()[-1].strip() == "PyYAML is needed"
+    assert warning in done.stderr
+    message = freezer.fails("build", "app.py", "--smoke-timeout", "60", cwd=site, status=VERIFICATION)
+    assert "the expected status was 0" in message and "PyYAML is needed" in message
+    assert json.loads(freezer("build", "app.py", "--smoke", "x", "--json", cwd=site).stdout)["warnings"] == []
+
+
+def test_a_thread_without_its_module(freezer: Freezer, site: Path) -> None:
+    """The application itself ends well."""
+    script(
+        site,
+        "import importlib, sys, threading\n"
+        "def work():\n    importlib.import_module('no_such' + '_module')\n"
+        "if sys.argv[1:] == ['purpose']:\n    import traceback\n    try:\n        work()\n"
+        "    except ImportError:\n        traceback.print_exc()\nelse:\n"
+        "    t = threading.Thread(target=work)\n    t.start()\n    t.join()\n",
+    )
+    message = freezer.fails("build", "app.py", cwd=site, status=VERIFICATION)
+    assert "app does not run in an empty root" in message and "--hidden-import no_such_module" in message
+    done = freezer("build", "app.py", "--smoke", "purpose", cwd=site)
+    assert "but printed: ModuleNotFoundError: No module named 'no_such_module'" in done.stderr
+
+
 def test_a_server_passes_after_the_time(freezer: Freezer, site: Path) -> None:
     script(site, "import time\nprint('serving', flush=True)\ntime.sleep(600)\n")
     done = freezer("build", "app.py", "--smoke-timeout", "2", cwd=site)
@@ -106,6 +135,8 @@ def test_json(freezer: Freezer, site: Path) -> None:
     assert reply["unchanged"] is False and reply["warnings"] == []
     assert re.fullmatch(r"3\.\d+\.\d+", reply["python"])
     assert reply["verified"]["isolation"] in ("root", "user namespace")
+    assert reply["verified"]["strength"] == "empty root, own namespaces"
+    assert "; proven: empty root, own namespaces\n" in done.stderr
     assert {"python", "environment", "freeze", "close", "link", "verify", "publish"} <= set(reply["seconds"])
 
 

@@ -19,6 +19,7 @@ from freezer.link.linkers import StaticApp
 from freezer.link.modules import Package
 from freezer.link.other import Looking, Other
 from freezer.plan.choices import Linker
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 from freezer.results import built_of
 
@@ -27,7 +28,8 @@ def test_nothing_changed(finished: Site) -> None:
     kept = finished.kept()
     assert kept is not None
     assert kept.path == finished.folder / "out"
-    assert kept.proof == Proof("root", "ran", 0.1, 3, ("a note",))
+    assert kept.proof == Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("a note",))
+    assert isinstance(kept.proof.strength, Strength)
     assert finished.kept(jobs=3) is not None
 
 
@@ -38,7 +40,9 @@ def test_an_output_that_became_a_link_is_not_up_to_date(finished: Site) -> None:
     assert finished.said == f"{finished.folder / 'out'} is no longer there"
 
 
-@pytest.mark.parametrize("change", [{"strip": True}, {"output": "other"}, {"verify": False}, {"smoke": "x"}])
+@pytest.mark.parametrize(
+    "change", [{"strip": True}, {"output": "other"}, {"verify": False}, {"verify": "require"}, {"smoke": "x"}]
+)
 def test_another_plan_is_another_build(finished: Site, change: dict[str, Any]) -> None:
     assert finished.kept(**change) is None
     assert finished.said == "there is no earlier build with these settings"

@@ -31,7 +31,10 @@ ELSEWHERE = {
     "freezer.system.chroot.alone": ("system/test_bootstrap.py", "a program: it runs the tools that make roots"),
     "freezer.system.entering.program": ("../integration/test_chroot.py", "a program: it needs a root to enter"),
     **dict.fromkeys(
-        (f"freezer.prove.sandbox.{name}" for name in ("application", "cells", "loads", "program", "protocol", "root")),
+        (
+            f"freezer.prove.sandbox.{name}"
+            for name in ("application", "cells", "hosted", "loads", "program", "protocol", "root")
+        ),
         ("prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
     ),
 }

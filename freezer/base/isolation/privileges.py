@@ -1,4 +1,4 @@
-"""The privileges of this process: checks, likely obstacles, and dropping them.
+"""The privileges of this process: checking and dropping them.
 
 Mounting needs privileges of root, or of a user namespace. They are checked first, since a container's root may lack
 some. The application runs without privileges, as in its image.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from contextlib import suppress
 
 from freezer.base.isolation.system import LIBC, die_with_parent, libc
 
@@ -55,23 +54,3 @@ def drop_privileges(uid: int, gid: int, *, real_root: bool) -> None:
     libc("capset", "drop capabilities", struct.pack("Ii", CAPABILITY_VERSION_3, 0), bytes(24))
     libc("prctl", "set no_new_privs", PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
     die_with_parent()  # a change of user resets it
-
-
-def likely_reason() -> str:
-    """Return the most likely reason why this host refuses isolation, and what to do about it."""
-    for path in ("/.dockerenv", "/run/.containerenv"):
-        if os.path.exists(path):
-            return "this is a container; start it with --privileged, or run on the host"
-    with open("/proc/self/mountinfo") as stream:
-        if not any(line.split()[4] == "/" for line in stream):
-            return "this is a chroot whose root is not a mount point; run outside, or bind-mount it on itself"
-    forbidding = {
-        "kernel.apparmor_restrict_unprivileged_userns": ("1", "0"),
-        "kernel.unprivileged_userns_clone": ("0", "1"),
-        "user.max_user_namespaces": ("0", "10000"),
-    }
-    for name, (forbids, permits) in forbidding.items():
-        with suppress(OSError), open("/proc/sys/" + name.replace(".", "/")) as stream:
-            if stream.read().strip() == forbids:
-                return f"unprivileged user namespaces are off; run sysctl -w {name}={permits}, or run as root"
-    return "the kernel or a security policy (seccomp, AppArmor, SELinux) forbids namespaces or mounts"

@@ -67,7 +67,11 @@ def run_application(run: Message, cell: Cell) -> Message:
     wake = wake_on_child()
     application = start_application(run, cell)
     seen, status = watch(application, wake, float(run["timeout"]), bool(run["trace_maps"]))
-    status = kill_everything(application.pid, status)
+    return {**reply_of(application, seen, kill_everything(application.pid, status)), "leftovers": leftovers("/tmp")}
+
+
+def reply_of(application: Application, seen: Message, status: int) -> Message:
+    """Return the report of a command with that wait status, of which no process is left."""
     for reading, capture in application.streams.items():
         capture.drain(reading)
     stdout, stderr = (capture.text() for capture in application.streams.values())
@@ -81,7 +85,6 @@ def run_application(run: Message, cell: Cell) -> Message:
         "exec_error": application.error,
         "stdout": stdout,
         "stderr": stderr,
-        "leftovers": leftovers("/tmp"),
     }
 
 

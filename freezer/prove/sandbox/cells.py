@@ -25,19 +25,30 @@ def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
 
     Raises IsolationError if the cell cannot be built.
     """
-    reading, writing = os.pipe()
-    keeper = forked(lambda: keep_cell(cell, work, writing))
-    os.close(writing)
-    with os.fdopen(reading, "rb") as stream:
-        text = stream.read()
-    os.waitpid(keeper, 0)
-    if not text:
-        raise RuntimeError("a cell ended without an answer")
-    reply = json.loads(text)
+    reply = answer_of(lambda writing: keep_cell(cell, work, writing))
     if "refused" in reply:
         raise IsolationError(*reply["refused"])
     notes.extend(reply["notes"])
     return reply["result"]
+
+
+def in_process(work: Callable[[], Any]) -> Any:
+    """Run ``work`` in a process of its own, without a cell, and return its result."""
+    return answer_of(lambda writing: send(writing, {"result": work()}))["result"]
+
+
+def answer_of(body: Callable[[int], None]) -> Message:
+    """Return the message that ``body`` sends through a pipe, from another process."""
+    reading, writing = os.pipe()
+    child = forked(lambda: body(writing))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        text = stream.read()
+    os.waitpid(child, 0)
+    if not text:
+        raise RuntimeError("a process ended without an answer")
+    reply: Message = json.loads(text)
+    return reply
 
 
 def keep_cell(cell: Cell, work: Callable[[], Any], writing: int) -> None:

@@ -8,10 +8,12 @@ import signal
 import sys
 from functools import partial
 
-from freezer.base.isolation.privileges import can_isolate_as_root, likely_reason
+from freezer.base.isolation.privileges import can_isolate_as_root
+from freezer.base.isolation.refusals import explain
 from freezer.base.isolation.system import IsolationError, die_with_parent, seal_descriptors
 from freezer.prove.sandbox.application import run_application
-from freezer.prove.sandbox.cells import in_cell
+from freezer.prove.sandbox.cells import in_cell, in_process
+from freezer.prove.sandbox.hosted import run_on_host
 from freezer.prove.sandbox.loads import trace_loads
 from freezer.prove.sandbox.protocol import Cell, Message
 
@@ -27,9 +29,16 @@ def main() -> int:
     try:
         reply = answer(request)
     except IsolationError as error:
-        reply = {"error": str(error), "reason": likely_reason()}
+        reply = {**explain(error)._asdict(), "runs": run_without_cells(request)}
     print(json.dumps(reply), flush=True)
     return 0
+
+
+def run_without_cells(request: Message) -> list[Message]:
+    """Do the runs that the request wants if there are no cells, each in a process of its own."""
+    uid = int(request["uid"])
+    cell = Cell(request["root"], request["binary"], request["name"], None, uid, uid, False)
+    return [in_process(partial(run_on_host, run, cell)) for run in request.get("host_runs", ())]
 
 
 def answer(request: Message) -> Message:

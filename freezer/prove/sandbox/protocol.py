@@ -11,6 +11,7 @@ The request, on stdin; all paths are absolute::
     gid          its group (optional: as the user)
     runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files, cwd (optional: "/")}]
     loads        [{loader, library_path: [], preload: [], file}], as paths in the root
+    host_runs    runs to do on the host, if it permits no isolation, as its paths (optional)
     jobs         how many loads to do at once (optional: one for each CPU)
     progress_fd  a descriptor that gets lines "DONE TOTAL" about the loads, or null
 
@@ -22,7 +23,8 @@ The reply, on stdout, has one entry in ``runs`` and ``loads`` for each of the re
                  mapped: [], leftovers: []}]
     loads        [{file, status, libraries: {soname: path or null}, problems: []}]
 
-or only ``error`` and ``reason``, if this host permits no isolation. A mistake of the caller leads to a traceback on
+or ``cause`` and ``remedy`` if this host permits no isolation, with the entries of ``host_runs`` in ``runs``,
+which have no ``leftovers``. A mistake of the caller leads to a traceback on
 stderr, without a reply.
 """
 

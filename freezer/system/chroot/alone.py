@@ -13,7 +13,7 @@ def main(command: list[str]) -> int:
     """Run the command."""
     from freezer.base.isolation.mounts import MS_NODEV, MS_NOEXEC, MS_NOSUID, keep_mounts_private, mount
     from freezer.base.isolation.namespaces import enter_namespaces
-    from freezer.base.isolation.privileges import likely_reason
+    from freezer.base.isolation.refusals import explain
     from freezer.base.isolation.system import IsolationError, forked, reset_signals
 
     def become() -> None:
@@ -25,8 +25,8 @@ def main(command: list[str]) -> int:
         reset_signals()
         os.execvp(command[0], command)
 
-    def refuse(error: Exception) -> None:
-        print(f"{error}: {likely_reason()}", file=sys.stderr, flush=True)
+    def refuse(error: IsolationError) -> None:
+        print(*explain(error), sep="; ", file=sys.stderr, flush=True)
         os._exit(1)
 
     try:

@@ -213,14 +213,12 @@ class Chroot(BuildRoot):
             facts = json.loads(report.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        why = os.strerror(facts["errno"])
         if facts["step"] != "start":
-            raise EnvironmentFailure(
-                f"cannot enter {self.name}", why=f"{facts['step']}: {why}", hint=facts["reason"]
-            ) from failure
+            raise EnvironmentFailure(f"cannot enter {self.name}", why=facts["cause"], hint=facts["remedy"]) from failure
         hint = None
         if facts["errno"] == errno.ENOEXEC:
             hint = "its programs are made for another machine; use a root for this one"
         elif facts["errno"] == errno.ENOENT:
             hint = "check that it has its dynamic loader, and is a complete root file system"
+        why = os.strerror(facts["errno"])
         raise EnvironmentFailure(f"cannot start {program} in {self.name}", why=why, hint=hint) from failure

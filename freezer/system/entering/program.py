@@ -13,7 +13,7 @@ can change. The network is the host's. The request is a JSON file, as standard i
     writable     whether the command may change it
     mounts       [[source, target in the root, whether it is writable]]
     argv, env, cwd  the command, as in the root; the directory cwd is made if it does not exist
-    report       a file that gets {step, errno, reason} if the command could not be started
+    report       a file that gets {step, errno, cause, remedy} if the command could not be started
 
 The exit status is the command's; a signal that kills it kills the keeper, too.
 """
@@ -41,7 +41,8 @@ from freezer.base.isolation.mounts import (
     remount,
 )
 from freezer.base.isolation.namespaces import enter_namespaces
-from freezer.base.isolation.privileges import likely_reason, limit_capabilities
+from freezer.base.isolation.privileges import limit_capabilities
+from freezer.base.isolation.refusals import explain
 from freezer.base.isolation.system import IsolationError, forked, reset_signals, seal_descriptors
 
 Message = dict[str, Any]
@@ -164,6 +165,6 @@ def become_command(request: Message, report: int) -> None:
 
 def refuse(report: int, step: str, code: int) -> int:
     """Report why the command did not start."""
-    reason = "" if step == START else likely_reason()
-    os.write(report, json.dumps({"step": step, "errno": code, "reason": reason}).encode())
+    cause, remedy = ("", "") if step == START else explain(IsolationError(step, code))
+    os.write(report, json.dumps({"step": step, "errno": code, "cause": cause, "remedy": remedy}).encode())
     return FAILED

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 from support import PATIENCE, need_root
 
 from freezer.base.isolation import privileges as module
-from freezer.base.isolation.privileges import KEPT_CAPABILITIES, NEEDED_CAPABILITIES, can_isolate_as_root, likely_reason
+from freezer.base.isolation.privileges import KEPT_CAPABILITIES, NEEDED_CAPABILITIES, can_isolate_as_root
 
 ALL = "000001ffffffffff"
 
@@ -68,33 +68,6 @@ def test_what_is_kept_is_less_than_what_is_needed_to_mount() -> None:
     assert not KEPT_CAPABILITIES >> 21 & 1
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("kernel.apparmor_restrict_unprivileged_userns", "1", "apparmor_restrict_unprivileged_userns=0"),
-        ("kernel.unprivileged_userns_clone", "0", "unprivileged_userns_clone=1"),
-        ("user.max_user_namespaces", "0", "max_user_namespaces=10000"),
-        ("user.max_user_namespaces", "100", "seccomp, AppArmor, SELinux"),
-        (None, "", "seccomp, AppArmor, SELinux"),
-    ],
-)
-def test_likely_reasons(
-    proc: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: Optional[str], value: str, words: str
-) -> None:
-    monkeypatch.setattr(os.path, "exists", lambda _path: False)
-    settings = {} if name is None else {name.rpartition(".")[2]: value + "\n"}
-    proc(mountinfo="1 0 8:1 / / rw - ext4 /dev/sda rw\n", **settings)
-    assert words in likely_reason()
-
-
-def test_containers_and_chroots_are_known(proc: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    proc(mountinfo="1 0 8:1 / /srv rw - ext4 /dev/sda rw\n")
-    monkeypatch.setattr(os.path, "exists", lambda _path: False)
-    assert "not a mount point" in likely_reason()
-    monkeypatch.setattr(os.path, "exists", lambda path: path == "/run/.containerenv")
-    assert "--privileged" in likely_reason()
-
-
 CODE = """
 import os, sys
 from freezer.base.isolation.privileges import drop_privileges, limit_capabilities
@@ -137,5 +110,4 @@ def test_capabilities_are_limited_to_those_of_a_package_manager() -> None:
 def test_this_process_is_judged() -> None:
     """With the kernel's own files, whoever runs this."""
     assert isinstance(can_isolate_as_root(0), bool)
-    assert likely_reason()
     assert Path("/proc/self/status").is_file()

@@ -13,12 +13,15 @@ import pytest
 from freezer import pipeline
 from freezer.base.errors import ExitStatus, Interrupted
 from freezer.cli.main import build_parser, main
+from freezer.plan.choices import Verification
 from freezer.plan.settings import SETTINGS, ValueKind
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
 def test_every_setting_is_an_option(setting: Any) -> None:
-    values = {ValueKind.FLAG: [], ValueKind.SWITCH: [], ValueKind.NUMBER: ["3"]}.get(setting.kind, ["x"])
+    values = {ValueKind.FLAG: [], ValueKind.SWITCH: [], ValueKind.NUMBER: ["3"], ValueKind.VERIFICATION: ["auto"]}.get(
+        setting.kind, ["x"]
+    )
     for flag in (f"--{setting.name}", *setting.flags):
         parsed = vars(build_parser().parse_args(["build", "app.py", flag, *values]))
         expected: Any = "x"
@@ -26,6 +29,8 @@ def test_every_setting_is_an_option(setting: Any) -> None:
             expected = True
         elif setting.kind is ValueKind.NUMBER:
             expected = 3
+        elif setting.kind is ValueKind.VERIFICATION:
+            expected = "auto"
         elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
             expected = ["x"]
         assert parsed[setting.attribute] == expected
@@ -39,7 +44,7 @@ def test_nothing_given_is_none() -> None:
 def test_repeatable_and_negative() -> None:
     parsed = build_parser().parse_args(["build", "--with", "a", "--with", "b", "--no-verify", "--no-locale"])
     assert vars(parsed)["with"] == ["a", "b"]
-    assert (parsed.verify, parsed.locale, parsed.strip) == (False, False, None)
+    assert (parsed.verify, parsed.locale, parsed.strip) == ("no", False, None)
 
 
 def plan_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
@@ -73,6 +78,35 @@ def test_smoke_takes_words_with_dashes(
     here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], smoke: tuple[str, ...]
 ) -> None:
     assert plan_of(monkeypatch, "app.py", *words).smoke.arguments == smoke
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("app.py",), Verification.AUTO),
+        (("--verify", "app.py"), Verification.REQUIRE),
+        (("app.py", "--verify"), Verification.REQUIRE),
+        (("--verify", "--strip", "app.py"), Verification.REQUIRE),
+        (("--verify", "auto", "app.py"), Verification.AUTO),
+        (("--verify=no", "app.py"), Verification.NO),
+        (("--no-verify", "app.py"), Verification.NO),
+        (("--no-verify", "--verify", "app.py"), Verification.REQUIRE),
+        (("app.py", "--smoke", "--verify"), Verification.REQUIRE),
+        (("app.py", "--smoke", "x", "--verify=auto"), Verification.AUTO),
+    ],
+)
+def test_verify_has_a_value_that_may_be_left_out(
+    here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], wanted: Verification
+) -> None:
+    plan = plan_of(monkeypatch, *words)
+    assert (plan.verify, plan.entry.path.name) == (wanted, "app.py")
+
+
+def test_an_unknown_verification_is_wrong_usage(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["build", "app.py", "--verify=perhaps"])
+    assert caught.value.code == ExitStatus.USAGE
+    assert "perhaps" in capsys.readouterr().err
 
 
 def test_help_names_every_option() -> None:

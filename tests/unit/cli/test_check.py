@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Optional
+from typing import Any
 
 import pytest
 
-from freezer.base.errors import ExitStatus
+from freezer.base.errors import ExitStatus, VerificationError
 from freezer.cli.main import main
+from freezer.plan.build import Smoke
+from freezer.plan.choices import Verification
 from freezer.prove import existing
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 
-
-def proof(isolation: Optional[str]) -> Proof:
-    return Proof(isolation, "ran", 0.1, 3, ("note",))
+PROOF = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("note",), ("warning",))
 
 
 def test_check(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(existing, "check_executable", lambda *_a, **_k: proof("root"))
+    monkeypatch.setattr(existing, "check_executable", lambda *_a, **_k: PROOF)
     assert main(["check", "app.py"]) == 0
     assert capsys.readouterr().out == f"{here}/app.py\n"
     assert main(["check", "app.py", "--json"]) == 0
-    assert '"isolation": "root"' in capsys.readouterr().out
-    monkeypatch.setattr(existing, "check_executable", lambda *_a, **_k: proof(None))
+    reply = json.loads(capsys.readouterr().out)
+    assert (reply["isolation"], reply["strength"]) == ("root", "empty root, own namespaces")
+    assert (reply["notes"], reply["warnings"]) == (["note"], ["warning"])
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), Verification.REQUIRE),
+        (("--smoke", "x"), Verification.REQUIRE),
+        (("--verify=auto",), Verification.AUTO),
+        (("--no-verify",), Verification.NO),
+    ],
+)
+def test_a_check_is_a_proof_unless_told_otherwise(
+    here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], wanted: Verification
+) -> None:
+    seen: list[Verification] = []
+
+    def check(_path: Path, _smoke: Smoke, verification: Verification, **_: Any) -> Proof:
+        seen.append(verification)
+        return PROOF
+
+    monkeypatch.setattr(existing, "check_executable", check)
+    assert main(["check", "app.py", *words]) == 0
+    assert seen == [wanted]
+
+
+def test_a_failed_check(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: Any, **__: Any) -> Proof:
+        raise VerificationError("app.py cannot be proven here")
+
+    monkeypatch.setattr(existing, "check_executable", fail)
     assert main(["check", "app.py"]) == ExitStatus.VERIFICATION
-    assert "not proven" in capsys.readouterr().err
+    assert "cannot be proven here" in capsys.readouterr().err
 
 
 def test_an_image_may_be_a_directory(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(existing, "check_image", lambda *_a, **_k: proof("root"))
+    monkeypatch.setattr(existing, "check_image", lambda *_a, **_k: PROOF)
     (here / "layout").mkdir()
     assert main(["check", "layout"]) == ExitStatus.INPUT
     assert "is not a file" in capsys.readouterr().err

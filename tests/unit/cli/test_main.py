@@ -45,7 +45,13 @@ def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
     assert "freezer.cli.main" in modules
     assert not {name.split(".")[0] for name in modules} & set(SLOW)
     own = {name for name in modules if name.startswith("freezer.") and not name.startswith("freezer.cli")}
-    assert own == {"freezer.base", "freezer.base.errors", "freezer.plan", "freezer.plan.settings"}
+    assert own == {
+        "freezer.base",
+        "freezer.base.errors",
+        "freezer.plan",
+        "freezer.plan.choices",
+        "freezer.plan.settings",
+    }
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

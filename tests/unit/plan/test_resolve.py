@@ -11,8 +11,8 @@ from plans import plan
 
 from freezer.base.errors import InputError, UsageError
 from freezer.plan.build import Smoke
-from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, Linker, Packing
-from freezer.plan.resolve import resolve, resolve_smoke
+from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, Linker, Packing, Verification
+from freezer.plan.resolve import resolve, resolve_smoke, resolve_verification
 
 
 def test_defaults(here: Path) -> None:
@@ -20,7 +20,7 @@ def test_defaults(here: Path) -> None:
     assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
     assert (made.output, made.folder) == (None, here)
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
-    assert made.verify and not made.strip and not made.refresh
+    assert made.verify is Verification.AUTO and not made.strip and not made.refresh
     assert (made.linker, made.compress, made.unpacked) == (Linker.STATICX, Packing.NONE, False)
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
@@ -82,11 +82,11 @@ def test_the_command_line_wins(here: Path) -> None:
         "pyinstaller-args = ['--log-level=WARN']\n"
     )
     of_file = plan(here, entry="app.py")
-    assert (of_file.strip, of_file.verify, of_file.name) == (True, False, "filed")
+    assert (of_file.strip, of_file.verify, of_file.name) == (True, Verification.NO, "filed")
     assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level=WARN",))
     assert of_file.smoke == Smoke(("x",), 0, 10)
     given = plan(here, entry="app.py", strip=False, verify=True, name="mine", hidden_import=["c"], rest=["--debug"])
-    assert (given.strip, given.verify, given.name) == (False, True, "mine")
+    assert (given.strip, given.verify, given.name) == (False, Verification.REQUIRE, "mine")
     assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
 
 
@@ -133,10 +133,36 @@ def test_epoch(here: Path, value: str, epoch: int) -> None:
         ({"smoke": "--a 'b c' \"\""}, Smoke(("--a", "b c", ""), 0, 10)),
         ({"smoke": "x", "smoke_status": 3, "smoke_timeout": 1}, Smoke(("x",), 3, 1)),
         ({"smoke_status": 2}, Smoke(None, 2, 10)),
+        ({"smoke_timeout": 2}, Smoke(None, 0, 2, endless=True)),
+        ({"smoke_timeout": 2, "smoke_status": 0}, Smoke(None, 0, 2)),
     ],
 )
 def test_smoke(values: dict[str, Any], smoke: Smoke) -> None:
     assert resolve_smoke(values) == smoke
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({}, Verification.AUTO),
+        ({"smoke": ""}, Verification.REQUIRE),
+        ({"smoke_status": 77}, Verification.REQUIRE),
+        ({"smoke_timeout": 5}, Verification.REQUIRE),
+        ({"smoke": "x", "verify": "auto"}, Verification.AUTO),
+        ({"smoke": "x", "verify": False}, Verification.NO),
+        ({"verify": True}, Verification.REQUIRE),
+        ({"verify": "require"}, Verification.REQUIRE),
+        ({"verify": "no"}, Verification.NO),
+    ],
+)
+def test_who_says_how_to_run_wants_a_proof(values: dict[str, Any], wanted: Verification) -> None:
+    assert resolve_verification(values, Verification.AUTO) is wanted
+
+
+def test_an_unknown_verification() -> None:
+    with pytest.raises(InputError, match="--verify 'perhaps' is unknown") as caught:
+        resolve_verification({"verify": "perhaps"}, Verification.AUTO)
+    assert caught.value.hint == "it is one of: require, auto, no"
 
 
 @pytest.mark.parametrize(

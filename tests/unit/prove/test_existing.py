@@ -14,8 +14,10 @@ from support import compile_c
 from freezer.base.errors import EnvironmentFailure, InputError, OutputError, VerificationError
 from freezer.base.log import Log
 from freezer.plan.build import Smoke
+from freezer.plan.choices import Verification
 from freezer.prove import existing
 from freezer.prove.existing import check_executable, check_image
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 
 ANY = Smoke(None, None, 10)
@@ -33,23 +35,24 @@ def shown(log: Log) -> str:
 def test_an_executable_that_is_not_static(tmp_path: Path) -> None:
     path = compile_c("int main(void) { return 0; }", tmp_path / "dynamic")
     with pytest.raises(VerificationError, match="dynamic"):
-        check_executable(path, ANY, jobs=1, cache=tmp_path / "cache", log=log())
+        check_executable(path, ANY, Verification.REQUIRE, jobs=1, cache=tmp_path / "cache", log=log())
     assert list((tmp_path / "cache" / "work").iterdir()) == []
 
 
 def test_the_step_tells_the_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def verify(path: Path, smoke: Smoke, job: Any, **options: Any) -> Proof:
-        seen.append((path, smoke, options["jobs"], job.cache))
-        return Proof("root", "ran in an empty root", 0.1, 3)
+    def verify(path: Path, smoke: Smoke, verification: Verification, job: Any, **options: Any) -> Proof:
+        seen.append((path, smoke, verification, options["jobs"], job.cache))
+        return Proof(Strength.EMPTY_ROOT, "root", "ran in an empty root", 0.1, 3, (), ("mind the gap",))
 
     monkeypatch.setattr(existing, "verify", verify)
     stream = log()
-    proof = check_executable(tmp_path / "app", ANY, jobs=3, cache=tmp_path / "cache", log=stream)
+    proof = check_executable(tmp_path / "app", ANY, Verification.REQUIRE, jobs=3, cache=tmp_path / "cache", log=stream)
     assert proof.outcome == "ran in an empty root"
-    assert seen == [(tmp_path / "app", ANY, 3, tmp_path / "cache")]
+    assert seen == [(tmp_path / "app", ANY, Verification.REQUIRE, 3, tmp_path / "cache")]
     assert "ran in an empty root" in shown(stream)
+    assert shown(stream).endswith("warning: mind the gap\nproven: empty root, own namespaces\n")
 
 
 def test_an_image_that_breaks_rules(tmp_path: Path) -> None:
@@ -57,14 +60,14 @@ def test_an_image_that_breaks_rules(tmp_path: Path) -> None:
         tmp_path / "image.tar"
     )
     with pytest.raises(VerificationError) as caught:
-        check_image(path, ANY, jobs=1, cache=tmp_path / "cache", log=log())
+        check_image(path, ANY, Verification.REQUIRE, jobs=1, cache=tmp_path / "cache", log=log())
     assert "runs as root" in caught.value.render()
 
 
 def test_no_image(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
     with pytest.raises(InputError, match="is not an image"):
-        check_image(tmp_path / "text", ANY, jobs=1, cache=tmp_path / "cache", log=log())
+        check_image(tmp_path / "text", ANY, Verification.REQUIRE, jobs=1, cache=tmp_path / "cache", log=log())
 
 
 @pytest.mark.parametrize(("code", "kind"), [(errno.EIO, OutputError), (errno.ENOSPC, EnvironmentFailure)])
@@ -74,5 +77,5 @@ def test_failures_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(existing, "verify", fail)
     with pytest.raises((OutputError, EnvironmentFailure)) as caught:
-        check_executable(tmp_path / "app", ANY, jobs=1, cache=tmp_path / "cache", log=log())
+        check_executable(tmp_path / "app", ANY, Verification.REQUIRE, jobs=1, cache=tmp_path / "cache", log=log())
     assert caught.type in (kind, OutputError)

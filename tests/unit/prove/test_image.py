@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+from images import Made, archive, file
 from support import compile_c
 
 from freezer.base import tar
-from freezer.base.errors import InputError
+from freezer.base.errors import InputError, VerificationError
+from freezer.base.job import Job
 from freezer.base.log import Log
 from freezer.image.merged import MergedRoot
-from freezer.plan.choices import MANIFEST
+from freezer.plan.build import Smoke
+from freezer.plan.choices import MANIFEST, Verification
 from freezer.prove import image as prove
+from freezer.prove.strength import Strength
 from freezer.prove.verify import Bundle
 from freezer.store.workspace import workspace
 
@@ -113,3 +117,38 @@ def test_what_is_no_tree(root: Path, tmp_path: Path, what: str) -> None:
 def test_a_static_executable(root: Path) -> None:
     compile_c(MAIN, root / "srv/app/program", "-static")
     assert bundle(root) == (Bundle(None, (), frozenset()), root / "srv/app/program")
+
+
+REFUSED = {"cause": "create namespaces: EPERM: a filter forbids it", "remedy": "lift the filter", "runs": []}
+ANY = Smoke(None, None, 10)
+
+
+def test_a_proof_is_required() -> None:
+    with pytest.raises(VerificationError, match=r"image\.tar cannot be proven here") as caught:
+        prove._judged(REFUSED, Bundle(None, (), frozenset()), ANY, Verification.REQUIRE, "image.tar")
+    assert caught.value.why == REFUSED["cause"]
+    weaker = prove._judged(REFUSED, Bundle(None, (), frozenset()), ANY, Verification.AUTO, "image.tar")
+    assert (weaker.strength, weaker.isolation) == (Strength.NOT_RUN, None)
+    assert weaker.warnings == (
+        "image.tar is not proven: create namespaces: EPERM: a filter forbids it; lift the filter",
+    )
+
+
+def test_a_run_in_the_images_own_root() -> None:
+    run = {"status": 3, "signal": None, "timed_out": False, "mapped": ["/usr/x"], "seconds": 1, "first_output": 0.5}
+    reply = {"isolation": "root", "loads": [], "runs": [run], "notes": ["a note"]}
+    ended = prove._judged(reply, Bundle(None, (), frozenset()), ANY, Verification.REQUIRE, "image.tar")
+    assert (ended.strength, ended.outcome) == (Strength.IMAGE_ROOT, "ran in its own root: exited with status 3")
+    assert (ended.seconds, ended.notes) == (0.5, ("a note",))
+    assert "image.tar exited with status 3 in its own root" in ended.warnings[0]
+
+
+def test_an_image_of_another_machine(tmp_path: Path, job: Job) -> None:
+    made = Made(archive(file("run", b"x", mode=0o755)), settings={"User": "1", "Cmd": ["/run"]})
+    made.config["architecture"] = "s390x"
+    path = made.write(tmp_path / "image.tar")
+    for verification, outcome in ((Verification.NO, "--verify=no"), (Verification.AUTO, "it is made for s390x")):
+        assert prove.prove_image(path, ANY, verification, job, jobs=1).outcome == f"not run: {outcome}"
+    with pytest.raises(VerificationError) as caught:
+        prove.prove_image(path, ANY, Verification.REQUIRE, job, jobs=1)
+    assert caught.value.why == "it is made for s390x"

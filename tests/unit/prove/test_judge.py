@@ -8,7 +8,7 @@ import pytest
 
 from freezer.base.errors import VerificationError
 from freezer.plan.build import Smoke
-from freezer.prove.judge import judge_loads, judge_run
+from freezer.prove.judge import HOST, IMAGE_ROOT, judge_loads, judge_run
 
 ANY = Smoke(None, None, 10)
 
@@ -50,14 +50,15 @@ def run(status: Optional[int] = 0, *, number: Optional[int] = None, **fields: An
 
 @pytest.mark.parametrize("status", [0, 1, 2, 3, 255])
 def test_any_exit_is_fine_without_smoke(status: int) -> None:
-    assert judge_run(run(status, stderr="usage: app FILE\n"), ANY, "app") == (
+    assert judge_run(run(status, stderr="usage: app FILE\n"), ANY, "app").outcome == (
         f"ran in an empty root: exited with status {status}"
     )
 
 
 def test_an_endless_application_is_fine_without_smoke() -> None:
-    outcome = judge_run(run(None, number=9, timed_out=True), Smoke(None, None, 7), "app")
-    assert outcome == "ran in an empty root: is still running after 7 s"
+    verdict = judge_run(run(None, number=9, timed_out=True), Smoke(None, None, 7), "app")
+    assert verdict.warnings == ()
+    assert verdict.outcome == "ran in an empty root: is still running after 7 s"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_an_endless_application_is_fine_without_smoke() -> None:
     ],
 )
 def test_failures_that_say_nothing_of_the_bundle(said: str) -> None:
-    assert judge_run(run(1, stderr=said), ANY, "app").endswith("exited with status 1")
+    assert judge_run(run(1, stderr=said), ANY, "app").outcome.endswith("exited with status 1")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_failures_of_the_bundle(said: str, advice: str) -> None:
             judge_run({**run(1), stream: said}, ANY, "app")
         assert advice in (caught.value.hint or "")
         assert said.splitlines()[-1] in (caught.value.why or "")
-    assert judge_run(run(0, stderr=said), ANY, "app").endswith("status 0")
+    assert judge_run(run(0, stderr=said), ANY, "app").outcome.endswith("status 0")
 
 
 @pytest.mark.parametrize(("number", "name"), [(11, "SIGSEGV"), (6, "SIGABRT"), (4, "SIGILL"), (31, "SIGSYS")])
@@ -123,12 +124,12 @@ def test_crashes(number: int, name: str) -> None:
 
 @pytest.mark.parametrize("number", [2, 13, 15])
 def test_other_signals_are_the_applications_business(number: int) -> None:
-    assert "was killed by" in judge_run(run(number=number), ANY, "app")
+    assert "was killed by" in judge_run(run(number=number), ANY, "app").outcome
 
 
 def test_smoke() -> None:
     wanted = Smoke(("--version",), 0, 5)
-    assert judge_run(run(0), wanted, "app") == "ran in an empty root: exited with status 0"
+    assert judge_run(run(0), wanted, "app") == ("ran in an empty root: exited with status 0", ())
     for bad in (run(1), run(number=15)):
         with pytest.raises(VerificationError, match="expected status was 0") as caught:
             judge_run(bad, wanted, "app")
@@ -136,7 +137,70 @@ def test_smoke() -> None:
     with pytest.raises(VerificationError, match="did not end within 5 s") as caught:
         judge_run(run(None, number=9, timed_out=True), wanted, "app")
     assert "--smoke-timeout" in (caught.value.hint or "")
-    assert judge_run(run(3), Smoke(None, 3, 5), "app").endswith("status 3")
+    assert judge_run(run(3), Smoke(None, 3, 5), "app") == ("ran in an empty root: exited with status 3", ())
+
+
+def test_a_time_limit_alone() -> None:
+    """What still runs then is fine; what ended must have ended well."""
+    wanted = Smoke(None, 0, 5, endless=True)
+    assert judge_run(run(None, number=9, timed_out=True), wanted, "app").outcome.endswith("running after 5 s")
+    assert judge_run(run(0), wanted, "app").outcome.endswith("status 0")
+    with pytest.raises(VerificationError, match="expected status was 0"):
+        judge_run(run(2), wanted, "app")
+
+
+def test_a_failure_without_smoke_is_a_warning() -> None:
+    """With the last words of the application, and what to do if it is right."""
+    lines = "".join(f"line {number}\n" for number in range(1, 9)) + "PyYAML is needed\n"
+    (warning,) = judge_run(run(1, stderr=lines), ANY, "app").warnings
+    assert warning.splitlines() == [
+        "app exited with status 1 in an empty root, without arguments; if that is right: --smoke-status 1",
+        *(f"       line {number}" for number in range(5, 9)),
+        "       PyYAML is needed",
+    ]
+    (warning,) = judge_run(run(3), ANY, "app").warnings
+    assert warning.endswith("--smoke-status 3\n       it printed nothing")
+    (warning,) = judge_run(run(number=15), ANY, "app").warnings
+    assert "was killed by SIGTERM" in warning
+    assert judge_run(run(0, stderr=lines), ANY, "app").warnings == ()
+    assert judge_run(run(1, stderr=lines), Smoke(None, 1, 5), "app").warnings == ()
+
+
+MISSING = TRACEBACK + "ModuleNotFoundError: No module named 'yaml'\n"
+
+
+@pytest.mark.parametrize("smoke", [ANY, Smoke((), 0, 5), Smoke(None, 0, 5, endless=True)])
+def test_an_output_on_purpose_is_a_warning(smoke: Smoke) -> None:
+    """An application may print what a broken bundle prints."""
+    for fields in ({"stdout": MISSING}, {"stderr": MISSING}, {"stdout": f"Exception in thread Thread-1:\n{MISSING}"}):
+        verdict = judge_run({**run(0), **fields}, smoke, "app")
+        assert verdict.outcome == "ran in an empty root: exited with status 0"
+        assert verdict.warnings == (
+            "app exited with status 0 in an empty root, but printed: ModuleNotFoundError: No module named 'yaml'",
+        )
+
+
+@pytest.mark.parametrize("start", ["Exception in thread Thread-1 (f):\n", "Process Process-1:\n"])
+@pytest.mark.parametrize("ended", [run(0), run(None, number=9, timed_out=True)])
+def test_a_thread_that_dies_for_want_of_a_module(start: str, ended: dict[str, Any]) -> None:
+    with pytest.raises(VerificationError, match="app does not run") as caught:
+        judge_run({**ended, "stderr": f"up\n{start}{MISSING}more\n"}, ANY, "app")
+    assert "--hidden-import yaml" in (caught.value.hint or "")
+
+
+def test_an_expected_status_that_python_ends_with_itself() -> None:
+    expected = Smoke(("x",), 1, 5)
+    with pytest.raises(VerificationError, match="app does not run in an empty root: it exited with status 1"):
+        judge_run(run(1, stderr=MISSING), expected, "app")
+    for said in (MISSING + "that is fine\n", "no module: No module named 'yaml'\n"):
+        assert judge_run(run(1, stderr=said), expected, "app").outcome.endswith("status 1")
+    assert judge_run(run(2, stderr=MISSING), Smoke(("x",), 2, 5), "app").outcome.endswith("status 2")
+
+
+def test_the_place_of_a_run() -> None:
+    assert judge_run(run(0), ANY, "app", where=HOST).outcome == "ran on the host: exited with status 0"
+    with pytest.raises(VerificationError, match="app does not run in its own root"):
+        judge_run(run(1, stderr=MISSING), ANY, "app", where=IMAGE_ROOT)
 
 
 def test_exec_error() -> None:
@@ -155,8 +219,8 @@ def test_a_launcher_that_cannot_start_the_application_is_no_success(said: str, e
 
 @pytest.mark.parametrize("more", [{"stdout": LAUNCHER}, {"stderr": "app: error: nothing to do\n"}])
 def test_an_application_may_end_as_launchers_do(more: dict[str, Any]) -> None:
-    assert judge_run(run(126, **more), ANY, "app").endswith("status 126")
-    assert judge_run(run(0, stderr=LAUNCHER), ANY, "app").endswith("status 0")
+    assert judge_run(run(126, **more), ANY, "app").outcome.endswith("status 126")
+    assert judge_run(run(0, stderr=LAUNCHER), ANY, "app").outcome.endswith("status 0")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import pytest
-from support import need_root
+from support import need_root, processes_with
 
 import freezer.base.isolation
 from freezer.base.isolation.mounts import DEVICES
@@ -382,16 +382,17 @@ def test_hostile_surroundings(user: User, place: Place) -> None:
     assert json.loads(done.stdout)["runs"][0]["stdout"].split() == ["0", "1", "2", "3"]
 
 
-def in_user_namespace(place: Place, python: str, before: str) -> dict[str, Any]:
+def in_user_namespace(place: Place, python: str, before: str, **fields: Any) -> dict[str, Any]:
     """Call the sandbox as what looks like root, but has no other user, after the commands ``before``."""
     command = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{before}; exec "$@"', "sh"]
     done = subprocess.run(
         [*command, python, "-I", "-S", str(place.script)],
-        input=json.dumps(request_for(place, runs=[run_of("exit", "5")])).encode(),
+        input=json.dumps(request_for(place, runs=[run_of("exit", "5")], **fields)).encode(),
         capture_output=True,
         timeout=CALL_SECONDS,
         check=True,
     )
+    assert done.stderr == b""
     reply: dict[str, Any] = json.loads(done.stdout)
     return reply
 
@@ -403,8 +404,54 @@ def test_root_without_other_users_falls_back(place: Place) -> None:
 
 def test_impossible_isolation_is_a_reply(place: Place) -> None:
     reply = in_user_namespace(place, sys.executable, "echo 0 > /proc/sys/user/max_user_namespaces")
-    assert set(reply) == {"error", "reason"}
-    assert reply["error"] == "create namespaces: No space left on device"
+    assert reply == {
+        "cause": "create namespaces: ENOSPC: user.max_user_namespaces is 0",
+        "remedy": "sysctl -w user.max_user_namespaces=10000",
+        "runs": [],
+    }
+
+
+NO_NAMESPACES = "echo 0 > /proc/sys/user/max_user_namespaces"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "number", "stdout"),
+    [(("exit", "7"), 7, None, ""), (("kill", "15"), None, 15, ""), (("show", "/proc/self/cmdline"), 0, None, "show")],
+)
+def test_a_run_on_the_host(
+    place: Place, arguments: tuple[str, ...], status: Optional[int], number: Optional[int], stdout: str
+) -> None:
+    wanted = {**run_of(*arguments, HOME="/x"), "argv": [str(place.probe), *arguments], "cwd": "/tmp"}
+    reply = in_user_namespace(place, sys.executable, NO_NAMESPACES, host_runs=[wanted])
+    assert reply["cause"].endswith("user.max_user_namespaces is 0")
+    (run,) = reply["runs"]
+    assert (run["status"], run["signal"], run["timed_out"]) == (status, number, False)
+    assert stdout in run["stdout"]
+
+
+@pytest.mark.parametrize("what", ["sleep", "daemon"])
+def test_a_run_on_the_host_leaves_no_process(place: Place, what: str) -> None:
+    """Neither one that does not end, nor one that leaves its session."""
+    mark = f"mark-{what}-{os.getpid()}"
+    argv = [str(place.probe), what, mark]
+    wanted = {**run_of(timeout=1.0), "argv": argv}
+    (run,) = in_user_namespace(place, sys.executable, NO_NAMESPACES, host_runs=[wanted])["runs"]
+    assert run["timed_out"] is (what == "sleep")
+    assert processes_with(mark) == []
+
+
+def test_a_run_on_the_host_has_no_privileges(place: Place) -> None:
+    wanted = {**run_of(), "argv": [str(place.probe), "show", "/proc/self/status"]}
+    (run,) = in_user_namespace(place, sys.executable, NO_NAMESPACES, host_runs=[wanted])["runs"]
+    lines = dict(line.split(":", 1) for line in run["stdout"].splitlines())
+    assert {lines[name].strip() for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
+    assert lines["NoNewPrivs"].strip() == "1"
+
+
+def test_no_run_on_the_host_where_there_are_namespaces(place: Place) -> None:
+    wanted = {**run_of(), "argv": [str(place.probe), "exit", "9"]}
+    reply = in_user_namespace(place, sys.executable, ":", host_runs=[wanted])
+    assert [run["status"] for run in reply["runs"]] == [5]
 
 
 def test_a_wrong_path_is_a_bug_of_the_caller(place: Place) -> None:
