@@ -1,7 +1,9 @@
 """What an empty root lacks - locale, time zones, certificates, terminal descriptions, ldconfig - taken from the bundle.
 
-The host's own always wins where it has it. The C libraries take such places from environment variables only; each is
-set just around the call that reads it and then put back, so that children never see one of them.
+The host's own always wins where it has it, and so does what the caller's variables name, even if nothing is there: a
+private CA that was not mounted must not be replaced by all the public ones. The C libraries take such places from
+environment variables only; each is set just around the call that reads it and then put back, so that children never see
+one of them.
 """
 
 import os
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 bundle = ""
 """The directory that the application was unpacked to; set by the first script."""
 
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 CERTIFICATES_ELSEWHERE = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -95,8 +98,10 @@ def _mend_ssl(ssl: "Any") -> None:
 
     def set_default_verify_paths(self: "Any") -> None:
         original(self)
+        if any(name in os.environ for name in CERTIFICATE_VARIABLES):
+            return
         paths = ssl.get_default_verify_paths()
-        if paths.cafile or (paths.capath and os.listdir(paths.capath)):
+        if paths.cafile or (paths.capath and not _is_empty(paths.capath)):
             return
         for path in CERTIFICATES_ELSEWHERE:
             if os.access(path, os.R_OK):
@@ -107,10 +112,20 @@ def _mend_ssl(ssl: "Any") -> None:
     ssl.SSLContext.set_default_verify_paths = set_default_verify_paths
 
 
+def _is_empty(folder: str) -> bool:
+    """Whether there is nothing in a directory; one that cannot be read is the host's own all the same."""
+    try:
+        return not os.listdir(folder)
+    except OSError:
+        return False
+
+
 # Time zones
 
 
 def _mend_zoneinfo(zoneinfo: "Any") -> None:
+    if "PYTHONTZPATH" in os.environ:
+        return
     zoneinfo.reset_tzpath(to=(*zoneinfo.TZPATH, _place("zoneinfo")))
 
 

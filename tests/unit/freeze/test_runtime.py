@@ -107,6 +107,13 @@ def loaded(provisions: Any, ssl: Any) -> list[str]:
     return list(context.loaded)
 
 
+@pytest.fixture
+def no_certificates_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_certificates_named")
 def test_certificates_of_the_host_win(provisions: Any, tmp_path: Path) -> None:
     bundled = str(have(provisions, "cacert.pem", ""))
     full, empty = tmp_path / "full", tmp_path / "empty"
@@ -123,7 +130,41 @@ def test_certificates_of_the_host_win(provisions: Any, tmp_path: Path) -> None:
     assert loaded(provisions, fake_ssl(None, None)) == ["default", str(elsewhere)]
 
 
-def test_time_zones_come_last(provisions: Any) -> None:
+@pytest.mark.usefixtures("no_certificates_named")
+def test_a_directory_of_certificates_that_cannot_be_read(provisions: Any, tmp_path: Path) -> None:
+    """It is the host's, and Python starts without a word, too."""
+    have(provisions, "cacert.pem", "")
+    (tmp_path / "file").write_text("")
+    provisions.CERTIFICATES_ELSEWHERE = ()
+    assert loaded(provisions, fake_ssl(None, str(tmp_path / "file"))) == ["default"]
+
+
+@pytest.mark.usefixtures("no_certificates_named")
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("value", ["/nosuch", "", "/"])
+def test_certificates_that_the_user_names_decide(
+    provisions: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """Whatever is there: a private CA that was not mounted is not replaced by the public ones."""
+    have(provisions, "cacert.pem", "")
+    elsewhere = tmp_path / "elsewhere.pem"
+    elsewhere.write_text("")
+    provisions.CERTIFICATES_ELSEWHERE = (str(elsewhere),)
+    monkeypatch.setenv(name, value)
+    assert loaded(provisions, fake_ssl(None, None)) == ["default"]
+
+
+@pytest.mark.parametrize("value", ["/nosuch", ""])
+def test_time_zones_that_the_user_names_decide(provisions: Any, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    have(provisions, "zoneinfo")
+    monkeypatch.setenv("PYTHONTZPATH", value)
+    calls: list[tuple[str, ...]] = []
+    provisions._mend_zoneinfo(SimpleNamespace(TZPATH=(), reset_tzpath=calls.append))
+    assert calls == []
+
+
+def test_time_zones_come_last(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONTZPATH", raising=False)
     place = str(have(provisions, "zoneinfo"))
     calls: list[tuple[str, ...]] = []
     fake = SimpleNamespace(TZPATH=("/usr/share/zoneinfo",), reset_tzpath=lambda to: calls.extend([to]))

@@ -49,6 +49,15 @@ def test_the_recipe(program: Path, tmp_path: Path) -> None:
     assert image.size == image.path.stat().st_size < program.stat().st_size + 64 * 1024
 
 
+def test_no_variable_is_added_beside_the_users(program: Path, tmp_path: Path) -> None:
+    """What these name decides, even if the image has another place with such files."""
+    named = ["SSL_CERT_FILE=/nosuch", "REQUESTS_CA_BUNDLE=/nosuch", "CURL_CA_BUNDLE=", "TZDIR=/nosuch", "LC_ALL=xx"]
+    image = make(program, tmp_path, env=named, ca_certs=True, tzdata=True, locale=True)
+    path, lang, *rest = Opened(image.path).config["config"]["Env"]
+    assert path.startswith("PATH=") and lang == "LANG=C.UTF-8"
+    assert rest == named
+
+
 def test_all_settings(program: Path, tmp_path: Path) -> None:
     (tmp_path / "tree/sub").mkdir(parents=True)
     (tmp_path / "tree/sub/run").write_text("x")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from freezer.system.chroot.network import parse_configuration
+from pathlib import Path
+
+import pytest
+
+from freezer.base.errors import EnvironmentFailure
+from freezer.base.job import Job
+from freezer.system.chroot.network import network_files, parse_configuration
 
 
 def test_pip_configuration() -> None:
@@ -12,3 +18,17 @@ def test_pip_configuration() -> None:
         (":env:", "index-url", "https://x/simple"),
         ("install", "no-binary", "x\ny"),
     ]
+
+
+def test_the_users_certificates(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    found = network_files({"SSL_CERT_FILE": str(tmp_path / "ca.pem")}, job)
+    place = found.variables["SSL_CERT_FILE"]
+    assert (tmp_path / "ca.pem", place) in found.files
+
+
+def test_certificates_that_are_not_there(job: Job, tmp_path: Path) -> None:
+    """The root would trust its own authorities in their place."""
+    for path in (tmp_path / "nosuch.pem", tmp_path):
+        with pytest.raises(EnvironmentFailure, match=f"SSL_CERT_FILE names {path}, which does not exist"):
+            network_files({"SSL_CERT_FILE": str(path)}, job)
