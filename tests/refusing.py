@@ -40,7 +40,7 @@ def without_user_namespaces() -> list[str]:
 REFUSALS = {"filter": without_unshare, "limit": without_user_namespaces}
 REASONS = {
     "filter": (
-        "create namespaces: EPERM: a seccomp filter forbids new namespaces",
+        "create namespaces: EPERM: a seccomp filter forbids it",
         "seccomp=unconfined",
     ),
     "limit": ("create namespaces: ENOSPC: user.max_user_namespaces is 0", "max_user_namespaces=10000"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from consumers import Docker, docker
 from refusing import REASONS, REFUSALS
-from support import ORDINARY, Freezer, Outcome, as_user, processes_with
+from support import CHECKOUT, ORDINARY, Freezer, Outcome, as_user, need_root, processes_with
 
 VERIFICATION = 6
 
@@ -87,6 +91,46 @@ def test_check(refused: Freezer, refusal: str, hello: Path, tmp_path: Path) -> N
         assert json.loads(done.stdout)["strength"] == "not run"
         done = refused("check", path, "--verify=no", "--json", cwd=tmp_path)
         assert json.loads(done.stdout)["outcome"] == "not run: --verify=no"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
+    """docker, with an image "bare" that has nothing but places for the host's directories."""
+    need_root()
+    bare = tmp_path_factory.mktemp("bare") / "bare.tar"
+    with tarfile.open(bare, "w") as archive:
+        entry = tarfile.TarInfo("tmp")
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o1777
+        archive.addfile(entry)
+    with docker() as found:
+        found.place.output(*found.command, "import", str(bare), "bare:1")
+        yield found
+
+
+@pytest.mark.parametrize(
+    ("options", "failure"),
+    [
+        ((), "create namespaces: EPERM: a seccomp filter forbids it, as docker's default one does"),
+        (
+            ("--cap-add=SYS_ADMIN", "--security-opt=apparmor=unconfined"),
+            "pivot_root: EPERM: a seccomp filter forbids it",
+        ),
+        (("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"), ""),
+    ],
+)
+def test_docker(engine: Docker, hello: Path, options: tuple[str, ...], failure: str) -> None:
+    """The reason is the true one, and what the message says to try is enough."""
+    shown = [path for path in map(Path, ("/usr", "/bin", "/lib", "/lib64", "/etc")) if path.exists()]
+    shown += [Path(sys.base_prefix).resolve(), Path(sys.prefix), CHECKOUT, hello.parent]
+    volumes = [f"--volume={path}:{path}:ro" for path in dict.fromkeys(shown)]
+    run = [*engine.command, "run", "--rm", "--network=none", *volumes, *options, "--env=XDG_CACHE_HOME=/tmp/cache"]
+    done = engine.place.run(*run, "bare:1", *Freezer.command("check", hello))
+    assert done.returncode == (VERIFICATION if failure else 0), done.stderr
+    assert failure in done.stderr
+    if failure:
+        assert "--security-opt seccomp=unconfined --security-opt apparmor=unconfined" in done.stderr
+    else:
+        assert "proven: empty root, own namespaces" in done.stderr
 
 
 def test_an_ordinary_user(refusal: str, hello: Path, tmp_path: Path) -> None:

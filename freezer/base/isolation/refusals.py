@@ -21,13 +21,15 @@ EXHAUSTED = (errno.ENOSPC, errno.EUSERS)
 UNKNOWN = (errno.EINVAL, errno.ENOSYS)
 CREATE = "create namespaces"
 """The step of unshare(2)."""
+FILTERED = (CREATE, "pivot_root")
+"""The steps that docker's filter forbids; with CAP_SYS_ADMIN only the second."""
 LIMITS = ("user", "mnt", "pid", "net", "ipc", "uts")
 APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
 CLONE = "kernel.unprivileged_userns_clone"
 CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 UNLOCK = (
-    "start the container with --security-opt apparmor=unconfined, and with --security-opt seccomp=unconfined or "
-    "--cap-add SYS_ADMIN; or run outside of it"
+    "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, "
+    "or run outside of it"
 )
 
 
@@ -75,7 +77,7 @@ def _denied(step: str) -> tuple[str, str]:
         return ("this is a chroot whose root is not a mount point", "run outside of it, or bind-mount it on itself")
     container = any(os.path.exists(path) for path in CONTAINERS)
     ordinary = not can_isolate_as_root(0)
-    filtered = step == CREATE and _is_filtered()
+    filtered = step in FILTERED and _is_filtered()
     if ordinary and step == CREATE and _setting(CLONE) == "0":
         return (f"{CLONE} is 0", f"sysctl -w {CLONE}=1, or run as root")
     # AppArmor lets a process create a user namespace, and then denies it everything there.
@@ -85,7 +87,7 @@ def _denied(step: str) -> tuple[str, str]:
             f"sysctl -w {APPARMOR}=0, or run as root",
         )
     if filtered:
-        return ("a seccomp filter forbids new namespaces, as the default one of docker and podman does", UNLOCK)
+        return ("a seccomp filter forbids it, as docker's default one does", UNLOCK)
     if container:
         return ("the security policy of this container (seccomp, AppArmor or SELinux) forbids it", UNLOCK)
     return ("a security policy (seccomp, AppArmor or SELinux) forbids it", "change that policy, or run on another host")

@@ -78,8 +78,11 @@ def test_debian(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_containers(monkeypatch: pytest.MonkeyPatch, container: str) -> None:
     """The host's own settings are seen in a container, but the container's filter comes first."""
     said = cause(monkeypatch, CREATE, errno.EPERM, container=container, **APPARMOR, **FILTER)
-    assert "EPERM: a seccomp filter forbids new namespaces" in said and "seccomp=unconfined" in said
-    # With --cap-add SYS_ADMIN the filter permits them, and docker's profile of AppArmor denies the mounts.
+    assert "EPERM: a seccomp filter forbids it" in said and "seccomp=unconfined" in said
+    # With --cap-add SYS_ADMIN the filter permits namespaces, but no pivot_root.
+    said = cause(monkeypatch, "pivot_root", errno.EPERM, container=container, **APPARMOR, **FILTER)
+    assert "EPERM: a seccomp filter forbids it" in said
+    # docker's profile of AppArmor denies the mounts.
     said = cause(monkeypatch, MOUNT, errno.EACCES, container=container, **APPARMOR, **FILTER, **DOCKER)
     assert "EACCES: the security policy of this container" in said and "apparmor=unconfined" in said
     # Without any profile, it is the host's restriction after all.
