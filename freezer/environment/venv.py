@@ -19,6 +19,7 @@ from freezer.base.job import Job
 from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
+from freezer.environment.requirement_files import plain_files
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
 from freezer.store.workspace import hold
@@ -111,7 +112,7 @@ def _create(
 ) -> None:
     make_venv(home, root, interpreter, job)
     python = home / "bin" / "python"
-    wanted: list[str | Path] = [option for path in plan.requirements for option in ("-r", path)]
+    wanted: list[str | Path] = [option for path in plain_files(plan, root, job) for option in ("-r", path)]
     # A package of its own per argument; "--" keeps a requirement from being read as an option of pip's.
     wanted += ["--", *dependencies, *plan.packages] if dependencies or plan.packages else []
     constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]
