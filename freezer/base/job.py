@@ -106,20 +106,21 @@ class Job:
         error: type[FreezerError] = ToolError,
         hint: Optional[str] = None,
         shown: Optional[Sequence[str]] = None,
+        inherited: Sequence[int] = (),
     ) -> Completed:
         """Run a program to its end.
 
         ``what`` completes "cannot ..." in the error. ``env`` is the job's own environment if it is not given, ``cwd``
-        the work directory. ``shown`` is the command in the log and in messages, if ``argv`` only wraps it. stdout is
-        returned when ``capture`` is set, else it joins stderr in the log. ``on_line`` sees each line and may claim it
-        (then it is not shown). Raises ``error`` on a status other than 0 when ``check`` is set, EnvironmentFailure if
-        the program cannot be started.
+        the work directory. ``shown`` is the command in the log and in messages, if ``argv`` only wraps it;
+        ``inherited`` are descriptors that it gets. stdout is returned when ``capture`` is set, else it joins stderr in
+        the log. ``on_line`` sees each line and may claim it (then it is not shown). Raises ``error`` on a status other
+        than 0 when ``check`` is set, EnvironmentFailure if the program cannot be started.
         """
         command = [str(part) for part in argv]
         self.build_log.append(f"\n$ {shlex.join(shown or command)}")
         with contextlib.ExitStack() as stack:
-            given = stack.enter_context(_memory_file((stdin or "").encode()))
-            captured = stack.enter_context(_memory_file(b""))
+            given = stack.enter_context(memory_file((stdin or "").encode()))
+            captured = stack.enter_context(memory_file(b""))
             try:
                 status = self._follow(
                     command,
@@ -129,6 +130,7 @@ class Job:
                     stdin=given if stdin is not None else subprocess.DEVNULL,
                     stdout=captured if capture else subprocess.PIPE,
                     stderr=subprocess.PIPE if capture else subprocess.STDOUT,
+                    pass_fds=(self.held, *inherited),
                 )
             except CannotStart as failure:
                 message = f"cannot {what}: {command[0]} cannot be started"
@@ -155,7 +157,6 @@ class Job:
                 process = subprocess.Popen(
                     command,
                     start_new_session=True,
-                    pass_fds=(self.held,),
                     preexec_fn=_die_with_parent(mask),
                     umask=0o022,
                     **options,
@@ -181,8 +182,8 @@ def _die_with_parent(mask: set[int]) -> Callable[[], None]:
     return prepare
 
 
-def _memory_file(content: bytes) -> IO[bytes]:
-    # Unlike a pipe, it does not have to be read or written while the process runs.
+def memory_file(content: bytes) -> IO[bytes]:
+    """Return a file without a name. Unlike a pipe, it does not have to be read or written while a process runs."""
     file = os.fdopen(os.memfd_create("freezer"), "w+b")
     file.write(content)
     file.seek(0)

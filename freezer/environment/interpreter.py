@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.base.elf import NotElf, read_elf
+from freezer.base.elf import NotElf, parse_elf, read_elf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.environment.drivers import DRIVERS
 from freezer.plan.build import Plan
 from freezer.system.buildroot import BuildRoot
 from freezer.system.loader import loader_directories
-from freezer.system.rooted import within
+from freezer.system.rooted import is_file, opened, within
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,14 @@ def find_libpython(facts: dict[str, object], root: BuildRoot) -> Optional[Path]:
     library = str(facts["library"])
     directories = [root.outside(str(item)) for item in facts["directories"]]  # type: ignore[attr-defined]
     try:
-        machine = read_elf(within(root.path, root.outside(str(facts["executable"])))).machine
+        with opened(root.path, root.outside(str(facts["executable"]))) as file:
+            machine = parse_elf(file, Path(str(facts["executable"]))).machine
     except (NotElf, OSError):
         machine = ""
     for directory in [*directories, *loader_directories(root.path, machine)]:
         candidate = directory / library
-        if within(root.path, candidate).is_file():
-            return candidate
+        if is_file(root.path, candidate):
+            return within(root.path, candidate)
     return None
 
 

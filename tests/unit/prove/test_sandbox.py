@@ -19,7 +19,8 @@ import pytest
 from support import need_root
 
 import freezer.base.isolation
-from freezer.base.isolation.mounts import DEVICES
+from freezer.base import beneath, dismantle
+from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
 from freezer.prove.sandbox.loads import parse_trace
@@ -132,6 +133,8 @@ def copy_program(package: Path) -> Path:
         place = package / folder.relative_to(top)
         shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(folder.parent / "__init__.py", place.parent)
+    for module in (beneath, dismantle):
+        shutil.copy(str(module.__file__), package / "base")
     shutil.copy(freezer.__file__, package)
     for path in (package, *package.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
