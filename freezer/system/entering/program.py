@@ -32,11 +32,12 @@ from freezer.base.beneath import names_in, opened_below, opened_plain, opened_to
 from freezer.base.dismantle import PLACE, reached
 from freezer.base.isolation.interior import Interior, build_dev
 from freezer.base.isolation.mounts import (
+    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
-    bind,
+    MS_REC,
     keep_mounts_private,
     mount,
 )
@@ -122,11 +123,12 @@ def begin(request: Message) -> Interior:
     with as_step(f"open {folder}/{below}"), opened_plain(folder, below) as opened, opened_top(request["root"]) as base:
         place = reached(opened)
         if request["writable"]:
-            bind(reached(base), place, MS_NOSUID | MS_NODEV)
+            mount(reached(base), place, "", MS_BIND | MS_REC)
         else:
             mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
         root = Interior(os.path.join(folder, below))
         if request["writable"]:
+            root.remount(".", MS_NOSUID | MS_NODEV)
             for name in ("dev", "proc", "tmp"):
                 root.folder(name)
         else:
@@ -150,15 +152,16 @@ def show(base: int, root: Interior, replaced: set[str], inside: str = "") -> Non
             continue
         with opened_below(base, name, PLACE | os.O_NOFOLLOW) as entry:
             mode = os.fstat(entry).st_mode
+            holds_some = any(item.startswith(path + "/") for item in replaced)
             if stat.S_ISLNK(mode):
                 root.symlink(os.readlink("", dir_fd=entry), path)
             elif stat.S_ISDIR(mode):
-                if any(item.startswith(path + "/") for item in replaced):
+                if holds_some:
                     root.folder(path)
                     show(entry, root, replaced, path)
                 else:
                     root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
-            elif stat.S_ISREG(mode):
+            elif stat.S_ISREG(mode) and not holds_some:
                 root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
