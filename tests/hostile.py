@@ -66,7 +66,7 @@ def shapes(place: str, host: Path) -> Iterator[tuple[str, list[Entry]]]:
     yield "relative link", [link(place, f"{UP}{str(host).lstrip('/')}")]
     chain = [link(f"link{number}", f"/link{number + 1}") for number in range(5)]
     yield "chain", [link(place, "/link0"), *chain, link("link5", f"{UP}link6"), link("link6", str(host))]
-    yield "circle", [link(place, f"/{place}")]
+    yield "circle", [link(place, place.rpartition("/")[2])]
     yield "dangling link", [link(place, f"{host}/new")]
     yield "pipe", [(place, {"type": tarfile.FIFOTYPE, "mode": 0o666})]
     yield "device", [(place, {"type": tarfile.CHRTYPE, "mode": 0o666, "devmajor": 1, "devminor": 9})]

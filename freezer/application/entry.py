@@ -141,10 +141,8 @@ def _start(plan: Plan, module: str, attribute: str, job: Job) -> Path:
     if plan.entry.kind is EntryKind.SCRIPT:
         assert plan.entry.path is not None
         return plan.entry.path
-    start = job.folder("entry") / "_freezer_main.py"
     first = attribute.split(".", maxsplit=1)[0]
-    start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
-    return start
+    return job.write("entry/_freezer_main.py", LAUNCHER.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

@@ -15,6 +15,7 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,8 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Optional
 
+from freezer.base.beneath import make_folder, opened_top, write_file
 from freezer.base.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.base.log import Log, Step, Verbosity
+from freezer.base.received import check_folder
 from freezer.base.tools import clean_environment
 
 PR_SET_PDEATHSIG = 1
@@ -76,14 +79,31 @@ class Job:
         return self.log.step(title)
 
     def folder(self, name: str) -> Path:
-        """Return a directory of that name in the work directory, made as needed."""
+        """Return a directory of that name in the work directory, made as needed.
+
+        Programs of another system, which can write to the work directory, may have put a link there. Raises
+        EnvironmentFailure if it leads to another place in the work directory; other links give way.
+        """
         path = self.work / name
-        path.mkdir(parents=True, exist_ok=True)
+        with opened_top(self.work) as top:
+            make_folder(top, name)
+        check_folder(path, self.work)
+        return path
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file in the work directory, in place of whatever is there, and return its path."""
+        path = self.work / name
+        with opened_top(self.folder(os.path.dirname(name)) if "/" in name else self.work) as folder:
+            write_file(folder, path.name, text.encode())
         return path
 
     def inside(self, name: str) -> Job:
         """Return the same job with a subdirectory of that name as its work directory."""
         return dataclasses.replace(self, work=self.folder(name))
+
+    def apart(self) -> Job:
+        """Return the same job with a new work directory, in which nothing has put anything yet."""
+        return dataclasses.replace(self, work=Path(tempfile.mkdtemp(prefix="own-", dir=self.work)))
 
     def environment(
         self, *, epoch: int = 0, path: Sequence[Path] = (), extra: Optional[Mapping[str, str]] = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import CHECKOUT, ORDINARY, PATIENCE, as_user, need_root
+from support import CHECKOUT, ORDINARY, PATIENCE, as_user, need_root, open_to_all
 
 from freezer.base.beneath import opened_top
 from freezer.base.dismantle import DEEPEST, remove
@@ -109,8 +109,7 @@ def test_read_only_and_foreign_parts(tmp_path: Path, host: Path) -> None:
             os.chown(path, ORDINARY, ORDINARY, follow_symlinks=False)
     (tree / "unreadable").chmod(0)
     (tree / "fixed").chmod(0o500)
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        parent.chmod(0o755)
+    open_to_all(tmp_path)
     done = subprocess.run(
         [*as_user(ORDINARY, tmp_path / "staging"), sys.executable, "-c", CODE, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
