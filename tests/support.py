@@ -80,7 +80,7 @@ def as_user(uid: int, staging: Path) -> list[str]:
 
 
 def open_to_all(folder: Path) -> None:
-    """Let every user reach a directory of the tests: pytest makes those above it, below /tmp, for its own user alone."""
+    """Let every user reach a directory of the tests: those that pytest makes below /tmp are for its own user alone."""
     for place in (folder, *folder.parents):
         mode = place.stat().st_mode
         if mode & 0o055 == 0o055:
