@@ -22,6 +22,7 @@ from typing import Any
 
 from images import Entry, Made, archive, file, folder, link
 from plans import plan
+from support import compile_c
 
 from freezer.base import beneath
 from freezer.base.errors import FreezerError
@@ -49,6 +50,22 @@ FILES = (
 )
 """What freezer touches in roots."""
 UP = "../" * 24
+
+
+EXIT = {
+    "x86_64": 'asm volatile("xor %edi, %edi; mov $60, %eax; syscall");',
+    "aarch64": 'asm volatile("mov x0, #0; mov x8, #93; svc #0");',
+}
+
+
+def make_program(path: Path) -> bytes:
+    """An executable that does nothing and needs nothing; a small one, as many roots have it."""
+    leave = EXIT.get(platform.machine())
+    if leave is None:
+        compile_c("int main(void) { return 0; }", path, "-static", "-s")
+    else:
+        compile_c(f"void _start(void) {{ {leave} }}", path, "-static", "-nostdlib", "-s", "-Wl,-z,noseparate-code")
+    return path.read_bytes()
 
 
 @dataclasses.dataclass(frozen=True)

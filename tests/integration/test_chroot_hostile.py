@@ -11,7 +11,7 @@ from pathlib import Path
 import hostile
 import pytest
 import roots
-from support import ORDINARY, Freezer, Run, compile_c, need_root, open_to_all
+from support import ORDINARY, Freezer, Run, need_root, open_to_all
 
 ENVIRONMENT = 4
 Empty = Callable[..., Run]
@@ -21,8 +21,7 @@ CHOSEN = ("etc: link to a directory", "etc: relative link", "etc/hosts: link to 
 @pytest.fixture(scope="session")
 def program_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A program that does nothing, which takes the place of the shell."""
-    path = tmp_path_factory.mktemp("program") / "program"
-    return compile_c("int main(void) { return 0; }", path, "-static", "-s").read_bytes()
+    return hostile.make_program(tmp_path_factory.mktemp("program") / "program")
 
 
 @pytest.mark.parametrize("form", hostile.FORMS)

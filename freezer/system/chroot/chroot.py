@@ -69,7 +69,7 @@ class Chroot(BuildRoot):
 
     def outside(self, path: str) -> Path:
         """Return the host's path for a path inside."""
-        clean = Path(os.path.normpath(f"/{path}".replace("//", "/")))
+        clean = Path(os.path.normpath("/" + path.lstrip("/")))
         for mount in sorted(self.mounts, key=lambda item: len(item.target), reverse=True):
             if mount.target in (str(clean), *map(str, clean.parents)):
                 return mount.source / clean.relative_to(mount.target)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -19,28 +18,16 @@ from pathlib import Path
 import hostile
 import pytest
 from hostile import FORMS, Hostile
-from support import CHECKOUT, ORDINARY, PATIENCE, as_user, compile_c, need_root
+from support import CHECKOUT, ORDINARY, PATIENCE, as_user, need_root
 
 USERS = ("root", "ordinary user")
 PARTS = 8
 
 
-EXIT = {
-    "x86_64": 'asm volatile("xor %edi, %edi; mov $60, %eax; syscall");',
-    "aarch64": 'asm volatile("mov x0, #0; mov x8, #93; svc #0");',
-}
-
-
 @pytest.fixture(scope="module")
 def program_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """An executable for roots without a C library; a small one, as there will be many."""
-    path = tmp_path_factory.mktemp("program") / "program"
-    leave = EXIT.get(platform.machine())
-    if leave is None:
-        compile_c("int main(void) { return 0; }", path, "-static", "-s")
-    else:
-        compile_c(f"void _start(void) {{ {leave} }}", path, "-static", "-nostdlib", "-s", "-Wl,-z,noseparate-code")
-    return path.read_bytes()
+    """An executable for roots without a C library."""
+    return hostile.make_program(tmp_path_factory.mktemp("program") / "program")
 
 
 @pytest.fixture
