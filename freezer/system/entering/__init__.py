@@ -4,4 +4,4 @@ from pathlib import Path
 
 ENTERING = Path(__file__).with_name("__main__.py")
 """The program, to be started in a process of its own as ``python -I -S ENTERING REQUEST REPORT``; both are
-descriptors.."""
+descriptors."""

@@ -132,7 +132,8 @@ def begin(request: Message) -> Interior:
             for name in ("dev", "proc", "tmp"):
                 root.folder(name)
         else:
-            show(base, root, {target for _, target, _ in request["mounts"]})
+            with as_step("read the root"):
+                show(base, root, {target for _, target, _ in request["mounts"]})
             for name in sorted(OWN):
                 root.folder(name)
             root.mount("tmpfs", "run", MS_NOSUID | MS_NODEV, "mode=755")
