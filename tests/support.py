@@ -80,6 +80,15 @@ def as_user(uid: int, staging: Path) -> list[str]:
     return [need_program("unshare"), "--mount", "sh", "-e", "-c", "\n".join(script), "sh", *become]
 
 
+def open_to_all(folder: Path) -> None:
+    """Let every user reach a directory of the tests: those that pytest makes below /tmp are for its own user alone."""
+    for place in (folder, *folder.parents):
+        mode = place.stat().st_mode
+        if mode & 0o055 == 0o055:
+            break
+        place.chmod(mode & 0o7777 | 0o055)
+
+
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:
     """Compile a C program or library."""
     compiler = need_program("cc")

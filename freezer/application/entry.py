@@ -145,10 +145,8 @@ def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
         return plan.entry.path
     module, attribute = facts["module"], facts["attribute"]
     assert module is not None and attribute is not None
-    start = job.folder("entry") / "_freezer_main.py"
     first = attribute.split(".", maxsplit=1)[0]
-    start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
-    return start
+    return job.write("entry/_freezer_main.py", LAUNCHER.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

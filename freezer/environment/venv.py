@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezer.base.job import Job
+from freezer.base.received import check_folder
 from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
@@ -98,7 +99,8 @@ def make_environment(
         # Built where the sweep finds it if this build is killed.
         aside = job.work / "environment"
         _create(aside, interpreter, root, plan, dependencies, job)
-        (aside / "complete").touch()
+        check_folder(aside, job.work)
+        job.write("environment/complete", "")
         os.rename(aside, home)
 
     lock = job.cache / "env" / f"{key}.lock"
@@ -123,8 +125,7 @@ def _create(
     if plan.requirements or dependencies or plan.packages:
         hashes = ["--require-hashes"] if plan.require_hashes else []
         install([*constraints, *hashes, *wanted], "install the requirements", plan.folder)
-    frozen = job.work / "installed.txt"
-    frozen.write_text("\n".join(_installed(home)) + "\n", encoding="utf-8")
+    frozen = job.write("installed.txt", "\n".join(_installed(home)) + "\n")
     versions = [f"{name}=={version}" for name, version in toolchain_versions().items()]
     install(["-c", frozen, "--", *versions], "install PyInstaller", job.work)
 

@@ -92,14 +92,14 @@ def test_a_tag_that_the_loader_can_do_without_makes_room(tmp_path: Path) -> None
     path = library(tmp_path / "lib.so", "-Wl,--spare-dynamic-tags=0", OLD, "-Wl,-rpath,/opt/lib")
     assert set_rpath_in_place(read_elf(path), [])
     assert forbid_default_directories(path)
-    source = "int a; int *pointers[] = {&a, &a}; int *f(void) { return pointers[1]; }"
+    source = "static int a; int *pointers[] = {&a, &a}; int *f(void) { return pointers[1]; }"
     counted = compile_c(
         source, tmp_path / "libcounted.so", "-shared", "-fPIC", "-nostdlib", "-Wl,--spare-dynamic-tags=0"
     )
     assert forbid_default_directories(counted)
-    compile_c(
-        "int *f(void); int main(void) { return !f(); }", tmp_path / "main", str(counted), f"-Wl,-rpath,{tmp_path}"
-    )
+    caller = "int *f(void); int main(void) { return !f(); }"
+    options = ("-Wl,--no-as-needed", str(counted), f"-Wl,-rpath,{tmp_path}")
+    compile_c(caller, tmp_path / "main", *options)
     assert subprocess.run([tmp_path / "main"], check=False).returncode == 0
 
 

@@ -28,6 +28,7 @@ from typing import Any, Optional, Union
 
 import pytest
 import zstandard
+from hostile import make_host, state_of
 from sanitizers import ADDRESSES, SANITIZE
 from support import CHECKOUT, ORDINARY, compile_c, need_program, need_root
 
@@ -1038,6 +1039,23 @@ def test_what_nobody_used_for_a_month_is_removed(app: App) -> None:
     late = old_entry(app.first, 9)
     app.works()
     assert late.exists()
+
+
+def test_removing_follows_no_link(app: App, tmp_path: Path) -> None:
+    """In entries that an application, or whoever has the user's rights, put links into."""
+    host = make_host(tmp_path / "host")
+    app.first.mkdir(mode=0o700)
+    gone = [old_entry(app.first, 1), old_entry(app.first, 2, prefix=".old-")]
+    for entry in gone:
+        (entry / "tree/lib/link").symlink_to(host)
+        (entry / "tree/lib/closed").symlink_to(host / "closed")
+        (entry / "link").symlink_to(os.path.relpath(host, entry))
+        os.utime(entry, (time.time() - MONTH,) * 2)
+    (app.first / f"{3:064x}").symlink_to(host)
+    before = state_of(host)
+    app.works()
+    assert not any(path.exists() for path in gone)
+    assert state_of(host) == before
 
 
 def test_many_old_entries_do_not_delay_a_start(app: App) -> None:
