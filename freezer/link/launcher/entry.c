@@ -94,6 +94,7 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
 
     entry->home = home;
     entry->dir = entry->used = -1;
+    entry->bare = false;
     entry->identity = app->identity;
     int length = snprintf(entry->tree, sizeof entry->tree, "%s%s%s/tree", place->real,
         place->real[strlen(place->real) - 1] == '/' ? "" : "/", app->identity);
@@ -102,22 +103,22 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
         return false;
     }
     if (make && mkdirat(home, app->identity, 0700) != 0 && errno != EEXIST) {
-        refuse(place->why, "%s", strerror(errno));
+        /* ENOENT: another start made the directory of entries, and has just removed it. */
+        if (errno != ENOENT)
+            refuse(place->why, "%s", strerror(errno));
         return false;
     }
     entry->dir = openat(home, app->identity, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (entry->dir < 0) {
-        if (errno != ENOENT)
-            refuse(place->why, "%s/%s: %s", place->real, app->identity, strerror(errno));
-        return false;
-    }
-    if (fstat(entry->dir, &stat) != 0 || !trusted(&stat, true)) {
+    if (entry->dir >= 0 && fstat(entry->dir, &stat) == 0) {
+        if (trusted(&stat, true))
+            return true;
         refuse(place->why, "%s/%s belongs to another, or can be written by others", place->real, app->identity);
-        close(entry->dir);
-        entry->dir = -1;
-        return false;
-    }
-    return true;
+    } else if (errno != ENOENT)
+        refuse(place->why, "%s/%s: %s", place->real, app->identity, strerror(errno));
+    if (make)
+        (void)unlinkat(home, app->identity, AT_REMOVEDIR); /* which it is not, if anything is in it */
+    entry_close(entry);
+    return false;
 }
 
 void entry_close(struct entry *entry)
@@ -129,18 +130,25 @@ void entry_close(struct entry *entry)
     entry->used = entry->dir = -1;
 }
 
-/* Whether the directory is still the one of that name: who removes an entry renames it first. */
+/* Whether the directory is still the one of that name, and was not renamed or removed; if it was, errno is ESTALE. */
 bool entry_is_current(const struct entry *entry)
 {
     struct stat ours, theirs;
 
-    return fstat(entry->dir, &ours) == 0 &&
-           fstatat(entry->home, entry->identity, &theirs, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_dev == theirs.st_dev &&
-           ours.st_ino == theirs.st_ino;
+    if (fstat(entry->dir, &ours) != 0)
+        return false;
+    if (fstatat(entry->home, entry->identity, &theirs, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+            return true;
+        errno = ESTALE;
+    } else if (errno == ENOENT)
+        errno = ESTALE;
+    return false;
 }
 
-/* Takes the lock that says "in use" until the application ends. False if there is nothing to lock, or it is being
-   removed. A file system without locks: then nothing protects the entry from a cleaner but its recent time. */
+/* Takes the lock that says "in use" until the application ends. False with errno if there is nothing to lock, or it is
+   being removed, or that cannot be told. A file system without locks: then nothing protects the entry from a cleaner but
+   its recent time. */
 bool entry_hold(struct entry *entry, bool make)
 {
     struct stat stat;
@@ -149,35 +157,55 @@ bool entry_hold(struct entry *entry, bool make)
     entry->used = openat(entry->dir, "used", flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (entry->used < 0)
         return false;
-    if (fstat(entry->used, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_uid == geteuid() &&
-        (flock(entry->used, LOCK_SH | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) &&
-        entry_is_current(entry)) {
+    /* Once it is locked, it can be seen whether it was removed before. */
+    bool good = (flock(entry->used, LOCK_SH | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) &&
+                fstat(entry->used, &stat) == 0;
+    if (good && (!S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_nlink == 0)) {
+        errno = stat.st_nlink == 0 ? ESTALE : EPERM;
+        good = false;
+    }
+    if (good && entry_is_current(entry)) {
         struct timespec time;
         if (clock_gettime(CLOCK_REALTIME, &time) == 0 &&
             (time.tv_sec - stat.st_mtim.tv_sec > DAY || stat.st_mtim.tv_sec - time.tv_sec > DAY))
             (void)futimens(entry->used, NULL);
         return true;
     }
+    int error = errno;
     close(entry->used);
     entry->used = -1;
+    errno = error;
     return false;
 }
 
-/* Whether everything is as the manifest says. */
-bool entry_whole(struct entry *entry)
+/* What an error of looking means: something is not there, or is another kind of file; or nothing is known of it. */
+static enum found look_failed(const struct entry *entry, const char *name, char why[WHY_ROOM])
 {
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR || errno == ENXIO)
+        return BROKEN;
+    refuse(why, "cannot check %.*s/%s: %s", (int)(strlen(entry->tree) - strlen("/tree")), entry->tree, name,
+        strerror(errno));
+    return UNKNOWN;
+}
+
+/* Whether everything is as the manifest says; with "why" for UNKNOWN. */
+enum found entry_look(const struct entry *entry, char why[WHY_ROOM])
+{
+    static const char manifest[] = "manifest";
     struct manifest_header header;
     struct stat stat;
     uint8_t digest[DIGEST_SIZE], small[32768], *data = small;
     struct blake2b hash;
-    bool whole = false;
+    enum found found = BROKEN;
     int tree = -1;
 
-    int file = openat(entry->dir, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int file = openat(entry->dir, manifest, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
-        return false;
+        return look_failed(entry, manifest, why);
     /* Without a stat: what is small comes with one read. */
     ssize_t got = read(file, small, sizeof small);
+    if (got < 0)
+        found = look_failed(entry, manifest, why);
     if (got < (ssize_t)(sizeof header + DIGEST_SIZE))
         goto end;
     memcpy(&header, small, sizeof header);
@@ -186,14 +214,22 @@ bool entry_whole(struct entry *entry)
         goto end;
     size_t size = (size_t)header.size;
     if (size > (size_t)got) {
-        data = malloc(size + 1);
-        if (!data)
+        if (fstat(file, &stat) == 0 && (uint64_t)stat.st_size != size)
+            goto end; /* before there is memory for what a damaged number says */
+        data = malloc(size);
+        if (data)
+            memcpy(data, small, (size_t)got);
+        errno = data ? 0 : ENOMEM;
+        if (!data || !read_all(file, data + got, size - (size_t)got)) {
+            if (errno != 0) /* otherwise it ends too early */
+                found = look_failed(entry, manifest, why);
             goto end;
-        memcpy(data, small, (size_t)got);
-        if (!read_all(file, data + got, size - (size_t)got))
-            goto end;
+        }
     } else if (size < (size_t)got)
         goto end;
+    /* One descriptor less at the same time: there may be few. */
+    close(file);
+    file = -1;
     blake2b_start(&hash);
     blake2b_add(&hash, data, size - DIGEST_SIZE);
     blake2b_end(&hash, digest);
@@ -204,8 +240,10 @@ bool entry_whole(struct entry *entry)
         goto end;
     at += length;
     tree = openat(entry->dir, "tree", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (tree < 0)
+    if (tree < 0) {
+        found = look_failed(entry, "tree", why);
         goto end;
+    }
     for (uint32_t index = 0; index < header.count; index++) {
         struct manifest_record told, is;
         if (last - at < sizeof told)
@@ -216,32 +254,36 @@ bool entry_whole(struct entry *entry)
         if (told.name == 0 || last - at < told.name || name[told.name - 1] != 0)
             goto end;
         at += told.name;
-        if ((index == 0 ? fstat(tree, &stat) : fstatat(tree, name, &stat, AT_SYMLINK_NOFOLLOW)) != 0)
+        if ((index == 0 ? fstat(tree, &stat) : fstatat(tree, name, &stat, AT_SYMLINK_NOFOLLOW)) != 0) {
+            found = look_failed(entry, index == 0 ? "tree" : name, why);
             goto end;
+        }
         record_of(&stat, &is);
         is.name = told.name;
         if (memcmp(&told, &is, sizeof is) != 0)
             goto end;
     }
-    whole = at == last && header.count > 0;
+    if (at == last && header.count > 0)
+        found = WHOLE;
 end:
     if (data != small)
         free(data);
     if (tree >= 0)
         close(tree);
-    close(file);
-    return whole;
+    if (file >= 0)
+        close(file);
+    return found;
 }
 
 /* Looks for a whole entry and takes its lock. */
-enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home)
+bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home)
 {
     if (!entry_open(entry, place, app, home, false))
-        return place->why[0] ? UNUSABLE : ABSENT;
-    if (entry_hold(entry, false) && entry_whole(entry))
-        return WHOLE;
+        return false;
+    if (entry_hold(entry, false) && entry_look(entry, place->why) == WHOLE)
+        return true;
     entry_close(entry);
-    return ABSENT;
+    return false;
 }
 
 bool names_add(struct names *names, const char *name)
@@ -260,6 +302,15 @@ bool names_add(struct names *names, const char *name)
     names->used += size;
     names->count++;
     return true;
+}
+
+/* Takes away the last one. */
+void names_drop(struct names *names)
+{
+    names->used--;
+    while (names->used > 0 && names->text[names->used - 1] != 0)
+        names->used--;
+    names->count--;
 }
 
 /* Writes a file by rename. */

@@ -22,9 +22,12 @@ enum {
     FILTERED = 1, /* a record's number for content whose code is filtered */
     TELL_EACH = 1 << 20,
     SECOND = 1000000000,
-    /* Seconds without progress after which a start no longer waits for the one that is unpacking. */
+    /* Seconds without progress of the one that is unpacking, after which a start says that it waits for it, and after
+       which it takes the next place. One that is stopped makes none, and may never be continued; one on a slow disk makes
+       some in each second, so that few seconds are enough. */
 #ifndef PATIENCE
-    PATIENCE = 30,
+    SILENCE = 2,
+    PATIENCE = 10,
 #endif
 };
 
@@ -345,7 +348,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         if (!take_range(writer, &fixups[index]))
             return ended(writer);
     if (!names_add(names, name)) {
-        refuse(writer->why, "out of memory");
+        refuse(writer->why, "%s", strerror(ENOMEM));
         return REFUSED;
     }
     switch (*type) {
@@ -357,7 +360,12 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         if (!reader_take_all(writer->reader, target, (size_t)size))
             return ended(writer);
         target[size] = 0;
-        return strlen(target) != size ? damaged(writer) : write_link(writer, name, target);
+        if (strlen(target) != size)
+            return damaged(writer);
+        enum outcome outcome = write_link(writer, name, target);
+        if (outcome != DONE)
+            names_drop(names); /* its path may lead through another link, and none is to be removed that way */
+        return outcome;
     default:
         return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, &code, fixups, count);
     }
@@ -376,7 +384,7 @@ enum outcome extract_stream(
     why[0] = 0;
     writer.block = malloc(FILTER_BLOCK);
     if (!fixups || !writer.block || !names_add(names, ""))
-        refuse(why, "out of memory");
+        refuse(why, "%s", strerror(ENOMEM));
     if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {
         do
             outcome = write_record(&writer, names, fixups, &type);
@@ -390,8 +398,53 @@ enum outcome extract_stream(
     return outcome;
 }
 
+/* The process that holds a lock; 0 if that is not known. A line of /proc/locks (proc(5)):
+   "1: FLOCK  ADVISORY  WRITE 1234 fd:01:5678 0 EOF". */
+static long holder_of(const struct stat *lock)
+{
+    static char text[1 << 14];
+    char end[48];
+    int file = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+    ssize_t size = file < 0 ? 0 : read(file, text, sizeof text - 1);
+
+    if (file >= 0)
+        close(file);
+    text[size > 0 ? size : 0] = 0;
+    (void)snprintf(end, sizeof end, ":%llu 0 EOF\n", (unsigned long long)lock->st_ino);
+    char *found = strstr(text, end);
+    if (!found)
+        return 0;
+    *found = 0;
+    char *line = strrchr(text, '\n');
+    const char *number_ = strstr(line ? line : text, "WRITE ");
+    long process = number_ ? strtol(number_ + strlen("WRITE "), NULL, 10) : 0;
+    return process > 0 ? process : 0;
+}
+
+/* Once it has taken long enough for a person to wonder. */
+static void say_waiting(const struct stat *lock, struct watch *watch)
+{
+    char text[80];
+    long process = holder_of(lock);
+
+    watch->waits = true;
+    if (process > 0)
+        (void)snprintf(text, sizeof text, "waiting for process %ld, which is unpacking to ", process);
+    else
+        (void)snprintf(text, sizeof text, "waiting for another start, which is unpacking to ");
+    says_notice(text, watch->home);
+}
+
+/* Whether an entry has something; also true if that cannot be told. */
+static bool is_there(const struct entry *entry, const char *name)
+{
+    struct stat stat;
+
+    return fstatat(entry->dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
 /* Waits for the lock of those who unpack. False when it cannot be had, with place->why. */
-static bool take_lock(struct place *place, int lock, struct watch *watch)
+static bool take_lock(const struct entry *entry, struct place *place, int lock, struct watch *watch)
 {
     int64_t progress = now(), nap = 1000000;
     struct stat before, after;
@@ -400,7 +453,11 @@ static bool take_lock(struct place *place, int lock, struct watch *watch)
         memset(&before, 0, sizeof before);
     while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
-            refuse(place->why, "its file system has no locks: %s", strerror(errno));
+            refuse(place->why, "cannot take the lock of the entry: %s", strerror(errno));
+            if (!is_there(entry, "used") && !is_there(entry, "tree")) {
+                (void)unlinkat(entry->dir, "lock", 0);
+                (void)unlinkat(entry->home, entry->identity, AT_REMOVEDIR);
+            }
             return false;
         }
         if (fstat(lock, &after) == 0 && memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0) {
@@ -411,6 +468,8 @@ static bool take_lock(struct place *place, int lock, struct watch *watch)
             refuse(place->why, "another start is unpacking there, and got nowhere for %d seconds", (int)PATIENCE);
             return false;
         }
+        if (!watch->waits && now() - progress > (int64_t)SILENCE * SECOND)
+            say_waiting(&before, watch);
         watch_tell(watch);
         struct timespec time = {0, (long)nap};
         (void)nanosleep(&time, NULL);
@@ -432,8 +491,14 @@ static bool put(int directory)
     }
     /* An old kernel, or a file system that cannot. Without the manifest nobody uses what is there. */
     (void)remove_tree(directory, "old");
-    if (renameat(directory, "tree", directory, "old") != 0 || renameat(directory, "new", directory, "tree") != 0)
+    if (renameat(directory, "tree", directory, "old") != 0)
         return false;
+    if (renameat(directory, "new", directory, "tree") != 0) {
+        int error = errno;
+        (void)renameat(directory, "old", directory, "tree");
+        errno = error;
+        return false;
+    }
     (void)remove_tree(directory, "old");
     return true;
 }
@@ -442,12 +507,13 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
 {
     struct names names = {NULL, 0, 0, 0};
     enum outcome outcome = REFUSED;
+    const char *top = "new";
     int fresh = -1;
 
     (void)unlinkat(entry->dir, "manifest", 0);
     (void)unlinkat(entry->dir, "manifest.new", 0);
-    if (!remove_tree(entry->dir, "new") || mkdirat(entry->dir, "new", 0755) != 0 ||
-        (fresh = openat(entry->dir, "new", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+    if (!remove_tree(entry->dir, top) || mkdirat(entry->dir, top, 0755) != 0 ||
+        (fresh = openat(entry->dir, top, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
         refuse(place->why, "cannot make a directory: %s", strerror(errno));
     else
         outcome = extract_stream(app, fresh, entry->tree, &names, watch, place->why);
@@ -456,13 +522,44 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
     if (outcome == DONE && !put(entry->dir)) {
         refuse(place->why, "cannot rename: %s", strerror(errno));
         outcome = REFUSED;
+    } else if (outcome == DONE) {
+        top = "tree";
+        if (!manifest_write(entry, &names, place->why))
+            outcome = REFUSED;
     }
-    if (outcome == DONE && !manifest_write(entry, &names, place->why))
-        outcome = REFUSED;
     if (outcome != DONE)
-        (void)remove_tree(entry->dir, "new");
+        remove_named(entry->dir, top, &names);
     free(names.text);
     watch->unpacked = outcome == DONE;
+    return outcome;
+}
+
+/* For something that failed in an entry: whether that is because someone has removed it. */
+static enum outcome refused(const struct entry *entry)
+{
+    return entry_is_current(entry) || errno != ESTALE ? REFUSED : GONE;
+}
+
+/* What to do with an entry whose lock is held. */
+static enum outcome fill_locked(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
+{
+    enum outcome outcome = DONE;
+
+    entry->bare = !is_there(entry, "tree");
+    /* Before all else, so that no cleaner takes the entry for unused. */
+    if (!entry_hold(entry, true)) {
+        refuse(place->why, "cannot mark the entry as used: %s", strerror(errno));
+        outcome = refused(entry);
+    } else {
+        enum found found = entry->bare ? BROKEN : entry_look(entry, place->why);
+        if (found == UNKNOWN)
+            return REFUSED;
+        if (found == WHOLE)
+            return DONE;
+        outcome = fill_entry(entry, place, app, watch);
+    }
+    if (outcome != DONE && outcome != GONE)
+        remove_unfinished(entry);
     return outcome;
 }
 
@@ -471,28 +568,26 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
 enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
 {
     enum outcome outcome = REFUSED;
+    struct stat stat;
 
     watch->lock = openat(entry->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (watch->lock < 0) {
         refuse(place->why, "cannot make the lock: %s", strerror(errno));
-        return entry_is_current(entry) ? REFUSED : GONE;
+        outcome = refused(entry);
+        (void)unlinkat(entry->home, entry->identity, AT_REMOVEDIR);
+        return outcome;
     }
     int lock = watch->lock;
     watch->lock = -1; /* only its holder touches it */
-    if (take_lock(place, lock, watch)) {
+    if (take_lock(entry, place, lock, watch)) {
         watch->lock = lock;
         (void)futimens(lock, NULL);
         watch->touched = now();
-        /* Before all else, so that no cleaner takes the entry for unused. */
-        if (!entry_hold(entry, true)) {
-            refuse(place->why, "cannot mark the entry as used: %s", strerror(errno));
-            outcome = entry_is_current(entry) ? REFUSED : GONE;
-        } else if (entry_whole(entry))
-            outcome = DONE;
+        /* Whoever removes an entry holds its lock until the end. */
+        if (fstat(lock, &stat) == 0 && stat.st_nlink == 0)
+            outcome = GONE;
         else
-            outcome = fill_entry(entry, place, app, watch);
-        if (outcome != DONE && entry->used >= 0)
-            remove_unfinished(entry);
+            outcome = fill_locked(entry, place, app, watch);
         watch->lock = -1;
     }
     close(lock);

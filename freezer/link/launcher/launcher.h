@@ -49,6 +49,7 @@ void says_why(const char *which, const char *why);
 _Noreturn void says_try(const char *hint);
 _Noreturn void says_error(const char *what, const char *why, const char *hint);
 void says_notice(const char *text, const char *path);
+const char *says_hint(int error, const char *otherwise);
 
 /* main.c */
 
@@ -70,11 +71,15 @@ struct place { /* a directory that may hold entries */
     char real[PATH_ROOM];   /* without symbolic links, once it was opened */
     char why[WHY_ROOM];     /* the reason why it is not used, empty if there is none yet */
     unsigned makeable;      /* how many of its last components may be made */
+    unsigned ours;          /* how many of its last components have names of freezer's, so that launchers made them */
+    unsigned made;          /* how many of them are removed if nothing is in them in the end */
     bool named, shared;     /* whether there is a path at all; whether others can make things beside it */
+    bool gone;              /* another start removed what it had made here, while this one made more: try again */
 };
 
 size_t places_find(struct place places[PLACES], char *const environment[]);
 int place_open(struct place *place, const struct app *app, bool make);
+void place_leave(struct place *place);
 bool trusted(const struct stat *stat, bool own);
 void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -82,16 +87,19 @@ void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(p
 
 struct entry { /* one unpacked application */
     int home, dir, used;
+    bool bare; /* it had no tree when this start took its lock, so that nobody can be using it */
     const char *identity;
     char tree[PATH_ROOM];
 };
 
-enum found { ABSENT, WHOLE, UNUSABLE };
+/* BROKEN: absent or damaged, so that it may be unpacked again. UNKNOWN: the system did not let us look, which says
+   nothing of the entry, so that nobody may change it. */
+enum found { WHOLE, BROKEN, UNKNOWN };
 
-enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
+bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
 bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make);
 bool entry_is_current(const struct entry *entry);
-bool entry_whole(struct entry *entry);
+enum found entry_look(const struct entry *entry, char why[WHY_ROOM]);
 bool entry_hold(struct entry *entry, bool make);
 bool entry_knows(const struct entry *entry, const struct app *app);
 void entry_remember(const struct entry *entry, const struct app *app);
@@ -104,6 +112,7 @@ struct names { /* the names in the tree, each after a byte for nothing, NUL-term
 };
 
 bool names_add(struct names *names, const char *name);
+void names_drop(struct names *names);
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM]);
 
 /* reader.c */
@@ -126,7 +135,7 @@ enum outcome { DONE, REFUSED, DAMAGED, GONE };
 
 struct watch { /* tells those who wait, and the user, that something happens */
     int lock;
-    bool said, unpacked;
+    bool said, waits, unpacked;
     int64_t started, touched; /* nanoseconds of the monotonic clock */
     const struct app *app;
     const char *home;
@@ -142,7 +151,9 @@ enum outcome extract(struct entry *entry, struct place *place, const struct app 
 /* remove.c */
 
 bool remove_tree(int parent, const char *name);
+void remove_named(int parent, const char *top, struct names *names);
 void remove_unfinished(const struct entry *entry);
+void remove_unstarted(struct entry *entry);
 void keep_house(int home, const char *identity);
 
 #endif

@@ -1,9 +1,11 @@
 /* Removing: what an interrupted extraction left, and entries that nobody used for a long time.
 
    Two kinds of caution. A tree is removed with a constant number of descriptors and no recursion, for limits may be
-   low: directories in it are first moved up beside the others. And an entry is only removed by who holds both of its
-   locks, so never one that a running application uses, whatever the clock says; it is renamed first, so that a start
-   that has it open finds that it is gone. */
+   low: directories in it are first moved up beside the others. What this start itself has unpacked is removed with no
+   descriptor at all, since there may be none left. And an entry is only removed by who holds both of its locks, so never
+   one that a running application uses, whatever the clock says. One that is whole is renamed first, so that its removal
+   is finished by others if this process ends. One that cannot be used is removed where it is: its manifest goes first
+   and its locks last, so that at any time it is an entry that the next start unpacks again. */
 #include "launcher.h"
 
 #include <dirent.h>
@@ -64,7 +66,7 @@ bool remove_tree(int parent, const char *name)
         return true;
     DIR *top = open_list(parent, name);
     if (!top)
-        return false;
+        return errno == ENOENT;
     /* Until nothing goes any more; a directory that was moved is emptied in the next round. */
     (void)fchmod(dirfd(top), 0700);
     for (bool progress = true; progress;) {
@@ -86,6 +88,23 @@ bool remove_tree(int parent, const char *name)
     }
     closedir(top);
     return unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
+
+/* Removes a directory and what an extraction made in it. The links are the last of the names, so once these are gone no
+   path leads through one. */
+void remove_named(int parent, const char *top, struct names *names)
+{
+    char path[PATH_ROOM + 8];
+
+    for (; names->count > 1; names_drop(names)) { /* the first is the directory itself */
+        const char *name = names->text + names->used - 1;
+        while (name[-1] != 0)
+            name--;
+        (void)snprintf(path, sizeof path, "%s/%s", top, name);
+        if (unlinkat(parent, path, 0) != 0)
+            (void)unlinkat(parent, path, AT_REMOVEDIR);
+    }
+    (void)unlinkat(parent, top, AT_REMOVEDIR);
 }
 
 static int lock_of(int entry, const char *name)
@@ -110,11 +129,41 @@ static bool remove_renamed(int home, const char *name)
     return true;
 }
 
-/* Removes an entry that could not be filled, for who holds its lock. If another just began to use it, it stays. */
+/* Removes an entry that could not be filled, for who holds its lock. If another uses it, or just began to, it stays. */
 void remove_unfinished(const struct entry *entry)
 {
-    if (entry_is_current(entry) && flock(entry->used, LOCK_EX | LOCK_NB) == 0)
-        (void)remove_renamed(entry->home, entry->identity);
+    static const char *const trees[] = {"new", "old", "tree"};
+    static const char *const files[] = {"manifest.new", "seen.new", "seen", "used", "lock"};
+
+    if (!entry->bare && (entry->used < 0 || flock(entry->used, LOCK_EX | LOCK_NB) != 0))
+        return;
+    (void)unlinkat(entry->dir, "manifest", 0);
+    for (size_t index = 0; index < sizeof trees / sizeof *trees; index++)
+        if (!remove_tree(entry->dir, trees[index]))
+            return;
+    for (size_t index = 0; index < sizeof files / sizeof *files; index++)
+        (void)unlinkat(entry->dir, files[index], 0);
+    (void)unlinkat(entry->home, entry->identity, AT_REMOVEDIR);
+}
+
+/* Removes an entry that this start unpacked and cannot execute, if no other uses it. Others that have found it by now
+   cannot execute it either, and leave it soon. */
+void remove_unstarted(struct entry *entry)
+{
+    enum { ATTEMPTS = 25 };
+    const struct timespec nap = {0, 20000000};
+
+    entry->bare = false;
+    for (unsigned attempt = 0; attempt < ATTEMPTS && entry_is_current(entry); attempt++) {
+        int lock = lock_of(entry->dir, "lock");
+        if (lock >= 0) {
+            remove_unfinished(entry);
+            close(lock);
+        }
+        if (!entry_is_current(entry))
+            break;
+        (void)nanosleep(&nap, NULL);
+    }
 }
 
 /* Whether nobody used an entry for long; the start of a clock, 1970, is as long ago as any other time. */
