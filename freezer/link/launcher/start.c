@@ -150,17 +150,29 @@ static void take_name(const char *path)
     prctl(PR_SET_NAME_, name);
 }
 
+#define AT_SECURE_ 23
+#define AT_EXECFN_ 31
+
+/* What the kernel tells in the auxiliary vector, which follows the environment; 0 if it does not. For a program with more
+   rights the C library has taken variables out by then, which leaves more than one NULL at the end. */
+static size_t told(char **environment, size_t what)
+{
+    while (*environment != NULL)
+        environment++;
+    while (*environment == NULL)
+        environment++;
+    for (size_t *vector = (size_t *)(void *)environment; vector[0] != 0; vector += 2)
+        if (vector[0] == what)
+            return vector[1];
+    return 0;
+}
+
 /* The path that was executed, absolute. */
 static const char *executed(char **environment, const char *fallback)
 {
-    const char *name = fallback;
-    size_t *vector;
-    while (*environment != NULL)
-        environment++;
-    /* The auxiliary vector follows the environment; 31 is AT_EXECFN, the kernel's own note of the path. */
-    for (vector = (size_t *)(void *)(environment + 1); vector[0] != 0; vector += 2)
-        if (vector[0] == 31)
-            name = (const char *)vector[1];
+    const char *name = (const char *)told(environment, AT_EXECFN_);
+    if (name == NULL)
+        name = fallback;
     if (name[0] == '/')
         return name;
     size_t size = ROOM + length(name) + 2;
@@ -258,10 +270,21 @@ static int run(int count, char **given, char **environment)
     /* Before the environment is put back: what follows it is found by its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
     const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
+    int secure = told(environment, AT_SECURE_) != 0;
     char *said = restore(environment);
     if (container[0] == STATICX) {
         helper = resolved(path);
         python = beside(helper);
+        /* As freezer's launcher does; staticx's start-up code does not look. The application's own processes may have
+           given up rights. */
+        if (said != NULL && secure) {
+            static const char problem[] =
+                "error: it would run with more rights than its caller has\n"
+                "  why: it is setuid or setgid, and applications like this one are not safe then\n"
+                "  try: take that from the file, and use sudo or a service instead\n";
+            (void)!write(2, problem, sizeof problem - 1);
+            return 126;
+        }
         if (said != NULL)
             name = called(path = said);
         else
