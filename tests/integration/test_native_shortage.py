@@ -31,12 +31,10 @@ from freezer.store.prune import remove
 
 ERRORS = ("EMFILE", "ENOMEM", "EIO", "ENOSPC", "EACCES", "EINTR", "ENOLCK")
 WHOLE = {"lock", "used", "tree", "manifest"}
-LASTING = {
-    *("open", "openat", "mkdirat", "write", "pwrite64", "pread64", "flock", "clone", "execve", "renameat", "symlinkat"),
-    *("fchmod", "fchmodat", "utimensat", "fstatfs"),
-}
-"""System calls of which not only one may fail. Where none can look at a file or remove one, nothing can be cleaned."""
 REMOVALS = {"unlinkat", "rmdir"}
+"""Calls without which nothing can be cleaned."""
+ONCE = {*REMOVALS, "mprotect", "exit"}
+"""Those that only fail once: the application needs the one, and the end of a thread is tried for ever."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,7 @@ def judge(root: Root, done: Outcome, before: dict[str, tuple[int, int]], where: 
 
 def times(call: str, number: int, error: str) -> list[str]:
     """When a call fails, as strace has it: once, and from then on. What is interrupted is tried again for ever."""
-    return [f"{number}", f"{number}+"][: 1 + (call in LASTING and error != "EINTR")]
+    return [f"{number}"] if call in ONCE or error == "EINTR" else [f"{number}", f"{number}+"]
 
 
 def place_of(done: Outcome) -> str:

@@ -438,9 +438,7 @@ static void say_waiting(const struct stat *lock, struct watch *watch)
 /* Whether an entry has something; also true if that cannot be told. */
 static bool is_there(const struct entry *entry, const char *name)
 {
-    struct stat stat;
-
-    return fstatat(entry->dir, name, &stat, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+    return faccessat(entry->dir, name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 /* Waits for the lock of those who unpack. False when it cannot be had, with place->why. */

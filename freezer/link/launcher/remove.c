@@ -8,29 +8,35 @@
    and its locks last, so that at any time it is an entry that the next start unpacks again. */
 #include "launcher.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { UNUSED_DAYS = 30, REMOVALS = 64, LOOKED_AT = 4096 };
 
-static DIR *open_list(int parent, const char *name)
-{
-    int file = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+/* The names in a directory. Not opendir()'s, which takes memory, and there may be none left. */
+struct list {
+    int file;
+    size_t at, size;
+    _Alignas(8) char items[2048]; /* the kernel's; see getdents64(2) */
+};
 
-    if (file < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-        file = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (file < 0)
-        return NULL;
-    DIR *list = fdopendir(file);
-    if (!list)
-        close(file);
-    return list;
+enum { ITEM_LENGTH = 16, ITEM_NAME = 19 }; /* where they are in an item */
+
+static bool list_open(struct list *list, int parent, const char *name)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+    list->at = list->size = 0;
+    list->file = openat(parent, name, flags);
+    if (list->file < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+        list->file = openat(parent, name, flags);
+    return list->file >= 0;
 }
 
 static bool is_dots(const char *name)
@@ -38,20 +44,43 @@ static bool is_dots(const char *name)
     return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
-/* Removes what is in a directory but for its directories, which are moved into "top". */
-static void empty(DIR *list, int top, unsigned *moved)
+/* The next name, until the next call; NULL at the end. */
+static const char *list_next(struct list *list)
 {
-    int here = dirfd(list);
+    for (;;) {
+        if (list->at == list->size) {
+            long size = syscall(SYS_getdents64, list->file, list->items, sizeof list->items);
+            if (size <= 0)
+                return NULL;
+            list->size = (size_t)size;
+            list->at = 0;
+        }
+        const char *item = list->items + list->at;
+        uint16_t length;
+        memcpy(&length, item + ITEM_LENGTH, sizeof length);
+        list->at += length;
+        if (!is_dots(item + ITEM_NAME))
+            return item + ITEM_NAME;
+    }
+}
 
-    for (struct dirent *item; (item = readdir(list)) != NULL;) {
-        if (is_dots(item->d_name) || unlinkat(here, item->d_name, 0) == 0 ||
-            unlinkat(here, item->d_name, AT_REMOVEDIR) == 0)
+static void list_again(struct list *list)
+{
+    (void)lseek(list->file, 0, SEEK_SET);
+    list->at = list->size = 0;
+}
+
+/* Removes what is in a directory but for its directories, which are moved into "top". */
+static void empty(struct list *list, int top, unsigned *moved)
+{
+    int here = list->file;
+
+    for (const char *item; (item = list_next(list)) != NULL;) {
+        if (unlinkat(here, item, 0) == 0 || unlinkat(here, item, AT_REMOVEDIR) == 0 || here == top)
             continue;
         char name[32];
-        if (here == top)
-            continue;
         (void)snprintf(name, sizeof name, ".%u", (*moved)++);
-        (void)renameat(here, item->d_name, top, name);
+        (void)renameat(here, item, top, name);
     }
 }
 
@@ -64,29 +93,27 @@ bool remove_tree(int parent, const char *name)
         return true;
     if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
         return true;
-    DIR *top = open_list(parent, name);
-    if (!top)
+    struct list top;
+    if (!list_open(&top, parent, name))
         return errno == ENOENT;
     /* Until nothing goes any more; a directory that was moved is emptied in the next round. */
-    (void)fchmod(dirfd(top), 0700);
+    (void)fchmod(top.file, 0700);
     for (bool progress = true; progress;) {
         progress = false;
-        empty(top, dirfd(top), &moved);
-        rewinddir(top);
-        for (struct dirent *item; (item = readdir(top)) != NULL;) {
-            if (is_dots(item->d_name))
-                continue;
-            DIR *list = open_list(dirfd(top), item->d_name);
-            if (list) {
-                (void)fchmod(dirfd(list), 0700);
-                empty(list, dirfd(top), &moved);
-                closedir(list);
+        empty(&top, top.file, &moved);
+        list_again(&top);
+        for (const char *item; (item = list_next(&top)) != NULL;) {
+            struct list list;
+            if (list_open(&list, top.file, item)) {
+                (void)fchmod(list.file, 0700);
+                empty(&list, top.file, &moved);
+                close(list.file);
             }
-            progress |= unlinkat(dirfd(top), item->d_name, AT_REMOVEDIR) == 0;
+            progress |= unlinkat(top.file, item, AT_REMOVEDIR) == 0;
         }
-        rewinddir(top);
+        list_again(&top);
     }
-    closedir(top);
+    close(top.file);
     return unlinkat(parent, name, AT_REMOVEDIR) == 0;
 }
 
@@ -209,19 +236,19 @@ static bool remove_entry(int home, const char *name, bool old)
 void keep_house(int home, const char *identity)
 {
     unsigned removals = 0, looks = 0;
-    DIR *list = open_list(home, ".");
+    struct list list;
 
-    if (!list)
+    if (!list_open(&list, home, "."))
         return;
-    for (struct dirent *item; removals < REMOVALS && looks < LOOKED_AT && (item = readdir(list)) != NULL; looks++) {
-        bool old = strncmp(item->d_name, ".old-", 5) == 0;
-        const char *name = old ? item->d_name + 5 : item->d_name;
+    for (const char *item; removals < REMOVALS && looks < LOOKED_AT && (item = list_next(&list)) != NULL; looks++) {
+        bool old = strncmp(item, ".old-", 5) == 0;
+        const char *name = old ? item + 5 : item;
         size_t length = strspn(name, "0123456789abcdef");
         /* Whatever else is there is not ours. */
         if (length != IDENTITY_SIZE || name[length] != (old ? '-' : 0) ||
             (!old && strcmp(name, identity) == 0))
             continue;
-        removals += remove_entry(home, item->d_name, old);
+        removals += remove_entry(home, item, old);
     }
-    closedir(list);
+    close(list.file);
 }
