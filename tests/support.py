@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -478,3 +479,10 @@ def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> 
     """End a process started by the tests, and what it started in its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Become a user of whom nothing is known: without HOME, and without an entry in passwd."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)

@@ -187,5 +187,5 @@ def refuse_missing(
             f"module {module!r} is missing from the build environment",
             why=f"{file}, line {line} imports it",
             hint=f"add the distribution that provides it to the requirements: --with {parts[0].replace('_', '-')}, "
-            f"or -r requirements.txt; if it is only found at run time: --hidden-import {module}",
+            f"or -r requirements.txt; if it will only be there at run time: --exclude {module}",
         )

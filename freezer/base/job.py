@@ -13,6 +13,7 @@ import dataclasses
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -176,7 +177,11 @@ class Job:
 
 def _memory_file(content: bytes) -> IO[bytes]:
     # Unlike a pipe, a file need not be read or written while the process runs.
-    file = os.fdopen(os.memfd_create("freezer"), "w+b")
+    if hasattr(os, "memfd_create"):
+        file: IO[bytes] = os.fdopen(os.memfd_create("freezer"), "w+b")
+    else:
+        # A Python that was built against a C library before 2.27.
+        file = tempfile.TemporaryFile()  # noqa: SIM115
     file.write(content)
     file.seek(0)
     return file

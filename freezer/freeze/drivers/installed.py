@@ -69,12 +69,15 @@ class Inventory:
         self.own = tuple(os.path.join(place, "") for place in own)
         self.distributions: dict[str, Distribution] = {}
         self.packages: dict[str, Package] = {}
+        self._names: dict[int, str] = {}
+        self._of: dict[int, list[Package]] = {}
         self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
         for distribution in importlib.metadata.distributions(path=search):
             name = distribution.metadata["Name"]
             if not name or canonical(name) in self.distributions:
                 continue
             self.distributions[canonical(name)] = distribution
+            self._names[id(distribution)] = name
             for entry in distribution.entry_points:
                 if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
                     self.groups.setdefault(entry.group, []).append((entry, distribution))
@@ -102,17 +105,18 @@ class Inventory:
                     break
             if name is None:
                 continue
-            package = self.packages.setdefault(name, Package(name, place, distribution, place.startswith(self.own)))
-            package.files.append(path)
+            if name not in self.packages:
+                self.packages[name] = Package(name, place, distribution, place.startswith(self.own))
+                self._of.setdefault(id(distribution), []).append(self.packages[name])
+            self.packages[name].files.append(path)
 
     def of(self, distribution: Distribution) -> list[Package]:
-        """The packages that a distribution installed."""
-        wanted = canonical(distribution.metadata["Name"])
-        return [
-            package
-            for package in self.packages.values()
-            if package.distribution is not None and canonical(package.distribution.metadata["Name"]) == wanted
-        ]
+        """The packages that a distribution of the inventory installed."""
+        return self._of.get(id(distribution), [])
+
+    def name_of(self, distribution: Distribution) -> str:
+        """The name of a distribution of the inventory; its metadata would be read anew each time."""
+        return self._names[id(distribution)]
 
 
 def walk(folder: str) -> Iterator[str]:

@@ -155,7 +155,8 @@ def _copy_file(source: str, target: Path) -> None:
         try:
             while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
                 pass
-        except OSError:
+        except (OSError, AttributeError):
+            # The file system cannot, or this Python was built against a C library before 2.27.
             writing.seek(0)
             reading.seek(0)
             shutil.copyfileobj(reading, writing)

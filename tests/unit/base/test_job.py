@@ -47,6 +47,11 @@ def test_much_in_and_out(runner: Runner) -> None:
     assert runner(*shell("exec <&-; echo done"), stdin=text, capture=True).stdout == "done\n"
 
 
+def test_a_python_of_an_old_c_library(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    assert runner("cat", stdin="text", capture=True).stdout == "text"
+
+
 def test_no_stdin(runner: Runner) -> None:
     assert runner("cat", capture=True).stdout == ""
 
