@@ -208,6 +208,7 @@ def anchored(setting: Setting, value: Any, base: Path) -> Any:
     """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
     if setting.name == "output" and value == "-":
         return value
+    value = _expanded(value)
     if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
         return str(base / value)
     if setting.name == "chroot" and not DISTRIBUTION.match(value):
@@ -217,6 +218,13 @@ def anchored(setting: Setting, value: Any, base: Path) -> Any:
     if setting.kind is ValueKind.PAIRS:
         return [item if item.startswith(":") else str(base / item) for item in value]
     return value
+
+
+def _expanded(value: Any) -> Any:
+    """Return the value with a leading ``~/`` as the home directory: shells leave it in ``--python=~/x``."""
+    if isinstance(value, list):
+        return [_expanded(item) for item in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def split_pair(text: str) -> tuple[str, str]:

@@ -31,10 +31,23 @@ OWN = "/freezer"
 
 
 def cache_root() -> Path:
-    """Return the user's cache directory for freezer (XDG Base Directory specification)."""
+    """Return the user's cache directory for freezer (XDG Base Directory specification).
+
+    Raises EnvironmentFailure if the user has neither a home directory nor XDG_CACHE_HOME.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_cache_path("freezer"))
+    try:
+        path = Path(platformdirs.user_cache_path("freezer"))
+    except RuntimeError:
+        path = Path()
+    if not path.is_absolute():
+        raise EnvironmentFailure(
+            "there is no directory for freezer's cache",
+            why="HOME is not set, and this user has no home directory",
+            hint="set XDG_CACHE_HOME, or HOME, to a directory that can be written",
+        )
+    return path
 
 
 @contextlib.contextmanager

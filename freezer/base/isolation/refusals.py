@@ -23,6 +23,8 @@ CREATE = "create namespaces"
 """The step of unshare(2)."""
 FILTERED = (CREATE, "pivot_root")
 """The steps that docker's filter forbids; with CAP_SYS_ADMIN only the second."""
+ON_FILES = ("open ", "make ", "read ")
+"""How steps begin that depend on files, not on what the kernel permits."""
 LIMITS = ("user", "mnt", "pid", "net", "ipc", "uts")
 APPARMOR = "kernel.apparmor_restrict_unprivileged_userns"
 CLONE = "kernel.unprivileged_userns_clone"
@@ -54,6 +56,8 @@ def _reason(step: str, code: int) -> tuple[str, str]:
         return _exhausted()
     if step == CREATE and code in UNKNOWN:
         return "this kernel lacks user namespaces, or another kind", "run on a host whose kernel has them"
+    if step.startswith(ON_FILES):
+        return os.strerror(code), "check the permissions of that file or directory, and that it is no link"
     if code in DENIED:
         return _denied(step)
     return f"{os.strerror(code)}; freezer knows no setting that does this", "run on another host"

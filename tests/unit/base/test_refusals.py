@@ -105,6 +105,12 @@ def test_anything_else(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cause(monkeypatch, MOUNT, errno.EIO).startswith(f"{MOUNT}: EIO: Input/output error; ")
 
 
+@pytest.mark.parametrize("step", ["open /srv/root", "make etc/x", "read the root"])
+def test_files(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    said = cause(monkeypatch, step, errno.EACCES, container="/.dockerenv", **APPARMOR, **FILTER)
+    assert said.startswith(f"{step}: EACCES: Permission denied / check the permissions")
+
+
 def test_no_disk_is_said_to_be_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads the words of ENOSPC looks for space."""
     assert os.strerror(errno.ENOSPC) not in cause(monkeypatch, CREATE, errno.ENOSPC)
