@@ -135,8 +135,8 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     facts: FreezeReport = json.loads(report.read_text(encoding="utf-8"))
     tree, name, package, warnings = _received(facts, root, job)
     missing = read_warnings(warnings)
-    for name, importers in missing.items():
-        job.log.detail(f"    not found: {name}, imported by {importers}")
+    for absent, importers in missing.items():
+        job.log.detail(f"    not found: {absent}, imported by {importers}")
     if bad_hidden:
         raise InputError(
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",

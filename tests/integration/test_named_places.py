@@ -91,8 +91,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def answer(command: list[str | Path], environment: dict[str, str]) -> object:
-    given = {"PATH": "/usr/bin:/bin", **environment}
+def answer(command: list[str | Path], environment: dict[str, str], cache: Path) -> object:
+    given = {"PATH": "/usr/bin:/bin", "FREEZER_CACHE": str(cache), **environment}
     done = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -104,8 +104,8 @@ def test_as_plain_python(frozen: Path, packages: Path, tmp_path: Path, what: str
     given = {name: value.format(**places) for name, value in variables.items()}
     script = tmp_path / "places.py"
     script.write_text(SCRIPT)
-    plain = answer([sys.executable, "-S", script, what], {**given, "PYTHONPATH": str(packages)})
-    assert answer([frozen, what], given) == plain
+    plain = answer([sys.executable, "-S", script, what], {**given, "PYTHONPATH": str(packages)}, tmp_path)
+    assert answer([frozen, what], given, packages) == plain
 
 
 @pytest.mark.parametrize(
