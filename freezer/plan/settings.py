@@ -199,7 +199,7 @@ IMAGE_DATA = (
 )
 """What an image can have as files of the system. While building, the options of these names speak of the executable,
 and say the same of an image made with it."""
-IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
+IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write (-: standard output)", IMAGE, ("-o",), "TAR")
 DISTRIBUTION = re.compile("(debian|ubuntu):")
 """What starts the name of a system that is made from a distribution's packages."""
 

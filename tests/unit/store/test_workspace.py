@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -102,3 +103,22 @@ def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> Non
         cache_root()
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert cache_root() == Path("/somewhere/freezer")
+
+
+def test_what_a_killed_build_left_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed without the lock of all builds, and without holding back signals; others leave it alone."""
+    (tmp_path / "work" / "dead-12345678").mkdir(parents=True)
+    seen: list[str] = []
+
+    def remove(path: Path) -> None:
+        if path.name.startswith("dead"):
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+            monkeypatch.setattr(module, "remove_tree", seen.append)
+            with workspace(tmp_path, "other", keep=True, log=Log(stream=io.StringIO())) as job:
+                seen.append(job.work.name)
+            monkeypatch.setattr(module, "remove_tree", remove)
+
+    monkeypatch.setattr(module, "remove_tree", remove)
+    with workspace(tmp_path, "own", keep=True, log=Log(stream=io.StringIO())):
+        pass
+    assert [name.split("-")[0] for name in seen] == ["other"]
