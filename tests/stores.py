@@ -72,7 +72,7 @@ class Cache:
 
     def record(self, key: str, output: Path, environment: Path) -> Path:
         path = self.path / "record" / f"{key}.json"
-        path.write_text(json.dumps({"output": str(output), "environment": str(environment)}))
+        path.write_text(json.dumps({"output": str(output), "environment": {str(environment): True}}))
         return path
 
     def log(self, name: str) -> Path:

@@ -182,7 +182,9 @@ def _record(path: Path, notes: dict[Path, dict[str, Any]]) -> Item:
 
 
 def _of(note: dict[str, Any]) -> Path:
-    return Path(str(note.get("environment", "")))
+    """Return the environment of a record; a path that does not exist if the record is damaged."""
+    environments = note.get("environment")
+    return Path(str(next(iter(environments), ""))) if isinstance(environments, dict) else Path("/nonexistent")
 
 
 def _item(

@@ -1,7 +1,7 @@
 """Records of finished builds: the inputs and the result, as JSON values.
 
 The file name is derived from the plan, the content is the caller's. ``inventory`` reads the keys ``output`` and
-``environment``.
+``environment``, whose only key is the environment's path.
 """
 
 from __future__ import annotations

@@ -41,7 +41,13 @@ def session(tmp_path_factory: pytest.TempPathFactory, index: None) -> dict[Block
     (programs / "freezer").chmod(0o755)
     freezer = Freezer(home / ".cache")
     path = f"{programs}:{freezer.environment()['PATH']}"
-    env = freezer.environment({"PATH": path, "COLUMNS": None, "FREEZER_CACHE": None, "LC_ALL": "C.UTF-8"})
+    # A home of its own, since the cache of whoever runs the tests may have anything in it; pip's settings are theirs.
+    settings = Path.home() / ".config" / "pip"
+    if settings.is_dir():
+        (home / ".config").mkdir()
+        (home / ".config" / "pip").symlink_to(settings)
+    own = {"HOME": str(home), "FREEZER_CACHE": None}
+    env = freezer.environment({"PATH": path, "COLUMNS": None, "LC_ALL": "C.UTF-8", **own})
     return {block: [typed(step.command, folder, env, home) for step in block.steps] for block in BLOCKS}
 
 

@@ -22,6 +22,7 @@ from freezer.plan.choices import Linker
 from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 from freezer.results import built_of
+from freezer.store import inventory
 
 
 def test_nothing_changed(finished: Site) -> None:
@@ -115,3 +116,13 @@ def test_what_changes_during_a_build_is_not_remembered(finished: Site) -> None:
     assert finished.kept() is None and finished.said == f"{finished.folder / 'app.py'} has changed"
     finished.write(during=lambda: (finished.folder / "data" / "x").write_text("newer"))
     assert finished.kept() is None and finished.said == f"{finished.folder / 'data' / 'x'} has changed"
+
+
+def test_the_cache_knows_what_an_environment_is_for(finished: Site) -> None:
+    """The inventory reads what is remembered here."""
+    (record,) = (finished.cache / "record").iterdir()
+    items = {item.path.name: item for item in inventory.contents(finished.cache)}
+    assert items[record.name].litter is None
+    (finished.cache / "env" / "key" / "complete").unlink()
+    items = {item.path.name: item for item in inventory.contents(finished.cache)}
+    assert items[record.name].litter == "its environment is gone"
