@@ -17,12 +17,12 @@ from freezer.cli.options import add_output_options, log_of
 if TYPE_CHECKING:
     from freezer.store.inventory import Item
 
-KINDS = ("roots", "environments", "pip", "work", "records", "logs", "apps")
+KINDS = ("roots", "environments", "toolchains", "pip", "work", "records", "logs", "apps")
 """``freezer.cache.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
-List or remove the items of freezer's cache: systems to build in, build environments, pip's downloads, records and logs,
-and the files that natively linked executables unpacked.
+List or remove the items of freezer's cache: systems to build in, build environments, the PyInstaller that builds, pip's
+downloads, records and logs, and the files that natively linked executables unpacked.
 """
 
 LIST_DESCRIPTION = (

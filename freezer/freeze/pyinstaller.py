@@ -20,7 +20,6 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
-from freezer.system.buildroot import BuildRoot
 
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_MODULES = (
@@ -103,9 +102,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     Raises InputError for a missing module or a wrong hidden import, ToolError if PyInstaller fails.
     """
     root = environment.root
+    program = DRIVERS / "run_pyinstaller.py"
     request = job.folder("freeze") / "request.json"
     report = job.folder("freeze") / "report.json"
-    request.write_text(json.dumps(_request(plan, root, application, report, job)), encoding="utf-8")
+    request.write_text(json.dumps(_request(plan, environment, application, report, job)), encoding="utf-8")
     bad_hidden: list[str] = []
 
     def watch(line: str) -> bool:
@@ -116,7 +116,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
 
     try:
         root.run(
-            [environment.python, "-s", DRIVERS / "run_pyinstaller.py", request],
+            [environment.python, "-s", DRIVERS / "start_with_toolchain.py", environment.toolchain, program, request],
             job,
             what=f"freeze {application.name}",
             env=root.clean_environment(
@@ -156,7 +156,8 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     )
 
 
-def _request(plan: Plan, root: BuildRoot, application: Application, report: Path, job: Job) -> FreezeRequest:
+def _request(plan: Plan, environment: Environment, application: Application, report: Path, job: Job) -> FreezeRequest:
+    root = environment.root
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,
@@ -174,6 +175,7 @@ def _request(plan: Plan, root: BuildRoot, application: Application, report: Path
         "exclude": list(plan.exclude),
         "strip": plan.strip,
         "pyinstaller_args": list(plan.pyinstaller_args),
+        "toolchain": root.inside(environment.toolchain),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
         "hooks": root.inside(job.folder("hooks")),
