@@ -113,7 +113,7 @@ def test_another_wheel_than_was_pinned_is_refused(
     with pytest.raises(EnvironmentFailure) as caught:
         make_toolchain(interpreter, Host(), Path(sys.executable), runner.job)
     assert "DO NOT MATCH THE HASHES" in (caught.value.why or "")
-    assert caught.value.hint == module.HINT
+    assert (caught.value.hint or "").startswith(module.HINT)
     assert [path for path in (runner.job.cache / "toolchain").iterdir() if path.is_dir()] == []
     assert not list(runner.job.work.rglob("tool.py"))
 
