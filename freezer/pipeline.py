@@ -49,6 +49,8 @@ def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
     frozen = freeze(plan, environment, application, job)
+    # The stages up to here run programs of the system, which may have put links wherever later ones write.
+    job = job.apart()
     closed = close_bundle(plan, environment, frozen, job)
     linked = link(plan, closed, job)
     proof = prove(plan, linked, job)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -77,6 +78,15 @@ def as_user(uid: int, staging: Path) -> list[str]:
     script += [shlex.join(["mount", "--move", stage, place]) for stage, place in moved]
     script += ['umask "$mask"', 'exec "$@"']
     return [need_program("unshare"), "--mount", "sh", "-e", "-c", "\n".join(script), "sh", *become]
+
+
+def open_to_all(folder: Path) -> None:
+    """Let every user reach a directory of the tests: those that pytest makes below /tmp are for its own user alone."""
+    for place in (folder, *folder.parents):
+        mode = place.stat().st_mode
+        if mode & 0o055 == 0o055:
+            break
+        place.chmod(mode & 0o7777 | 0o055)
 
 
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:
@@ -478,3 +488,10 @@ def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> 
     """End a process started by the tests, and what it started in its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Become a user of whom nothing is known: without HOME, and without an entry in passwd."""
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)

@@ -145,10 +145,8 @@ def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
         return plan.entry.path
     module, attribute = facts["module"], facts["attribute"]
     assert module is not None and attribute is not None
-    start = job.folder("entry") / "_freezer_main.py"
     first = attribute.split(".", maxsplit=1)[0]
-    start.write_text(LAUNCHER.format(module=module, first=first, attribute=attribute), encoding="utf-8")
-    return start
+    return job.write("entry/_freezer_main.py", LAUNCHER.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:
@@ -187,5 +185,5 @@ def refuse_missing(
             f"module {module!r} is missing from the build environment",
             why=f"{file}, line {line} imports it",
             hint=f"add the distribution that provides it to the requirements: --with {parts[0].replace('_', '-')}, "
-            f"or -r requirements.txt; if it is only found at run time: --hidden-import {module}",
+            f"or -r requirements.txt; if it will only be there at run time: --exclude {module}",
         )

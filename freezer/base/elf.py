@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional, cast
+from typing import IO, Any, Optional, cast
 
 ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
@@ -71,8 +71,8 @@ class Elf:
 def is_elf(path: Path) -> bool:
     """Return whether the file starts with the ELF magic; False for unreadable and irregular files."""
     try:
-        with open(path, "rb") as file:
-            return file.read(4) == ELF_MAGIC
+        with _opened(path) as file:
+            return file.read(len(ELF_MAGIC)) == ELF_MAGIC
     except OSError:
         return False
 
@@ -82,50 +82,60 @@ def read_elf(path: Path) -> Elf:
 
     Raises NotElf if it is not a well-formed ELF file, OSError if it cannot be read.
     """
+    with _opened(path) as stream:
+        return parse_elf(stream, path)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    # A pipe must not be waited for; reading one that has no writer returns nothing.
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+
+
+def parse_elf(stream: IO[bytes], path: Path) -> Elf:
+    """Read one open file, whose path is ``path``. Raises NotElf."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
-    if not is_elf(path):
+    if stream.read(len(ELF_MAGIC)) != ELF_MAGIC:
         raise NotElf(f"{path} is not an ELF file")
-    with open(path, "rb") as stream:
-        try:
-            file = ELFFile(stream)
-            interpreter, dynamic, stack = None, False, False
-            soname, needed, rpath, runpath = None, [], "", ""
-            for segment in cast("Iterator[Any]", file.iter_segments()):
-                kind = segment["p_type"]
-                if kind == "PT_INTERP":
-                    interpreter = segment.get_interp_name()
-                elif kind == "PT_GNU_STACK":
-                    stack = bool(segment["p_flags"] & PF_X)
-                elif kind == "PT_DYNAMIC":
-                    dynamic = True
-                    for tag in segment.iter_tags():
-                        name = tag.entry.d_tag
-                        if name == "DT_NEEDED":
-                            needed.append(tag.needed)
-                        elif name == "DT_SONAME":
-                            soname = tag.soname
-                        elif name == "DT_RPATH":
-                            rpath = tag.rpath
-                        elif name == "DT_RUNPATH":
-                            runpath = tag.runpath
-            return Elf(
-                path=path,
-                machine=str(file["e_machine"]),
-                bits=file.elfclass,
-                kind=str(file["e_type"]),
-                interpreter=interpreter,
-                dynamic=dynamic,
-                soname=soname,
-                needed=tuple(needed),
-                rpath=tuple(rpath.split(":")) if rpath else (),
-                runpath=tuple(runpath.split(":")) if runpath else (),
-                executable_stack=stack,
-                debug_information=file.get_section_by_name(".debug_info") is not None,
-            )
-        except (*DAMAGE, ELFError) as error:
-            raise NotElf(f"{path} is a damaged ELF file: {error}") from error
+    try:
+        file = ELFFile(stream)
+        interpreter, dynamic, stack = None, False, False
+        soname, needed, rpath, runpath = None, [], "", ""
+        for segment in cast("Iterator[Any]", file.iter_segments()):
+            kind = segment["p_type"]
+            if kind == "PT_INTERP":
+                interpreter = segment.get_interp_name()
+            elif kind == "PT_GNU_STACK":
+                stack = bool(segment["p_flags"] & PF_X)
+            elif kind == "PT_DYNAMIC":
+                dynamic = True
+                for tag in segment.iter_tags():
+                    name = tag.entry.d_tag
+                    if name == "DT_NEEDED":
+                        needed.append(tag.needed)
+                    elif name == "DT_SONAME":
+                        soname = tag.soname
+                    elif name == "DT_RPATH":
+                        rpath = tag.rpath
+                    elif name == "DT_RUNPATH":
+                        runpath = tag.runpath
+        return Elf(
+            path=path,
+            machine=str(file["e_machine"]),
+            bits=file.elfclass,
+            kind=str(file["e_type"]),
+            interpreter=interpreter,
+            dynamic=dynamic,
+            soname=soname,
+            needed=tuple(needed),
+            rpath=tuple(rpath.split(":")) if rpath else (),
+            runpath=tuple(runpath.split(":")) if runpath else (),
+            executable_stack=stack,
+            debug_information=file.get_section_by_name(".debug_info") is not None,
+        )
+    except (*DAMAGE, ELFError) as error:
+        raise NotElf(f"{path} is a damaged ELF file: {error}") from error
 
 
 def find_elves(root: Path) -> list[Elf]:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base import tar
+from freezer.base.dismantle import FOLDER, remove
 
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK = 1 << 20
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 """The error numbers that are not the fault of the archive."""
@@ -226,14 +226,6 @@ def _status(parent: int, name: str) -> Optional[os.stat_result]:
 
 
 def _remove(parent: int, name: str) -> None:
-    """Remove an entry, and all below it if it is a directory; links are removed, not followed."""
-    status = _status(parent, name)
-    if status is None:
-        return
-    if not stat.S_ISDIR(status.st_mode):
-        os.unlink(name, dir_fd=parent)
-        return
-    with _below(parent, name) as folder:
-        for below in os.listdir(folder):
-            _remove(folder, below)
-    os.rmdir(name, dir_fd=parent)
+    """Remove an entry, if it exists."""
+    with contextlib.suppress(FileNotFoundError):
+        remove(parent, name)

@@ -13,15 +13,18 @@ import dataclasses
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Optional
 
+from freezer.base.beneath import make_folder, opened_top, write_file
 from freezer.base.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.base.log import Log, Step, Verbosity
 from freezer.base.processes import describe_status, die_with_parent, end_group, lines_until_end, signals_held
+from freezer.base.received import check_folder
 from freezer.base.tools import clean_environment
 
 TAIL_LINES = 12
@@ -73,14 +76,31 @@ class Job:
         return self.log.step(title)
 
     def folder(self, name: str) -> Path:
-        """Return a directory of that name in the work directory, made as needed."""
+        """Return a directory of that name in the work directory, made as needed.
+
+        Programs of another system, which can write to the work directory, may have put a link there. Raises
+        EnvironmentFailure if it leads to another place in the work directory; other links give way.
+        """
         path = self.work / name
-        path.mkdir(parents=True, exist_ok=True)
+        with opened_top(self.work) as top:
+            make_folder(top, name)
+        check_folder(path, self.work)
+        return path
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file in the work directory, in place of whatever is there, and return its path."""
+        path = self.work / name
+        with opened_top(self.folder(os.path.dirname(name)) if "/" in name else self.work) as folder:
+            write_file(folder, path.name, text.encode())
         return path
 
     def inside(self, name: str) -> Job:
         """Return the same job with a subdirectory of that name as its work directory."""
         return dataclasses.replace(self, work=self.folder(name))
+
+    def apart(self) -> Job:
+        """Return the same job with a new work directory, in which nothing has put anything yet."""
+        return dataclasses.replace(self, work=Path(tempfile.mkdtemp(prefix="own-", dir=self.work)))
 
     def environment(
         self, *, epoch: int = 0, path: Sequence[Path] = (), extra: Optional[Mapping[str, str]] = None
@@ -103,20 +123,21 @@ class Job:
         error: type[FreezerError] = ToolError,
         hint: Optional[str] = None,
         shown: Optional[Sequence[str]] = None,
+        inherited: Sequence[int] = (),
     ) -> Completed:
         """Run a program to its end.
 
         ``what`` completes "cannot ..." in the error. ``env`` is the job's own environment if it is not given, ``cwd``
-        the work directory. ``shown`` is the command in the log and in messages, if ``argv`` only wraps it. stdout is
-        returned when ``capture`` is set, else it joins stderr in the log. ``on_line`` sees each line and may claim it
-        (then it is not shown). Raises ``error`` on a status other than 0 when ``check`` is set, EnvironmentFailure if
-        the program cannot be started.
+        the work directory. ``shown`` is the command in the log and in messages, if ``argv`` only wraps it;
+        ``inherited`` are descriptors that it gets. stdout is returned when ``capture`` is set, else it joins stderr in
+        the log. ``on_line`` sees each line and may claim it (then it is not shown). Raises ``error`` on a status other
+        than 0 when ``check`` is set, EnvironmentFailure if the program cannot be started.
         """
         command = [str(part) for part in argv]
         self.build_log.append(f"\n$ {shlex.join(shown or command)}")
         with contextlib.ExitStack() as stack:
-            given = stack.enter_context(_memory_file((stdin or "").encode()))
-            captured = stack.enter_context(_memory_file(b""))
+            given = stack.enter_context(memory_file((stdin or "").encode()))
+            captured = stack.enter_context(memory_file(b""))
             try:
                 status = self._follow(
                     command,
@@ -126,6 +147,7 @@ class Job:
                     stdin=given if stdin is not None else subprocess.DEVNULL,
                     stdout=captured if capture else subprocess.PIPE,
                     stderr=subprocess.PIPE if capture else subprocess.STDOUT,
+                    pass_fds=(self.held, *inherited),
                 )
             except CannotStart as failure:
                 message = f"cannot {what}: {command[0]} cannot be started"
@@ -153,7 +175,6 @@ class Job:
                     process = subprocess.Popen(
                         command,
                         start_new_session=True,
-                        pass_fds=(self.held,),
                         preexec_fn=die_with_parent(mask),
                         umask=0o022,
                         **options,
@@ -174,9 +195,13 @@ class Job:
                         pipe.close()
 
 
-def _memory_file(content: bytes) -> IO[bytes]:
-    # Unlike a pipe, a file need not be read or written while the process runs.
-    file = os.fdopen(os.memfd_create("freezer"), "w+b")
+def memory_file(content: bytes) -> IO[bytes]:
+    """Return a file without a name. Unlike a pipe, it need not be read or written while a process runs."""
+    if hasattr(os, "memfd_create"):
+        file: IO[bytes] = os.fdopen(os.memfd_create("freezer"), "w+b")
+    else:
+        # A Python that was built against a C library before 2.27.
+        file = tempfile.TemporaryFile()  # noqa: SIM115
     file.write(content)
     file.seek(0)
     return file

@@ -164,7 +164,9 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # What cannot be removed is swept by the next build.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def is_result(path: Path) -> bool:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
+from freezer.base.beneath import opened_top
+from freezer.base.dismantle import remove
 from freezer.base.isolation import REMOVER
 from freezer.base.processes import run_quietly
 from freezer.base.tools import own_python
 
 
 def remove_tree(path: Path) -> None:
-    """Remove one of freezer's own directories, even if a build left parts of it read-only."""
-    for directory, _, _ in os.walk(path):
-        with contextlib.suppress(OSError):
-            os.chmod(directory, 0o700)
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a directory of freezer's own, also where a build left parts of it read-only."""
+    with contextlib.suppress(OSError), opened_top(path.parent) as parent:
+        remove(parent, path.name)
     if os.path.lexists(path):
         # A package manager that ran in a user namespace gave files to users that exist only there.
         remove_as_others(path)

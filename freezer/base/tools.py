@@ -69,6 +69,12 @@ def clean_environment(
     }
 
 
+def user_home() -> Optional[Path]:
+    """Return the user's home directory; None for a user without one (no HOME, and no entry in passwd)."""
+    path = os.path.expanduser("~")
+    return Path(path) if os.path.isabs(path) else None
+
+
 def user_environment() -> dict[str, str]:
     """Return the user's environment for pip, whose own configuration (index, proxy, certificates) is honoured.
 

@@ -39,7 +39,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             groups[setting.group] = build.add_argument_group(setting.group)
             if setting.group == IMAGE:
                 groups[IMAGE].add_argument(
-                    "--image", metavar="TAR", help="also make an image, and write it to this file"
+                    "--image",
+                    metavar="TAR",
+                    help="also write an image to this file (-: standard output)",
                 )
         add_setting(groups[setting.group], setting)
     work = build.add_argument_group("work")

@@ -100,7 +100,11 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         mend(elf, frozen.tree, job)
         if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
             strip(elf.path, "--strip-debug", job)
-    isolate(frozen.tree, os.path.basename(program.interpreter))
+    for path in isolate(frozen.tree, os.path.basename(program.interpreter)):
+        job.log.warning(
+            f"{path.relative_to(frozen.tree)} may load libraries of the system that it runs on: "
+            "there is no room in it to forbid that"
+        )
     return ClosedApp(
         frozen=frozen,
         interpreter=os.path.basename(program.interpreter),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Optional, cast
 
 from freezer.base.elf import PF_X, PT_GNU_STACK, Elf
 
 DT_NULL, DT_RPATH, DT_FLAGS_1 = 0, 15, 0x6FFFFFFB
 DF_1_NODEFLIB = 0x800
+DISPENSABLE = frozenset((21, 0x6FFFFFF9, 0x6FFFFFFA, 0x6FFFFDF5, 0x6FFFFDF8))
+"""Tags of libraries that the loader does without (gABI; elf.h): DT_DEBUG, which only a program's is used of, the counts
+DT_RELACOUNT and DT_RELCOUNT, which save it a test, and prelink's DT_GNU_PRELINKED and DT_CHECKSUM."""
 
 
 def clear_executable_stack(path: Path) -> None:
@@ -45,8 +48,8 @@ def clear_executable_stack(path: Path) -> None:
 def forbid_default_directories(path: Path) -> bool:
     """Keep the loader from searching the system's directories for what this file needs or opens (DF_1_NODEFLIB, gABI).
 
-    In place: in the tag that it has, or in one of those that GNU ld leaves free at the end of the table. False if there
-    is none, and nothing was changed.
+    In place: in the tag that it has, in one of those that GNU ld leaves free at the end of the table, or in one that
+    the loader can do without. Returns False if there is none, and nothing was changed.
     """
     from elftools.elf.elffile import ELFFile
 
@@ -66,13 +69,24 @@ def forbid_default_directories(path: Path) -> bool:
                 index = numbers.index(DT_FLAGS_1)
                 value = tags[index][1] | DF_1_NODEFLIB
             else:
-                index, value = numbers.index(DT_NULL), DF_1_NODEFLIB
-                if numbers[index : index + 2] != [DT_NULL, DT_NULL]:
+                free = _replaceable(tags)
+                if free is None:
                     return False
+                index, value = free, DF_1_NODEFLIB
             stream.seek(start + index * entry.size)
             stream.write(entry.pack(DT_FLAGS_1, value))
             return True
-    return False
+    # Nothing is loaded for a file without a dynamic section.
+    return True
+
+
+def _replaceable(tags: list[tuple[int, int]]) -> Optional[int]:
+    """Return the place of a tag that can become another one; None if a library has none."""
+    numbers = [number for number, _ in tags]
+    end = numbers.index(DT_NULL) if DT_NULL in numbers else len(numbers)
+    if numbers[end : end + 2] == [DT_NULL, DT_NULL]:
+        return end
+    return next((index for index, tag in enumerate(tags[:end]) if tag[0] in DISPENSABLE or tag == (DT_RPATH, 0)), None)
 
 
 def set_rpath_in_place(elf: Elf, entries: list[str]) -> bool:

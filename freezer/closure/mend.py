@@ -19,21 +19,23 @@ SYSTEM_PLACES = re.compile(rb"(?<=\0)(/etc/ld\.so\.(?:cache|preload)|/[\w./-]+/g
 """Where glibc's loader and C library find what else of the system to load: ld.so(8), iconv(1)."""
 
 
-def isolate(tree: Path, loader: str) -> None:
+def isolate(tree: Path, loader: str) -> list[Path]:
     """Keep the application from loading anything of the system that it runs on.
 
     Its libraries are made for its C library, and the host's may be made for another. What the files need is not looked
     for in the loader's default directories; and freezer's copies of the loader and the C library know no cache of what
     is in others, no list of what is to be loaded into every program, and no modules for other charsets than Unicode's
     and ASCII (Python has its own), neither in their own place nor by GCONV_PATH.
+
+    Returns the libraries that could not be kept from it.
     """
-    for elf in find_elves(tree):
-        if elf.is_library and elf.path.name != loader:
-            forbid_default_directories(elf.path)
+    libraries = [elf.path for elf in find_elves(tree) if elf.is_library and elf.path.name != loader]
+    open_ones = [path for path in libraries if not forbid_default_directories(path)]
     for path in (tree / loader, tree / "libc.so.6"):
         # Nothing can be below /dev/null, and no variable has a "=" in its name.
         content = SYSTEM_PLACES.sub(lambda found: b"/dev/null/".ljust(len(found[0]), b"-"), path.read_bytes())
         path.write_bytes(content.replace(b"\0GCONV_PATH\0", b"\0=CONV_PATH\0"))
+    return open_ones
 
 
 def kept_entries(elf: Elf, tree: Path) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.system.rooted import within
+from freezer.system.rooted import copy_file, copy_folder, is_file, is_folder
 
 TERMINALS = (
     "ansi dumb linux screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color xterm-color "
@@ -46,10 +46,10 @@ class Provided:
 def copy_locale(root: Path, target: Path) -> bool:
     """Copy the locale C.UTF-8 of the system at ``root``; False if it has none."""
     for name in ("C.utf8", "C.UTF-8"):
-        source = within(root, root / "usr/lib/locale" / name)
-        if source.is_dir():
+        source = root / "usr/lib/locale" / name
+        if is_folder(root, source):
             # The C library looks for the normalised spelling first, whatever the build system calls it.
-            shutil.copytree(source, target)
+            copy_folder(root, source, target)
             return True
     return False
 
@@ -73,11 +73,11 @@ def _copy_terminfo(root: Path, target: Path) -> bool:
     found = False
     for terminal in TERMINALS:
         for place in ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo"):
-            source = within(root, root / place / terminal[0] / terminal)
-            if source.is_file():
+            source = root / place / terminal[0] / terminal
+            if is_file(root, source):
                 copy = target / terminal[0] / terminal
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, copy)
+                copy_file(root, source, copy)
                 found = True
                 break
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, cast
 
-from freezer.base.elf import NotElf, read_elf
+from freezer.base.elf import NotElf, parse_elf, read_elf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.environment.drivers import DRIVERS
@@ -18,7 +18,7 @@ from freezer.environment.drivers.environment_messages import Description
 from freezer.plan.build import Plan
 from freezer.system.buildroot import BuildRoot
 from freezer.system.loader import loader_directories
-from freezer.system.rooted import within
+from freezer.system.rooted import is_file, opened, within
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,14 @@ def find_libpython(facts: Description, root: BuildRoot) -> Optional[Path]:
     """Find the shared library of the interpreter that ``describe.py`` described; None if it was built without one."""
     directories = [root.outside(item) for item in facts["directories"]]
     try:
-        machine = read_elf(within(root.path, root.outside(facts["executable"]))).machine
+        with opened(root.path, root.outside(facts["executable"])) as file:
+            machine = parse_elf(file, Path(facts["executable"])).machine
     except (NotElf, OSError):
         machine = ""
     for directory in [*directories, *loader_directories(root.path, machine)]:
         candidate = directory / facts["library"]
-        if within(root.path, candidate).is_file():
-            return candidate
+        if is_file(root.path, candidate):
+            return within(root.path, candidate)
     return None
 
 

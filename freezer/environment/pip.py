@@ -88,7 +88,7 @@ def _program(interpreter: Interpreter, job: Job) -> Path:
     home = job.cache / "env" / f"pip-{version}"
     with locked(job.cache / "env" / f"pip-{version}.lock"):
         if not home.is_dir():
-            download = job.folder("pip")
+            download = job.apart().work
             options = ["--no-deps", "--only-binary", ":all:", "--python-version", version, "--dest", str(download)]
             job.run(
                 [tools.own_python(), "-I", "-m", "pip", "download", *options, "pip"],

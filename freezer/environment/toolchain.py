@@ -14,6 +14,7 @@ from pathlib import Path
 
 from freezer.base.elf import read_elf
 from freezer.base.job import Job
+from freezer.base.received import check_folder
 from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import pip
@@ -68,7 +69,8 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
             extra={"PIP_CONSTRAINT": os.devnull},
             hint=HINT,
         )
-        (aside / "complete").write_text(f"Python {interpreter.version[0]}.{interpreter.version[1]}", encoding="utf-8")
+        check_folder(aside, job.work)
+        job.write("toolchain/complete", f"Python {interpreter.version[0]}.{interpreter.version[1]}")
         os.rename(aside, home)
 
     hold(job, home.with_name(f"{home.name}.lock"), usable=usable, make=make, anew=anew)

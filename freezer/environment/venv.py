@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezer.base.job import Job
+from freezer.base.received import check_folder
 from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
+from freezer.environment.requirement_files import plain_files
 from freezer.environment.toolchain import make_toolchain
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
@@ -89,7 +91,8 @@ def make_environment(
         # Built where the sweep finds it if this build is killed.
         aside = job.work / "environment"
         _create(aside, interpreter, root, plan, dependencies, job)
-        (aside / "complete").touch()
+        check_folder(aside, job.work)
+        job.write("environment/complete", "")
         os.rename(aside, home)
 
     lock = job.cache / "env" / f"{key}.lock"
@@ -105,7 +108,7 @@ def _create(
 ) -> None:
     make_venv(home, root, interpreter, job)
     python = home / "bin" / "python"
-    wanted: list[str | Path] = [option for path in plan.requirements for option in ("-r", path)]
+    wanted: list[str | Path] = [option for path in plain_files(plan, root, job) for option in ("-r", path)]
     # A package of its own per argument; "--" keeps a requirement from being read as an option of pip's.
     wanted += ["--", *dependencies, *plan.packages] if dependencies or plan.packages else []
     constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]

@@ -7,6 +7,7 @@ what the application imports for certain must have been found.
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from freezer.application.entry import Application, refuse_missing
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
+from freezer.base.received import check_file, check_folder, check_tree
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
+from freezer.system.buildroot import BuildRoot
 
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_MODULES = (
@@ -103,9 +106,8 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     """
     root = environment.root
     program = DRIVERS / "run_pyinstaller.py"
-    request = job.folder("freeze") / "request.json"
     report = job.folder("freeze") / "report.json"
-    request.write_text(json.dumps(_request(plan, environment, application, report, job)), encoding="utf-8")
+    request = job.write("freeze/request.json", json.dumps(_request(plan, environment, application, report, job)))
     bad_hidden: list[str] = []
 
     def watch(line: str) -> bool:
@@ -130,8 +132,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     except ToolError as error:
         _explain(error)
         raise
+    check_file(report, job.work)
     facts: FreezeReport = json.loads(report.read_text(encoding="utf-8"))
-    missing = read_warnings(root.outside(facts["warnings"]))
+    tree, name, package, warnings = _received(facts, root, job)
+    missing = read_warnings(warnings)
     for name, importers in missing.items():
         job.log.detail(f"    not found: {name}, imported by {importers}")
     if bad_hidden:
@@ -140,11 +144,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
             hint="add the distribution that has it: --with NAME, or mend the spelling",
         )
     refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
-    tree, name = root.outside(facts["tree"]), facts["program"]
     return FrozenApp(
         tree=tree,
         name=name,
-        package=root.outside(facts["package"]),
+        package=package,
         modules=frozenset(facts["modules"]),
         origins={tree / CONTENTS / key: root.outside(value) for key, value in facts["origins"].items()},
         sources=tuple(root.outside(item) for item in facts["sources"]),
@@ -154,6 +157,21 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
     )
+
+
+def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str, Path, Path]:
+    """Return the tree, its program's name, the archive of code and the list of warnings.
+
+    Raises EnvironmentFailure if another system has made something else of them.
+    """
+    tree, package, warnings = (root.outside(facts[name]) for name in ("tree", "package", "warnings"))
+    name = os.path.basename(facts["program"])
+    if root.path != Path("/"):
+        check_tree(tree, job.work)
+        check_folder(tree / CONTENTS, job.work)
+        for path in (tree / name, package, warnings):
+            check_file(path, job.work)
+    return tree, name, package, warnings
 
 
 def _request(plan: Plan, environment: Environment, application: Application, report: Path, job: Job) -> FreezeRequest:

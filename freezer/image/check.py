@@ -196,9 +196,7 @@ def _layer_problems(archive: ImageArchive, blob: Blob, root: MergedRoot) -> Iter
         seen[name] = member
         folder, base = posixpath.split(name)
         if base == OPAQUE:
-            above = folder + "/" if folder else ""
-            for below in [item for item in root.entries if item.startswith(above) and item not in seen]:
-                del root.entries[below]
+            root.hide(folder, seen)
         elif base.startswith(WHITEOUT):
             root.remove(posixpath.join(folder, base[len(WHITEOUT) :]))
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -16,22 +16,48 @@ MAX_LINKS = 40
 
 @dataclass
 class MergedRoot:
-    """The entries that are left when the layers are put on one another, by name; "" is the root."""
+    """The entries that are left when the layers are put on one another, by name; "" is the root.
+
+    What is directly below each directory is kept, too, whether or not a layer names the directory: removing one costs
+    as much as there is in it.
+    """
 
     entries: dict[str, tar.Member] = field(default_factory=dict)
+    _below: dict[str, set[str]] = field(default_factory=dict, repr=False)
 
     def put(self, name: str, member: tar.Member) -> None:
         """Add an entry; unless it is a directory, it replaces an earlier entry with all below it."""
         if member.kind is not tar.Kind.DIRECTORY and name in self.entries:
             self.remove(name)
         self.entries[name] = member
+        while name:
+            folder = posixpath.dirname(name)
+            names = self._below.setdefault(folder, set())
+            if name in names:
+                break
+            names.add(name)
+            name = folder
 
     def remove(self, name: str) -> None:
         """Remove an entry and all below it."""
-        # Not every layer names the directories above its files.
-        for known in [item for item in self.entries if item.startswith(name + "/")]:
-            del self.entries[known]
-        self.entries.pop(name, None)
+        for known in [name, *self.below(name)]:
+            self.entries.pop(known, None)
+            self._below.pop(known, None)
+        self._below.get(posixpath.dirname(name), set()).discard(name)
+
+    def hide(self, folder: str, kept: Container[str]) -> None:
+        """Remove the entries below a directory, but for those in ``kept``: the directory is opaque."""
+        for name in list(self.below(folder)):
+            if name not in kept:
+                self.entries.pop(name, None)
+
+    def below(self, folder: str) -> Iterator[str]:
+        """Yield the names of all entries below a directory, and of the directories that no layer names."""
+        todo = [folder]
+        while todo:
+            names = self._below.get(todo.pop(), ())
+            yield from names
+            todo += names
 
     def executable(self, path: str) -> Optional[tar.Member]:
         """Return the file at a path, following symbolic links inside the root; None if there is none."""

@@ -34,12 +34,13 @@ FLAGS = ("--no-index", "--prefer-binary", "--require-hashes", "--pre")
 
 @dataclass(frozen=True)
 class Line:
-    """One logical line: its requirement, if it has one; the requirements and constraints files that it includes; the
-    places that it has pip find distributions in."""
+    """One logical line: its requirement, if it has one; the requirements file that it includes, or with ``constrains``
+    the constraints file; the places that it has pip find distributions in."""
 
     requirement: Optional[str] = None
     editable: bool = False
     includes: tuple[str, ...] = ()
+    constrains: bool = False
     links: tuple[str, ...] = ()
 
 
@@ -52,8 +53,8 @@ class _Options(optparse.OptionParser):
 
     def __init__(self) -> None:
         super().__init__(add_help_option=False)
-        self.add_option("-r", "--requirement", dest="includes", action="append", default=[])
-        self.add_option("-c", "--constraint", dest="includes", action="append", default=[])
+        self.add_option("-r", "--requirement", dest="requirements", action="append", default=[])
+        self.add_option("-c", "--constraint", dest="constraints", action="append", default=[])
         self.add_option("-e", "--editable", dest="editables", action="append", default=[])
         self.add_option("-f", "--find-links", dest="links", action="append", default=[])
         for names in VALUES:
@@ -80,7 +81,8 @@ def parse_lines(text: str, environ: Mapping[str, str]) -> Iterator[Line]:
         yield Line(
             requirement=found.editables[0] if editable else requirement or None,
             editable=editable,
-            includes=tuple(found.includes[:1] if not requirement and not editable else ()),
+            includes=() if requirement or editable else tuple((found.requirements or found.constraints)[:1]),
+            constrains=bool(found.constraints and not found.requirements),
             links=tuple(found.links),
         )
 

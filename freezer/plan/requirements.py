@@ -43,11 +43,18 @@ def named_files(plan: Plan) -> Named:
             # pip takes them relative to the current directory; people mean the file's, which pip takes for links.
             folders = (plan.folder, file.parent)
             if line.requirement is not None:
-                _add_source(named, line.requirement, folders)
+                _add_source(named, plain_requirement(line, plan.folder), folders)
             for text in line.links:
                 places = [path_of(os.path.join(text, ""), folder) for folder in folders]
                 named.links |= {place for place in places if place is not None and place.exists()}
     return named
+
+
+def plain_requirement(line: Line, folder: Path) -> str:
+    """Return a line's requirement as one that is not editable; ``folder`` is pip's current directory."""
+    text = line.requirement or ""
+    # An editable directory may be called by its name alone, which else is a distribution's.
+    return f"./{text}" if line.editable and (folder / text.partition("[")[0]).is_dir() and os.sep not in text else text
 
 
 def included_files(file: Path, line: Line) -> list[Path]:

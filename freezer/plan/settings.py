@@ -184,7 +184,7 @@ IMAGE_DATA = (
 )
 """What an image can have as files of the system. While building, the options of these names speak of the executable,
 and say the same of an image made with it."""
-IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write", IMAGE, ("-o",), "TAR")
+IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write (-: standard output)", IMAGE, ("-o",), "TAR")
 DISTRIBUTION = re.compile("(debian|ubuntu):")
 """What starts the name of a system that is made from a distribution's packages."""
 
@@ -193,6 +193,7 @@ def anchored(setting: Setting, value: Any, base: Path) -> Any:
     """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
     if setting.name == "output" and value == "-":
         return value
+    value = _expanded(value)
     if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
         return str(base / value)
     if setting.name == "chroot" and not DISTRIBUTION.match(value):
@@ -202,6 +203,13 @@ def anchored(setting: Setting, value: Any, base: Path) -> Any:
     if setting.kind is ValueKind.PAIRS:
         return [item if item.startswith(":") else str(base / item) for item in value]
     return value
+
+
+def _expanded(value: Any) -> Any:
+    """Return the value with a leading ``~/`` as the home directory: shells leave it in ``--python=~/x``."""
+    if isinstance(value, list):
+        return [_expanded(item) for item in value]
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def split_pair(text: str) -> tuple[str, str]:

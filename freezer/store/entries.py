@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.base.extract import FOLDER
+from freezer.base.dismantle import FOLDER
 from freezer.store.inventory import Item, ItemKind, measure
 
 SHARED = ("/var/tmp", "/tmp", "/dev/shm")

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from freezer.base.beneath import opened_below, opened_top
+from freezer.base.dismantle import PLACE, reached
 from freezer.base.errors import EnvironmentFailure
 from freezer.store.workspace import OWN
 
@@ -30,6 +32,8 @@ ABANDONED = 24 * 3600
 """Seconds after which an unfinished record will not be finished any more."""
 OLD_PIP = "pip-"
 """The prefix of the names of the pips for old Pythons, among the environments."""
+MAX_TEXT = 1 << 24
+"""Characters of a file; what is longer is cut off."""
 IN_CHROOT = re.compile(rf"VIRTUAL_ENV=[\"']?{OWN}/")
 
 
@@ -240,8 +244,13 @@ def _directories(folder: Path) -> list[Path]:
 
 
 def _text(path: Path) -> str:
+    """Return the text of a file in the cache; "" for anything else, which programs of other systems can put there."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with opened_top(path.parent) as folder, opened_below(folder, path.name, PLACE | os.O_NOFOLLOW) as place:
+            if not stat.S_ISREG(os.fstat(place).st_mode):
+                return ""
+            with open(reached(place), encoding="utf-8", errors="replace") as file:
+                return file.read(MAX_TEXT)
     except OSError:
         return ""
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from freezer.base.beneath import opened_plain
+from freezer.base.dismantle import FOLDER, reached
 from freezer.base.errors import EnvironmentFailure, UsageError
 from freezer.base.removal import remove_tree
 from freezer.store.entries import taken
@@ -153,8 +155,9 @@ def _locked_now(path: Path) -> Iterator[None]:
     BlockingIOError."""
     if path.is_dir():
         # A directory must be writable to be moved, and readable to be opened.
-        os.chmod(path, 0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with opened_plain(str(path.parent), path.name) as place:
+            os.chmod(reached(place), 0o700)
+            descriptor = os.open(".", FOLDER, dir_fd=place)
     else:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

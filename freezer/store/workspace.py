@@ -31,10 +31,23 @@ OWN = "/freezer"
 
 
 def cache_root() -> Path:
-    """Return the user's cache directory for freezer (XDG Base Directory specification)."""
+    """Return the user's cache directory for freezer (XDG Base Directory specification).
+
+    Raises EnvironmentFailure if the user has neither a home directory nor XDG_CACHE_HOME.
+    """
     import platformdirs
 
-    return Path(platformdirs.user_cache_path("freezer"))
+    try:
+        path = Path(platformdirs.user_cache_path("freezer"))
+    except RuntimeError:
+        path = Path()
+    if not path.is_absolute():
+        raise EnvironmentFailure(
+            "there is no directory for freezer's cache",
+            why="HOME is not set, and this user has no home directory",
+            hint="set XDG_CACHE_HOME, or HOME, to a directory that can be written",
+        )
+    return path
 
 
 @contextlib.contextmanager
@@ -57,13 +70,14 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
     """
     work: Optional[Path] = None
     held = -1
+    holding = contextlib.ExitStack()
     try:
         with signals_held():
             try:
                 for folder in ("work", "env", "toolchain", "roots", "pip", "record", "log"):
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
-                    sweep(cache / "work")
+                    abandoned = claim_abandoned(cache / "work", holding)
                     # Some tools do not support all paths: venv refuses ":", make and spec files fail with spaces.
                     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)[:40]
                     work = cache / "work" / f"{safe}-{secrets.token_hex(4)}"
@@ -78,11 +92,16 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
                     why=str(error),
                     hint="set XDG_CACHE_HOME to a directory that you can write to and that has a few GB left",
                 ) from error
-        with contextlib.ExitStack() as holding:
-            job = Job(log, cache, work, held, build_log, holding)
+        # Gigabytes, maybe: other builds begin meanwhile, and Ctrl-C works.
+        for path in abandoned:
+            log.detail(f"removing the work directory of a build that was killed: {path.name}")
+            remove_tree(path)
+        with contextlib.ExitStack() as items:
+            job = Job(log, cache, work, held, build_log, items)
             with _full_disk_named(job):
                 yield job
     finally:
+        holding.close()
         if work is not None and keep:
             log.line(f"the work directory is kept: {work}")
         if work is not None and not keep:
@@ -149,6 +168,15 @@ def reading(path: Path, what: str, cache: Path, log: Log) -> Iterator[Job]:
 
 def sweep(parent: Path) -> None:
     """Remove the subdirectories of ``parent`` that no living process holds."""
+    with contextlib.ExitStack() as holding:
+        for path in claim_abandoned(parent, holding):
+            remove_tree(path)
+
+
+def claim_abandoned(parent: Path, holding: contextlib.ExitStack) -> list[Path]:
+    """Return the subdirectories of ``parent`` that no living process holds; they are this process's as long as
+    ``holding``."""
+    claimed = []
     for path in parent.iterdir():
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -157,11 +185,11 @@ def sweep(parent: Path) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            continue
-        else:
-            remove_tree(path)
-        finally:
             os.close(descriptor)
+            continue
+        holding.callback(os.close, descriptor)
+        claimed.append(path)
+    return claimed
 
 
 def _prune_logs(folder: Path) -> None:

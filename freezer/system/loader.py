@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from freezer.base.elf import NotElf, read_elf
-from freezer.system.rooted import within
+from freezer.base.elf import NotElf, parse_elf
+from freezer.system.rooted import matches, opened, place, text_of
 
 
 def loader_directories(root: Path, machine: str) -> list[Path]:
@@ -28,27 +27,29 @@ def loader_directories(root: Path, machine: str) -> list[Path]:
         "EM_S390": "s390x-linux-gnu",
         "EM_RISCV": "riscv64-linux-gnu",
     }.get(machine)
-    names = list(_configured(root, "/etc/ld.so.conf", depth=0))
+    names = list(_configured(root, place(root, "/etc/ld.so.conf"), set()))
     if multiarch:
         names += [f"/lib/{multiarch}", f"/usr/lib/{multiarch}"]
     names += ["/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    return [root / name.lstrip("/") for name in dict.fromkeys(names)]
+    return [place(root, name) for name in dict.fromkeys(names)]
 
 
-def _configured(root: Path, name: str, depth: int) -> Iterator[str]:
-    if depth > 4:
+def _configured(root: Path, path: Path, seen: set[Path]) -> Iterator[str]:
+    if path in seen:
         return
+    seen.add(path)
     try:
-        text = within(root, root / name.lstrip("/")).read_text(errors="replace")
+        text = text_of(root, path)
     except OSError:
         return
     for raw in text.splitlines():
         line = raw.split("#")[0].strip()
         if line.startswith("include "):
             pattern = line.split(None, 1)[1]
-            pattern = pattern if pattern.startswith("/") else os.path.join(os.path.dirname(name), pattern)
-            for found in sorted(glob.glob(str(root / pattern.lstrip("/")))):
-                yield from _configured(root, "/" + os.path.relpath(found, root), depth + 1)
+            if not pattern.startswith("/"):
+                pattern = f"{path.parent.relative_to(root)}/{pattern}"
+            for found in matches(root, pattern):
+                yield from _configured(root, found, seen)
         elif line.startswith("/"):
             yield line
 
@@ -57,9 +58,9 @@ def sonames_of(name: str, directories: Iterable[Path], root: Path = Path("/")) -
     """Return the sonames that ctypes.util.find_library(name) may return, given the loader's directories."""
     found = []
     for directory in directories:
-        for path in sorted(directory.glob(f"lib{glob.escape(name)}.so*")):
-            with contextlib.suppress(NotElf, OSError):
-                soname = read_elf(within(root, path)).soname
+        for path in matches(root, f"{directory.relative_to(root)}/lib{glob.escape(name)}.so*"):
+            with contextlib.suppress(NotElf, OSError), opened(root, path) as file:
+                soname = parse_elf(file, path).soname
                 if soname is not None and soname not in found:
                     found.append(soname)
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.errors import InputError
+from freezer.base.tools import user_home
 
 
 def locate_interpreter(wanted: Optional[str]) -> Path:
@@ -22,7 +23,7 @@ def locate_interpreter(wanted: Optional[str]) -> Path:
     if wanted is None:
         return Path(getattr(sys, "_base_executable", sys.executable) or sys.executable)
     if os.sep in wanted:
-        path = Path(wanted).expanduser().absolute()
+        path = Path(os.path.abspath(os.path.expanduser(wanted)))
         if path.is_dir():
             path = path / "bin" / "python3"
         if not (path.is_file() and os.access(path, os.X_OK)):
@@ -42,7 +43,7 @@ def locate_interpreter(wanted: Optional[str]) -> Path:
 
 def _installed_versions(version: str) -> list[str]:
     on_path = shutil.which("python" + ".".join(version.split(".")[:2]))
-    home = Path.home()
+    home = user_home() or Path("/nonexistent")
     pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", home / ".local/share/uv/python"))
     managed = [*pyenv.glob(f"{version}*/bin/python"), *uv.glob(f"cpython-{version}*/bin/python3")]

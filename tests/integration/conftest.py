@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import roots
-from support import ORDINARY, Freezer, as_user, need_program, need_root
+from support import ORDINARY, Freezer, as_user, need_program, need_root, open_to_all
 
 HELLO = "import ssl, sys\nprint('hello', *sys.version_info[:2], *sys.argv[1:])\n"
 
@@ -49,8 +49,7 @@ def as_ordinary_user(tmp_path: Path) -> Callable[[bool], Freezer]:
     for folder in (home, staging):
         folder.mkdir()
     os.chown(home, ORDINARY, ORDINARY)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
 
     def prepare(ranges: bool) -> Freezer:
         passwd, granted = tmp_path / "passwd", tmp_path / "granted"

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tarfile
@@ -315,6 +316,36 @@ def test_output_cannot_be_written(freezer: Freezer, binary: Path, tmp_path: Path
     """Not even root makes directories in /proc."""
     message = freezer.fails("image", binary, "-o", "/proc/no/such/x.tar", cwd=tmp_path, status=OUTPUT)
     assert "cannot write /proc/no/such/x.tar" in message
+
+
+def test_streams(freezer: Freezer, binary: Path, image: Path, tmp_path: Path) -> None:
+    """Standard output, a named pipe and a descriptor get the same bytes as a file, and nothing else."""
+    os.mkfifo(tmp_path / "fifo")
+    for output in ("-", "/dev/stdout", "/dev/fd/1", str(tmp_path / "fifo")):
+        script = 'exec "$@" | cat >out; exit "${PIPESTATUS[0]}"'
+        if output.endswith("fifo"):
+            script = f'cat {output} >out & "$@" >paths; status=$?; wait; exit $status'
+        command = ["bash", "-c", script, "sh", *freezer.command("image", binary, "-o", output)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=freezer.environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert same(image, tmp_path / "out")
+    assert stat.S_ISFIFO(os.lstat(tmp_path / "fifo").st_mode) and os.path.islink("/dev/stdout")
+    assert (tmp_path / "paths").read_text() == f"{tmp_path}/fifo\n"
+
+
+def test_a_reader_that_goes_away(freezer: Freezer, binary: Path, tmp_path: Path) -> None:
+    script = '"$@" | head -c 9 >/dev/null; exit "${PIPESTATUS[0]}"'
+    command = ["bash", "-c", script, "sh", *freezer.command("image", binary, "-o", "-")]
+    done = subprocess.run(command, cwd=tmp_path, env=freezer.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == OUTPUT
+    assert "cannot write /dev/stdout: Broken pipe" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_json_and_an_image_on_standard_output(freezer: Freezer, binary: Path, tmp_path: Path) -> None:
+    message = freezer.fails("image", binary, "-o", "-", "--json", cwd=tmp_path, status=USAGE)
+    assert "cannot both be written to standard output" in message
 
 
 def test_full_disk(freezer: Freezer, binary: Path, tmp_path: Path) -> None:

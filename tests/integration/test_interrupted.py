@@ -6,13 +6,14 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
 import pytest
 from interruption import INTERRUPTED, OUTPUT, PREVIOUS, Site, assert_nothing_runs, interrupt, make_site
-from support import Freezer, processes_with, small_disk
+from support import Freezer, kill_group, processes_with, small_disk
 
 
 @pytest.fixture
@@ -59,6 +60,29 @@ def test_interrupted_while_making_the_environment(fresh_freezer: Freezer, site: 
     fresh_freezer.assert_tidy()
     assert not [path for path in (fresh_freezer.cache / "env").iterdir() if path.is_dir()]
     assert_nothing_runs(str(fresh_freezer.cache_home), site.name)
+
+
+def test_nothing_is_left_in_the_temporary_directory(fresh_freezer: Freezer, site: Site, tmp_path: Path) -> None:
+    """Whatever is running when the signal comes: freezer itself, pip, a build backend."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    ended = set()
+    for point in range(12):
+        process = fresh_freezer.start(
+            "build", f"{site.name}.py", "--no-verify", cwd=site.folder, env={"TMPDIR": str(temporary)}
+        )
+        try:
+            # Not a bound on anything: points of time, spread over what a build does first.
+            time.sleep(0.2 * (point + 1))
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=120)
+        finally:
+            kill_group(process)
+            process.communicate()
+        ended.add(process.returncode)
+        assert os.listdir(temporary) == []
+        assert site.works(fresh_freezer) == []
+    assert ended <= {INTERRUPTED, -signal.SIGTERM, 0} and INTERRUPTED in ended
 
 
 def quick_build(freezer: Freezer, folder: Path) -> None:

@@ -128,3 +128,39 @@ def test_a_local_package(freezer: Freezer, tmp_path: Path) -> None:
     again = freezer(*arguments, cwd=tmp_path)
     assert shown(again) == "second\n"
     assert environment(again) == "made"
+
+
+KINDS = {
+    "script": ("build", "app.py"),
+    "module": ("build", "-e", "pkg.cli:main"),
+    "spec": ("build", "app.spec"),
+    "requirement alone": ("build", "--with", "tabulate", "-c", "tabulate"),
+    "project": ("build", "."),
+}
+CHANGED = {"script": "pkg/cli.py", "module": "pkg/cli.py", "spec": "pkg/cli.py", "project": "pkg/cli.py"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_entry(freezer: Freezer, tmp_path: Path, kind: str) -> None:
+    """Nothing is built if nothing changed; what changed is built, and is said."""
+    (tmp_path / "pkg").mkdir()
+    for name, text in (
+        ("app.py", "from pkg.cli import main\nmain()\n"),
+        ("pkg/__init__.py", ""),
+        ("pkg/cli.py", "def main():\n    print('one')\n"),
+        ("app.spec", "a = Analysis(['app.py'])\nexe = EXE(PYZ(a.pure), a.scripts, a.binaries, a.datas, name='app')\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    if kind == "project":
+        text = '[project]\nname = "one"\nversion = "1"\nscripts = {one = "pkg.cli:main"}\n'
+        (tmp_path / "pyproject.toml").write_text(text + '[tool.setuptools]\npackages = ["pkg"]\n')
+    arguments = (*KINDS[kind], "--no-verify", "--linker", "native", "-v")
+    first = freezer(*arguments, cwd=tmp_path)
+    assert built(first) and "building: there is no earlier build with these settings" in first.stderr
+    assert not built(freezer(*arguments, cwd=tmp_path))
+    if kind in CHANGED:
+        (tmp_path / CHANGED[kind]).write_text("def main():\n    print('two')\n")
+        again = freezer(*arguments, cwd=tmp_path)
+        assert built(again) and f"building: {tmp_path / CHANGED[kind]} has changed" in again.stderr
+        assert shown(again) == "two\n"
+        assert not built(freezer(*arguments, cwd=tmp_path))

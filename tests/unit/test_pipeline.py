@@ -109,6 +109,11 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["probe_interpreter"] == (made, "open_root", job)
     assert given["prepare"] == (made, "open_root", "probe_interpreter", job)
     assert given["freeze"] == (made, "environment", Application(), job)
+    # From here on, no program of the system can have put anything into the work directory.
+    after = given["close_bundle"][3]
+    assert after == dataclasses.replace(job, work=after.work)
+    assert after.work.parent == job.work
+    job = after
     assert given["close_bundle"] == (made, "environment", "freeze", job)
     assert given["link"] == (made, "close_bundle", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
@@ -196,4 +201,4 @@ def test_work_is_kept_on_request(stages: Stages, here: Path) -> None:
     pipeline.build(made, cache=stages.folder / "cache", keep_work=True, log=stages.log)
     (work,) = (stages.folder / "cache" / "work").iterdir()
     assert work.name.startswith("app-")
-    assert (work / "link").is_dir()
+    assert len(list(work.glob("own-*/link"))) == 1

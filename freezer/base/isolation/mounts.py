@@ -17,9 +17,6 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20
 MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 0x2
 
 
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-
-
 def keep_mounts_private() -> None:
     """Keep later mounts invisible to the host.
 
@@ -42,26 +39,9 @@ def keep_mounts_private() -> None:
     os.close(namespace)
 
 
-def build_dev(dev: str) -> list[str]:
-    """Provide the devices that every container has, by bind mounts: a user namespace cannot make nodes."""
-    notes = []
-    mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
-    for name in DEVICES:
-        try:
-            bind_file(f"/dev/{name}", f"{dev}/{name}", MS_NOSUID | MS_NOEXEC)
-        except IsolationError as error:
-            notes.append(f"no /dev/{name}: {error}")
-    os.mkdir(f"{dev}/shm")
-    mount("tmpfs", f"{dev}/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    os.symlink("/proc/self/fd", f"{dev}/fd")
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        os.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
-    remount(dev, MS_RDONLY | MS_NOSUID | MS_NOEXEC)
-    return notes
-
-
-def enter_root(root: str) -> list[str]:
-    """Make ``root`` the root and detach the old one (the pivot_root(".", ".") of its manual page)."""
+def enter_root(root: str | int) -> list[str]:
+    """Make ``root``, a path or a descriptor, the root and detach the old one (the pivot_root(".", ".") of its manual
+    page)."""
     os.chdir(root)
     try:
         libc("pivot_root", "pivot_root", b".", b".")
@@ -76,30 +56,33 @@ def enter_root(root: str) -> list[str]:
     return []
 
 
-def bind_file(source: str, target: str, flags: int) -> None:
-    """Make the file ``source`` appear as ``target``, which must not exist."""
-    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444))
-    bind(source, target, flags)
-
-
 def bind(source: str, target: str, flags: int) -> None:
     """Make ``source`` appear at ``target``; the flags take a second call, since the first ignores them."""
     mount(source, target, "", MS_BIND | MS_REC)
+    remount_bound(target, flags)
+
+
+def remount_bound(target: str, flags: int, *, step: str = "") -> None:
+    """Set the flags of the mount at ``target``, and keep those that the host set for good."""
     try:
-        remount(target, flags)
+        remount(target, flags, step=step)
     except IsolationError as error:
         if error.code != errno.EPERM:
             raise
-        # In a user namespace the flags that the host set are locked: repeat them.
-        remount(target, flags | os.statvfs(target).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC))
+        # In a user namespace the flags that the host set are locked: they have to be repeated.
+        locked = os.statvfs(target).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        remount(target, flags | locked, step=step)
 
 
-def remount(target: str, flags: int) -> None:
+def remount(target: str, flags: int, *, step: str = "") -> None:
     """Set the flags of the mount at ``target``."""
-    mount("none", target, "", MS_REMOUNT | MS_BIND | flags)
+    mount("none", target, "", MS_REMOUNT | MS_BIND | flags, step=step)
 
 
-def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """Attach a filesystem of type ``kind``, or with MS_BIND ``source`` itself, to ``target`` (mount(2))."""
+def mount(source: str, target: str, kind: str, flags: int, data: str = "", *, step: str = "") -> None:
+    """Attach a filesystem of type ``kind``, or with MS_BIND ``source`` itself, to ``target`` (mount(2)).
+
+    Raises IsolationError, which names ``step`` if ``target`` is no name for people.
+    """
     names = (os.fsencode(source), os.fsencode(target), kind.encode())
-    libc("mount", f"mount {source} on {target}", *names, ctypes.c_ulong(flags), data.encode())
+    libc("mount", step or f"mount {source} on {target}", *names, ctypes.c_ulong(flags), data.encode())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 
+from freezer.base.beneath import opened_top
+from freezer.base.dismantle import remove as remove_entry
 from freezer.base.isolation.privileges import can_isolate_as_root
 from freezer.base.isolation.system import forked, libc
 from freezer.base.isolation.users import enter_user_namespace
@@ -26,5 +27,11 @@ def enter_namespaces() -> None:
 def remove(path: str) -> int:
     """Remove a directory tree, in the user namespace whose users own parts of it."""
     enter_namespaces()
-    child = forked(lambda: shutil.rmtree(path))
+    folder, name = os.path.split(path)
+
+    def remove_it() -> None:
+        with opened_top(folder) as parent:
+            remove_entry(parent, name)
+
+    child = forked(remove_it)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

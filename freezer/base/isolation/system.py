@@ -9,8 +9,8 @@ import ctypes
 import os
 import signal
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -32,6 +32,15 @@ def libc(function: str, step: str, *arguments: object) -> None:
     """
     if getattr(LIBC, function)(*arguments) != 0:
         raise IsolationError(step, ctypes.get_errno())
+
+
+@contextmanager
+def as_step(step: str) -> Iterator[None]:
+    """Report a failed system call as a failed step of the isolation."""
+    try:
+        yield
+    except OSError as error:
+        raise IsolationError(step, error.errno or 0) from error
 
 
 def forked(body: Callable[[], None]) -> int:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from freezer.base import tar
+from freezer.base.dismantle import FOLDER
 from freezer.base.errors import InputError
-from freezer.base.extract import FOLDER, inside
+from freezer.base.extract import inside
 
 CHUNK = 1 << 20
 OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)

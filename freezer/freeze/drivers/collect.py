@@ -27,7 +27,6 @@ from typing import Optional, Union
 
 from installed import (
     EXTENSION_SUFFIXES,
-    TEST_FOLDERS,
     Distribution,
     Inventory,
     Package,
@@ -166,7 +165,7 @@ class Collector:
     def _submodules(self, package: Package) -> Iterator[str]:
         for path in package.files:
             name = self._name_of(package, path)
-            if name is not None and not TEST_FOLDERS.intersection(name.split(".")[1:]):
+            if name is not None and not package.leaves_out(path):
                 yield name
 
     @staticmethod
@@ -190,7 +189,7 @@ class Collector:
         for path in package.files:
             inside = os.path.relpath(path, package.place)
             folder, name = os.path.split(inside)
-            if TEST_FOLDERS.intersection(folder.split(os.sep)) or not os.path.isfile(path):
+            if package.leaves_out(path) or not os.path.isfile(path):
                 continue
             if path.endswith(SOURCE_SUFFIXES):
                 # Outside any package they are read, not imported: templates, the stubs of a type checker.

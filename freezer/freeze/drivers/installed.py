@@ -17,7 +17,10 @@ from typing import Optional
 Distribution = importlib.metadata.Distribution
 
 NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
-TEST_FOLDERS = {"tests", "test", "__pycache__"}
+TEST_FOLDERS = {"tests", "test"}
+"""What distributions install for those who work on them."""
+CACHE = "__pycache__"
+ENVIRONMENT_MARK = "pyvenv.cfg"
 EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 IGNORED_GROUPS = {"console_scripts", "gui_scripts", "pyinstaller40", "distutils.commands", "distutils.setup_keywords"}
 NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
@@ -29,13 +32,22 @@ def canonical(name: str) -> str:
 
 
 class Package:
-    """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module."""
+    """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module.
 
-    def __init__(self, name: str, place: str, distribution: Optional[Distribution]) -> None:
+    With ``own`` it is the application's, and all of it comes along, whatever its folders are called.
+    """
+
+    def __init__(self, name: str, place: str, distribution: Optional[Distribution], own: bool) -> None:
         self.name = name
         self.place = place  # the package's directory, or the module's file
         self.distribution = distribution
+        self.own = own
         self.files: list[str] = []  # absolute paths
+
+    def leaves_out(self, path: str) -> bool:
+        """Tell whether one of its files is not for use: a test of somebody else's, or compiled for one Python."""
+        folders = set(os.path.relpath(path, self.place).split(os.sep)[:-1])
+        return CACHE in folders or (not self.own and bool(TEST_FOLDERS & folders))
 
     @functools.cached_property
     def text(self) -> bytes:
@@ -51,21 +63,27 @@ class Package:
 class Inventory:
     """All distributions on the search path, and what each of them installed."""
 
-    def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = (), own: Sequence[str] = ()) -> None:
+        """Read the search path. ``local_roots`` are (name, place) of packages that no distribution has; they are the
+        application's own, as is what lies in the directories ``own``."""
+        self.own = tuple(os.path.join(place, "") for place in own)
         self.distributions: dict[str, Distribution] = {}
         self.packages: dict[str, Package] = {}
+        self._names: dict[int, str] = {}
+        self._of: dict[int, list[Package]] = {}
         self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
         for distribution in importlib.metadata.distributions(path=search):
             name = distribution.metadata["Name"]
             if not name or canonical(name) in self.distributions:
                 continue
             self.distributions[canonical(name)] = distribution
+            self._names[id(distribution)] = name
             for entry in distribution.entry_points:
                 if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
                     self.groups.setdefault(entry.group, []).append((entry, distribution))
             self._add_packages(distribution)
         for name, place in local_roots:
-            package = self.packages.setdefault(name, Package(name, place, None))
+            package = self.packages.setdefault(name, Package(name, place, None, own=True))
             package.files = list(walk(place)) if os.path.isdir(place) else [place]
 
     def _add_packages(self, distribution: Distribution) -> None:
@@ -87,22 +105,27 @@ class Inventory:
                     break
             if name is None:
                 continue
-            package = self.packages.setdefault(name, Package(name, place, distribution))
-            package.files.append(path)
+            if name not in self.packages:
+                self.packages[name] = Package(name, place, distribution, place.startswith(self.own))
+                self._of.setdefault(id(distribution), []).append(self.packages[name])
+            self.packages[name].files.append(path)
 
     def of(self, distribution: Distribution) -> list[Package]:
-        """The packages that a distribution installed."""
-        wanted = canonical(distribution.metadata["Name"])
-        return [
-            package
-            for package in self.packages.values()
-            if package.distribution is not None and canonical(package.distribution.metadata["Name"]) == wanted
-        ]
+        """The packages that a distribution of the inventory installed."""
+        return self._of.get(id(distribution), [])
+
+    def name_of(self, distribution: Distribution) -> str:
+        """The name of a distribution of the inventory; its metadata would be read anew each time."""
+        return self._names[id(distribution)]
 
 
 def walk(folder: str) -> Iterator[str]:
     for directory, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in TEST_FOLDERS)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name != CACHE and not os.path.exists(os.path.join(directory, name, ENVIRONMENT_MARK))
+        )
         for name in sorted(files):
             yield os.path.join(directory, name)
 

@@ -84,7 +84,7 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         request: FreezeRequest = json.load(file)
     sys.path[:0] = request["search"]
-    collector = collect.Collector(installed.Inventory(sys.path, request["local_packages"].items()))
+    collector = collect.Collector(installed.Inventory(sys.path, request["local_packages"].items(), request["search"]))
     spec = run(request, collector)
     with open(request["report"], "w", encoding="utf-8") as file:
         json.dump(freeze_report.report(request, spec, collector), file)

@@ -29,8 +29,8 @@ from typing import Optional
 
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
-    *("main.c", "place.c", "entry.c", "reader.c", "extract.c", "filter.c", "remove.c", "says.c"),
-    *("blake2b.c", "legacy.c"),
+    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
+    *("remove.c", "says.c", "blake2b.c", "legacy.c"),
 )
 LIBRARIES = {"start.so": "start.c", "filter.so": "filter.c"}
 HEADERS = ("zstd.h", "zstd_errors.h")

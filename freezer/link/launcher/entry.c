@@ -96,6 +96,7 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
 
     entry->home = home;
     entry->dir = entry->used = -1;
+    entry->bare = false;
     entry->identity = app->identity;
     int length = snprintf(entry->tree, sizeof entry->tree, "%s%s%s/tree", place->real,
         place->real[strlen(place->real) - 1] == '/' ? "" : "/", app->identity);
@@ -104,22 +105,22 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
         return false;
     }
     if (make && mkdirat(home, app->identity, 0700) != 0 && errno != EEXIST) {
-        refuse(place->why, "%s", strerror(errno));
+        /* ENOENT: another start made the directory of entries, and has just removed it. */
+        if (errno != ENOENT)
+            refuse(place->why, "%s", strerror(errno));
         return false;
     }
     entry->dir = openat(home, app->identity, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (entry->dir < 0) {
-        if (errno != ENOENT)
-            refuse(place->why, "%s/%s: %s", place->real, app->identity, strerror(errno));
-        return false;
-    }
-    if (fstat(entry->dir, &stat) != 0 || !trusted(&stat, true)) {
+    if (entry->dir >= 0 && fstat(entry->dir, &stat) == 0) {
+        if (trusted(&stat, true))
+            return true;
         refuse(place->why, "%s/%s belongs to another user, or can be written by others", place->real, app->identity);
-        close(entry->dir);
-        entry->dir = -1;
-        return false;
-    }
-    return true;
+    } else if (errno != ENOENT)
+        refuse(place->why, "%s/%s: %s", place->real, app->identity, strerror(errno));
+    if (make)
+        (void)unlinkat(home, app->identity, AT_REMOVEDIR); /* fails unless it is empty */
+    entry_close(entry);
+    return false;
 }
 
 void entry_close(struct entry *entry)
@@ -131,18 +132,25 @@ void entry_close(struct entry *entry)
     entry->used = entry->dir = -1;
 }
 
-/* Returns whether the directory still has its name: an entry is renamed before it is removed. */
+/* Returns whether the directory still has its name. If not, errno is ESTALE: the entry was renamed or removed. */
 bool entry_is_current(const struct entry *entry)
 {
     struct stat ours, theirs;
 
-    return fstat(entry->dir, &ours) == 0 &&
-           fstatat(entry->home, entry->identity, &theirs, AT_SYMLINK_NOFOLLOW) == 0 && ours.st_dev == theirs.st_dev &&
-           ours.st_ino == theirs.st_ino;
+    if (fstat(entry->dir, &ours) != 0)
+        return false;
+    if (fstatat(entry->home, entry->identity, &theirs, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+            return true;
+        errno = ESTALE;
+    } else if (errno == ENOENT)
+        errno = ESTALE;
+    return false;
 }
 
-/* Takes the lock that marks the entry as used until the application ends. Returns false if the file to lock is missing,
-   or the entry is being removed. On a file system without locks, only the file's recent time protects the entry. */
+/* Takes the lock that marks the entry as used until the application ends. Returns false with errno if the file to lock
+   is missing or cannot be examined, or the entry is being removed. On a file system without locks, only the file's
+   recent time protects the entry. */
 bool entry_hold(struct entry *entry, bool make)
 {
     struct stat stat;
@@ -151,35 +159,55 @@ bool entry_hold(struct entry *entry, bool make)
     entry->used = openat(entry->dir, "used", flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (entry->used < 0)
         return false;
-    if (fstat(entry->used, &stat) == 0 && S_ISREG(stat.st_mode) && stat.st_uid == geteuid() &&
-        (flock(entry->used, LOCK_SH | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) &&
-        entry_is_current(entry)) {
+    /* Examined after the lock is taken, as the file may have been removed before. */
+    bool good = (flock(entry->used, LOCK_SH | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) &&
+                fstat(entry->used, &stat) == 0;
+    if (good && (!S_ISREG(stat.st_mode) || stat.st_uid != geteuid() || stat.st_nlink == 0)) {
+        errno = stat.st_nlink == 0 ? ESTALE : EPERM;
+        good = false;
+    }
+    if (good && entry_is_current(entry)) {
         struct timespec time;
         if (clock_gettime(CLOCK_REALTIME, &time) == 0 &&
             (time.tv_sec - stat.st_mtim.tv_sec > DAY || stat.st_mtim.tv_sec - time.tv_sec > DAY))
             (void)futimens(entry->used, NULL);
         return true;
     }
+    int error = errno;
     close(entry->used);
     entry->used = -1;
+    errno = error;
     return false;
 }
 
-/* Returns whether everything in the tree agrees with the manifest. */
-bool entry_whole(struct entry *entry)
+/* Returns what an error of a look at the entry means: BROKEN if a file is missing or has another type, else UNKNOWN. */
+static enum found look_failed(const struct entry *entry, const char *name, char why[WHY_ROOM])
 {
+    if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR || errno == ENXIO)
+        return BROKEN;
+    refuse(why, "cannot check %.*s/%s: %s", (int)(strlen(entry->tree) - strlen("/tree")), entry->tree, name,
+        strerror(errno));
+    return UNKNOWN;
+}
+
+/* Returns whether everything in the tree agrees with the manifest; "why" is the reason of UNKNOWN. */
+enum found entry_look(const struct entry *entry, char why[WHY_ROOM])
+{
+    static const char manifest[] = "manifest";
     struct manifest_header header;
     struct stat stat;
     uint8_t digest[DIGEST_SIZE], small[32768], *data = small;
     struct blake2b hash;
-    bool whole = false;
+    enum found found = BROKEN;
     int tree = -1;
 
-    int file = openat(entry->dir, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int file = openat(entry->dir, manifest, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
-        return false;
+        return look_failed(entry, manifest, why);
     /* Not preceded by a stat: a small manifest needs one read only. */
     ssize_t got = read(file, small, sizeof small);
+    if (got < 0)
+        found = look_failed(entry, manifest, why);
     if (got < (ssize_t)(sizeof header + DIGEST_SIZE))
         goto end;
     memcpy(&header, small, sizeof header);
@@ -188,14 +216,22 @@ bool entry_whole(struct entry *entry)
         goto end;
     size_t size = (size_t)header.size;
     if (size > (size_t)got) {
-        data = malloc(size + 1);
-        if (!data)
+        if (fstat(file, &stat) == 0 && (uint64_t)stat.st_size != size)
+            goto end; /* a damaged size must not decide how much memory is allocated */
+        data = malloc(size);
+        if (data)
+            memcpy(data, small, (size_t)got);
+        errno = data ? 0 : ENOMEM;
+        if (!data || !read_all(file, data + got, size - (size_t)got)) {
+            if (errno != 0) /* 0: the file ends too early */
+                found = look_failed(entry, manifest, why);
             goto end;
-        memcpy(data, small, (size_t)got);
-        if (!read_all(file, data + got, size - (size_t)got))
-            goto end;
+        }
     } else if (size < (size_t)got)
         goto end;
+    /* Before the tree is opened, as descriptors may be few. */
+    close(file);
+    file = -1;
     blake2b_start(&hash);
     blake2b_add(&hash, data, size - DIGEST_SIZE);
     blake2b_end(&hash, digest);
@@ -206,8 +242,10 @@ bool entry_whole(struct entry *entry)
         goto end;
     at += length;
     tree = openat(entry->dir, "tree", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (tree < 0)
+    if (tree < 0) {
+        found = look_failed(entry, "tree", why);
         goto end;
+    }
     for (uint32_t index = 0; index < header.count; index++) {
         struct manifest_record told, is;
         if (last - at < sizeof told)
@@ -218,32 +256,36 @@ bool entry_whole(struct entry *entry)
         if (told.name == 0 || last - at < told.name || name[told.name - 1] != 0)
             goto end;
         at += told.name;
-        if ((index == 0 ? fstat(tree, &stat) : fstatat(tree, name, &stat, AT_SYMLINK_NOFOLLOW)) != 0)
+        if ((index == 0 ? fstat(tree, &stat) : fstatat(tree, name, &stat, AT_SYMLINK_NOFOLLOW)) != 0) {
+            found = look_failed(entry, index == 0 ? "tree" : name, why);
             goto end;
+        }
         record_of(&stat, &is);
         is.name = told.name;
         if (memcmp(&told, &is, sizeof is) != 0)
             goto end;
     }
-    whole = at == last && header.count > 0;
+    if (at == last && header.count > 0)
+        found = WHOLE;
 end:
     if (data != small)
         free(data);
     if (tree >= 0)
         close(tree);
-    close(file);
-    return whole;
+    if (file >= 0)
+        close(file);
+    return found;
 }
 
 /* Looks for a complete entry and takes its lock. */
-enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home)
+bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home)
 {
     if (!entry_open(entry, place, app, home, false))
-        return place->why[0] ? UNUSABLE : ABSENT;
-    if (entry_hold(entry, false) && entry_whole(entry))
-        return WHOLE;
+        return false;
+    if (entry_hold(entry, false) && entry_look(entry, place->why) == WHOLE)
+        return true;
     entry_close(entry);
-    return ABSENT;
+    return false;
 }
 
 bool names_add(struct names *names, const char *name)
@@ -262,6 +304,15 @@ bool names_add(struct names *names, const char *name)
     names->used += size;
     names->count++;
     return true;
+}
+
+/* Removes the last name. */
+void names_drop(struct names *names)
+{
+    names->used--;
+    while (names->used > 0 && names->text[names->used - 1] != 0)
+        names->used--;
+    names->count--;
 }
 
 /* Writes a new file and renames it into place. */

@@ -13,49 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     FILTERED = 1, /* a record's number for content whose code is filtered */
     TELL_EACH = 1 << 20,
-    SECOND = 1000000000,
-    /* Seconds without progress after which a start no longer waits for the one that is unpacking. */
-#ifndef PATIENCE
-    PATIENCE = 30,
-#endif
 };
-
-int64_t now(void)
-{
-    struct timespec time = {0, 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * SECOND + time.tv_nsec;
-}
-
-/* Shows progress; called after each file and megabyte. Waiting starts look at the lock's time, for which it is enough
-   to touch the lock each tenth of a second. */
-void watch_tell(struct watch *watch)
-{
-    int64_t time = now();
-
-    if (time - watch->touched > SECOND / 10 && watch->lock >= 0) {
-        watch->touched = time;
-        (void)futimens(watch->lock, NULL);
-    }
-    if (!watch->said && time - watch->started > SECOND / 2) {
-        watch->said = true;
-        if (isatty(STDERR_FILENO)) {
-            char text[128];
-            (void)snprintf(text, sizeof text, "unpacking for the first start, %llu MB to ",
-                (unsigned long long)((watch->app->stream_size + 999999) / 1000000));
-            says_notice(text, watch->home);
-        }
-    }
-}
 
 /* Returns whether a name is relative, and has no empty component, "." or "..". */
 static bool good_name(const char *name, size_t length)
@@ -344,7 +307,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         if (!take_range(writer, &fixups[index]))
             return ended(writer);
     if (!names_add(names, name)) {
-        refuse(writer->why, "out of memory");
+        refuse(writer->why, "%s", strerror(ENOMEM));
         return REFUSED;
     }
     switch (*type) {
@@ -356,8 +319,12 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         if (!reader_take_all(writer->reader, target, (size_t)size))
             return ended(writer);
         target[size] = 0;
-        return strlen(target) != size ? damaged(writer, "the target of a link contains a NUL")
-                                      : write_link(writer, name, target);
+        if (strlen(target) != size)
+            return damaged(writer, "the target of a link contains a NUL");
+        enum outcome outcome = write_link(writer, name, target);
+        if (outcome != DONE)
+            names_drop(names); /* a failure may mean that its path leads through another link: do not remove there */
+        return outcome;
     default:
         return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, &code, fixups, count);
     }
@@ -376,7 +343,7 @@ enum outcome extract_stream(
     why[0] = 0;
     writer.block = malloc(FILTER_BLOCK);
     if (!fixups || !writer.block || !names_add(names, ""))
-        refuse(why, "out of memory");
+        refuse(why, "%s", strerror(ENOMEM));
     if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {
         do
             outcome = write_record(&writer, names, fixups, &type);
@@ -387,118 +354,5 @@ enum outcome extract_stream(
     reader_close(writer.reader);
     free(writer.block);
     free(fixups);
-    return outcome;
-}
-
-/* Waits for the lock for unpacking. Returns false with place->why if it cannot be taken. */
-static bool take_lock(struct place *place, int lock, struct watch *watch)
-{
-    int64_t progress = now(), nap = 1000000;
-    struct stat before, after;
-
-    if (fstat(lock, &before) != 0)
-        memset(&before, 0, sizeof before);
-    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            refuse(place->why, "its file system has no locks: %s", strerror(errno));
-            return false;
-        }
-        if (fstat(lock, &after) == 0 && memcmp(&after.st_mtim, &before.st_mtim, sizeof after.st_mtim) != 0) {
-            before = after;
-            progress = now();
-        }
-        if (now() - progress > (int64_t)PATIENCE * SECOND) {
-            refuse(place->why, "another start is unpacking there, without progress for %d seconds", (int)PATIENCE);
-            return false;
-        }
-        watch_tell(watch);
-        struct timespec time = {0, (long)nap};
-        (void)nanosleep(&time, NULL);
-        nap = nap * 2 > 20000000 ? 20000000 : nap * 2;
-    }
-    return true;
-}
-
-/* Puts the unpacked tree into its place, and removes an old tree that is there. */
-static bool put(int directory)
-{
-    if (renameat(directory, "new", directory, "tree") == 0)
-        return true;
-    if (errno != EEXIST && errno != ENOTEMPTY && errno != ENOTDIR)
-        return false;
-    if (syscall(SYS_renameat2, directory, "new", directory, "tree", 2U /* RENAME_EXCHANGE */) == 0) {
-        (void)remove_tree(directory, "new");
-        return true;
-    }
-    /* The kernel or the file system cannot exchange. Nobody uses the old tree, as its manifest is gone. */
-    (void)remove_tree(directory, "old");
-    if (renameat(directory, "tree", directory, "old") != 0 || renameat(directory, "new", directory, "tree") != 0)
-        return false;
-    (void)remove_tree(directory, "old");
-    return true;
-}
-
-static enum outcome fill_entry(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
-{
-    struct names names = {NULL, 0, 0, 0};
-    enum outcome outcome = REFUSED;
-    int fresh = -1;
-
-    (void)unlinkat(entry->dir, "manifest", 0);
-    (void)unlinkat(entry->dir, "manifest.new", 0);
-    if (!remove_tree(entry->dir, "new") || mkdirat(entry->dir, "new", 0755) != 0 ||
-        (fresh = openat(entry->dir, "new", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-        refuse(place->why, "cannot make a directory: %s", strerror(errno));
-    else
-        outcome = extract_stream(app, fresh, entry->tree, &names, watch, place->why);
-    if (fresh >= 0)
-        close(fresh);
-    if (outcome == DONE && !put(entry->dir)) {
-        refuse(place->why, "cannot rename: %s", strerror(errno));
-        outcome = REFUSED;
-    }
-    if (outcome == DONE && !manifest_write(entry, &names, place->why))
-        outcome = REFUSED;
-    if (outcome != DONE)
-        (void)remove_tree(entry->dir, "new");
-    free(names.text);
-    watch->unpacked = outcome == DONE;
-    return outcome;
-}
-
-/* Unpacks into the entry, which is open, unless another start has just done so. Returns GONE if the entry was removed
-   between its opening and its locking, so that a new one has to be made. */
-enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch)
-{
-    enum outcome outcome = REFUSED;
-
-    watch->lock = openat(entry->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (watch->lock < 0) {
-        refuse(place->why, "cannot make the lock: %s", strerror(errno));
-        return entry_is_current(entry) ? REFUSED : GONE;
-    }
-    int lock = watch->lock;
-    watch->lock = -1; /* only the holder of the lock updates its time */
-    if (take_lock(place, lock, watch)) {
-        watch->lock = lock;
-        (void)futimens(lock, NULL);
-        watch->touched = now();
-        /* First of all, so that no cleaner takes the entry for unused. */
-        if (!entry_hold(entry, true)) {
-            refuse(place->why, "cannot mark the entry as used: %s", strerror(errno));
-            outcome = entry_is_current(entry) ? REFUSED : GONE;
-        } else if (entry_whole(entry))
-            outcome = DONE;
-        else
-            outcome = fill_entry(entry, place, app, watch);
-        if (outcome != DONE && entry->used >= 0)
-            remove_unfinished(entry);
-        watch->lock = -1;
-    }
-    close(lock);
-    if (outcome != DONE && entry->used >= 0) {
-        close(entry->used);
-        entry->used = -1;
-    }
     return outcome;
 }

@@ -3,7 +3,8 @@
    The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
-   is complete, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the messages. */
+   is complete, fill.c fills an entry, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the
+   messages. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -49,6 +50,7 @@ void says_why(const char *which, const char *why);
 _Noreturn void says_try(const char *hint);
 _Noreturn void says_error(const char *what, const char *why, const char *hint);
 void says_notice(const char *text, const char *path);
+const char *says_hint(int error, const char *otherwise);
 
 /* main.c */
 
@@ -70,11 +72,15 @@ struct place { /* a directory that may hold entries */
     char real[PATH_ROOM];   /* without symbolic links, once it was opened */
     char why[WHY_ROOM];     /* the reason why it is not used, empty if there is none yet */
     unsigned makeable;      /* how many of its last components may be created */
+    unsigned ours;          /* how many of its last components have freezer's names, so launchers created them */
+    unsigned made;          /* how many of its last components are removed after a failure if they are empty */
     bool named, shared;     /* whether there is a path at all; whether other users can create files beside it */
+    bool gone;              /* another start removed a directory while this one created the next: try again */
 };
 
 size_t places_find(struct place places[PLACES], char *const environment[]);
 int place_open(struct place *place, const struct app *app, bool make);
+void place_leave(struct place *place);
 bool trusted(const struct stat *stat, bool own);
 void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -82,16 +88,19 @@ void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(p
 
 struct entry { /* a cache entry: one unpacked application */
     int home, dir, used;
+    bool bare; /* it had no tree when this start took its lock, so nobody can be using it */
     const char *identity;
     char tree[PATH_ROOM];
 };
 
-enum found { ABSENT, WHOLE, UNUSABLE };
+/* The state of an entry. BROKEN: it is absent or damaged, and may be unpacked again. UNKNOWN: a system call failed, so
+   the entry may be complete and in use, and must not be changed. */
+enum found { WHOLE, BROKEN, UNKNOWN };
 
-enum found entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
+bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
 bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make);
 bool entry_is_current(const struct entry *entry);
-bool entry_whole(struct entry *entry);
+enum found entry_look(const struct entry *entry, char why[WHY_ROOM]);
 bool entry_hold(struct entry *entry, bool make);
 bool entry_knows(const struct entry *entry, const struct app *app);
 void entry_remember(const struct entry *entry, const struct app *app);
@@ -104,6 +113,7 @@ struct names { /* the names in the tree, each ended by a NUL */
 };
 
 bool names_add(struct names *names, const char *name);
+void names_drop(struct names *names);
 bool manifest_write(const struct entry *entry, const struct names *names, char why[WHY_ROOM]);
 
 /* reader.c */
@@ -120,29 +130,34 @@ bool reader_take_all(struct reader *reader, void *to, size_t size);
 /* Returns whether the stream has ended, and it and the payload have the sizes that the trailer states. */
 bool reader_at_end(struct reader *reader);
 
-/* extract.c */
+/* fill.c */
 
 enum outcome { DONE, REFUSED, DAMAGED, GONE };
 
 struct watch { /* shows progress, to waiting starts and to the user */
     int lock;
-    bool said, unpacked;
+    bool said, waits, unpacked;
     int64_t started, touched; /* nanoseconds of the monotonic clock */
     const struct app *app;
     const char *home;
 };
 
-uint64_t number(const uint8_t *from, unsigned size);
 int64_t now(void);
 void watch_tell(struct watch *watch);
+enum outcome entry_fill(struct entry *entry, struct place *place, const struct app *app, struct watch *watch);
+
+/* extract.c */
+
+uint64_t number(const uint8_t *from, unsigned size);
 enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why);
-enum outcome extract(struct entry *entry, struct place *place, const struct app *app, struct watch *watch);
 
 /* remove.c */
 
 bool remove_tree(int parent, const char *name);
+void remove_named(int parent, const char *top, struct names *names);
 void remove_unfinished(const struct entry *entry);
+void remove_unstarted(struct entry *entry);
 void keep_house(int home, const char *identity);
 
 #endif

@@ -83,7 +83,7 @@ static void open_self(const char *called)
             file = open(called, O_RDONLY | O_CLOEXEC);
     } while (file >= 0 && file <= STDERR_FILENO); /* it stays there, in place of a stream that is closed */
     if (file < 0 || fstat(file, &app.stat) != 0)
-        says_error(what, strerror(errno), "chmod a+r, or mount /proc");
+        says_error(what, strerror(errno), says_hint(errno, "chmod a+r, or mount /proc"));
     app.fd = file;
     find_path(called);
     says_start(app.path);
@@ -92,14 +92,23 @@ static void open_self(const char *called)
         says_error(what, "it runs a script, and without /proc it knows only the script's name", "mount /proc");
 }
 
+static _Noreturn void unreadable(void)
+{
+    says_error("the executable cannot be read", strerror(errno), says_hint(errno, DAMAGED_HINT));
+}
+
 static void read_trailer(void)
 {
     static const uint8_t magic[8] = {'F', 'R', 'Z', 'R', 0, 0, 0, 1}, end[8] = "FREEZER\n";
     uint8_t trailer[TRAILER_SIZE];
     uint64_t size = app.stat.st_size > 0 ? (uint64_t)app.stat.st_size : 0;
+    ssize_t got = 0;
 
-    if (size < TRAILER_SIZE ||
-        pread(app.fd, trailer, sizeof trailer, (off_t)(size - TRAILER_SIZE)) != (ssize_t)sizeof trailer ||
+    if (size >= TRAILER_SIZE)
+        got = pread(app.fd, trailer, sizeof trailer, (off_t)(size - TRAILER_SIZE));
+    if (got < 0)
+        unreadable();
+    if (got != (ssize_t)sizeof trailer ||
         memcmp(trailer + 120, end, sizeof end) != 0)
         damage("it was cut off, or has no application in it");
     if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 1 || number(trailer + 12, 4) > 1 ||
@@ -131,14 +140,14 @@ static void verify(void)
         return;
     uint8_t *piece = malloc(PIECE);
     if (!piece)
-        says_error("the executable cannot be checked", strerror(ENOMEM), "allow it more memory");
+        says_error("the executable cannot be checked", strerror(ENOMEM), says_hint(ENOMEM, NULL));
     blake2b_start(&hash);
     while (at < end) {
         ssize_t count = pread(app.fd, piece, end - at < PIECE ? (size_t)(end - at) : PIECE, (off_t)at);
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            says_error("the executable cannot be read", strerror(errno), DAMAGED_HINT);
+            unreadable();
         if (count == 0)
             damage("it became shorter while it was read");
         blake2b_add(&hash, piece, (size_t)count);
@@ -236,7 +245,7 @@ static void look(struct place *place, char *arguments[])
 
     if (home < 0)
         return;
-    if (entry_find(&entry, place, &app, home) == WHOLE) {
+    if (entry_find(&entry, place, &app, home)) {
         if (!entry_knows(&entry, &app)) {
             verify();
             entry_remember(&entry, &app);
@@ -247,32 +256,16 @@ static void look(struct place *place, char *arguments[])
     close(home);
 }
 
-/* Unpacks the application, and starts it. */
-static void unpack(struct place *place, char *arguments[], struct watch *watch, struct caller *caller)
+/* Unpacks the application into a directory of entries, and starts it. Returns only if that fails. */
+static enum outcome unpack_into(
+    int home, struct place *place, char *arguments[], struct watch *watch, struct caller *caller)
 {
-    enum { ATTEMPTS = 100 };
-    enum outcome outcome = REFUSED;
     struct entry entry;
 
-    change(caller);
-    int home = place_open(place, &app, true);
-    if (home < 0)
-        return;
-    watch->home = place->real;
-    for (unsigned attempt = 0; attempt < ATTEMPTS; attempt++) {
-        place->why[0] = 0;
-        if (!entry_open(&entry, place, &app, home, true)) {
-            if (place->why[0])
-                break;
-            continue;
-        }
-        outcome = extract(&entry, place, &app, watch);
-        if (outcome != GONE)
-            break;
-        entry_close(&entry);
-    }
-    if (outcome == DAMAGED)
-        damage(place->why);
+    if (!entry_open(&entry, place, &app, home, true))
+        return place->why[0] ? REFUSED : GONE;
+    watch->unpacked = false;
+    enum outcome outcome = entry_fill(&entry, place, &app, watch);
     if (outcome == DONE) {
         if (!entry_knows(&entry, &app))
             entry_remember(&entry, &app);
@@ -280,20 +273,52 @@ static void unpack(struct place *place, char *arguments[], struct watch *watch, 
             keep_house(home, app.identity);
         restore(caller);
         start(&entry, place, arguments);
+        /* An entry that was there before may be of use to others. */
+        if (watch->unpacked)
+            remove_unstarted(&entry);
+        outcome = REFUSED;
     }
     entry_close(&entry);
-    close(home);
+    return outcome;
 }
 
-/* Exits with the list of the candidates, and the reason why each cannot be used. */
+/* Unpacks the application at a candidate, and starts it. A failure leaves nothing there but what other starts use. */
+static void unpack(struct place *place, char *arguments[], struct watch *watch, struct caller *caller)
+{
+    enum { ATTEMPTS = 100 };
+    enum outcome outcome = GONE;
+
+    watch->home = place->real;
+    for (unsigned attempt = 0; attempt < ATTEMPTS && outcome == GONE; attempt++) {
+        change(caller);
+        int home = place_open(place, &app, true);
+        if (home >= 0) {
+            outcome = unpack_into(home, place, arguments, watch, caller);
+            close(home);
+        } else if (!place->gone)
+            outcome = REFUSED;
+    }
+    place_leave(place);
+    if (outcome == DAMAGED)
+        damage(place->why);
+}
+
+/* Exits with the list of the candidates, and the reason why each cannot be used. If the system is short of something,
+   another directory would not help, so the hint is another one. */
 static _Noreturn void give_up(size_t count)
 {
+    static const int shortages[] = {EMFILE, ENFILE, ENOMEM, EIO};
+
     says_begin("the application cannot be unpacked anywhere");
     for (size_t index = 0; index < count; index++)
         says_why(places[index].path, places[index].why[0] ? places[index].why : "does not exist");
     /* Memory would be a tmpfs in namespaces of the application's own (a memfd holds one file, not a tree): then it and
        its children would see other users, other mounts, and no privileges, which no application expects. */
     says_why("memory", "not used: the application would see other users and mounts than its caller");
+    for (size_t index = 0; index < sizeof shortages / sizeof *shortages; index++)
+        for (size_t at = 0; at < count; at++)
+            if (strstr(places[at].why, strerror(shortages[index])))
+                says_try(says_hint(shortages[index], NULL));
     says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
              "       containers are read-only, build with --image-layout unpacked");
 }

@@ -44,6 +44,7 @@ static void add_place(
 
     place->makeable = makeable;
     place->shared = shared;
+    place->ours = shared ? 1 : *rest ? 2 : 0;
     (void)snprintf(place->path, sizeof place->path, "%s%s", variable ? "$" : "", base);
     if (!value)
         refuse(place->why, "not set");
@@ -326,14 +327,19 @@ static int make_rest(struct place *place, const struct app *app, int here, const
         if (length <= NAME_MAX) {
             memcpy(name, at, length);
             name[length] = 0;
-            if (mkdirat(here, name, 0700) == 0 || errno == EEXIST) /* another start may be first */
+            bool made = mkdirat(here, name, 0700) == 0;
+            if (made && missing > place->made)
+                place->made = missing;
+            if (made || errno == EEXIST) /* another start may be first */
                 next = openat(here, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            missing--;
         } else
             errno = ENAMETOOLONG;
         int error = errno, upto = (int)(at - place->real + (ptrdiff_t)length);
         close(here);
+        place->gone = next < 0 && error == ENOENT;
         if (next < 0 || fstat(next, &stat) != 0) {
-            refuse(place->why, "cannot make %.*s: %s", upto, place->real, strerror(error));
+            refuse(place->why, "cannot make %.*s: %s", upto, place->real, strerror(next < 0 ? error : errno));
             if (next >= 0)
                 close(next);
             return -1;
@@ -357,6 +363,7 @@ int place_open(struct place *place, const struct app *app, bool make)
     if (!place->named)
         return -1;
     place->why[0] = 0;
+    place->gone = false;
     strcpy(place->real, place->path);
     if (!is_plain(place))
         return -1;
@@ -376,11 +383,30 @@ int place_open(struct place *place, const struct app *app, bool make)
             close(here);
             return -1;
         }
-        return here;
-    }
-    if (!make) {
+    } else if (make)
+        here = make_rest(place, app, here, rest);
+    else {
         close(here);
-        return -1;
+        here = -1;
     }
-    return make_rest(place, app, here, rest);
+    /* Another start may have created them, and left their removal to this one when it failed. */
+    if (here >= 0 && place->made < place->ours && strcmp(place->real, place->path) == 0)
+        place->made = place->ours;
+    return here;
+}
+
+/* Removes the directories that place_open() created, or another start, if they are empty. */
+void place_leave(struct place *place)
+{
+    for (; place->made > 0; place->made--) {
+        size_t length = strlen(place->real);
+        while (length > 1 && place->real[length - 1] == '/')
+            length--;
+        place->real[length] = 0;
+        if (rmdir(place->real) != 0 && errno != ENOENT) /* ENOENT: not all of them were created */
+            break;
+        while (length > 0 && place->real[length - 1] != '/')
+            length--;
+        place->real[length] = 0;
+    }
 }

@@ -91,7 +91,7 @@ static size_t decode(struct reader *reader, uint8_t *to)
         size_t rest = ZSTD_decompressStream(reader->decoder, &out, &reader->in);
         if (ZSTD_isError(rest)) {
             if (ZSTD_getErrorCode(rest) == ZSTD_error_memory_allocation)
-                refuse(reader->problem, "out of memory");
+                refuse(reader->problem, "%s", strerror(ENOMEM));
             return 0;
         }
         reader->framed = rest == 0;
@@ -165,7 +165,7 @@ struct reader *reader_open(const struct app *app, char why[WHY_ROOM])
         (void)pthread_cond_init(&reader->changed, NULL);
     }
     if (!whole) {
-        refuse(why, "out of memory");
+        refuse(why, "%s", strerror(ENOMEM));
         reader_close(reader);
         return NULL;
     }

@@ -135,6 +135,23 @@ void says_why(const char *which, const char *why)
     add_quoted(why);
 }
 
+/* Returns what to try if a resource of the system is short or broken; for any other error "otherwise". */
+const char *says_hint(int error, const char *otherwise)
+{
+    switch (error) {
+    case EMFILE:
+        return "allow it more open files: ulimit -n 64";
+    case ENFILE:
+        return "allow the system more open files: sysctl fs.file-max";
+    case ENOMEM:
+        return "allow it more memory: ulimit -v, or the limit of its container";
+    case EIO:
+        return "look for errors of the disk in the system's log: dmesg";
+    default:
+        return otherwise;
+    }
+}
+
 _Noreturn void says_try(const char *hint)
 {
     says_add("\n  try: ");

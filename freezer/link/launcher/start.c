@@ -150,17 +150,30 @@ static void take_name(const char *path)
     prctl(PR_SET_NAME_, name);
 }
 
+#define AT_SECURE_ 23
+#define AT_EXECFN_ 31
+
+/* Return a value of the kernel's auxiliary vector, which follows the environment; 0 if the vector does not have it. If
+   the program has more rights than its caller, the C library has already removed variables, which leaves several NULLs
+   at the end of the environment. */
+static size_t told(char **environment, size_t what)
+{
+    while (*environment != NULL)
+        environment++;
+    while (*environment == NULL)
+        environment++;
+    for (size_t *vector = (size_t *)(void *)environment; vector[0] != 0; vector += 2)
+        if (vector[0] == what)
+            return vector[1];
+    return 0;
+}
+
 /* Return the absolute path that was executed. */
 static const char *executed(char **environment, const char *fallback)
 {
-    const char *name = fallback;
-    size_t *vector;
-    while (*environment != NULL)
-        environment++;
-    /* The auxiliary vector follows the environment; 31 is AT_EXECFN, the kernel's own note of the path. */
-    for (vector = (size_t *)(void *)(environment + 1); vector[0] != 0; vector += 2)
-        if (vector[0] == 31)
-            name = (const char *)vector[1];
+    const char *name = (const char *)told(environment, AT_EXECFN_);
+    if (name == NULL)
+        name = fallback;
     if (name[0] == '/')
         return name;
     size_t size = ROOM + length(name) + 2;
@@ -258,10 +271,21 @@ static int run(int count, char **given, char **environment)
     /* Before the environment is restored: the auxiliary vector is found behind its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
     const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
+    int secure = told(environment, AT_SECURE_) != 0;
     char *said = restore(environment);
     if (container[0] == STATICX) {
         helper = resolved(path);
         python = beside(helper);
+        /* freezer's launcher refuses this, too; staticx's start-up code does not check it. The application's own
+           processes are not refused, as they may have given up rights. */
+        if (said != NULL && secure) {
+            static const char problem[] =
+                "error: it would run with more rights than its caller has\n"
+                "  why: it is setuid or setgid, which is not safe for a frozen application\n"
+                "  try: remove these from the file, and use sudo or a service instead\n";
+            (void)!write(2, problem, sizeof problem - 1);
+            return 126;
+        }
         if (said != NULL)
             name = called(path = said);
         else

@@ -8,22 +8,18 @@ states what is missing.
 from __future__ import annotations
 
 import fcntl
-import os
 import socket
 import struct
 
+from freezer.base.isolation.interior import Interior, build_dev
 from freezer.base.isolation.mounts import (
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
     bind,
-    bind_file,
-    build_dev,
-    enter_root,
     keep_mounts_private,
     mount,
-    remount,
 )
 from freezer.base.isolation.system import IsolationError
 from freezer.prove.sandbox.protocol import Cell
@@ -35,36 +31,36 @@ SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 def build_root(cell: Cell) -> list[str]:
     """Make ``/`` an empty root, or the cell's ``rootfs``; return notes about what this host refuses to provide."""
     notes: list[str] = []
-    root = cell.root
     keep_mounts_private()
     if cell.rootfs is not None:
-        bind(cell.rootfs, root, MS_RDONLY | MS_NOSUID | MS_NODEV)
+        bind(cell.rootfs, cell.root, MS_RDONLY | MS_NOSUID | MS_NODEV)
+        root = Interior(cell.root)
     else:
+        mount("tmpfs", cell.root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+        root = Interior(cell.root)
         furnish(cell, root)
-    # An image without /tmp gets none. A link would lead to the host's files, as this is not the root yet.
-    if os.path.isdir(f"{root}/tmp") and not os.path.islink(f"{root}/tmp"):
-        mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    # An image without /tmp gets none.
+    if root.has_folder("tmp"):
+        root.mount("tmpfs", "tmp", MS_NOSUID | MS_NODEV, "mode=1777")
     try:
-        mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    except IsolationError as error:  # a container masks parts of its /proc, so the kernel refuses a new one
+        root.mount("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except IsolationError as error:  # a container masks parts of its /proc, and the kernel keeps it so
         notes.append(f"/proc is empty, so mapped files are unknown: {error}")
-    notes += build_dev(f"{root}/dev")
-    remount(root, MS_RDONLY | MS_NOSUID | MS_NODEV)
-    notes += enter_root(root)
+    notes += build_dev(root, "dev")
+    root.remount(".", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    notes += root.enter()
     notes += raise_loopback()
     return notes
 
 
-def furnish(cell: Cell, root: str) -> None:
-    """Make an empty root with the binary, and the bundle if there is one."""
-    mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+def furnish(cell: Cell, root: Interior) -> None:
+    """Put the binary, and the bundle if there is one, into an empty root."""
     for name in ("app", "dev", "proc", "tmp"):
-        os.mkdir(f"{root}/{name}")
+        root.folder(name)
     if cell.binary is not None:
-        bind_file(cell.binary, f"{root}/app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
+        root.bind(cell.binary, f"app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
     if cell.bundle is not None:
-        os.mkdir(f"{root}/bundle")
-        bind(cell.bundle, f"{root}/bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
+        root.bind(cell.bundle, "bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def raise_loopback() -> list[str]:

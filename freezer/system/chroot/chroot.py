@@ -20,19 +20,18 @@ from typing import Optional
 
 from freezer.base import tools
 from freezer.base.errors import EnvironmentFailure, FreezerError, InputError, ToolError
-from freezer.base.job import Completed, Job
+from freezer.base.job import Completed, Job, memory_file
 from freezer.store.workspace import OWN
 from freezer.system.buildroot import BuildRoot
 from freezer.system.chroot.network import NetworkFiles
 from freezer.system.chroot.packages import manager_of
 from freezer.system.entering import ENTERING
-from freezer.system.rooted import within
+from freezer.system.rooted import is_file, is_folder, matches, place
 
 SOURCE = "/source"
 """Where the application's sources are inside."""
 PIP_CACHE = f"{OWN}/pip-cache"
 PATH = ("usr/local/bin", "usr/bin", "bin", "usr/local/sbin", "usr/sbin", "sbin")
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ class Chroot(BuildRoot):
 
     def outside(self, path: str) -> Path:
         """Return the host's path for a path inside."""
-        clean = Path(path)
+        clean = Path(os.path.normpath("/" + path.lstrip("/")))
         for mount in sorted(self.mounts, key=lambda item: len(item.target), reverse=True):
-            if mount.target in (path, *map(str, clean.parents)):
+            if mount.target in (str(clean), *map(str, clean.parents)):
                 return mount.source / clean.relative_to(mount.target)
-        return self.path / path.lstrip("/")
+        return place(self.path, path)
 
     def is_writable(self, path: Path) -> bool:
         """Tell whether tools inside may write into a directory of the host."""
@@ -95,27 +94,27 @@ class Chroot(BuildRoot):
 
         Raises InputError if the wanted one does not exist, EnvironmentFailure if there is no Python at all.
         """
-        if any(self.path.glob("lib/ld-musl-*")) and not any(self.path.glob("lib*/ld-linux*")):
+        root = self.path
+        if any(matches(root, "lib/ld-musl-*")) and not any(matches(root, "lib*/ld-linux*")):
             raise EnvironmentFailure(
                 f"{self.name} is a musl system, such as Alpine",
                 why="staticx's start-up code and name service workaround need glibc",
                 hint="use the root of a glibc distribution: --chroot debian:trixie; the result runs on musl",
             )
         if wanted is not None and os.sep in wanted:
-            path = self.path / wanted.lstrip("/")
-            if within(self.path, path).is_dir():
+            path = place(root, wanted)
+            if is_folder(root, path):
                 path = path / "bin/python3"
-            if not within(self.path, path).is_file():
+            if not is_file(root, path):
                 raise InputError(f"--python {wanted}: no such executable in {self.name}")
             return path
         name = wanted or "python3"
         names = [name] if name.startswith("python") else [f"python{name.removeprefix('cpython-')}", name]
-        places = [self.path / place for place in PATH]
-        places += [path / "bin" for path in sorted(self.path.glob("opt/*")) if path.is_dir()]
-        for place, candidate in itertools.product(places, names):
+        places = [*(place(root, name) for name in PATH), *(path / "bin" for path in matches(root, "opt/*"))]
+        for folder, candidate in itertools.product(places, names):
             # A link that leads out of the root means a place in it.
-            if within(self.path, place / candidate).is_file():
-                return place / candidate
+            if is_file(root, folder / candidate):
+                return folder / candidate
         if wanted is not None:
             raise InputError(
                 f"--python {wanted}: no such Python in {self.name}",
@@ -166,39 +165,38 @@ class Chroot(BuildRoot):
         Raises ``error`` if it fails, EnvironmentFailure if this host does not permit entering the root or the program
         cannot be started there.
         """
-        number = next(_numbers)
-        request, report = (job.folder("enter") / f"{number}-{name}.json" for name in ("request", "report"))
         command = [self.inside(word) if isinstance(word, Path) else word for word in argv]
         content = {
-            "mount_point": str(job.folder("root")),
+            "mount_point": _apart(job.folder("root"), job),
             "root": str(self.path),
             "writable": self.writable,
             # A mount inside of another one comes after it.
             "mounts": [
-                (str(mount.source), mount.target, mount.writable)
+                (_apart(mount.source, job), mount.target, mount.writable)
                 for mount in sorted(self.mounts, key=lambda item: len(item.target))
             ],
             "argv": command,
             "env": dict(env),
             "cwd": self._folder(cwd),
-            "report": str(report),
         }
-        request.write_text(json.dumps(content), encoding="utf-8")
-        try:
-            return job.run(
-                [tools.own_python(), "-I", "-S", ENTERING, request],
-                shown=command,
-                what=f"{what} in {self.name}",
-                env=tools.clean_environment(home=job.work, temporary=job.work, epoch=0),
-                stdin=stdin,
-                capture=capture,
-                on_line=on_line,
-                error=error,
-                hint=hint,
-            )
-        except FreezerError as failure:
-            self._explain(report, command[0], failure)
-            raise
+        with memory_file(json.dumps(content).encode()) as request, memory_file(b"") as report:
+            try:
+                return job.run(
+                    [tools.own_python(), "-I", "-S", ENTERING, str(request.fileno()), str(report.fileno())],
+                    shown=command,
+                    what=f"{what} in {self.name}",
+                    env=tools.clean_environment(home=job.work, temporary=job.work, epoch=0),
+                    stdin=stdin,
+                    capture=capture,
+                    on_line=on_line,
+                    error=error,
+                    hint=hint,
+                    inherited=(request.fileno(), report.fileno()),
+                )
+            except FreezerError as failure:
+                report.seek(0)
+                self._explain(report.read(), command[0], failure)
+                raise
 
     def _folder(self, cwd: Path) -> str:
         """Return the directory that a command starts in; if it is not visible inside, an empty one takes its place."""
@@ -207,12 +205,11 @@ class Chroot(BuildRoot):
         except ValueError:
             return os.path.normpath(f"{SOURCE}/{cwd.relative_to(self.sources)}")
 
-    def _explain(self, report: Path, program: str, failure: FreezerError) -> None:
+    def _explain(self, report: bytes, program: str, failure: FreezerError) -> None:
         """Raise the error that explains why the command did not start, if it did not."""
-        try:
-            facts = json.loads(report.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        if not report:
             return
+        facts = json.loads(report)
         why = os.strerror(facts["errno"])
         if facts["step"] != "start":
             raise EnvironmentFailure(
@@ -224,3 +221,11 @@ class Chroot(BuildRoot):
         elif facts["errno"] == errno.ENOENT:
             hint = "check that it has its dynamic loader, and is a complete root file system"
         raise EnvironmentFailure(f"cannot start {program} in {self.name}", why=why, hint=hint) from failure
+
+
+def _apart(path: Path, job: Job) -> tuple[str, str]:
+    """Return a directory that only the user can have changed, and the rest of the path, in which what ran in the root
+    may have put links."""
+    if job.cache in path.parents:
+        return str(job.cache), str(path.relative_to(job.cache))
+    return str(path), ""

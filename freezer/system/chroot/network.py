@@ -63,7 +63,7 @@ def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
         for spelling in (name, name.upper()):
             if spelling in environ:
                 variables[spelling] = environ[spelling]
-    netrc = Path(environ.get("NETRC", Path.home() / ".netrc"))
+    netrc = Path(environ.get("NETRC") or os.path.expanduser("~/.netrc"))
     if netrc.is_file() and os.access(netrc, os.R_OK):
         variables["NETRC"] = carrier.bring(netrc)
     file = job.folder("net") / "pip.conf"
@@ -112,7 +112,7 @@ class _Carrier:
             # Mirrors of an index have their files beside the directory "simple", which has links to them.
             place = f"{self.bring(path.parent)}/{path.name}" if path.name == "simple" else self.bring(path)
             return f"file://{place}"
-        path = Path(word).expanduser()
+        path = Path(os.path.expanduser(word))
         return self.bring(path) if path.is_absolute() and path.exists() else word
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shlex
 import shutil
@@ -10,9 +11,14 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import IO, Optional
 
-from freezer.system.rooted import within
+from freezer.base.beneath import NEW_FILE, names_in, opened_below, opened_top
+from freezer.base.dismantle import FOLDER, PLACE, reached
+from freezer.system.rooted import is_file, place, status_of
+
+MAX_DEPTH = 100
+"""Levels of directories in a root that is copied, each of which is open meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def manager_of(root: Path) -> Optional[Manager]:
     """Return the package manager of the system at ``root``; None if it has no supported one."""
     for manager in MANAGERS:
         for program in manager.programs:
-            if any(within(root, root / place / program).is_file() for place in ("usr/bin", "sbin", "usr/sbin", "bin")):
+            if any(is_file(root, place(root, f"{name}/{program}")) for name in ("usr/bin", "sbin", "usr/sbin", "bin")):
                 return dataclasses.replace(manager, programs=(program,))
     return None
 
@@ -90,9 +96,8 @@ def database_state(root: Path) -> tuple[object, ...]:
     """Return sizes (bytes) and times (ns) that change when packages are installed, removed or upgraded."""
     state: list[object] = []
     for name in ("etc/ld.so.cache", *(name for manager in MANAGERS for name in manager.database)):
-        path = within(root, root / name)
-        if path.is_file():
-            status = path.stat()
+        status = status_of(root, place(root, name))
+        if status is not None and stat.S_ISREG(status.st_mode):
             state.append([name, status.st_size, status.st_mtime_ns])
     return tuple(state)
 
@@ -103,59 +108,80 @@ def copy_root(source: Path, target: Path) -> list[str]:
     Files are cloned if the file system can (copy_file_range(2)); hard links stay links; owners are kept only for root;
     devices, sockets and mounts below the root are left out, and no file is setuid.
     """
-    unreadable: list[str] = []
-    linked: dict[tuple[int, int], Path] = {}
-    own, device = os.geteuid() == 0, os.stat(source).st_dev
-
-    def copy(entry: os.DirEntry[str], place: Path) -> None:
-        status = entry.stat(follow_symlinks=False)
-        if stat.S_ISLNK(status.st_mode):
-            os.symlink(os.readlink(entry.path), place)
-        elif stat.S_ISDIR(status.st_mode):
-            place.mkdir()
-            if status.st_dev == device:  # leave out mounts, such as a /proc
-                fill(entry.path, place)
-            # Last, as the mode may not let its owner write to it; the owner's bits are added for removing it.
-            place.chmod(status.st_mode & 0o1777 | 0o700)
-        elif stat.S_ISREG(status.st_mode):
-            first = linked.get((status.st_dev, status.st_ino))
-            if first is not None:
-                os.link(first, place)
-                return
-            _copy_file(entry.path, place)
-            place.chmod(status.st_mode & 0o777)
-            if status.st_nlink > 1:
-                linked[status.st_dev, status.st_ino] = place
-        else:
-            return
-        if own:
-            os.chown(place, status.st_uid, status.st_gid, follow_symlinks=False)
-        os.utime(place, ns=(status.st_mtime_ns, status.st_mtime_ns), follow_symlinks=False)
-
-    def fill(folder: str, place: Path) -> None:
-        try:
-            with os.scandir(folder) as entries:
-                found = sorted(entries, key=lambda item: item.name)
-        except PermissionError:
-            unreadable.append(folder)
-            return
-        for entry in found:
-            try:
-                copy(entry, place / entry.name)
-            except PermissionError:
-                unreadable.append(entry.path)
-
     target.mkdir(mode=0o755)
-    fill(str(source), target)
-    return unreadable
+    with opened_top(source) as old, opened_top(target) as new:
+        copying = _Copying(new, os.fstat(old).st_dev)
+        copying.fill(old, new, "")
+    return copying.unreadable
 
 
-def _copy_file(source: str, target: Path) -> None:
-    with open(source, "rb") as reading, open(target, "xb") as writing:
+class _Copying:
+    """A copy in the making, ``top`` being a descriptor of its directory, ``device`` that of the file system to copy.
+
+    Directories are handed on as descriptors: a root that others can change has a link where there was a directory
+    when it was listed.
+    """
+
+    def __init__(self, top: int, device: int) -> None:
+        self.unreadable: list[str] = []
+        self._linked: dict[tuple[int, int], str] = {}
+        self._own = os.geteuid() == 0
+        self._top, self._device = top, device
+
+    def fill(self, old: int, new: int, path: str) -> None:
+        """Copy what is in the directory ``old`` to ``new``; ``path`` is what both are called in the root."""
+        if path.count("/") > MAX_DEPTH:
+            raise OSError(errno.ENAMETOOLONG, f"it has more than {MAX_DEPTH} levels of directories", path)
         try:
-            while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
-                pass
-        except OSError:
-            writing.seek(0)
-            reading.seek(0)
-            shutil.copyfileobj(reading, writing)
+            names = names_in(old, ".")
+        except PermissionError:
+            self.unreadable.append(path)
+            return
+        for name in names:
+            try:
+                with opened_below(old, name, PLACE | os.O_NOFOLLOW) as entry:
+                    self._copy(entry, new, name, f"{path}/{name}")
+            except PermissionError:
+                self.unreadable.append(f"{path}/{name}")
+
+    def _copy(self, entry: int, new: int, name: str, path: str) -> None:
+        status = os.fstat(entry)
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink("", dir_fd=entry), name, dir_fd=new)
+            self._settle(new, name, status)
+        elif stat.S_ISDIR(status.st_mode):
+            os.mkdir(name, dir_fd=new)
+            with opened_below(new, name, FOLDER) as made:
+                if status.st_dev == self._device:  # not the /proc that somebody mounted in it
+                    self.fill(entry, made, path)
+                # Last: its owner may not be allowed to write to it, and must be to remove it.
+                os.fchmod(made, status.st_mode & 0o1777 | 0o700)
+            self._settle(new, name, status)
+        elif stat.S_ISREG(status.st_mode):
+            first = self._linked.get((status.st_dev, status.st_ino))
+            if first is not None:
+                os.link(first, name, src_dir_fd=self._top, dst_dir_fd=new)
+                return
+            with open(reached(entry), "rb") as reading, open(os.open(name, NEW_FILE, 0o600, dir_fd=new), "wb") as file:
+                _copy_content(reading, file)
+                os.fchmod(file.fileno(), status.st_mode & 0o777)
+            self._settle(new, name, status)
+            if status.st_nlink > 1:
+                self._linked[status.st_dev, status.st_ino] = path.lstrip("/")
+
+    def _settle(self, new: int, name: str, status: os.stat_result) -> None:
+        """Give an entry of the copy its owner and its time."""
+        if self._own:
+            os.chown(name, status.st_uid, status.st_gid, dir_fd=new, follow_symlinks=False)
+        os.utime(name, ns=(status.st_mtime_ns, status.st_mtime_ns), dir_fd=new, follow_symlinks=False)
+
+
+def _copy_content(reading: IO[bytes], writing: IO[bytes]) -> None:
+    try:
+        while os.copy_file_range(reading.fileno(), writing.fileno(), 1 << 30):
+            pass
+    except (OSError, AttributeError):
+        # The file system cannot, or this Python was built against a C library before 2.27.
+        writing.seek(0)
+        reading.seek(0)
+        shutil.copyfileobj(reading, writing)

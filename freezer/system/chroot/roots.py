@@ -9,22 +9,25 @@ owners are not mapped, and its content cannot be read from outside.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import json
 import os
 import platform
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import freezer
 from freezer import __version__
+from freezer.base.beneath import kind_of, make_folder, opened_top, write_file
+from freezer.base.dismantle import remove
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.isolation.users import subordinate_maps
 from freezer.base.job import Job
-from freezer.base.removal import remove_tree
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import local_paths
@@ -38,9 +41,11 @@ from freezer.system.chroot.chroot import PIP_CACHE, SOURCE, Chroot, Mount
 from freezer.system.chroot.network import network_files
 from freezer.system.chroot.packages import copy_root, database_state, manager_of
 from freezer.system.host import Host
+from freezer.system.rooted import is_folder, place
 
 LAYOUT = 1
 """Part of every root's key; raised when freezer makes roots differently."""
+POLICY = "usr/sbin/policy-rc.d"
 
 
 def open_root(plan: Plan, job: Job) -> BuildRoot:
@@ -104,37 +109,47 @@ def _with_packages(plan: Plan, root: Chroot, job: Job) -> tuple[Path, bool]:
             f"cannot add packages to {root.name}", why="it has none of the package managers apt-get, dnf and apk"
         )
 
+    # The copy is in the work directory, of which its programs see a part of their own alone.
+    inner = job.inside("packages")
+    mounts = (Mount(inner.work, f"{OWN}/work", writable=True), *root.mounts[1:])
+
     def make(folder: Path) -> None:
         unreadable = copy_root(root.path, folder)
         for name in unreadable[:3]:
             job.log.detail(f"    not copied, because it cannot be read: {name}")
-        # An installation must not start services: invoke-rc.d asks policy-rc.d. The resolver's file is a mount point.
-        policy, resolver = folder / "usr/sbin/policy-rc.d", folder / "etc/resolv.conf"
-        if policy.parent.is_dir() and not policy.exists():
-            policy.write_text("#!/bin/sh\nexit 101\n")
-            policy.chmod(0o755)
-        resolver.unlink(missing_ok=True)
-        resolver.touch()
-        writable = dataclasses.replace(root, path=folder, writable=True)
-        env = {**writable.user_environment(job), "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
+        with opened_top(folder) as top:
+            # No service may be started by an installation: what invoke-rc.d asks, and the resolver's place.
+            if kind_of(top, "usr/sbin") == stat.S_IFDIR and not kind_of(top, POLICY):
+                write_file(top, POLICY, b"#!/bin/sh\nexit 101\n", 0o755)
+            make_folder(top, "etc")
+            write_file(top, "etc/resolv.conf", b"")
+            _clear(top)
+        writable = dataclasses.replace(root, path=folder, mounts=mounts, writable=True)
+        env = {**writable.user_environment(inner), "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
         alone = os.geteuid() != 0 and not subordinate_maps(os.geteuid(), os.getegid())
         script = manager.script(plan.chroot_packages, alone=alone)
         writable.run(
-            [folder / "bin/sh", "-c", script],
-            job,
+            [place(folder, "bin/sh"), "-c", script],
+            inner,
             what=f"add {', '.join(plan.chroot_packages)}",
             env=env,
-            cwd=job.work,
+            cwd=inner.work,
             error=EnvironmentFailure,
             hint="check the packages' names, and the network",
         )
-        # The mount points of the installation; builds, which see the root read-only, do not need them in it.
-        remove_tree(folder / "freezer")
+        with opened_top(folder) as top:
+            _clear(top)
 
     base = [str(root.path), *root.stamp]
     key = _key([base, sorted(plan.chroot_packages)])
     named = f"{plan.chroot} + {' '.join(plan.chroot_packages)}"
     return _cached(key, named, make, plan.refresh, job)
+
+
+def _clear(top: int) -> None:
+    """Remove the places that only mounts need, and what only an installation does."""
+    with contextlib.suppress(FileNotFoundError):
+        remove(top, OWN.strip("/"))
 
 
 def _key(parts: list[object]) -> str:
@@ -175,7 +190,7 @@ def _check(path: Path, name: str) -> None:
     """Refuse a directory that is not a root file system, with a clear message."""
     if not path.is_dir():
         raise InputError(f"--chroot {name} is neither a directory nor an archive")
-    if not any((path / place).is_dir() for place in ("usr", "bin")):
+    if not any(is_folder(path, path / name) for name in ("usr", "bin")):
         raise InputError(
             f"--chroot {name} is not a root file system",
             why="it has neither /usr nor /bin",

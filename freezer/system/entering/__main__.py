@@ -15,4 +15,4 @@ if __name__ == "__main__":
 
     from freezer.system.entering.program import main
 
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -4,51 +4,52 @@ The root is put together from mounts in a private namespace, which the kernel re
 
     caller -> this program, the keeper (unshares) -> init (PID 1: mounts, waits) -> command
 
-Unless the root is to be changed, its parts are mounted read-only side by side, and the directories of the build (work
-directory, sources, the resolver's configuration) beside them: so the root needs no places for them, and nothing in it
-can change. The network is the host's. The request is a JSON file, as standard input belongs to the command::
+Unless the root is to be changed, its parts are mounted read-only side by side, and what is brought in (work directory,
+sources, the resolver's configuration) stands beside them: nothing has to exist in the root for that, and nothing in it
+can change. The network is the host's. The request is a JSON file, as standard input belongs to the command; it has no
+name, as what runs in the root can write to the work directory::
 
-    mount_point  an empty directory of the host
+    mount_point  [directory, path below it without links] of an empty directory of the host
     root         the directory that becomes /
     writable     whether the command may change it
-    mounts       [[source, target in the root, whether it is writable]]
-    argv, env, cwd  the command, as in the root; the directory cwd is made if it does not exist
-    report       a file that gets {step, errno, reason} if the command could not be started
+    mounts       [[[directory, path below it without links], target in the root, whether it is writable]]
+    argv, env, cwd  the command, as in the root; the directory cwd is made if it is not there
 
 The exit status is the command's; a signal that kills it kills the keeper, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
 import signal
-from contextlib import suppress
+import stat
 from typing import Any
 
+from freezer.base.beneath import names_in, opened_below, opened_plain, opened_top
+from freezer.base.dismantle import PLACE, reached
+from freezer.base.isolation.interior import Interior, build_dev
 from freezer.base.isolation.mounts import (
+    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
-    bind,
-    bind_file,
-    build_dev,
-    enter_root,
+    MS_REC,
     keep_mounts_private,
     mount,
-    remount,
 )
 from freezer.base.isolation.namespaces import enter_namespaces
 from freezer.base.isolation.privileges import likely_reason, limit_capabilities
-from freezer.base.isolation.system import IsolationError, forked, reset_signals, seal_descriptors
+from freezer.base.isolation.system import IsolationError, as_step, forked, reset_signals, seal_descriptors
 
 Message = dict[str, Any]
 """The request, a JSON object."""
 
-OWN = frozenset(("dev", "proc", "sys", "tmp", "run"))
-"""Directories that every root gets anew, whether or not it has them."""
+OWN = frozenset(("dev", "proc", "sys", "tmp", "run", "freezer"))
+"""What a root gets anew, whatever it has itself."""
 READ_ONLY_PROC = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 """Parts of /proc by which root in the chroot could change the host's kernel; container runtimes hide the same ones."""
 FAILED = 125
@@ -57,13 +58,14 @@ SIGNALLED = 128
 START = "start"
 
 
-def main(path: str) -> int:
-    """Run the command of the request in the file ``path``."""
+def main(request_file: int, report: int) -> int:
+    """Run the command of the request in the file ``request_file``; both arguments are descriptors.
+
+    ``report`` gets {step, errno, reason} as JSON if the command could not be started.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with open(path, encoding="utf-8") as stream:
+    with open(request_file, encoding="utf-8") as stream:
         request: Message = json.load(stream)
-    # Opened now, as the new root does not contain it.
-    report = os.open(request["report"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     seal_descriptors()
     os.umask(0o022)
     try:
@@ -74,7 +76,7 @@ def main(path: str) -> int:
     code = os.waitstatus_to_exitcode(status)
     if code > SIGNALLED:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with suppress(OSError):  # SIGKILL has no disposition to reset
+        with contextlib.suppress(OSError):  # SIGKILL is what it is
             signal.signal(code - SIGNALLED, signal.SIG_DFL)
         os.kill(os.getpid(), code - SIGNALLED)
     return code if code >= 0 else FAILED
@@ -97,58 +99,71 @@ def be_init(request: Message, report: int) -> None:
 def build(request: Message) -> None:
     """Make the requested root, and enter it."""
     keep_mounts_private()
-    root, base = request["mount_point"], request["root"]
-    if request["writable"]:
-        bind(base, root, MS_NOSUID | MS_NODEV)
-        for name in ("dev", "proc", "tmp"):
-            os.makedirs(f"{root}/{name}", exist_ok=True)
-    else:
-        mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-        show(base, root, {target for _, target, _ in request["mounts"]})
-        for name in sorted(OWN):
-            os.mkdir(f"{root}/{name}")
-        mount("tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-    mount("tmpfs", f"{root}/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
-    mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    root = begin(request)
+    root.mount("tmpfs", "tmp", MS_NOSUID | MS_NODEV, "mode=1777")
+    root.mount("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for name in READ_ONLY_PROC:
-        if os.path.exists(f"{root}/proc/{name}"):
-            bind(f"{root}/proc/{name}", f"{root}/proc/{name}", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    build_dev(f"{root}/dev")
-    for source, target, writable in request["mounts"]:
-        place = root + target
-        if os.path.isdir(source):
-            os.makedirs(place, exist_ok=True)
-        else:
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            open(place, "a").close()
-        bind(source, place, MS_NOSUID | MS_NODEV | (0 if writable else MS_RDONLY))
-    os.makedirs(root + request["cwd"], exist_ok=True)
+        if root.has(f"proc/{name}"):
+            root.bind_again(f"proc/{name}", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    build_dev(root, "dev")
+    for (folder, below), target, writable in request["mounts"]:
+        with as_step(f"open {folder}/{below}"), opened_plain(folder, below) as opened:
+            source = reached(opened)
+            root.bind(source, target, MS_NOSUID | MS_NODEV | (0 if writable else MS_RDONLY))
+    root.folder(request["cwd"])
     if not request["writable"]:
-        remount(root, MS_RDONLY | MS_NOSUID | MS_NODEV)
-    enter_root(root)
+        root.remount(".", MS_RDONLY | MS_NOSUID | MS_NODEV)
+    root.enter()
 
 
-def show(base: str, root: str, replaced: set[str], inside: str = "") -> None:
-    """Mount the entries of the directory ``base + inside`` read-only at their places below ``root``.
+def begin(request: Message) -> Interior:
+    """Mount the root, or its parts, and make the places for what every root gets anew."""
+    # What ran in the root before, and could write to the work directory, may have put a link there.
+    folder, below = request["mount_point"]
+    with as_step(f"open {folder}/{below}"), opened_plain(folder, below) as opened, opened_top(request["root"]) as base:
+        place = reached(opened)
+        if request["writable"]:
+            mount(reached(base), place, "", MS_BIND | MS_REC)
+        else:
+            mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+        root = Interior(os.path.join(folder, below))
+        if request["writable"]:
+            root.remount(".", MS_NOSUID | MS_NODEV)
+            for name in ("dev", "proc", "tmp"):
+                root.folder(name)
+        else:
+            with as_step("read the root"):
+                show(base, root, {target for _, target, _ in request["mounts"]})
+            for name in sorted(OWN):
+                root.folder(name)
+            root.mount("tmpfs", "run", MS_NOSUID | MS_NODEV, "mode=755")
+    return root
+
+
+def show(base: int, root: Interior, replaced: set[str], inside: str = "") -> None:
+    """Mount the entries of the directory ``base``, a descriptor, read-only at their places in ``root``, which are
+    below ``inside``.
 
     Entries that the caller replaces, and those that every root gets anew, are left out; directories that contain such
     entries are put together in the same way, one level down.
     """
-    for name in sorted(os.listdir(base + inside)):
+    for name in names_in(base, "."):
         path = f"{inside}/{name}"
-        source, target = base + path, root + path
         if path in replaced or (not inside and name in OWN):
             continue
-        if os.path.islink(source):
-            os.symlink(os.readlink(source), target)
-        elif os.path.isdir(source):
-            os.mkdir(target)
-            if any(item.startswith(path + "/") for item in replaced):
-                show(base, root, replaced, path)
-            else:
-                bind(source, target, MS_RDONLY | MS_NOSUID | MS_NODEV)
-        elif os.path.isfile(source):
-            bind_file(source, target, MS_RDONLY | MS_NOSUID | MS_NODEV)
+        with opened_below(base, name, PLACE | os.O_NOFOLLOW) as entry:
+            mode = os.fstat(entry).st_mode
+            holds_some = any(item.startswith(path + "/") for item in replaced)
+            if stat.S_ISLNK(mode):
+                root.symlink(os.readlink("", dir_fd=entry), path)
+            elif stat.S_ISDIR(mode):
+                if holds_some:
+                    root.folder(path)
+                    show(entry, root, replaced, path)
+                else:
+                    root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
+            elif stat.S_ISREG(mode) and not holds_some:
+                root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def become_command(request: Message, report: int) -> None:

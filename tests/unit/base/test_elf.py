@@ -76,6 +76,13 @@ def test_is_elf_of_odd_files(tmp_path: Path) -> None:
     assert not is_elf(tmp_path / "missing")
 
 
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_elf(tmp_path / "pipe")
+    with pytest.raises(NotElf):
+        read_elf(tmp_path / "pipe")
+
+
 def test_find_elves(plain: Path, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     for name in ("z.so", "b/a.so"):

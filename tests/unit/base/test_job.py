@@ -12,7 +12,7 @@ from running import Runner, shell
 from support import PATIENCE, processes_with, wait_until
 
 from freezer.base.errors import EnvironmentFailure, ToolError, VerificationError
-from freezer.base.job import tail
+from freezer.base.job import Job, tail
 from freezer.base.log import Verbosity
 
 
@@ -45,6 +45,11 @@ def test_much_in_and_out(runner: Runner) -> None:
     text = "x" * 3_000_000
     assert runner("cat", stdin=text, capture=True).stdout == text
     assert runner(*shell("exec <&-; echo done"), stdin=text, capture=True).stdout == "done\n"
+
+
+def test_a_python_of_an_old_c_library(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    assert runner("cat", stdin="text", capture=True).stdout == "text"
 
 
 def test_no_stdin(runner: Runner) -> None:
@@ -163,3 +168,23 @@ def test_tail(tmp_path: Path) -> None:
     assert tail(path) == []
     path.write_text("y" * 100_000 + "\nend\n")
     assert tail(path, 1) == ["end"]
+
+
+def test_nothing_is_written_through_links_in_the_work_directory(job: Job, tmp_path: Path) -> None:
+    """Programs of another system may have put them there."""
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host/file").write_text("precious")
+    (job.work / "out").symlink_to(tmp_path / "host")
+    (job.work / "file").symlink_to(tmp_path / "host/file")
+    (job.work / "real").mkdir()
+    (job.work / "near").symlink_to("real")
+    for name in ("near", "near/deeper"):
+        with pytest.raises(EnvironmentFailure):
+            job.folder(name)
+    assert job.folder("out/deeper").is_dir()
+    assert job.write("out/file", "own").read_text() == "own"
+    assert job.write("file", "new").read_text() == "new"
+    assert job.write("folder/file", "newer").read_text() == "newer"
+    assert [path.name for path in (tmp_path / "host").rglob("*")] == ["file"]
+    assert (tmp_path / "host/file").read_text() == "precious"
+    assert os.listdir(job.apart().work) == []

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from faults import failing_calls
 from support import hold, snapshot
 
 from freezer.base.errors import OutputError
@@ -92,6 +93,33 @@ def test_an_interrupted_publication_changes_nothing(source: Path, out: Path, mon
     with pytest.raises(KeyboardInterrupt):
         publish(source, out / "app", mode=0o755)
     assert list(out.iterdir()) == []
+
+
+def test_any_call_may_fail(source: Path, out: Path) -> None:
+    """Then the error says so, the previous output is as it was, and nothing is beside it; or it did not matter."""
+    target, count = out / "app", 0
+
+    def act() -> None:
+        check_target(target)
+        publish(source, target, mode=0o755)
+
+    target.write_text("previous")
+    for name, failure, raised in failing_calls(act):
+        count += 1
+        content = target.read_bytes()
+        if raised is not None:
+            assert isinstance(raised, OutputError), (name, failure, raised)
+            assert str(target) in raised.what and failure is not None and str(failure.strerror) in raised.what
+        # Once the new file has its name, only the directory's own fsync can fail.
+        assert content in (b"previous", source.read_bytes())
+        assert raised is not None or content == source.read_bytes()
+        left = [path.name for path in out.iterdir() if path != target]
+        # What cannot be removed stays; the next build removes it.
+        assert left == [] or name == "unlink", (name, failure, left)
+        target.write_text("previous")
+        check_target(target)
+        assert os.listdir(out) == ["app"]
+    assert count > 50
 
 
 def test_check_target_leaves_nothing(out: Path) -> None:

@@ -18,3 +18,15 @@ def test_remove_tree(tmp_path: Path) -> None:
     assert not tree.exists()
     assert (tmp_path / "precious").exists()
     remove_tree(tmp_path / "missing")
+
+
+def test_a_link_in_the_place_of_a_tree(tmp_path: Path) -> None:
+    """The tree that it leads to keeps its modes."""
+    (tmp_path / "host/closed").mkdir(parents=True)
+    for name in ("host/closed", "host"):
+        (tmp_path / name).chmod(0o555)
+    (tmp_path / "tree").symlink_to("host")
+    remove_tree(tmp_path / "tree")
+    assert [path.name for path in tmp_path.iterdir()] == ["host"]
+    for name in ("host", "host/closed"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o555

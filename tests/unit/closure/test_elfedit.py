@@ -85,3 +85,25 @@ def test_no_room_to_forbid_default_directories(tmp_path: Path) -> None:
     content = path.read_bytes()
     assert not forbid_default_directories(path)
     assert path.read_bytes() == content
+
+
+def test_a_tag_that_the_loader_can_do_without_makes_room(tmp_path: Path) -> None:
+    """An empty search path, or the count of relative relocations of a library that still works without it."""
+    path = library(tmp_path / "lib.so", "-Wl,--spare-dynamic-tags=0", OLD, "-Wl,-rpath,/opt/lib")
+    assert set_rpath_in_place(read_elf(path), [])
+    assert forbid_default_directories(path)
+    source = "static int a; int *pointers[] = {&a, &a}; int *f(void) { return pointers[1]; }"
+    counted = compile_c(
+        source, tmp_path / "libcounted.so", "-shared", "-fPIC", "-nostdlib", "-Wl,--spare-dynamic-tags=0"
+    )
+    assert forbid_default_directories(counted)
+    caller = "int *f(void); int main(void) { return !f(); }"
+    options = ("-Wl,--no-as-needed", str(counted), f"-Wl,-rpath,{tmp_path}")
+    compile_c(caller, tmp_path / "main", *options)
+    assert subprocess.run([tmp_path / "main"], check=False).returncode == 0
+
+
+def test_a_file_that_loads_nothing(tmp_path: Path) -> None:
+    program = compile_c("int main(void) { return 0; }", tmp_path / "app", "-static", "-no-pie")
+    content = program.read_bytes()
+    assert forbid_default_directories(program) and program.read_bytes() == content

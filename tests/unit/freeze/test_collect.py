@@ -58,6 +58,10 @@ def install(site: Path) -> Install:
     return put
 
 
+OWN_FOLDERS = ("build", "dist", "test", "tests", "venv")
+"""Packages of an application may be called so."""
+
+
 def collector(site: Path, local: tuple[tuple[str, str], ...] = ()) -> Any:
     return collect.Collector(installed.Inventory([str(site)], local))
 
@@ -216,11 +220,25 @@ def test_namespace_packages(site: Path, install: Install) -> None:
 
 def test_local_packages(site: Path, tmp_path: Path) -> None:
     local = tmp_path / "local"
-    (local / "tests").mkdir(parents=True)
-    for name, text in (("__init__.py", "p = __file__\n"), ("data.txt", "x"), ("tests/data.txt", "x")):
-        (local / name).write_text(text)
+    for name in (*OWN_FOLDERS, "__pycache__", "environment"):
+        (local / name).mkdir(parents=True)
+        (local / name / "data.txt").write_text("x")
+    (local / "environment" / "pyvenv.cfg").write_text("")
+    (local / "__init__.py").write_text("p = __file__\n")
     found = collector(site, (("local", str(local)),)).package("local", hooked=False)
-    assert found.datas == [(str(local / "data.txt"), "local")]
+    assert sorted(found.datas) == [(str(local / name / "data.txt"), f"local/{name}") for name in sorted(OWN_FOLDERS)]
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_folders_of_any_name_are_the_applications(site: Path, install: Install, own: bool) -> None:
+    """Of a dependency, tests are left out."""
+    files = {f"app/{name}/{file}": "" for name in OWN_FOLDERS for file in ("__init__.py", "data.txt")}
+    install("app", {"app/__init__.py": "", "app/test.py": "", **files})
+    inventory = installed.Inventory([str(site)], own=[str(site)] if own else [])
+    found = collect.Collector(inventory).whole_distribution(inventory.distributions["app"])
+    kept = [name for name in OWN_FOLDERS if own or name not in installed.TEST_FOLDERS]
+    assert sorted(found.modules) == sorted(["app", "app.test", *(f"app.{name}" for name in kept)])
+    assert code_of(site, found) == {f"app/{name}/data.txt": f"app/{name}" for name in kept}
 
 
 def test_an_unknown_package_needs_nothing(site: Path) -> None:

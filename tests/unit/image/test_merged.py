@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freezer.base import tar
 from freezer.image.merged import MergedRoot, command_of, find_program
@@ -41,6 +43,36 @@ def test_removing() -> None:
     made.remove("a/b")
     made.remove("nothing")
     assert set(made.entries) == {"a/bc", "d"}
+
+
+NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
+STEPS = st.lists(st.tuples(st.sampled_from(["file", "folder", "remove", "hide"]), NAMES, st.frozensets(NAMES)))
+
+
+@given(STEPS)
+def test_like_looking_through_all_names(steps: list[tuple[str, str, frozenset[str]]]) -> None:
+    made, expected = MergedRoot(), set[str]()
+    for what, name, kept in steps:
+        below = {item for item in expected if item.startswith(name + "/")}
+        if what == "hide":
+            made.hide(name, kept)
+            expected -= below - kept
+        elif what == "remove":
+            made.remove(name)
+            expected -= below | {name}
+        else:
+            made.put(name, member(name, tar.Kind.DIRECTORY if what == "folder" else tar.Kind.FILE))
+            expected -= below if what == "file" and name in expected else set()
+            expected.add(name)
+        assert set(made.entries) == expected
+
+
+def test_many_entries_that_are_replaced() -> None:
+    """Each replacement costs what it replaces, and not the size of the whole."""
+    made = root(*(f"d{number % 300}/f{number}" for number in range(60_000)))
+    for number in range(20_000):
+        made.put(f"d{number % 300}/f{number}", member("new", mode=0o600))
+    assert len(made.entries) == 60_000 and made.entries["d0/f0"].mode == 0o600
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 import pytest
-from support import compile_c, need_program
+from support import ORDINARY, compile_c, need_program, need_root
 
 from freezer.link.layers import at
 from freezer.link.start import STARTER, Container, starter
@@ -42,6 +42,8 @@ int main(int count, char **words)
     int status = 0;
     setenv("STATICX_BUNDLE_DIR", "/nowhere", 1);
     setenv("STATICX_PROG_PATH", own, 1);
+    if (getenv("UNSAFE"))
+        setenv("TMPDIR", getenv("UNSAFE"), 1);
     if (fork() == 0) {
         words[0] = program;
         execv(program, words);
@@ -125,7 +127,8 @@ def test_what_staticx_unpacked(program: Path, executable: Path, way: str) -> Non
 @pytest.mark.parametrize("called", ["/usr/bin/app", "app", ""])
 def test_a_process_that_the_program_starts(program: Path, called: str) -> None:
     """It is started by the program's path, and by the executable's name if that is to be known."""
-    found = run([called, "x"], {}, executable=program)
+    # In a directory, as subprocess starts programs without an empty name else.
+    found = run([called, "x"], {}, executable=program, cwd=program.parent)
     assert found.executable == (called if called.startswith("/") else str(program))
     assert (found.helper, found.argv) == (str(program), (called, "x"))
 
@@ -180,3 +183,19 @@ def test_it_needs_no_library(tmp_path: Path) -> None:
     dynamic = subprocess.check_output([need_program("readelf"), "-dV", str(library)], text=True)
     assert "NEEDED" not in dynamic and "Version needs" not in dynamic
     assert os.path.getsize(library) < 32_000
+
+
+def test_more_rights_than_the_callers(executable: Path, program: Path) -> None:
+    """As one that is setgid has; a process that the application starts may have given up rights."""
+    need_root()
+
+    def prepare() -> None:
+        os.setegid(ORDINARY)
+
+    # The C library takes the variable out of the environment, which the kernel's own words come after.
+    env = {"PROGRAM": str(program), "UNSAFE": "/tmp"}
+    done = subprocess.run([executable], env=env, preexec_fn=prepare, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (126, "")
+    assert done.stderr.startswith("error: it would run with more rights") and done.stderr.count("\n") == 3
+    own = subprocess.run([program], env=env, preexec_fn=prepare, capture_output=True, check=False)
+    assert (own.returncode, own.stderr) == (0, b"")

@@ -33,12 +33,13 @@ def by_pip(text: str, monkeypatch: pytest.MonkeyPatch) -> list[Line]:
         except req_file.OptionParsingError:
             continue
         editables = options.editables or []
-        includes = [*(options.requirements or ()), *(options.constraints or ())]
+        requirements, constraints = options.requirements or [], options.constraints or []
         found.append(
             Line(
                 requirement.strip() or (editables[0] if editables else None),
                 not requirement and bool(editables),
-                tuple(includes[:1] if not requirement and not editables else ()),
+                () if requirement or editables else tuple((requirements or constraints)[:1]),
+                bool(constraints and not requirements),
                 tuple(options.find_links or ()),
             )
         )

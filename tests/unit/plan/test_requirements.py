@@ -54,6 +54,7 @@ FORMS = {
     "named": "lib @ file://{lib}",
     "named, with extras and a marker": "lib[x] @ file://{lib} ; python_version > '3'",
     "editable": "-e {lib}",
+    "editable, by its name": "-e named",
     "editable url": "--editable=file://{lib}#egg=lib",
     "abbreviated": "--edit {lib}",
     "continued": "--editable \\\n{lib}",
@@ -70,7 +71,8 @@ FORMS = {
 def test_every_form_of_a_local_requirement_is_looked_into(
     site: Path, tmp_path_factory: pytest.TempPathFactory, name: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lib = tmp_path_factory.mktemp("lib")
+    lib = tmp_path_factory.mktemp("lib") if name != "editable, by its name" else site / "named"
+    lib.mkdir(exist_ok=True)
     monkeypatch.setenv("FREEZER_TEST_LIB", str(lib))
     (lib / "lib.py").write_text("")
     line = FORMS[name].format(lib=lib).replace("file://" + str(lib), lib.as_uri())

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hostile import make_host, state_of
 from support import need_root
 
 import freezer.base.isolation
-from freezer.base.isolation.mounts import DEVICES
+from freezer.base import beneath, dismantle
+from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
 from freezer.prove.sandbox.loads import parse_trace
@@ -132,6 +134,8 @@ def copy_program(package: Path) -> Path:
         place = package / folder.relative_to(top)
         shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(folder.parent / "__init__.py", place.parent)
+    for module in (beneath, dismantle):
+        shutil.copy(str(module.__file__), package / "base")
     shutil.copy(freezer.__file__, package)
     for path in (package, *package.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -577,14 +581,8 @@ def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -
     assert str(place.root) not in Path("/proc/self/mounts").read_text()
 
 
-def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
-    """As an image has it: read-only, with its own user, group and directory to start in."""
-    need_root()
-    rootfs = tmp_path / "rootfs"
-    for name in ("proc", "dev", "tmp", "work"):
-        (rootfs / name).mkdir(parents=True)
-    shutil.copy(place.probe, rootfs / "work/probe")
-    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+def in_rootfs(place: Place, rootfs: Path, *runs: dict[str, Any]) -> dict[str, Any]:
+    """The reply for runs in a root of the caller's, as an image has it."""
     request = {
         "root": str(place.root),
         "binary": None,
@@ -595,16 +593,30 @@ def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
         "gid": 2000,
         "loads": [],
         "progress_fd": None,
-        "runs": [
-            {**run, "argv": ["./probe", "list", "/"]},
-            {**run, "argv": ["./probe", "touch", "/new", "/work/new", "/tmp/new"]},
-            {**run, "argv": ["./probe", "show", "/proc/self/status"]},
-            {**run, "argv": ["./probe", "exit", "7"], "cwd": "/gone"},
-        ],
+        "runs": list(runs),
     }
     command = [sys.executable, "-I", "-S", str(SANDBOX)]
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
-    listed, touched, status, gone = json.loads(done.stdout)["runs"]
+    return dict(json.loads(done.stdout))
+
+
+def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
+    """As an image has it: read-only, with its own user, group and directory to start in."""
+    need_root()
+    rootfs = tmp_path / "rootfs"
+    for name in ("proc", "dev", "tmp", "work"):
+        (rootfs / name).mkdir(parents=True)
+    shutil.copy(place.probe, rootfs / "work/probe")
+    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+    reply = in_rootfs(
+        place,
+        rootfs,
+        {**run, "argv": ["./probe", "list", "/"]},
+        {**run, "argv": ["./probe", "touch", "/new", "/work/new", "/tmp/new"]},
+        {**run, "argv": ["./probe", "show", "/proc/self/status"]},
+        {**run, "argv": ["./probe", "exit", "7"], "cwd": "/gone"},
+    )
+    listed, touched, status, gone = reply["runs"]
     assert sorted(listed["stdout"].split()) == ["dev", "proc", "tmp", "work"]
     assert touched["stdout"].split() == [str(errno.EROFS), str(errno.EROFS), "0"]
     assert "Uid:\t1000\t1000\t1000\t1000" in status["stdout"]
@@ -612,3 +624,24 @@ def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
     assert "CapEff:\t0000000000000000" in status["stdout"]
     assert gone["exec_error"].startswith("ENOENT")
     assert sorted(item.name for item in rootfs.iterdir()) == ["dev", "proc", "tmp", "work"]
+
+
+@pytest.mark.parametrize("name", ["tmp", "dev", "proc"])
+@pytest.mark.parametrize("target", ["{host}", "../host", "{host}/hosts", "{name}", "nowhere"])
+def test_links_in_a_root_of_the_callers(place: Place, tmp_path: Path, name: str, target: str) -> None:
+    """Nothing is mounted on, or made, where they lead outside; the root's own directories come first."""
+    need_root()
+    host = make_host(tmp_path / "host")
+    rootfs = tmp_path / "rootfs"
+    for folder in {"proc", "dev", "tmp", "work"} - {name}:
+        (rootfs / folder).mkdir(parents=True)
+    (rootfs / name).symlink_to(target.format(host=host, name=name))
+    shutil.copy(place.probe, rootfs / "work/probe")
+    before = state_of(host), sorted(os.listdir(rootfs))
+    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+    reply = in_rootfs(place, rootfs, {**run, "argv": ["./probe", "touch", "/tmp/new"]})
+    if name == "dev":
+        assert "dev" in reply["error"]
+    else:
+        assert (reply["runs"][0]["stdout"].split() == ["0"]) == (name != "tmp")
+    assert (state_of(host), sorted(os.listdir(rootfs))) == before

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import SECRET, make_host, state_of
 from stores import DAY, HOUR, NOW, Cache, held, pruned
 
 from freezer.base.errors import EnvironmentFailure, ExitStatus, UsageError
@@ -75,6 +76,30 @@ def test_litter_that_is_in_use_stays(cache: Cache) -> None:
         assert pruned(cache) == set()
         assert pruned(cache, "--all") == set()
     assert pruned(cache) == {"a"}
+
+
+def test_links_in_the_cache_lead_nowhere(cache: Cache, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs of other systems can put what they like into work directories, environments and pip's downloads."""
+    host = make_host(tmp_path / "host")
+    environment, root, work = cache.environment("env", inside=True), cache.root("root"), cache.work("app-1")
+    downloads = cache.path / "pip" / "key"
+    downloads.mkdir()
+    for place in (environment / "lib", root / "root/usr/link", work / "tmp/link", downloads / "link"):
+        place.symlink_to(host)
+    for name in ("pyvenv.cfg", "bin/activate"):
+        (environment / name).unlink()
+    os.mkfifo(environment / "pyvenv.cfg")
+    (environment / "bin/activate").symlink_to(host / "hosts")
+    for name in ("roots/link", "env/link", "work/link", "pip/link"):
+        (cache.path / name).symlink_to(host)
+    for name in ("record/link.json", "log/other.log"):
+        (cache.path / name).symlink_to(host / "hosts")
+    (work / "tmp").chmod(0o500)
+    before = state_of(host)
+    assert main(["cache", "list"]) == 0
+    assert pruned(cache, "--all") == {"env", "root", "app-1", "key", "link.json", "other.log"}
+    assert SECRET not in capsys.readouterr().out
+    assert state_of(host) == before
 
 
 def test_older_than(cache: Cache) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import hold
+from support import hold, without_home
 
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.log import Log
 from freezer.store import workspace as module
-from freezer.store.workspace import locked, sweep, workspace
+from freezer.store.workspace import cache_root, locked, sweep, workspace
 
 
 def test_workspace_comes_and_goes(tmp_path: Path) -> None:
@@ -94,3 +95,30 @@ def test_old_logs_go(tmp_path: Path) -> None:
         with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())):
             pass
     assert len(list((tmp_path / "log").iterdir())) == module.KEPT_LOGS
+
+
+def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home(monkeypatch)
+    with pytest.raises(EnvironmentFailure, match="no directory for freezer's cache"):
+        cache_root()
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_root() == Path("/somewhere/freezer")
+
+
+def test_what_a_killed_build_left_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is removed without the lock of all builds, and without holding back signals; others leave it alone."""
+    (tmp_path / "work" / "dead-12345678").mkdir(parents=True)
+    seen: list[str] = []
+
+    def remove(path: Path) -> None:
+        if path.name.startswith("dead"):
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+            monkeypatch.setattr(module, "remove_tree", seen.append)
+            with workspace(tmp_path, "other", keep=True, log=Log(stream=io.StringIO())) as job:
+                seen.append(job.work.name)
+            monkeypatch.setattr(module, "remove_tree", remove)
+
+    monkeypatch.setattr(module, "remove_tree", remove)
+    with workspace(tmp_path, "own", keep=True, log=Log(stream=io.StringIO())):
+        pass
+    assert [name.split("-")[0] for name in seen] == ["other"]

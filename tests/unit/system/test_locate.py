@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from plans import plan
 from support import program_script as program
+from support import without_home
 
 from freezer.base.errors import InputError
 from freezer.system.locate import locate_interpreter
@@ -64,3 +66,16 @@ def test_by_path(home: Path) -> None:
 def test_not_there(home: Path, wanted: str) -> None:
     with pytest.raises(InputError, match="--python"):
         locate_interpreter(wanted)
+
+
+def test_a_home_directory_in_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = program(tmp_path / "x" / "bin" / "python3")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert locate_interpreter("~/x") == python
+    assert plan(tmp_path, entry_point="os:getcwd", python="~/x", **{"with": ["six"]}).python == str(tmp_path / "x")
+
+
+def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_home(monkeypatch)
+    with pytest.raises(InputError, match="no such interpreter"):
+        locate_interpreter("3.1")

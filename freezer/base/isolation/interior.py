@@ -1,0 +1,115 @@
+"""A root while it is put together: directories, files and mounts at places in it, which links in it cannot move out.
+
+The host's root still is the process's own, so that the kernel would take an absolute link in the new root, or enough
+of ``..``, for a place of the host. Every place is opened below the root (``beneath``) and mounted on by its descriptor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+
+from freezer.base import beneath
+from freezer.base.dismantle import PLACE, reached
+from freezer.base.isolation.mounts import (
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REC,
+    enter_root,
+    mount,
+    remount_bound,
+)
+from freezer.base.isolation.system import IsolationError, as_step
+
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+
+class Interior:
+    """What is in the root at ``path``, which is a mount point already. Names are of places in the root; all methods
+    raise IsolationError."""
+
+    def __init__(self, path: str) -> None:
+        with as_step(f"open {path}"):
+            self._top = os.open(path, PLACE | os.O_DIRECTORY)
+
+    def folder(self, name: str) -> None:
+        """Make a directory, and those above it, as needed; see ``beneath.make_folder``."""
+        with as_step(f"make {name}"):
+            beneath.make_folder(self._top, name)
+
+    def symlink(self, target: str, name: str) -> None:
+        """Make a link."""
+        parent, _, base = name.rpartition("/")
+        with as_step(f"make {name}"), beneath.opened_below(self._top, parent or ".") as folder:
+            os.symlink(target, base, dir_fd=folder)
+
+    def has(self, name: str) -> bool:
+        """Return whether something is there."""
+        return beneath.kind_of(self._top, name) != 0
+
+    def has_folder(self, name: str) -> bool:
+        """Return whether a directory at the top is there that is not a link."""
+        with contextlib.suppress(OSError):
+            return stat.S_ISDIR(os.stat(name, dir_fd=self._top, follow_symlinks=False).st_mode)
+        return False
+
+    def mount(self, kind: str, name: str, flags: int, data: str = "") -> None:
+        """Mount a new file system of that type on a directory."""
+        with self._place(name) as place:
+            mount(kind, place, kind, flags, data, step=f"mount {kind} on {name}")
+
+    def bind(self, source: str, name: str, flags: int) -> None:
+        """Make a file or directory of the host's appear at a place, which is made as needed."""
+        with as_step(f"make {name}"):
+            make = beneath.make_folder if os.path.isdir(source) else beneath.make_file
+            make(self._top, name)
+        with self._place(name) as place:
+            mount(source, place, "", MS_BIND | MS_REC, step=f"mount on {name}")
+        self.remount(name, flags)
+
+    def bind_again(self, name: str, flags: int) -> None:
+        """Mount what is at a place on itself, with other flags."""
+        with self._place(name) as place:
+            mount(place, place, "", MS_BIND | MS_REC, step=f"mount on {name}")
+        self.remount(name, flags)
+
+    def remount(self, name: str, flags: int) -> None:
+        """Set the flags of the mount at a place."""
+        # Opened anew: a descriptor from before stands for what is below the mount.
+        with self._place(name) as place:
+            remount_bound(place, flags, step=f"mount on {name} again")
+
+    def enter(self) -> list[str]:
+        """Make it the root of this process; see ``enter_root``."""
+        return enter_root(self._top)
+
+    @contextlib.contextmanager
+    def _place(self, name: str) -> Iterator[str]:
+        """Give a path that means a place in this root, whatever is renamed."""
+        with contextlib.ExitStack() as stack:
+            with as_step(f"open {name}"):
+                place = stack.enter_context(beneath.opened_below(self._top, name))
+            yield reached(place)
+
+
+def build_dev(root: Interior, dev: str) -> list[str]:
+    """Provide the devices that every container has, bound: a user namespace cannot make nodes."""
+    notes = []
+    root.mount("tmpfs", dev, MS_NOSUID | MS_NOEXEC, "mode=755")
+    for name in DEVICES:
+        try:
+            root.bind(f"/dev/{name}", f"{dev}/{name}", MS_NOSUID | MS_NOEXEC)
+        except IsolationError as error:
+            notes.append(f"no /dev/{name}: {error}")
+    root.folder(f"{dev}/shm")
+    root.mount("tmpfs", f"{dev}/shm", MS_NOSUID | MS_NODEV, "mode=1777")
+    root.symlink("/proc/self/fd", f"{dev}/fd")
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        root.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")
+    root.remount(dev, MS_RDONLY | MS_NOSUID | MS_NOEXEC)
+    return notes

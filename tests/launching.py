@@ -1,0 +1,310 @@
+"""Executables of the launcher, for its tests: payloads by a writer of the tests' own, and starting them.
+
+What is unpacked is a program that says how it was started.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import zstandard
+from support import CHECKOUT, compile_c, need_program, need_root
+
+from freezer.link.launcher import build
+from freezer.link.payload.filter import filtered
+
+DONE, CANNOT_RUN = 7, 126
+WAIT = 60
+
+
+def compile_launcher(folder: Path) -> Path:
+    """The launcher as it is installed, compiled from the sources as they are."""
+    need_program("cc")
+    build.build(folder)
+    return folder / "launcher"
+
+
+def compile_program(folder: Path) -> bytes:
+    """The application."""
+    source = (CHECKOUT / "tests" / "launcher" / "report.c").read_text()
+    return compile_c(source, folder / "program", "-static", "-O2", "-s").read_bytes()
+
+
+# The writer
+
+
+def record(
+    kind: str,
+    name: str,
+    data: bytes = b"",
+    fixups: Sequence[tuple[int, int]] = (),
+    code: Optional[tuple[int, int]] = None,
+) -> bytes:
+    path = os.fsencode(name)
+    head = struct.pack("<BBHIQQ", ord(kind), int(code is not None), len(path), len(fixups), len(data), 0)
+    ranges = b"".join(struct.pack("<QQ", *pair) for pair in [*([] if code is None else [code]), *fixups])
+    return head + path + ranges + data
+
+
+def filtered_record(kind: str, name: str, data: bytes, code: tuple[int, int], **options: Any) -> bytes:
+    content = b"".join(filtered(io.BytesIO(data).read, code, len(data), undo=False))
+    assert content != data and len(content) == len(data)
+    return record(kind, name, content, code=code, **options)
+
+
+def digest(data: bytes, person: bytes = b"") -> bytes:
+    return hashlib.blake2b(data, digest_size=32, person=person).digest()
+
+
+def executable(launcher: bytes, records: Sequence[bytes], compress: bool = True, need: Optional[int] = None) -> bytes:
+    stream = b"".join(records) + record("E", "")
+    payload = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(stream) if compress else stream
+    head = launcher + bytes(-len(launcher) % 4096)
+    disk = sum(-(-len(each) // 4096) * 4096 for each in records) if need is None else need
+    numbers = (1, int(compress), len(head), len(payload), len(stream), disk, len(records), 0)
+    body = head + payload + struct.pack("<8sIIQQQQII", b"FRZR\0\0\0\1", *numbers) + digest(stream, b"freezer app 1")
+    return body + digest(body) + b"FREEZER\n"
+
+
+# What they are started with
+
+
+@dataclass
+class Outcome:
+    status: int
+    stderr: str
+    said: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Path:
+        """The directory of entries that it was started from."""
+        return Path(self.one("exe")).parents[2]
+
+    def one(self, key: str) -> str:
+        (value,) = self.said[key]
+        return value
+
+    @property
+    def started(self) -> tuple[str, str]:
+        """What the launcher says to the program: the lock's descriptor, and the path of the executable."""
+        (value,) = (line for line in self.said["env"] if line.startswith("_FREEZER_START="))
+        number, _, path = value.partition("=")[2].partition(":")
+        return number, path
+
+    @property
+    def refusal(self) -> str:
+        """The one message of a start that failed."""
+        assert self.status == CANNOT_RUN, (self.status, self.stderr)
+        assert not self.said
+        assert self.stderr.count(": error: ") == 1 and self.stderr.endswith("\n"), self.stderr
+        assert "\n  why: " in self.stderr and "\n  try: " in self.stderr, self.stderr
+        return self.stderr
+
+
+def parse(report: str) -> dict[str, list[str]]:
+    said: dict[str, list[str]] = {}
+    for line in report.splitlines():
+        key, _, value = line.partition(" ")
+        said.setdefault(key, []).append(os.fsdecode(bytes.fromhex(value)))
+    return said
+
+
+@dataclass
+class App:
+    """An executable, and two candidates of its own; the second is there for when the first is refused."""
+
+    path: Path
+    first: Path
+    second: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"FREEZER_CACHE": str(self.first), "XDG_CACHE_HOME": str(self.second)}
+
+    @property
+    def identity(self) -> str:
+        return self.path.read_bytes()[-72:-40].hex()
+
+    @property
+    def entry(self) -> Path:
+        return self.first / self.identity
+
+    @property
+    def fallback(self) -> Path:
+        return self.second / "freezer" / "apps"
+
+    def run(
+        self,
+        *arguments: Union[str, bytes],
+        env: Optional[Mapping[str, str]] = None,
+        words: Sequence[str] = (),
+        timeout: float = WAIT,
+        **options: Any,
+    ) -> Outcome:
+        """Start it; ``words`` come before its path."""
+        report = self.path.with_name(f"report-{os.getpid()}")
+        report.write_text("")  # so that its mode is not of the application's making
+        done = subprocess.run(
+            [*words, str(self.path), *arguments],
+            env={**self.environment, **(env or {}), "REPORT": str(report)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            **options,
+        )
+        return Outcome(done.returncode, done.stderr.decode("utf-8"), parse(report.read_text()))
+
+    def works(self, **options: Any) -> Outcome:
+        """Start it; it must run, from the first candidate, and leave nothing but a whole entry."""
+        done = self.run(**options)
+        assert done.status == DONE, (done.status, done.stderr)
+        assert done.place == self.first
+        assert set(os.listdir(self.entry)) - {"seen"} == {"lock", "used", "tree", "manifest"}
+        return done
+
+
+def tree_of(program: bytes) -> list[bytes]:
+    """Records of every kind."""
+    text = b"see /program\0" + bytes(5000)
+    calls = b"/at".ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
+    return [
+        # Not only its code: the bounds are whatever the record says.
+        filtered_record("X", "program", program, (65, len(program) - 70)),
+        record("D", "lib"),
+        record("D", "lib/deep"),
+        record("F", "lib/data", bytes(range(256)) * 2000),
+        record("F", "lib/empty"),
+        record("F", "lib/deep/text", text, [(4, len(text) - 4)]),
+        filtered_record("F", "lib/deep/calls", calls, (66, len(calls) - 70), fixups=[(0, 4900)]),
+        *(record("F", f"lib/deep/{number}", os.urandom(3000)) for number in range(6)),
+        record("L", "lib/deep/up", b"../data"),
+        record("L", "here", b"lib/deep"),
+    ]
+
+
+def write_executable(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    path.chmod(0o755)
+    # As an executable is, that was not made in the instant it is started: else it is checked twice.
+    time.sleep(0.03)
+    return path
+
+
+def root_of(app: App) -> Path:
+    """A root with nothing but the executable, and directories like everywhere."""
+    need_root()
+    root = app.path.parent.parent / "root"
+    for name, mode in (("tmp", 0o1777), ("var/tmp", 0o1777), ("dev/shm", 0o1777), ("home", 0o755)):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        (root / name).chmod(mode)
+    shutil.copy(app.path, root / "app")
+    return root
+
+
+CANDIDATES = {"FREEZER_CACHE": "/first", "XDG_CACHE_HOME": "/second", "HOME": "/home", "TMPDIR": "/own"}
+SHARED = ("var/tmp", "own", "tmp", "dev/shm")
+ENTER = """
+#include <unistd.h>
+int main(int count, char **words)
+{
+    return count < 3 || chroot(words[1]) || chdir("/") || execv(words[2], words + 2);
+}
+"""
+TOUCHED = ("lock", "seen")
+"""Files of an entry that say nothing of whether it is whole."""
+
+
+@dataclass
+class Root:
+    """A root with an executable, all directories that it tries, and nothing else; ``enter`` is like chroot."""
+
+    path: Path
+    enter: Path
+
+    def start(self, *words: Union[str, Path]) -> Outcome:
+        """Start the executable in it; ``words`` come before."""
+        done = subprocess.run(
+            [*words, self.enter, self.path, "/app"],
+            env=CANDIDATES,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=WAIT,
+            check=False,
+        )
+        said = parse(done.stdout.decode()) if done.returncode == DONE else {}
+        return Outcome(done.returncode, done.stderr.decode(), said)
+
+    def faulty(self, call: str, fault: str, when: str) -> Outcome:
+        """Start it with a fault in one of its system calls, as strace numbers them."""
+        inject = f"inject={call}:{fault}:when={when}"
+        return self.start(need_program("strace"), "-f", "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
+
+    def calls(self) -> list[tuple[str, int]]:
+        """What a start does until it becomes the application: the system call, and which one of its kind it is."""
+        log = self.path.with_name("log")
+        kinds = "trace=%file,%desc,%memory,%process"
+        assert self.start(need_program("strace"), "-f", "-o", log, "-e", kinds).status == DONE
+        made: Counter[str] = Counter()
+        calls = []
+        # What is before the launcher reads itself is the C library's.
+        ours = False
+        for line in log.read_text().splitlines():
+            match = re.match(r"\d+ +(\w+)\(", line)
+            if match:
+                call = match[1]
+                made[call] += 1
+                ours = ours or (call.startswith("open") and "/proc/self/exe" in line)
+                if ours:
+                    calls.append((call, made[call]))
+                if call == "execve" and "/tree/program" in line:
+                    return calls
+        raise AssertionError(log.read_text())
+
+    def content(self) -> dict[str, tuple[int, int]]:
+        """Everything in it: the inode, and the time of change of what is no directory."""
+        found = {}
+        for path in sorted(self.path.rglob("*")):
+            status = path.lstat()
+            changed = 0 if stat.S_ISDIR(status.st_mode) else status.st_ctime_ns
+            told = (0, 0) if path.name in TOUCHED else (status.st_ino, changed)
+            found[str(path.relative_to(self.path))] = told
+        return found
+
+    def entries(self) -> list[Path]:
+        """All directories of entries, and whatever else is beside them."""
+        homes = ("first", "second/freezer/apps", "home/.cache/freezer/apps", *(f"{name}/freezer-0" for name in SHARED))
+        return [path for home in homes if (self.path / home).is_dir() for path in (self.path / home).iterdir()]
+
+    def clean(self) -> None:
+        """Empty it but for the executable."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+        for name in SHARED:
+            (self.path / name).mkdir(parents=True)
+            (self.path / name).chmod(0o1777)
+        (self.path / "home").mkdir()
+
+
+def make_root(folder: Path, data: bytes) -> Root:
+    """A root with this executable."""
+    need_root()
+    root = Root(folder / "root", compile_c(ENTER, folder / "enter", "-static"))
+    write_executable(root.path / "app", data)
+    root.clean()
+    return root
