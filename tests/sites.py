@@ -58,7 +58,9 @@ class Site:
         during()
         python = locate_interpreter(None)
         interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
-        environment = Environment(self.cache / "env/key/bin/python", interpreter, "key", False, Host())
+        environment = Environment(
+            self.cache / "env/key/bin/python", interpreter, "key", False, Host(), self.cache / "toolchain/key/modules"
+        )
         own = (self.folder / "app.py", self.folder / "helper.py")
         application = Application("app", own[0], False, (), own, (), {"pkg": self.folder / "pkg"}, None)
         frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)

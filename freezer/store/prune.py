@@ -124,7 +124,7 @@ def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
     with contextlib.ExitStack() as hold:
         place = None
         with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
-            if item.kind in (ItemKind.ROOTS, ItemKind.ENVIRONMENTS):
+            if item.kind in (ItemKind.ROOTS, ItemKind.ENVIRONMENTS, ItemKind.TOOLCHAINS):
                 lock.enter_context(_locked_now(lock_of(item.path)))
             else:
                 # No build begins while this lock is held.
@@ -145,7 +145,7 @@ def _still_free(cache: Path, item: Item) -> bool:
         return not builds_run(cache)
     if item.kind is ItemKind.LOGS:
         return not is_held(cache / "work" / item.path.stem)
-    # A build that has ended since the listing has changed the time of its root or environment.
+    # A build that has ended since the listing has changed the times of its root, environment and toolchain.
     return item.kind is ItemKind.WORK or modified(item.path) == item.last_used
 
 

@@ -103,7 +103,5 @@ def write_hooks(folder: str, inventory: installed.Inventory) -> None:
             if entry.startswith("hook-") and entry.endswith(".py"):
                 known[entry[5:-3]] = os.path.join(place, entry)
     for name in inventory.packages:
-        if name.split(".")[0] in internals.OWN_PACKAGES:
-            continue
         with open(os.path.join(folder, "hook-%s.py" % name), "w", encoding="utf-8") as file:
             file.write(HOOK.format(name=name, original=known.get(name)))

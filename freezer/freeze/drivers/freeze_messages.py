@@ -11,9 +11,9 @@ class FreezeRequest(TypedDict):
 
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
     ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
-    ``add_binary`` are (file, folder in the bundle); ``runtime`` is the directory of the ``runtime_modules``, which
-    become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and
-    ``report`` is the file to write a ``FreezeReport`` to.
+    ``add_binary`` are (file, folder in the bundle); ``toolchain`` is the directory with PyInstaller, ``runtime`` that
+    with the ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath``
+    are directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
     """
 
     script: str
@@ -31,6 +31,7 @@ class FreezeRequest(TypedDict):
     exclude: list[str]
     strip: bool
     pyinstaller_args: list[str]
+    toolchain: str
     runtime: str
     runtime_modules: list[str]
     hooks: str

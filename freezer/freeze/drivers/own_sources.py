@@ -25,7 +25,9 @@ class OwnSources:
 
     def __init__(self, request: FreezeRequest, distribution: Optional[installed.Distribution]) -> None:
         schemes = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-        self.others = [_real(place) for place in (sys.prefix, request["runtime"], *filter(None, schemes))]
+        self.others = [
+            _real(place) for place in (sys.prefix, request["runtime"], request["toolchain"], *filter(None, schemes))
+        ]
         given = [source for source, _ in request["add_data"]]
         self.places = [_real(place) for place in (*request["search"], *request["local_packages"].values(), *given)]
         files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []

@@ -11,7 +11,7 @@ import os
 import struct
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any, ClassVar, Optional, Protocol
 
 PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
@@ -39,9 +39,6 @@ DEFERRED = {
 }
 """Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
 it; freezer runs each one once its module is first imported."""
-
-OWN_PACKAGES = ("PyInstaller", "_pyinstaller_hooks_contrib", "altgraph")
-"""The packages of the toolchain itself."""
 
 
 class Analysis(Protocol):
@@ -118,6 +115,38 @@ def need_no_binutils() -> None:
 
     api.subprocess = NotAppended
     bindepend._classify_binary_vs_data = classify
+
+
+def share_imports(start: Sequence[str], load_source: Callable[[str, str], ModuleType]) -> None:
+    """Have hooks, and the programs of PyInstaller's other processes, import what its own code does.
+
+    ``start`` are the arguments of Python before such a program, and ``load_source`` makes a module of a hook, given by
+    its name and its file.
+    """
+    from PyInstaller import compat
+    from PyInstaller.depend import analysis, imphook
+    from PyInstaller.utils import hooks
+
+    imphook.importlib_load_source = analysis.importlib_load_source = load_source
+    wrap = compat.__wrap_python
+    compat.__wrap_python = lambda arguments, options: wrap([*start, *arguments], options)
+    # It is put on the search path of those processes, where the application would find the toolchain.
+    hooks.HOMEPATH = os.devnull
+
+
+def keep_own_hooks() -> None:
+    """Have PyInstaller take the contributed hooks that are installed with it, whichever the application requires."""
+    import _pyinstaller_hooks_contrib
+    from PyInstaller.building import build_main
+    from PyInstaller.depend.analysis import HOOK_PRIORITY_CONTRIBUTED_HOOKS
+
+    discover = build_main.discover_hook_directories
+    own = [(place, HOOK_PRIORITY_CONTRIBUTED_HOOKS) for place in _pyinstaller_hooks_contrib.get_hook_dirs()]
+
+    def discover_hook_directories() -> list[tuple[str, int]]:
+        return [found for found in discover() if found[1] != HOOK_PRIORITY_CONTRIBUTED_HOOKS] + own
+
+    build_main.discover_hook_directories = discover_hook_directories
 
 
 def spec_classes() -> tuple[Any, Any, Any]:

@@ -1,4 +1,5 @@
-"""Runs PyInstaller under the Python of the build environment, and writes down what it collected.
+"""Runs PyInstaller under the Python of the build environment, and writes down what it collected; see
+``start_with_toolchain``.
 
 ``additions`` are what its Analysis gets, by ``spec_classes``; what comes out of the Analysis is made reproducible and
 quick to start here; ``freeze_report`` says what was made.
@@ -19,12 +20,10 @@ import freeze_report
 import installed
 import pyinstaller_internals as internals
 import spec_classes
+import start_with_toolchain
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
-
-# The directory of this file, which the interpreter has put first, is nothing that applications may import from.
-sys.path[:] = [place for place in sys.path if os.path.realpath(place) != os.path.dirname(os.path.realpath(__file__))]
 
 MAIN_SCRIPT = "_freezer_main_script"
 """The module that the main script's code is stored as; see freezer/freeze/runtime/_freezer_runner.py."""
@@ -62,6 +61,9 @@ def _is_dropped(destination: str) -> bool:
 def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Spec:
     """Run PyInstaller for one request, and return what its spec file has made: one program."""
     internals.need_no_binutils()
+    start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]
+    internals.share_imports(start, start_with_toolchain.load_source)
+    internals.keep_own_hooks()
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)

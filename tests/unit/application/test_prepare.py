@@ -45,7 +45,7 @@ class Stages:
     def make_environment(self, interpreter: Interpreter, root: Any, _plan: Any, dependencies: Any, _job: Any) -> Any:
         self.note("environment")
         self.dependencies = dependencies
-        return Environment(interpreter.executable, interpreter, "key", True, root)
+        return Environment(interpreter.executable, interpreter, "key", True, root, Path("/toolchain"))
 
     def resolve_application(self, plan: Any, *_: Any) -> Application:
         self.note("application")

@@ -73,7 +73,11 @@ def test_hooks_run_what_they_displace(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(additions.internals, "hook_directories", lambda: [str(standard)])
     inventory = installed.Inventory([], [(name, str(tmp_path)) for name in ("known", "new.part", "PyInstaller")])
     additions.write_hooks(str(folder), inventory)
-    assert sorted(path.name for path in folder.iterdir()) == ["hook-known.py", "hook-new.part.py"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "hook-PyInstaller.py",
+        "hook-known.py",
+        "hook-new.part.py",
+    ]
     context = SimpleNamespace(package=lambda name, hooked: ([("/of", name)], [str(hooked)]))
     monkeypatch.setitem(sys.modules, "collect_context", context)
     names: dict[str, Any] = {}

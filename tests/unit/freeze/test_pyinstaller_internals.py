@@ -5,6 +5,8 @@ They are looked at in a process of its own, as PyInstaller changes what it finds
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -23,6 +25,8 @@ import pyinstaller_internals as internals
 {code}
 print(json.dumps(result))
 """
+
+NEEDED = ("pyinstaller", "pyinstaller-hooks-contrib", "altgraph", "packaging", "importlib-metadata", "zipp")
 
 
 def ask(code: str, *arguments: str) -> Any:
@@ -285,10 +289,101 @@ def test_warnings_and_results_are_at_these_paths(from_spec: Path) -> None:
     assert facts["names"] == [str(from_spec / "build" / "app" / "app"), str(from_spec / "dist" / "tree")]
 
 
-def test_the_toolchain_has_these_packages() -> None:
-    """Else freezer would write hooks for PyInstaller's own modules."""
+@pytest.fixture(scope="module")
+def toolchain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The installed PyInstaller, with what it needs, in a directory of its own."""
+    folder = tmp_path_factory.mktemp("toolchain")
+    for name in NEEDED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            distribution = importlib.metadata.distribution(name)
+            for part in {item.parts[0] for item in distribution.files or () if item.parts[0] != ".."}:
+                (folder / part).symlink_to(str(distribution.locate_file(part)))
+    return folder
+
+
+def ask_toolchain(toolchain: Path, application: Path, code: str) -> Any:
+    """What the code finds in a process that starts as a build does, for an application in that directory."""
+    program = toolchain.with_name("ask.py")
+    starter = DRIVERS / "start_with_toolchain.py"
+    program.write_text(
+        CODE.format(
+            drivers=str(application),
+            code=f"""
+import start_with_toolchain
+internals.need_no_binutils()
+internals.share_imports([{str(starter)!r}, {str(toolchain)!r}], start_with_toolchain.load_source)
+from PyInstaller.config import CONF
+CONF["pathex"] = [{str(application)!r}]
+{code}""",
+        )
+    )
+    command = [sys.executable, "-S", str(starter), str(toolchain), str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """An application's directory, with an own package of a name that PyInstaller needs."""
+    (tmp_path / "packaging").mkdir()
+    (tmp_path / "packaging" / "__init__.py").write_text("name = 'of the application'\n")
+    (tmp_path / "packaging" / "data.txt").write_text("x")
+    (tmp_path / "thing.py").write_text("from packaging import name\n")
+    return tmp_path
+
+
+def test_processes_that_import_the_application_see_its_packages(toolchain: Path, application: Path) -> None:
+    """And the toolchain in what is asked of them; else packages of equal names would be those of the other."""
     code = """
-import importlib.util
-result = [name for name in internals.OWN_PACKAGES if importlib.util.find_spec(name) is None]
+from PyInstaller import isolated
+from PyInstaller.utils import hooks
+def look():
+    import thing
+    from packaging.version import Version
+    from PyInstaller.utils.hooks import get_module_attribute
+    return thing.name, str(Version("1.0")), get_module_attribute("packaging", "name")
+result = [*isolated.call(look), hooks.get_module_attribute("packaging", "name")]
+result += [hooks.collect_submodules("packaging"), len(hooks.collect_data_files("packaging"))]
 """
-    assert ask(code) == []
+    own = "of the application"
+    assert ask_toolchain(toolchain, application, code) == [own, "1.0", own, own, ["packaging"], 1]
+
+
+def test_statements_of_hooks_see_the_applications_packages(toolchain: Path, application: Path) -> None:
+    code = """
+from PyInstaller.utils.hooks import exec_statement
+result = exec_statement("import thing, PyInstaller.utils.hooks; print(thing.name)")
+"""
+    assert ask_toolchain(toolchain, application, code) == "of the application"
+
+
+def test_hooks_see_the_toolchain(toolchain: Path, application: Path) -> None:
+    """Of each kind; else those that compare versions would fail for applications without a package for that."""
+    (application / "hook-thing.py").write_text("from packaging.version import Version\nname = str(Version('1.0'))\n")
+    code = """
+from PyInstaller.depend import analysis, imphook
+path = os.path.join(sys.path[0], "hook-thing.py")
+result = [module.importlib_load_source("x", path).name for module in (analysis, imphook)]
+for module in (analysis, imphook):
+    result.append(inspect.getsource(module).count("importlib_load_source("))
+"""
+    assert ask_toolchain(toolchain, application, code) == ["1.0", "1.0", 2, 1]
+
+
+def test_contributed_hooks_are_the_toolchains(toolchain: Path, application: Path) -> None:
+    """Whichever the application requires; hooks that its packages have for themselves are taken."""
+    for name in ("_pyinstaller_hooks_contrib", "thing_hooks"):
+        (application / f"{name}.py").write_text(f"def get_hook_dirs(): return ['/of/{name}']\n")
+        info = application / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[pyinstaller40]\nhook-dirs = {name}:get_hook_dirs\n")
+    code = """
+internals.keep_own_hooks()
+result = internals.hook_directories()
+"""
+    standard, *others = ask_toolchain(toolchain, application, code)
+    assert standard == str(toolchain / "PyInstaller" / "hooks")
+    contributed = toolchain / "_pyinstaller_hooks_contrib"
+    assert others == [str(contributed / "stdhooks"), str(contributed), "/of/thing_hooks"]

@@ -34,12 +34,17 @@ def test_what_things_are(cache: Cache, tmp_path: Path) -> None:
     record = cache.record("4" * 24, output, own)
     pip = cache.path / "env" / "pip-3.8"
     pip.mkdir()
+    toolchain = cache.toolchain("5" * 24)
     assert cache.item(root).what == "debian:bullseye"
     assert cache.item(own).what == "Python 3.11.2, for hello"
     assert cache.item(inside).what == "Python 3.11.2 of a chroot"
     assert cache.item(record).what == str(output)
     assert (cache.item(pip).kind, cache.item(pip).what) == (ItemKind.PIP, "pip for Python 3.8")
-    assert [item.litter for item in contents(cache.path)] == [None] * 5
+    assert (cache.item(toolchain).kind, cache.item(toolchain).what) == (
+        ItemKind.TOOLCHAINS,
+        "PyInstaller for Python 3.11",
+    )
+    assert [item.litter for item in contents(cache.path)] == [None] * 6
     (root / "origin.json").write_text("[]")
     (own / "pyvenv.cfg").unlink()
     assert cache.item(root).what == "unknown"

@@ -54,6 +54,8 @@ def test_without_options_only_litter_goes(cache: Cache, tmp_path: Path) -> None:
     assert pruned(cache) == set()
     (cache.root("half") / "origin.json").unlink()
     (cache.environment("half") / "complete").unlink()
+    cache.toolchain("whole")
+    (cache.toolchain("unfinished") / "complete").unlink()
     cache.environment("gone", python="/no/such/python")
     cache.work("dead-1")
     cache.record("no-output", tmp_path / "none", whole)
@@ -61,7 +63,7 @@ def test_without_options_only_litter_goes(cache: Cache, tmp_path: Path) -> None:
     for name, hours in (("writing.1.new", 1), ("abandoned.1.new", 48)):
         (cache.path / "record" / name).touch()
         cache.used(cache.path / "record" / name, hours)
-    expected = {"half", "gone", "dead-1", "no-output.json", "no-environment.json", "abandoned.1.new"}
+    expected = {"half", "unfinished", "gone", "dead-1", "no-output.json", "no-environment.json", "abandoned.1.new"}
     assert pruned(cache, "--dry-run") == set()
     assert pruned(cache) == expected
 
@@ -111,11 +113,13 @@ def test_older_than(cache: Cache) -> None:
 
 
 def test_all_but_what_is_in_use(cache: Cache) -> None:
-    kept = cache.root("kept")
+    kept, used = cache.root("kept"), cache.toolchain("used")
     cache.root("a")
     cache.environment("b")
-    with held(module.lock_of(kept)):
+    cache.toolchain("c")
+    with held(module.lock_of(kept)), held(module.lock_of(used)):
         assert pruned(cache, "--all", "--kind", "roots", "--kind", "work") == {"a"}
+        assert pruned(cache, "--all", "--kind", "toolchains") == {"c"}
         assert pruned(cache, "--all") == {"b"}
     # The lock files stay: somebody may be waiting for one.
     assert module.lock_of(cache.path / "roots" / "a").exists()
