@@ -55,8 +55,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except FreezerError as error:
         _complain(error, arguments.json)
         return error.status
-    except KeyboardInterrupt:
-        _complain(Interrupted("interrupted"), arguments.json)
+    except KeyboardInterrupt as stop:
+        _complain(Interrupted(str(stop) or "interrupted"), arguments.json)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         # The reader of the result is gone; the result itself is in place.
@@ -107,7 +107,8 @@ def _signals_raise() -> Iterator[None]:
         # A second signal must not cut the clean-up short.
         for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(item, signal.SIG_IGN)
-        raise Interrupted(f"interrupted by {signal.Signals(number).name}")
+        # Not an Exception: libraries catch those and raise their own.
+        raise KeyboardInterrupt(f"interrupted by {signal.Signals(number).name}")
 
     previous = {}
     for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

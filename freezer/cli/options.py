@@ -28,7 +28,8 @@ def add_setting(parser: Any, setting: Setting) -> None:
         options["action"] = "append"
     elif setting.kind is ValueKind.NUMBER:
         options["type"] = _number
-    if setting.metavar is not None:
+    # A switch takes no value, and Python 3.12 and later warn of a name for it.
+    if setting.metavar is not None and setting.kind not in (ValueKind.FLAG, ValueKind.SWITCH):
         options["metavar"] = setting.metavar
     parser.add_argument(*setting.flags, f"--{setting.name}", **options)
     if setting.kind is ValueKind.VERIFICATION:
