@@ -79,10 +79,9 @@ def test_every_command_can_print_json_and_be_quiet() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_become_an_exception_and_are_given_back(number: signal.Signals) -> None:
     before = {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    with pytest.raises(KeyboardInterrupt, match=number.name), cli._signals_raise():
-        # Libraries that read files catch every Exception, and raise one of their own.
-        with contextlib.suppress(Exception):
-            os.kill(os.getpid(), number)
+    # Libraries that read files catch every Exception, and raise one of their own.
+    with pytest.raises(KeyboardInterrupt, match=number.name), cli._signals_raise(), contextlib.suppress(Exception):
+        os.kill(os.getpid(), number)
     assert {item: signal.getsignal(item) for item in before} == before
 
 
