@@ -399,6 +399,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "own_files": [str(tmp_path / "script.py")],
         "add_data": [[str(tmp_path / "data"), "."]],
         "runtime": "/freezer/runtime",
+        "toolchain": "/freezer/toolchain",
     }
     return own_sources.OwnSources(request, installed)
 
@@ -415,6 +416,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("home/env/lib/click/core.py", False, False),
         ("elsewhere/module.py", False, True),
         ("/freezer/runtime/_freezer_run.py", False, False),
+        ("/freezer/toolchain/PyInstaller/loader/x.py", False, False),
         (os.__file__, False, False),
         ("/usr/share/tcl/init.tcl", False, True),
     ],
