@@ -1,4 +1,4 @@
-"""Whole builds in roots that somebody made to reach the host through. See tests/unit/system/test_hostile.py, too, which
+"""Whole builds in roots that somebody made to reach the host through. See tests/integration/test_hostile.py, too, which
 has hundreds of them, but no whole builds."""
 
 from __future__ import annotations

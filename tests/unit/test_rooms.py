@@ -44,7 +44,6 @@ OF_SEVERAL = {
     "freeze/test_runtime.py",
     "link/test_launcher.py",
     "prove/test_sandbox.py",
-    "system/test_hostile.py",
 }
 """Files of tests that are not called after a module."""
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
