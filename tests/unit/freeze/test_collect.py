@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import importlib.metadata
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -308,3 +309,24 @@ def test_module_name_of_any_module(names: list[str]) -> None:
 @pytest.mark.parametrize("name", ["A.b_C", "a-b-c", "a__b--c", "A_B.c"])
 def test_canonical(name: str) -> None:
     assert installed.canonical(name) == "a-b-c"
+
+
+def test_the_metadata_of_others_is_not_parsed_for_each_package(
+    site: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hundreds of distributions, that takes longer than freezing."""
+    names = [f"thing{number}" for number in range(20)]
+    for name in names:
+        install(name, {f"{name}/__init__.py": "p = __file__\n", f"{name}/data.txt": "x"})
+    real, parsed = importlib.metadata.Distribution.metadata, 0
+
+    def metadata(self: importlib.metadata.Distribution) -> Any:
+        nonlocal parsed
+        parsed += 1
+        return real.fget(self)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(importlib.metadata.Distribution, "metadata", property(metadata))
+    made = collector(site)
+    for name in names:
+        made.package(name, hooked=False)
+    assert parsed <= 2 * len(names)
