@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from consumers import Docker, docker
 from refusing import REASONS, REFUSALS
-from support import CHECKOUT, ORDINARY, Freezer, Outcome, as_user, need_root, processes_with
+from support import CHECKOUT, ORDINARY, Freezer, Outcome, as_user, need_root, open_to_all, processes_with
 
 VERIFICATION = 6
 
@@ -138,8 +138,7 @@ def test_an_ordinary_user(refusal: str, hello: Path, tmp_path: Path) -> None:
     (tmp_path / "staging").mkdir()
     (tmp_path / "cache").mkdir(mode=0o777)
     (tmp_path / "cache").chmod(0o777)
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     own = Path(shutil.copy(hello, tmp_path / "hello"))
     user = Freezer(tmp_path / "cache", [*as_user(ORDINARY, tmp_path / "staging"), *REFUSALS[refusal]()])
     message = user("check", own, cwd=tmp_path, check=False)
