@@ -79,7 +79,7 @@ def found_inputs(environment: Environment, application: Application, files: Iter
     made = (cache / "work", cache / "toolchain", home)
     own = {path for path in application.own_files if not any(place in path.parents for place in made)}
     sources = own | {path for path in files if not any(place in path.parents for place in made)}
-    libraries = (environment.interpreter.prefix, *(path.parent for path in (environment.interpreter.libpython,)))
+    libraries = (environment.interpreter.prefix, environment.interpreter.libpython.parent)
     # A module that appears in a directory of the application's may shadow one that was used.
     folders = {path.parent for path in own} | {
         path.parent for path in sources if not any(place in path.parents for place in libraries)

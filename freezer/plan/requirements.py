@@ -85,22 +85,25 @@ def _read(path: Path) -> str:
 def requirements_state(plan: Plan) -> Mapping[str, list[object]]:
     """Return the content of all that a plan requires, by name: it differs whenever pip might install something else."""
     named = named_files(plan)
-    state: dict[str, list[object]] = {str(path): [text] for path, text in sorted(named.files.items())}
-    for path in sorted(named.sources):
-        # Where a repository is cloned from, its commits decide, and not its files.
-        state[str(path)] = [*tree_signature(path), *repository_state(path)]
-    for path in sorted(named.links):
-        state[str(path)] = [entry for item in _entries(path) if item.is_file() for entry in tree_signature(item)]
-    return state
+    return {**{str(path): [text] for path, text in sorted(named.files.items())}, **_local_state(named)}
 
 
 def requirements_content(plan: Plan) -> list[object]:
     """Return what decides an environment: requirements by what they say, wherever their files are, and the state of
     what they name by path."""
     named = named_files(plan)
-    state = requirements_state(plan)
-    local = {path: content for path, content in state.items() if Path(path) not in named.files}
-    return [list(plan.packages), len(plan.requirements), list(named.files.values()), local]
+    return [list(plan.packages), len(plan.requirements), list(named.files.values()), _local_state(named)]
+
+
+def _local_state(named: Named) -> dict[str, list[object]]:
+    """Return the state of what requirements name by path."""
+    state: dict[str, list[object]] = {}
+    for path in sorted(named.sources):
+        # Where a repository is cloned from, its commits decide, and not its files.
+        state[str(path)] = [*tree_signature(path), *repository_state(path)]
+    for path in sorted(named.links):
+        state[str(path)] = [entry for item in _entries(path) if item.is_file() for entry in tree_signature(item)]
+    return state
 
 
 def _entries(path: Path) -> list[Path]:
