@@ -47,7 +47,8 @@ def cache_root() -> Path:
             why="HOME is not set, and this user has no home directory",
             hint="set XDG_CACHE_HOME, or HOME, to a directory that can be written",
         )
-    return path
+    # Paths below it are compared with what programs report; ".." behind a link is not what it looks like.
+    return Path(os.path.realpath(path)) if ".." in path.parts else path
 
 
 @contextlib.contextmanager

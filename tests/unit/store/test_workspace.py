@@ -122,3 +122,13 @@ def test_what_a_killed_build_left_holds_up_nobody(tmp_path: Path, monkeypatch: p
     with workspace(tmp_path, "own", keep=True, log=Log(stream=io.StringIO())):
         pass
     assert [name.split("-")[0] for name in seen] == ["other"]
+
+
+def test_a_cache_named_with_dots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a link, where the directory above is another one than the path shows."""
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    monkeypatch.setenv("XDG_CACHE_HOME", f"{tmp_path}/link/../cache")
+    assert cache_root() == tmp_path / "real" / "cache" / "freezer"
+    with workspace(cache_root(), "app", keep=False, log=Log(stream=io.StringIO())) as job:
+        assert job.folder("tmp").is_dir()
