@@ -43,7 +43,7 @@ def origin_of(plan: Plan, application: Application, job: Job) -> Origin:
 
 def _newest(plan: Plan, paths: Iterable[Path], job: Job) -> Optional[int]:
     """Return the time of the newest of these inputs, in seconds since 1970."""
-    top = repository_of(plan.entry.path.parent) if plan.entry.path is not None else None
+    top = repository_of(plan.entry.path) if plan.entry.path is not None else None
     committed = _committed(top, job) if top is not None else None
     times = set()
     for path in paths:

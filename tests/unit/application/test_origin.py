@@ -98,6 +98,14 @@ def test_two_clones_are_of_one_time(folder: Path, job: Job, tmp_path: Path) -> N
     assert newest(folder, job) == 777
 
 
+def test_a_project_that_is_a_repository(folder: Path, job: Job) -> None:
+    made(folder / "pyproject.toml", 9999)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    assert origin_of(plan(folder, entry="."), application(folder / "app.py"), job).newest == 1234
+
+
 def test_a_damaged_repository_is_none(folder: Path, job: Job) -> None:
     (folder / ".git").mkdir()
     assert newest(folder, job) == 100
