@@ -86,6 +86,7 @@ def _of_own_sources(
     text: bytes, collector: collect.Collector, distributions: Mapping[str, installed.Distribution]
 ) -> collect.Collected:
     found = collector.plugins(text)
+    found.modules += collect.run_modules(text)
     collector.opened |= collect.opened_libraries(text)
     for match in collect.ASKS_METADATA.finditer(text):
         asked = distributions.get(installed.canonical(match.group(1).decode()))

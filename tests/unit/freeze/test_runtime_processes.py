@@ -161,8 +161,12 @@ def test_a_program_on_standard_input(processes: Any, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
     monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
-    for options, program in (({"input": b""}, b"interpreter"), ({"stdin": subprocess.DEVNULL}, b"application")):
-        done = subprocess.run([sys.executable], stdout=subprocess.PIPE, check=True, **options)  # type: ignore[call-overload]
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"input": ""}, "interpreter"),
+        ({"stdin": subprocess.DEVNULL}, "application"),
+    ]
+    for options, program in cases:
+        done = subprocess.run([sys.executable], stdout=subprocess.PIPE, text=True, check=True, **options)
         assert done.stdout.startswith(program)
 
 
