@@ -32,6 +32,8 @@ RUNTIME_MODULES = (
     "_freezer_native",
     "_freezer_provisions",
     "_freezer_runner",
+    "_freezer_start",
+    "_freezer_unheard",
 )
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")

@@ -30,7 +30,10 @@ from freezer.plan.choices import CONTENTS
 ROOM = 4096
 """The bytes reserved for a path, with its NUL (PATH_MAX)."""
 PROGRAM, STARTER = "program", "start.so"
-START = "import _freezer_native; _freezer_native.start()"
+SCRIPT = "start.pyc"
+"""The file beside the standard library's that Python runs; its source is freezer/freeze/runtime/_freezer_start.py."""
+SIMPLE_OPTIONS = frozenset("BbdqOuv")
+"""Python's options without a value, each a letter, that an application can have."""
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
 
@@ -73,7 +76,7 @@ def start_records(
         program.write_bytes(data)
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        starter(container, python_arguments(package.options)),
+        starter(container, python_arguments(package)),
     ]
 
 
@@ -107,21 +110,27 @@ def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
     return [places, needed]
 
 
-def python_arguments(options: tuple[str, ...]) -> list[str]:
-    """Return the arguments of Python: they isolate it from the caller's environment, leave out site, and contain the
-    options of a spec file (PyInstaller's "Specifying Python interpreter options")."""
-    arguments = ["-I", "-S", "-B"]
-    for option in options:
+def python_arguments(package: Package) -> list[str]:
+    """Return the arguments of Python: they leave out site, and contain the application's options, as PyInstaller writes
+    them in spec files ("Specifying Python interpreter options").
+
+    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs a script rather than a
+    command, for which it would search modules in the current directory.
+    """
+    arguments = ["-S"]
+    for option in package.options:
         word, _, value = option.partition(" ")
+        word = {"unbuffered": "u", "verbose": "v", "optimize": "O"}.get(word, word)
         if word in ("W", "X"):
-            arguments += [f"-{word}", value.strip()]
-        elif word in ("u", "unbuffered"):
-            arguments.append("-u")
-        elif word in ("v", "verbose"):
-            arguments.append("-v")
-        elif word in ("O", "optimize"):
-            arguments.append("-O")
-    return [*arguments, "-c", START]
+            arguments.append(f"-{word}{value.strip()}")
+        elif word in SIMPLE_OPTIONS:
+            arguments.append(f"-{word}")
+    return [*arguments, f"{library(package)}/{SCRIPT}"]
+
+
+def library(package: Package) -> str:
+    """Return the directory of the standard library, as the path that it has in the tree."""
+    return "/lib/python{}.{}".format(*package.version)
 
 
 def _find(data: bytearray, mark: bytes) -> int:

@@ -23,11 +23,12 @@ from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import Container, start_records
+from freezer.link.start import SCRIPT, Container, library, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
 MODULES = "modules"
-FIRST = "_freezer_encodings"
+FIRST, START = "_freezer_encodings", "_freezer_start"
+"""The modules that are files: Python's first import, and the script that it runs."""
 
 
 def make_tree(
@@ -51,17 +52,18 @@ def manifest(closed: ClosedApp) -> Record:
 
 
 def landmarks(package: Package) -> list[Record]:
-    """Return the files by which an interpreter finds its place, and its first import."""
-    python = "lib/python{}.{}".format(*package.version)
+    """Return the files by which an interpreter finds its place, its first import, and its script."""
+    python = library(package).strip("/")
     # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
-    first = package.magic + bytes(12) + package.read(FIRST)
+    header = package.magic + bytes(12)
     return [
         Record(Type.DIRECTORY, "lib"),
         Record(Type.DIRECTORY, python),
         Record(Type.DIRECTORY, f"{python}/lib-dynload"),
         Record(Type.FILE, f"{python}/os.pyc"),
         Record(Type.DIRECTORY, f"{python}/encodings"),
-        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=first),
+        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=header + package.read(FIRST)),
+        Record(Type.FILE, f"{python}/{SCRIPT}", data=header + package.read(START)),
     ]
 
 

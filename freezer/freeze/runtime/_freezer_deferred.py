@@ -23,6 +23,8 @@ AFTER = {
     "multiprocessing": "_freezer_pyi_rth_multiprocessing",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
 }
+UNHEARD = "sysconfig", "tkinter", "xml.dom.domreg", "xml.sax"
+"""Modules that take the name of code from variables."""
 COPY = "from multiprocess."
 """How commands of a copy of multiprocessing that can do more begin (multiprocess, which belongs to dill)."""
 COMMANDS = tuple(start + name for start in ("", "import sys; ") for name in ("from multiprocessing.", COPY))
@@ -99,14 +101,39 @@ def install(bundle: str, available: "Collection[str]", more: "Mapping[str, After
     for name, hook in AFTER.items():
         if hook in available:
             work[name] = (provisions.nothing, _importing(hook))
+    for name in UNHEARD:
+        work[name] = (provisions.nothing, _stop_hearing)
     work.update(provisions.hooks())
     for name in list(work):
         if name in sys.modules:
             work.pop(name)[1](sys.modules[name])
     sys.meta_path.insert(0, _Finder(work))
+    _keep_tree_as_it_is(bundle)
     provisions.at_start()
     if "_freezer_pyi_rth_multiprocessing" in available:
         _divert_multiprocessing()
+
+
+def _stop_hearing(module: "ModuleType") -> None:
+    import _freezer_unheard
+
+    _freezer_unheard.MENDS[module.__name__](module)
+
+
+def _keep_tree_as_it_is(bundle: str) -> None:
+    """Have Python write no bytecode beside sources in the tree, as into the application's own directories: it is shared
+    by all who start the application, and each start compares it with what was unpacked."""
+    from _frozen_importlib_external import SourceFileLoader  # type: ignore[attr-defined]
+
+    write = SourceFileLoader.set_data
+
+    def set_data(self: "Any", path: str, data: bytes, **keywords: "Any") -> None:
+        from os.path import dirname, realpath
+
+        if not (realpath(path) + "/").startswith(realpath(dirname(bundle)) + "/"):
+            write(self, path, data, **keywords)
+
+    SourceFileLoader.set_data = set_data
 
 
 def _divert_multiprocessing() -> None:
@@ -128,12 +155,23 @@ def _divert_multiprocessing() -> None:
     except OSError:
         trusted = not os.path.exists("/proc/self/exe") and _has_descriptors(arguments)
     if trusted:
+        _take_options(arguments)
         import multiprocessing.spawn
 
         multiprocessing.spawn._fixup_main_from_path = _run_main_script  # type: ignore[attr-defined]
         if COPY in command:
             _become_helper_of_copy(arguments, command)
         multiprocessing.freeze_support()
+
+
+def _take_options(arguments: list[str]) -> None:
+    """Replace the options of the parent's interpreter by those of this one, as PyInstaller knows helpers by these: the
+    two differ once the application has set a variable such as PYTHONWARNINGS, or changed ``sys.warnoptions``."""
+    if "-c" in arguments:
+        from subprocess import _args_from_interpreter_flags as options  # type: ignore[attr-defined]
+
+        arguments[: arguments.index("-c")] = options()
+        sys.argv[1:] = arguments
 
 
 def _become_helper_of_copy(arguments: list[str], command: str) -> None:
