@@ -22,6 +22,7 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
+from freezer.plan.python_options import optimization
 from freezer.system.buildroot import BuildRoot
 
 RUNTIME = Path(__file__).parent / "runtime"
@@ -194,6 +195,8 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "copy_metadata": list(plan.copy_metadata),
         "exclude": list(plan.exclude),
         "strip": plan.strip,
+        "python_options": list(plan.python_options),
+        "optimize": optimization(plan.python_options),
         "pyinstaller_args": list(plan.pyinstaller_args),
         "toolchain": root.inside(environment.toolchain),
         "runtime": root.inside(RUNTIME),

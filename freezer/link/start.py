@@ -32,7 +32,7 @@ ROOM = 4096
 PROGRAM, STARTER = "program", "start.so"
 SCRIPT = "start.pyc"
 """The file beside the standard library's that Python runs; its source is freezer/freeze/runtime/_freezer_start.py."""
-SIMPLE_OPTIONS = frozenset("BbdqOuv")
+SIMPLE_OPTIONS = frozenset("BObduv")
 """Python's options without a value, each a letter, that an application can have."""
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""

@@ -57,6 +57,7 @@ class Plan:
     collect_all: tuple[str, ...]
     copy_metadata: tuple[str, ...]
     exclude: tuple[str, ...]
+    python_options: tuple[str, ...]
     pyinstaller_args: tuple[str, ...]
     provisions: Mapping[str, Optional[bool]]
     linker: Linker

@@ -18,6 +18,7 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
 from freezer.plan.image import ImagePlan
+from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
 from freezer.plan.settings import (
@@ -82,6 +83,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         collect_all=_modules(values, "collect_all"),
         copy_metadata=tuple(values.get("copy_metadata", ())),
         exclude=_modules(values, "exclude"),
+        python_options=python_options(values.get("python_option", ())),
         pyinstaller_args=rest,
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo")},
         linker=linker,

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Optional, Protocol
 PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
 """Types of entries of an Analysis: scripts, and modules."""
 
-EXTENSION, SYMLINK = "EXTENSION", "SYMLINK"
-"""Types of entries that are extension modules, and links, whose source is what they lead to."""
+EXTENSION, SYMLINK, OPTION = "EXTENSION", "SYMLINK", "OPTION"
+"""Types of entries that are extension modules, links, whose source is what they lead to, and options of Python."""
 
 BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
 """Types of entries that are beside the program of one directory."""
