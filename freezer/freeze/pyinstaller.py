@@ -33,8 +33,10 @@ RUNTIME_MODULES = (
     "_freezer_native",
     "_freezer_provisions",
     "_freezer_runner",
+    "_freezer_services",
     "_freezer_start",
     "_freezer_unheard",
+    "_freezer_zones",
 )
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")

@@ -114,8 +114,8 @@ def python_arguments(package: Package) -> list[str]:
     """Return the arguments of Python: they leave out site, and contain the application's options, as PyInstaller writes
     them in spec files ("Specifying Python interpreter options").
 
-    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs a script rather than a
-    command, for which it would search modules in the current directory.
+    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs a script rather than
+    a command, for which it would search modules in the current directory.
     """
     arguments = ["-S"]
     for option in package.options:

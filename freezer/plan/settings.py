@@ -115,6 +115,7 @@ SETTINGS = (
     Setting("tzdata", ValueKind.SWITCH, "include time zones", CONTENT),
     Setting("ca-certs", ValueKind.SWITCH, "include CA certificates", CONTENT),
     Setting("terminfo", ValueKind.SWITCH, "include terminal descriptions", CONTENT),
+    Setting("services", ValueKind.SWITCH, "include names of network services and protocols", CONTENT),
     Setting("output", ValueKind.PATH, "the file to write (default: dist/NAME)", RESULT, ("-o",), "FILE"),
     Setting("name", ValueKind.TEXT, "the application's name (default: from the entry)", RESULT, (), "NAME"),
     Setting(

@@ -11,10 +11,10 @@ class FreezeRequest(TypedDict):
 
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
     ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
-    ``add_binary`` are (file, folder in the bundle); ``python_options`` are those of the application's Python, by which
-    ``optimize`` is the level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``runtime`` that
-    with the ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath``
-    are directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
+    ``add_binary`` are (file, folder in the bundle); ``python_options`` are those of the application's Python, and
+    ``optimize`` is the level that its code is compiled with; ``toolchain`` is the directory with PyInstaller,
+    ``runtime`` that with the ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work``
+    and ``specpath`` are directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
     """
 
     script: str

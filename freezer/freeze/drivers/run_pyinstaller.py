@@ -67,7 +67,9 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
-    spec = spec_classes.Spec(found, lambda analysis: finish_analysis(analysis, request), request["strip"], request["python_options"])
+    spec = spec_classes.Spec(
+        found, lambda analysis: finish_analysis(analysis, request), request["strip"], request["python_options"]
+    )
     spec.install()
     internals.sort_base_library()
     arguments = ["--noconfirm", "--clean", "--distpath", request["dist"], "--workpath", request["work"]]

@@ -123,9 +123,10 @@ def _stop_hearing(module: "ModuleType") -> None:
 def _keep_tree_as_it_is(bundle: str) -> None:
     """Have Python write no bytecode beside sources in the tree, as into the application's own directories: it is shared
     by all who start the application, and each start compares it with what was unpacked."""
-    from _frozen_importlib_external import SourceFileLoader  # type: ignore[attr-defined]
+    from _frozen_importlib_external import SourceFileLoader
 
-    write = SourceFileLoader.set_data
+    loader: Any = SourceFileLoader
+    write = loader.set_data
 
     def set_data(self: "Any", path: str, data: bytes, **keywords: "Any") -> None:
         from os.path import dirname, realpath
@@ -133,7 +134,7 @@ def _keep_tree_as_it_is(bundle: str) -> None:
         if not (realpath(path) + "/").startswith(realpath(dirname(bundle)) + "/"):
             write(self, path, data, **keywords)
 
-    SourceFileLoader.set_data = set_data
+    loader.set_data = set_data
 
 
 def _divert_multiprocessing() -> None:

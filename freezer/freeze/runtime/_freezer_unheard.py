@@ -40,7 +40,7 @@ class _Without:
         return value
 
     def get(self, name: str, default: "Any" = None) -> "Any":
-        return self[name] if name in self else default
+        return default if name.startswith(self._prefix) else self._environ.get(name, default)
 
     def __getattr__(self, name: str) -> "Any":
         return getattr(self._environ, name)

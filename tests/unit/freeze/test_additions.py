@@ -46,12 +46,8 @@ def test_they_come_behind_the_spec_files_own(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("own", "wanted", "level"), [(None, 1, 1), (-1, 0, 0), (2, 1, 2), (0, 2, 2), (1, 0, 1)]
-)
-def test_the_code_is_compiled_as_one_of_them_wants(
-    tmp_path: Path, own: Optional[int], wanted: int, level: int
-) -> None:
+@pytest.mark.parametrize(("own", "wanted", "level"), [(None, 1, 1), (-1, 0, 0), (2, 1, 2), (0, 2, 2), (1, 0, 1)])
+def test_the_code_is_compiled_as_one_of_them_wants(tmp_path: Path, own: Optional[int], wanted: int, level: int) -> None:
     options: dict[str, Any] = {} if own is None else {"optimize": own}
     additions.Additions(request(tmp_path, optimize=wanted)).add_to(options)
     assert options["optimize"] == level
