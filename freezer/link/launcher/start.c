@@ -53,7 +53,6 @@ extern void *dlsym(void *, const char *);
 
 /* Python's variables that choose no code; docs/variables.md explains them, and those that are missing here. */
 static const char *const heard[] = {
-    "PYTHONASYNCIODEBUG",
     "PYTHONCOERCECLOCALE",
     "PYTHONDEBUG",
     "PYTHONDEVMODE",
@@ -68,8 +67,10 @@ static const char *const heard[] = {
     "PYTHONMALLOCSTATS",
     "PYTHONNODEBUGRANGES",
     "PYTHONNOUSERSITE",
+    "PYTHONOLDPARSER",
     "PYTHONPERFSUPPORT",
     "PYTHONPROFILEIMPORTTIME",
+    "PYTHONSTATS",
     "PYTHONTHREADDEBUG",
     "PYTHONTRACEMALLOC",
     "PYTHONUNBUFFERED",
@@ -77,7 +78,6 @@ static const char *const heard[] = {
     "PYTHONVERBOSE",
     "PYTHONWARNDEFAULTENCODING",
     "PYTHONWARNINGS",
-    "PYTHON_COLORS",
     "PYTHON_CONTEXT_AWARE_WARNINGS",
     "PYTHON_CPU_COUNT",
     "PYTHON_DISABLE_REMOTE_DEBUG",
