@@ -27,6 +27,7 @@ def flags():
         "warnoptions": sys.warnoptions,
         "filters": len(warnings.filters),
         "hash": hash("freezer"),
+        "seed": os.environ.get("PYTHONHASHSEED"),
         "streams": [[s.encoding, s.errors, s.line_buffering, s.write_through] for s in (sys.stdout, sys.stderr)],
         "file system": [sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()],
         "faulthandler": faulthandler.is_enabled(),
@@ -44,7 +45,7 @@ def environ():
     """What it sees, and its children."""
     import subprocess
 
-    child = subprocess.run(sys.argv[2:], capture_output=True).stdout if sys.argv[2:] else b""
+    child = subprocess.run(sys.argv[2:], capture_output=True, check=False).stdout if sys.argv[2:] else b""
     return [sorted(map(list, os.environ.items())), os.fsdecode(child)]
 
 
