@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class _Stand_in:
+class _StandIn:
     """A module with some attributes of its own in place of another's."""
 
     def __init__(self, module: "Any", **attributes: "Any") -> None:
@@ -48,7 +48,7 @@ class _Without:
 
 def _sysconfig(module: "Any") -> None:
     """_PYTHON_SYSCONFIGDATA_NAME names a module, and _PYTHON_SYSCONFIGDATA_PATH where it is."""
-    module.os = _Stand_in(module.os, environ=_Without(module.os.environ, "_PYTHON_"))
+    module.os = _StandIn(module.os, environ=_Without(module.os.environ, "_PYTHON_"))
 
 
 def _tkinter(module: "Any") -> None:
@@ -58,7 +58,7 @@ def _tkinter(module: "Any") -> None:
 
 def _domreg(module: "Any") -> None:
     """PYTHON_DOM names a module, unless Python ignores its variables."""
-    module.sys = _Stand_in(sys, flags=_Stand_in(sys.flags, ignore_environment=1))
+    module.sys = _StandIn(sys, flags=_StandIn(sys.flags, ignore_environment=1))
 
 
 def _sax(module: "Any") -> None:

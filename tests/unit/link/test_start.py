@@ -13,7 +13,8 @@ import pytest
 from support import ORDINARY, compile_c, need_program, need_root
 
 from freezer.link.layers import at
-from freezer.link.start import STARTER, Container, starter
+from freezer.link.modules import Package
+from freezer.link.start import STARTER, Container, python_arguments, starter
 
 ARGUMENTS = ("-S", "-W/x")
 SCRIPT = "/lib/python3.11/start.pyc"
@@ -176,6 +177,21 @@ def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, 
     program = tree(tmp_path / "tree", container)
     found = run([str(program)], {name: "/nowhere/bin/python3"})
     assert found.environ == {name: "/nowhere/bin/python3"}  # the application may look at it
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ((), ()),
+        (("u", "W error", "X utf8=1", "O", "O"), ("-u", "-Werror", "-Xutf8=1", "-O", "-O")),
+        (("unbuffered", "verbose", "optimize", "W  ignore::a.B"), ("-u", "-v", "-O", "-Wignore::a.B")),
+        (("B", "b", "d", "hash_seed=1", "pyi-contents-directory _internal", "I", "E"), ("-B", "-b", "-d")),
+    ],
+)
+def test_arguments_of_python(options: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Options as spec files have them, and as PyInstaller's archive has its own."""
+    package = Package(Path(), [], {}, options, b"", (3, 13), "")
+    assert python_arguments(package) == ["-S", *arguments, "/lib/python3.13/start.pyc"]
 
 
 def test_it_needs_no_library(tmp_path: Path) -> None:
