@@ -62,7 +62,7 @@ def _settings(settings: Iterable) -> str:
         if kind.startswith("require, auto or no"):
             value = f"[={setting.metavar}]"
         words = [f"`{flag}`" for flag in setting.flags] + [f"`--{setting.name}{value}`"]
-        rows.append((", ".join(words), kind, setting.help))
+        rows.append((", ".join(words), f"{kind}; its key is `{setting.key}`" if setting.key else kind, setting.help))
     return _table(("option", "value in a file", "meaning"), rows)
 
 

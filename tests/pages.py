@@ -98,7 +98,17 @@ class Page:
 README = Page("README.md")
 MANUAL = tuple(
     Page(f"docs/{name}.md")
-    for name in ("guide", "settings", "images", "linkers", "systems", "security", "how-it-works", "glossary")
+    for name in (
+        "guide",
+        "settings",
+        "variables",
+        "images",
+        "linkers",
+        "systems",
+        "security",
+        "how-it-works",
+        "glossary",
+    )
 )
 """The pages for users, in the order in which their commands can be run one after another."""
 OTHERS = tuple(

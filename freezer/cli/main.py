@@ -69,11 +69,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _joined(words: list[str]) -> list[str]:
-    """Join ``--smoke`` and ``--cmd`` with their values, which nearly always start with a dash: argparse would take them
-    for options."""
+    """Join options with their values where these nearly always start with a dash: argparse would take them for
+    options."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] in ("--smoke", "--cmd"):
+        if joined and joined[-1] in ("--smoke", "--cmd", "--python-option"):
             joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)

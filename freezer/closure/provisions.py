@@ -1,9 +1,10 @@
 """Provisions: files of the system that the application's imports use and an empty root lacks, copied into the bundle.
 
-The C.UTF-8 locale, time zones, CA certificates and terminal descriptions are files of the operating system that a
-scratch image or an appliance does not have. Data of the index's packages (tzdata, certifi) is preferred over the
-build host's, because it is the same everywhere; the locale must come from the C library that is bundled. At run time
-``freezer/freeze/runtime/_freezer_provisions.py`` uses them where the host has none of its own.
+The C.UTF-8 locale, time zones, CA certificates, terminal descriptions and names of network services are files of the
+operating system that a scratch image or an appliance does not have. Data of the index's packages (tzdata, certifi) is
+preferred over the build host's, because it is the same everywhere; the locale must come from the C library that is
+bundled. At run time ``freezer/freeze/runtime/_freezer_provisions.py`` uses them where the host has none of its
+own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from freezer.closure.network_names import copy_network_names
+from freezer.closure.zones import copy_zones
 from freezer.system.rooted import copy_file, copy_folder, is_file, is_folder
 
 TERMINALS = (
@@ -25,14 +28,15 @@ TERMINALS = (
 
 @dataclass(frozen=True)
 class Provision:
-    """A provision. ``modules`` are the modules that use it; ``copy`` puts it at a path, or returns False if
-    the build machine lacks it too."""
+    """A provision. ``modules`` are the modules that use it, None if every application may; ``copy`` puts it at a path,
+    or returns False if the build machine lacks it too. It is not needed where the place ``other`` is provided."""
 
     name: str
     option: str
-    modules: frozenset[str]
+    modules: Optional[frozenset[str]]
     place: str
     copy: Callable[[Path, Path], bool]
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,10 @@ def _copy_terminfo(root: Path, target: Path) -> bool:
 PROVISIONS = (
     Provision("locale C.UTF-8", "locale", frozenset({"locale", "curses", "readline"}), "locale/C.utf8", copy_locale),
     Provision("time zones", "tzdata", frozenset({"zoneinfo", "tzdata"}), "zoneinfo", copy_zoneinfo),
+    Provision("time zones", "tzdata", None, "zones", copy_zones, other="zoneinfo"),
     Provision("CA certificates", "ca_certs", frozenset({"ssl"}), "cacert.pem", copy_certificates),
     Provision("terminal descriptions", "terminfo", frozenset({"_curses", "readline"}), "terminfo", _copy_terminfo),
+    Provision("network names", "services", frozenset({"socket"}), "etc", copy_network_names),
 )
 
 
@@ -100,12 +106,13 @@ def provide(
     its modules). ``root`` is the file system of the build environment. Returns what was copied, and the names of what
     was wanted but is not to be had.
     """
-    provided, lacking = [], []
+    provided, lacking, folder = [], [], contents / "_freezer"
     for item in PROVISIONS:
         switch = switches.get(item.option)
-        if switch is False or (switch is None and not item.modules & modules):
+        used = item.modules is None or item.modules & modules
+        if switch is False or (switch is None and not used) or (item.other and (folder / item.other).exists()):
             continue
-        target = contents / "_freezer" / item.place
+        target = folder / item.place
         target.parent.mkdir(parents=True, exist_ok=True)
         if item.copy(root, target):
             provided.append(Provided(item.name, size_of(target)))

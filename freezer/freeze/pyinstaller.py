@@ -22,6 +22,7 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
+from freezer.plan.python_options import optimization
 from freezer.system.buildroot import BuildRoot
 
 RUNTIME = Path(__file__).parent / "runtime"
@@ -31,12 +32,16 @@ RUNTIME_MODULES = (
     "_freezer_encodings",
     "_freezer_finders",
     "_freezer_helpers",
-    "_freezer_interpreter",
     "_freezer_native",
     "_freezer_parent",
     "_freezer_processes",
     "_freezer_provisions",
     "_freezer_runner",
+    "_freezer_services",
+    "_freezer_site",
+    "_freezer_start",
+    "_freezer_unheard",
+    "_freezer_zones",
 )
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
@@ -198,6 +203,8 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "exclude": list(plan.exclude),
         "sources": plan.sources.value,
         "strip": plan.strip,
+        "python_options": list(plan.python_options),
+        "optimize": optimization(plan.python_options),
         "pyinstaller_args": list(plan.pyinstaller_args),
         "toolchain": root.inside(environment.toolchain),
         "runtime": root.inside(RUNTIME),

@@ -15,6 +15,7 @@ from typing import Callable
 
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.tar import Kind
+from freezer.closure.network_names import protocols, services
 from freezer.closure.provisions import copy_certificates, copy_locale, copy_zoneinfo
 from freezer.image.layer import Entry, Layer
 from freezer.link.layers import PLACE, Part, UnpackedApp
@@ -108,7 +109,8 @@ def _fixed(plan: ImagePlan) -> Iterator[Entry]:
         f"{user}:x:{uid}:{gids[uid]}:{user}:{place}:/sbin/nologin\n" for uid, (user, place) in users.items()
     )
     group = "".join(f"{item}:x:{gid}:\n" for gid, item in groups.items())
-    for path, text in (("passwd", passwd), ("group", group), ("nsswitch.conf", NSSWITCH), ("hosts", HOSTS)):
+    names = (("services", services()), ("protocols", protocols()))
+    for path, text in (("passwd", passwd), ("group", group), ("nsswitch.conf", NSSWITCH), ("hosts", HOSTS), *names):
         yield Entry(f"etc/{path}", Kind.FILE, 0o644, text.encode())
     if plan.tmp:
         yield Entry("tmp", Kind.DIRECTORY, 0o1777)

@@ -32,7 +32,10 @@ ROOM = 4096
 PROGRAM, STARTER = "program", "start.so"
 INTERPRETER = "bin/python3"
 """The program's name as an interpreter, by which the application's own processes start it."""
-START = "__import__('_freezer_native').start()"
+SCRIPT = "start.pyc"
+"""The file beside the standard library's that Python runs; its source is freezer/freeze/runtime/_freezer_start.py."""
+SIMPLE_OPTIONS = frozenset("BObduv")
+"""Python's options without a value, each a letter, that an application can have."""
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
 
@@ -75,7 +78,7 @@ def start_records(
         program.write_bytes(data)
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        starter(container, python_arguments(package.options)),
+        starter(container, python_arguments(package)),
     ]
 
 
@@ -109,21 +112,27 @@ def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
     return [places, needed]
 
 
-def python_arguments(options: tuple[str, ...]) -> list[str]:
-    """Return the arguments of Python: they isolate it from the caller's environment, leave out site, and contain the
-    options of a spec file (PyInstaller's "Specifying Python interpreter options")."""
-    arguments = ["-I", "-S", "-B"]
-    for option in options:
+def python_arguments(package: Package) -> list[str]:
+    """Return the arguments of Python: the application's options, as PyInstaller writes them in spec files ("Specifying
+    Python interpreter options"), and the script to run.
+
+    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs a script rather than
+    a command, for which it would search modules in the current directory.
+    """
+    arguments = []
+    for option in package.options:
         word, _, value = option.partition(" ")
+        word = {"unbuffered": "u", "verbose": "v", "optimize": "O"}.get(word, word)
         if word in ("W", "X"):
-            arguments += [f"-{word}", value.strip()]
-        elif word in ("u", "unbuffered"):
-            arguments.append("-u")
-        elif word in ("v", "verbose"):
-            arguments.append("-v")
-        elif word in ("O", "optimize"):
-            arguments.append("-O")
-    return [*arguments, "-c", START]
+            arguments.append(f"-{word}{value.strip()}")
+        elif word in SIMPLE_OPTIONS:
+            arguments.append(f"-{word}")
+    return [*arguments, f"{library(package)}/{SCRIPT}"]
+
+
+def library(package: Package) -> str:
+    """Return the directory of the standard library, as the path that it has in the tree."""
+    return "/lib/python{}.{}".format(*package.version)
 
 
 def _find(data: bytearray, mark: bytes) -> int:

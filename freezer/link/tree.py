@@ -24,11 +24,12 @@ from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import INTERPRETER, PROGRAM, Container, start_records
+from freezer.link.start import INTERPRETER, PROGRAM, SCRIPT, Container, library, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
 MODULES = "modules"
-FIRST = "_freezer_encodings"
+FIRST, START = "_freezer_encodings", "_freezer_start"
+"""The modules that are files: Python's first import, and the script that it runs."""
 
 
 def make_tree(
@@ -52,10 +53,10 @@ def manifest(closed: ClosedApp) -> Record:
 
 
 def landmarks(package: Package) -> list[Record]:
-    """Return the files by which an interpreter finds its place, its first import, and its name."""
-    python = "lib/python{}.{}".format(*package.version)
+    """Return the files by which an interpreter finds its place, its first import, its name and its script."""
+    python = library(package).strip("/")
     # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
-    first = package.magic + bytes(12) + package.read(FIRST)
+    header = package.magic + bytes(12)
     return [
         Record(Type.DIRECTORY, "bin"),
         Record(Type.LINK, INTERPRETER, data=b"../" + PROGRAM.encode()),
@@ -64,7 +65,8 @@ def landmarks(package: Package) -> list[Record]:
         Record(Type.DIRECTORY, f"{python}/lib-dynload"),
         Record(Type.FILE, f"{python}/os.pyc"),
         Record(Type.DIRECTORY, f"{python}/encodings"),
-        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=first),
+        Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=header + package.read(FIRST)),
+        Record(Type.FILE, f"{python}/{SCRIPT}", data=header + package.read(START)),
     ]
 
 

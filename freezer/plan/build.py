@@ -60,6 +60,7 @@ class Plan:
     exclude: tuple[str, ...]
     sources: Sources
     requires_python: Optional[str]
+    python_options: tuple[str, ...]
     pyinstaller_args: tuple[str, ...]
     provisions: Mapping[str, Optional[bool]]
     linker: Linker

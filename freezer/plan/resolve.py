@@ -18,6 +18,7 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
+from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
@@ -86,8 +87,9 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         exclude=_modules(values, "exclude"),
         requires_python=script.requires_python,
         sources=_choice(values.get("source", Sources.OWN.value), Sources, "--source"),
+        python_options=python_options(values.get("python_option", ())),
         pyinstaller_args=rest,
-        provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo")},
+        provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo", "services")},
         linker=linker,
         compress=compress,
         strip=values.get("strip", False),

@@ -33,7 +33,7 @@ class ValueKind(enum.Enum):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``name`` is the long option without dashes and the key in files."""
+    """One setting. ``name`` is the long option without dashes, and the key in files if ``key`` is not another."""
 
     name: str
     kind: ValueKind
@@ -41,6 +41,12 @@ class Setting:
     group: str
     flags: tuple[str, ...] = ()
     metavar: Optional[str] = None
+    key: Optional[str] = None
+
+    @property
+    def key_in_files(self) -> str:
+        """The key in files."""
+        return self.key or self.name
 
     @property
     def attribute(self) -> str:
@@ -104,10 +110,20 @@ SETTINGS = (
         (),
         "WHICH",
     ),
+    Setting(
+        "python-option",
+        ValueKind.LIST,
+        "run the application with this option of Python, such as -u, -O or '-X utf8' (repeat)",
+        CONTENT,
+        (),
+        "OPTION",
+        "python-options",
+    ),
     Setting("locale", ValueKind.SWITCH, "include the C.UTF-8 locale", CONTENT),
     Setting("tzdata", ValueKind.SWITCH, "include time zones", CONTENT),
     Setting("ca-certs", ValueKind.SWITCH, "include CA certificates", CONTENT),
     Setting("terminfo", ValueKind.SWITCH, "include terminal descriptions", CONTENT),
+    Setting("services", ValueKind.SWITCH, "include names of network services and protocols", CONTENT),
     Setting("output", ValueKind.PATH, "the file to write (default: dist/NAME)", RESULT, ("-o",), "FILE"),
     Setting("name", ValueKind.TEXT, "the application's name (default: from the entry)", RESULT, (), "NAME"),
     Setting(

@@ -21,8 +21,8 @@ from freezer.plan.settings import (
 )
 
 IMAGE_TABLE = "image"
-KNOWN = {setting.name: setting for setting in (*SETTINGS, *FILE_ONLY)}
-KNOWN_OF_IMAGES = {setting.name: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
+KNOWN = {setting.key_in_files: setting for setting in (*SETTINGS, *FILE_ONLY)}
+KNOWN_OF_IMAGES = {setting.key_in_files: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
 
 
 @dataclass(frozen=True)

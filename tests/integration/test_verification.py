@@ -216,7 +216,7 @@ def test_provisions(freezer: Freezer, site: Path, tmp_path: Path) -> None:
     script(site, "import ssl, zoneinfo, locale\n")
     everything = bundle_of(freezer("build", "app.py", "--no-verify", cwd=site).output, tmp_path)
     assert {path.name for path in (everything / "_internal" / "_freezer").iterdir()} >= {"cacert.pem", "zoneinfo"}
-    options = ("--no-ca-certs", "--no-tzdata", "--no-locale", "--no-terminfo")
+    options = ("--no-ca-certs", "--no-tzdata", "--no-locale", "--no-terminfo", "--no-services")
     (tmp_path / "none").mkdir()
     nothing = bundle_of(freezer("build", "app.py", "--no-verify", *options, cwd=site).output, tmp_path / "none")
     assert not (nothing / "_internal" / "_freezer").exists()

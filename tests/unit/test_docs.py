@@ -31,6 +31,7 @@ OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
 FOREIGN = {
     "docker": {"--read-only", "--tmpfs", "--init"},
     "pip": {"--find-links"},
+    "Python": {"--help-env"},
     "PyInstaller": {"--onefile", "--distpath"},
     "staticx": {"--no-compress"},
     "a Python's configure": {"--enable-shared"},

@@ -43,6 +43,7 @@ OF_SEVERAL = {
     "cli/test_errors.py",
     "freeze/test_runtime.py",
     "link/test_launcher.py",
+    "link/test_variables.py",
     "prove/test_sandbox.py",
 }
 """Files of tests that are not called after a module."""

@@ -41,6 +41,7 @@ class Additions:
         self.modules = [*MODULES, *request["hidden_imports"]]
         self.hooks = request["hooks"]
         self.exclude = request["exclude"]
+        self.optimize = request["optimize"]
 
     def take(self, found: collect.Collected) -> None:
         """Take what the collector has found."""
@@ -55,6 +56,8 @@ class Additions:
         # The first directory wins, so that the user's own hooks come before freezer's.
         options["hookspath"] = [*(options.get("hookspath") or ()), self.hooks]
         options["excludes"] = [*(options.get("excludes") or ()), *self.exclude]
+        # None and -1 stand for the level of the Python that runs PyInstaller, which is 0.
+        options["optimize"] = max(0, options.get("optimize") or 0, self.optimize)
 
 
 def find_additions(request: FreezeRequest, collector: collect.Collector) -> Additions:

@@ -12,9 +12,10 @@ class FreezeRequest(TypedDict):
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
     ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
     ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of ``freezer.plan.choices.Sources``;
-    ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the ``runtime_modules``, which become part of
-    the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report`` is the
-    file to write a ``FreezeReport`` to.
+    ``python_options`` are those of the application's Python, and ``optimize`` is the level that its code is compiled
+    with; ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the ``runtime_modules``, which become
+    part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report``
+    is the file to write a ``FreezeReport`` to.
     """
 
     script: str
@@ -32,6 +33,8 @@ class FreezeRequest(TypedDict):
     exclude: list[str]
     sources: str
     strip: bool
+    python_options: list[str]
+    optimize: int
     pyinstaller_args: list[str]
     toolchain: str
     runtime: str

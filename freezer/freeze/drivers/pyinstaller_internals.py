@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Optional, Protocol
 PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
 """Types of entries of an Analysis: scripts, and modules."""
 
-EXTENSION, SYMLINK, DATA_FILE = "EXTENSION", "SYMLINK", "DATA"
-"""Types of entries that are extension modules, links, whose source is what they lead to, and files of data."""
+EXTENSION, SYMLINK, DATA_FILE, OPTION = "EXTENSION", "SYMLINK", "DATA", "OPTION"
+"""Types of entries that are extension modules, links, whose source is what they lead to, files of data, and options of
+Python."""
 
 BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
 """Types of entries that are beside the program of one directory."""

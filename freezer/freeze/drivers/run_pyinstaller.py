@@ -82,7 +82,12 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     distribution = own_sources.of_distribution(collector.inventory, request["distribution"])
     own = own_sources.OwnSources(request, distribution)
     source_files = sources.SourceFiles(request, collector.inventory, own)
-    spec = spec_classes.Spec(found, lambda analysis: finish_analysis(analysis, request, source_files), request["strip"])
+    spec = spec_classes.Spec(
+        found,
+        lambda analysis: finish_analysis(analysis, request, source_files),
+        request["strip"],
+        request["python_options"],
+    )
     spec.install()
     internals.sort_base_library()
     arguments = ["--noconfirm", "--clean", "--distpath", request["dist"], "--workpath", request["work"]]

@@ -17,10 +17,13 @@ from additions import Additions
 class Spec:
     """What the spec file of one run makes. ``strip`` says that symbols are not wanted."""
 
-    def __init__(self, additions: Additions, finish: Callable[[internals.Analysis], None], strip: bool) -> None:
+    def __init__(
+        self, additions: Additions, finish: Callable[[internals.Analysis], None], strip: bool, python_options: list[str]
+    ) -> None:
         self.additions = additions
         self.finish = finish
         self.strip = strip
+        self.python_options = [(option, None, internals.OPTION) for option in python_options]
         self.analyses: list[internals.Analysis] = []
         self.executables: list[internals.Target] = []
         self.collections: list[internals.Target] = []
@@ -48,7 +51,7 @@ class Spec:
                 spec.strip = spec.strip or bool(options.get("strip"))
                 options.update(exclude_binaries=True, upx=False, append_pkg=True, strip=False)
                 options["contents_directory"] = internals.CONTENTS
-                super().__init__(*program, **options)
+                super().__init__(*program, spec.python_options, **options)
                 spec.executables.append(self)
                 if alone:
                     COLLECT(self, beside, name=os.path.basename(self.name))

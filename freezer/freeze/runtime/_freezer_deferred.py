@@ -22,6 +22,8 @@ AFTER = {
     "pkgutil": "_freezer_pyi_rth_pkgutil",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
 }
+UNHEARD = "sysconfig", "tkinter", "xml.dom.domreg", "xml.sax"
+"""Modules that take the name of code from variables."""
 
 
 class _Loader:
@@ -95,9 +97,35 @@ def install(bundle: str, available: "Collection[str]", more: "Mapping[str, After
     for name, hook in AFTER.items():
         if hook in available:
             work[name] = (provisions.nothing, _importing(hook))
+    for name in UNHEARD:
+        work[name] = (provisions.nothing, _stop_hearing)
     work.update(provisions.hooks())
     for name in list(work):
         if name in sys.modules:
             work.pop(name)[1](sys.modules[name])
     sys.meta_path.insert(0, _Finder(work))
+    _keep_tree_as_it_is(bundle)
     provisions.at_start()
+
+
+def _stop_hearing(module: "ModuleType") -> None:
+    import _freezer_unheard
+
+    _freezer_unheard.MENDS[module.__name__](module)
+
+
+def _keep_tree_as_it_is(bundle: str) -> None:
+    """Have Python write no bytecode beside sources in the tree, as into the application's own directories: it is shared
+    by all who start the application, and each start compares it with what was unpacked."""
+    from _frozen_importlib_external import SourceFileLoader
+
+    loader: Any = SourceFileLoader
+    write = loader.set_data
+
+    def set_data(self: "Any", path: str, data: bytes, **keywords: "Any") -> None:
+        from os.path import dirname, realpath
+
+        if not (realpath(path) + "/").startswith(realpath(dirname(bundle)) + "/"):
+            write(self, path, data, **keywords)
+
+    loader.set_data = set_data

@@ -30,8 +30,7 @@ def _start() -> "CodeType":
         posix.close(descriptor)
     finders = module.load("_freezer_finders")
     finders.install()
-    if "freezer_executable" in sys._xoptions:
-        finders.prepare_site()
+    finders.prepare_site()
     code: CodeType = finders.adopt(sys.modules["encodings"])
     return code
 

@@ -168,11 +168,11 @@ class _SiteFinder:
         if name != "site":
             return None
         sys.meta_path.remove(_SiteFinder)
-        return _spec(name, "_freezer_interpreter")
+        return _spec(name, "_freezer_site")
 
 
 def prepare_site() -> None:
-    """Have the interpreter import what prepares it when it imports ``site``."""
+    """Have Python import what takes the place of ``site``."""
     sys.meta_path.insert(0, _SiteFinder)
 
 

@@ -43,20 +43,20 @@ def prepare_interpreter() -> None:
     _prepare(executable)
     # What Python puts in front of sys.path for -c, -m and standard input: nothing there replaces the application's own.
     _freezer_finders.Finder.before = {"-c": "", "": "", "-": "", "-m": _working_directory()}.get(sys.argv[0])
-    # The tree must stay as it was unpacked.
-    sys.dont_write_bytecode = True
     _run_hooks()
-    if sys.argv[0] == "-m":
+    if sys.argv[0] == "-m" and hasattr(sys, "orig_argv"):
         _check_module(sys.orig_argv)
 
 
 def _check_module(words: "list[str]") -> None:
     """End with a message if the module behind ``-m`` is not there: an application has only what it was built with."""
+    from importlib.machinery import PathFinder
     from importlib.util import find_spec
 
     at = next(index for index, word in enumerate(words) if index and word.startswith("-m"))
     name = words[at][2:] or words[at + 1]
-    if find_spec(name.partition(".")[0]) is None:
+    top = name.partition(".")[0]
+    if find_spec(top) is None and PathFinder.find_spec(top, [_working_directory()]) is None:
         sys.stderr.write(
             "error: %s has no module %s to run with -m\n"
             "  why: it is a frozen application, and has the modules that it was built with\n"

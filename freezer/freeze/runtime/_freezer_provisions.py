@@ -44,11 +44,14 @@ def _has(name: str) -> bool:
 
 
 class nothing:
-    """A context that changes nothing."""
+    """A context that changes nothing, and has a value."""
 
     # Not of contextlib, here and below: that takes longer to import than many an application to run.
-    def __enter__(self) -> None:
-        return None
+    def __init__(self, value: "Any" = None) -> None:
+        self._value = value
+
+    def __enter__(self) -> "Any":
+        return self._value
 
     def __exit__(self, *_exception: object) -> None:
         return None
@@ -76,6 +79,8 @@ def hooks() -> "dict[str, tuple[Before, After]]":
         found["ssl"] = (nothing, _mend_ssl)
     if _has("zoneinfo"):
         found["zoneinfo"] = (nothing, _mend_zoneinfo)
+    if _has("etc"):
+        found["socket"] = (nothing, _mend_socket)
     if _has("terminfo"):
         found["readline"] = (_terminfo, lambda module: None)
         found["_curses"] = (nothing, _mend_curses)
@@ -86,7 +91,7 @@ def at_start() -> None:
     """What cannot wait for an import: the C library's locale and its TZ."""
     if _has("locale"):
         _mend_locale()
-    if _has("zoneinfo") and "TZ" in os.environ:
+    if _has("zoneinfo") or _has("zones"):
         _mend_tzset()
 
 
@@ -137,17 +142,59 @@ def _mend_tzset() -> None:
     def tzset() -> None:
         name = os.environ.get("TZ", "").lstrip(":")
         known = not name or name.startswith("/") or any(os.path.exists(os.path.join(p, name)) for p in ZONEINFO_PLACES)
-        if known or "TZDIR" in os.environ or not os.path.isfile(os.path.join(_place("zoneinfo"), name)):
+        if known or "TZDIR" in os.environ:
             original()
             return
-        with _variable("TZDIR", _place("zoneinfo")):
-            # The C library reads a zone's file again only when TZ has changed.
-            with _variable("TZ", "UTC0"):
+        with _zone(name) as folder:
+            if folder is None:
                 original()
-            original()
+                return
+            with _variable("TZDIR", folder):
+                # The C library reads a zone's file again only when TZ has changed.
+                with _variable("TZ", "UTC0"):
+                    original()
+                original()
 
     time.tzset = tzset
-    tzset()
+    if "TZ" in os.environ:
+        tzset()
+
+
+def _zone(name: str) -> "Any":
+    """A context: the directory that has a zone's file, None if there is none."""
+    if not _has("zoneinfo"):
+        import _freezer_zones
+
+        return _freezer_zones.Unpacked(_place("zones"), name)
+    return nothing(_place("zoneinfo") if os.path.isfile(os.path.join(_place("zoneinfo"), name)) else None)
+
+
+# Names of network services
+
+
+def _mend_socket(socket: "Any") -> None:
+    import _socket
+
+    def mended(original: "Any") -> "Any":
+        def function(*arguments: "Any", **keywords: "Any") -> "Any":
+            try:
+                return original(*arguments, **keywords)
+            except OSError:
+                import _freezer_services
+
+                # ``socket`` itself names no arguments.
+                found = None if keywords else _freezer_services.answer(_place("etc"), original, arguments)
+                if found is None:
+                    raise
+                return found
+
+        function.__name__ = function.__qualname__ = original.__name__
+        return function
+
+    # getaddrinfo() of ``socket`` calls that of ``_socket``.
+    _socket.getaddrinfo = mended(_socket.getaddrinfo)
+    for name in ("getservbyname", "getservbyport", "getprotobyname"):
+        setattr(socket, name, mended(getattr(socket, name)))
 
 
 # Locale
@@ -180,6 +227,8 @@ def _mend_locale() -> None:
         return result
 
     def _unset() -> bool:
+        if os.environ.get("PYTHONCOERCECLOCALE") == "0":
+            return False
         names = ("LC_ALL", "LC_CTYPE", "LANG")
         return next((os.environ[name] for name in names if os.environ.get(name)), "C") in ("C", "POSIX")
 

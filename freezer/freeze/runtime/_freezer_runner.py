@@ -6,7 +6,6 @@ The script's code is in the archive as a module, where processes spawned by mult
 """
 
 import _signal  # type: ignore[import-not-found]
-import builtins
 import sys
 
 import _freezer_finders
@@ -22,8 +21,8 @@ START_SCRIPT = "/_freezer_main.py"
 
 
 class Quitter:
-    """What ``exit`` and ``quit`` are: the module ``site`` gives them to every script, and is not run here. Its own
-    class comes with pydoc and all that needs."""
+    """What ``exit`` and ``quit`` are, which the module ``site`` gives to every script. Its own class comes with pydoc
+    and all that needs."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -37,7 +36,6 @@ class Quitter:
 
 def run(path: str) -> None:
     """Run the main script, which says that its file is ``path``, in the module ``__main__``."""
-    builtins.exit, builtins.quit = Quitter("exit"), Quitter("quit")  # type: ignore[assignment]
     main = sys.modules["__main__"]
     loader = _freezer_finders.main_loader(MAIN_SCRIPT, path)
     main.__file__, main.__loader__ = path, loader

@@ -25,7 +25,8 @@
 #define PLACE __attribute__((used, aligned(16)))
 
 /* Filled in when linking or unpacking: the interpreter's name in the tree, from which Python derives its directories;
-   and Python's arguments, each ended by a NUL, the last by two. Volatile, as the compiler must not use these values. */
+   and Python's arguments, each ended by a NUL, the last by two; one that begins with "/" is a file of the tree. Volatile,
+   as the compiler must not use these values. */
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
 /* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
@@ -58,8 +59,45 @@ extern void *dlsym(void *, const char *);
 #define LOCK_SH_NB_ 5
 #define OPEN_FLAGS_ 02000000 /* O_RDONLY | O_CLOEXEC */
 
-/* Variables with the interpreter's path, which Python uses even if it is told to ignore its environment. */
-static const char *const unheard[] = {"PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"};
+/* Python's variables that choose no code; docs/variables.md explains them, and those that are missing here. */
+static const char *const heard[] = {
+    "PYTHONCOERCECLOCALE",
+    "PYTHONDEBUG",
+    "PYTHONDEVMODE",
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONDUMPREFS",
+    "PYTHONDUMPREFSFILE",
+    "PYTHONFAULTHANDLER",
+    "PYTHONHASHSEED",
+    "PYTHONINTMAXSTRDIGITS",
+    "PYTHONIOENCODING",
+    "PYTHONMALLOC",
+    "PYTHONMALLOCSTATS",
+    "PYTHONNODEBUGRANGES",
+    "PYTHONNOUSERSITE",
+    "PYTHONOLDPARSER",
+    "PYTHONPERFSUPPORT",
+    "PYTHONPROFILEIMPORTTIME",
+    "PYTHONSTATS",
+    "PYTHONTHREADDEBUG",
+    "PYTHONTRACEMALLOC",
+    "PYTHONUNBUFFERED",
+    "PYTHONUTF8",
+    "PYTHONVERBOSE",
+    "PYTHONWARNDEFAULTENCODING",
+    "PYTHONWARNINGS",
+    "PYTHON_CONTEXT_AWARE_WARNINGS",
+    "PYTHON_CPU_COUNT",
+    "PYTHON_DISABLE_REMOTE_DEBUG",
+    "PYTHON_GIL",
+    "PYTHON_JIT",
+    "PYTHON_PERF_JIT_SUPPORT",
+    "PYTHON_THREAD_INHERIT_CONTEXT",
+    "PYTHON_TLBC",
+};
+
+/* The part of the stack with the caller's variables; what the application sets is elsewhere. */
+static const char *callers, *callers_end;
 
 extern char **environ;
 
@@ -280,6 +318,77 @@ static const char *beside(const char *path)
     return name;
 }
 
+/* Note where the caller's variables are. */
+static void note_callers(char **environment)
+{
+    callers = callers_end = (const char *)environment;
+    for (; *environment != NULL; environment++)
+        if (*environment >= callers_end)
+            callers_end = *environment + length(*environment) + 1;
+}
+
+/* Return whether a variable is the interpreter's own. */
+static int python_s(const char *name)
+{
+    return after(name, "PYTHON") != NULL || same(name, "__PYVENV_LAUNCHER__");
+}
+
+/* Return the entries of PYTHONWARNINGS but those whose category, the third field, is in a module: Python would import
+   that module. */
+static char *without_modules(const char *value)
+{
+    static char *kept;
+    size_t used = 0;
+    if (kept != NULL)
+        return kept;
+    if ((kept = malloc(length(value) + 2)) == NULL)
+        return NULL;
+    while (*value != '\0') {
+        size_t size = 0, start = used;
+        int field = 0, dotted = 0;
+        for (; value[size] != '\0' && value[size] != ','; size++) {
+            field += value[size] == ':';
+            dotted |= field == 2 && value[size] == '.';
+            kept[used++] = value[size];
+        }
+        kept[used++] = ',';
+        if (dotted)
+            used = start;
+        value += size + (value[size] == ',');
+    }
+    kept[used > 0 ? used - 1 : 0] = '\0';
+    return kept;
+}
+
+/* Return what Python gets as the value of a variable of its own: NULL if the caller could choose code by it. */
+static char *heard_of(const char *name, char *value)
+{
+    if (callers != NULL && (value < callers || value >= callers_end))
+        return value;
+    if (same(name, "PYTHONBREAKPOINT") && same(value, "0"))
+        return value;
+    if (same(name, "PYTHONWARNINGS"))
+        return without_modules(value);
+    for (size_t i = 0; i < sizeof heard / sizeof *heard; i++)
+        if (same(name, heard[i]))
+            return value;
+    return NULL;
+}
+
+/* Return the path of a file of the tree, whose interpreter has the name ``python``. */
+static const char *in_tree(const char *python, const char *file)
+{
+    size_t end = length(python) - (sizeof "/bin/python3" - 1), more = length(file) + 1;
+    char *path = malloc(end + more);
+    if (path == NULL)
+        return file;
+    for (size_t i = 0; i < end; i++)
+        path[i] = python[i];
+    for (size_t i = 0; i < more; i++)
+        path[end + i] = file[i];
+    return path;
+}
+
 /* Whether the program was executed as the interpreter. */
 static int as_interpreter(const char *path)
 {
@@ -356,7 +465,7 @@ static int apply(int count, char **given, char **environment, const char *python
         return 126;
     words[used++] = (char *)python;
     for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
-        words[used++] = (char *)word;
+        words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);
     words[used++] = (char *)path;
     words[used++] = (char *)locale_of(environment);
     if (count > 0)
@@ -369,6 +478,7 @@ static int apply(int count, char **given, char **environment, const char *python
 
 static int run(int count, char **given, char **environment)
 {
+    note_callers(environment);
     /* Before the environment is restored: the auxiliary vector is found behind its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
     const char *python = (const char *)python_name, *name = count > 0 ? given[0] : path;
@@ -400,15 +510,10 @@ char *getenv(const char *name);
 /* Replaces the C library's getenv, for the interpreter and all libraries. */
 char *getenv(const char *name)
 {
-    for (size_t i = 0; i < sizeof unheard / sizeof *unheard; i++) {
-        const char *rest = after(name, unheard[i]);
-        if (rest != NULL && *rest == '\0')
-            return NULL;
-    }
     for (char **item = environ; item != NULL && *item != NULL; item++) {
         const char *rest = after(*item, name);
         if (rest != NULL && *rest == '=')
-            return *item + (rest - *item) + 1;
+            return python_s(name) ? heard_of(name, *item + (rest - *item) + 1) : *item + (rest - *item) + 1;
     }
     return NULL;
 }

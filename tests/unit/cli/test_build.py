@@ -65,6 +65,12 @@ def test_everything_after_two_dashes_is_pyinstallers(here: Path, monkeypatch: py
     assert plan.strip
 
 
+def test_options_of_python_have_dashes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("--python-option", "-u", "--python-option", "-X utf8", "--python-option=-OO")
+    assert plan_of(monkeypatch, "app.py", *words).python_options == ("u", "X utf8", "O", "O")
+    assert main(["build", "app.py", "--python-option", "-c pass"]) == ExitStatus.INPUT
+
+
 @pytest.mark.parametrize(
     ("words", "smoke"),
     [

@@ -36,11 +36,12 @@ def names(contents: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("json", set()),
-        ("locale", {"locale"}),
-        ("ssl", {"cacert.pem"}),
+        ("json", {"zones"}),
+        ("locale", {"locale", "zones"}),
+        ("ssl", {"cacert.pem", "zones"}),
         ("zoneinfo", {"zoneinfo"}),
-        ("readline", {"locale", "terminfo"}),
+        ("socket", {"etc", "zones"}),
+        ("readline", {"locale", "terminfo", "zones"}),
     ],
 )
 def test_by_the_import_graph(root: Path, contents: Path, module: str, expected: set[str]) -> None:
@@ -56,6 +57,11 @@ def test_switches(root: Path, contents: Path) -> None:
     assert names(contents) == {"zoneinfo", "terminfo"}
 
 
+def test_no_time_zones(root: Path, contents: Path) -> None:
+    provide(contents, frozenset({"zoneinfo"}), {**NONE, "tzdata": False}, root)
+    assert names(contents) == set()
+
+
 def test_content(root: Path, contents: Path) -> None:
     provide(contents, frozenset(), dict.fromkeys(NONE, True), root)
     base = contents / "_freezer"
@@ -65,6 +71,8 @@ def test_content(root: Path, contents: Path) -> None:
     ]  # fmt: skip
     assert "BEGIN CERTIFICATE" in (base / "cacert.pem").read_text()
     assert (base / "zoneinfo/Europe/Berlin").read_bytes().startswith(b"TZif")
+    assert "https" in (base / "etc/services").read_text() and "icmp" in (base / "etc/protocols").read_text()
+    assert not (base / "zones").exists()
     assert not list(base.rglob("*.py")) and not list(base.rglob("__pycache__"))
 
 

@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -25,7 +25,7 @@ def request(folder: Path, **changes: Any) -> FreezeRequest:
     plain: Any = {
         "search": ["/own"], "own_files": [], "distribution": None, "add_data": [["/d", "data"]],
         "add_binary": [["/b", "."]], "hidden_imports": ["hidden"], "collect_all": [], "copy_metadata": [],
-        "exclude": ["tkinter"], "hooks": str(folder), **changes,
+        "exclude": ["tkinter"], "optimize": 0, "hooks": str(folder), **changes,
     }  # fmt: skip
     wanted: FreezeRequest = plain
     return wanted
@@ -41,8 +41,16 @@ def test_they_come_behind_the_spec_files_own(tmp_path: Path) -> None:
         "hiddenimports": ["runpy", "hidden"],
         "hookspath": ["hooks", str(tmp_path)],
         "excludes": ["tkinter"],
+        "optimize": 0,
         "upx": True,
     }
+
+
+@pytest.mark.parametrize(("own", "wanted", "level"), [(None, 1, 1), (-1, 0, 0), (2, 1, 2), (0, 2, 2), (1, 0, 1)])
+def test_the_code_is_compiled_as_one_of_them_wants(tmp_path: Path, own: Optional[int], wanted: int, level: int) -> None:
+    options: dict[str, Any] = {} if own is None else {"optimize": own}
+    additions.Additions(request(tmp_path, optimize=wanted)).add_to(options)
+    assert options["optimize"] == level
 
 
 def test_own_sources_ask_for_plugins_metadata_and_libraries(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,8 @@ from typing import Any, Optional
 import pytest
 
 import freezer.freeze.runtime
+from freezer.closure.network_names import copy_network_names
+from freezer.closure.zones import archive_of, copy_zones
 
 RUNTIME = Path(freezer.freeze.runtime.__file__).parent
 
@@ -171,6 +174,162 @@ def test_time_zones_come_last(provisions: Any, monkeypatch: pytest.MonkeyPatch) 
     assert calls == [("/usr/share/zoneinfo", place)]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o777])
+@pytest.mark.parametrize("name", ["Odd/Zone", "Odd/Other/Zone", "UTC"])
+def test_a_zone_out_of_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, umask: int) -> None:
+    source, archive, place = tmp_path / "source", tmp_path / "zones", tmp_path / "place"
+    (source / "Odd" / "Other").mkdir(parents=True)
+    for number, each in enumerate(("Odd/Zone", "Odd/Other/Zone", "UTC", "Odd/Link")):
+        (source / each).write_bytes(b"TZif%d" % (number % 3))
+    (source / "zone.tab").write_text("no zone")
+    archive.write_bytes(archive_of(source))
+    assert archive.read_bytes().count(b"TZif") == 3
+    zones: Any = load("_freezer_zones")
+    assert zones.read(str(archive), "Odd/Link") == b"TZif0"
+    assert zones.read(str(archive), "zone.tab") is zones.read(str(archive), "../UTC") is None
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    before = os.umask(umask)
+    try:
+        with zones.Unpacked(str(archive), name) as folder:
+            assert Path(folder).parent == place and Path(folder).stat().st_mode & 0o777 == 0o700
+            assert Path(folder, name).read_bytes() == (source / name).read_bytes()
+    finally:
+        os.umask(before)
+    assert list(place.iterdir()) == []
+    zones.PLACES = (str(tmp_path / "nowhere"),)
+    for where in ("relative", str(tmp_path / "nowhere")):
+        monkeypatch.setenv("TMPDIR", where)
+        with zones.Unpacked(str(archive), name) as folder:
+            assert folder is None
+    with zones.Unpacked(str(archive), "Unknown/Zone") as folder:
+        assert folder is None
+
+
+def test_tz_of_the_archive(provisions: Any, tz: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The application may also set TZ itself, later."""
+    import time
+
+    copy_zones(tmp_path, Path(provisions.bundle, "_freezer", "zones"))
+    provisions.ZONEINFO_PLACES = ()
+    tz.setitem(sys.modules, "_freezer_zones", load("_freezer_zones"))
+    tz.delenv("TZ", raising=False)
+    provisions.at_start()
+    for name, expected in (("Asia/Kolkata", ("IST", "IST")), ("Europe/Berlin", ("CET", "CEST"))):
+        tz.setenv("TZ", name)
+        time.tzset()
+        assert time.tzname == expected
+        assert (c_variable("TZ"), c_variable("TZDIR")) == (name, "")
+    assert time.localtime(1750000000).tm_hour == 17
+
+
+class Names:
+    """The functions of ``socket`` where there are no files in /etc, and what they are asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def getaddrinfo(self, *arguments: Any) -> Any:
+        self.asked.append(arguments)
+        host, port, family, kind, proto, _flags = [*arguments, 0, 0, 0, 0][:6]
+        if not str(port).isdigit():
+            raise socket.gaierror(socket.EAI_SERVICE, "Servname not supported for ai_socktype")
+        kinds = (kind,) if kind else (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW)
+        return [(family, each, proto, "", (host, int(port))) for each in kinds]
+
+    def getservbyname(self, *arguments: Any) -> Any:
+        raise OSError("service/proto not found")
+
+    getservbyport = getprotobyname = getservbyname
+
+
+def fake(name: str, names: Names) -> Any:
+    def function(*arguments: Any) -> Any:
+        return getattr(names, name)(*arguments)
+
+    function.__name__ = name
+    return function
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "expected"),
+    [
+        ("getservbyname", ("https",), 443),
+        ("getservbyname", ("www", "tcp"), 80),
+        ("getservbyname", ("syslog", "udp"), 514),
+        ("getservbyname", ("syslog", "sctp"), None),
+        ("getservbyname", ("no-such",), None),
+        ("getservbyport", (22,), "ssh"),
+        ("getservbyport", (53, "udp"), "domain"),
+        ("getservbyport", (22, "sctp"), None),
+        ("getservbyport", (4,), None),
+        ("getprotobyname", ("tcp",), 6),
+        ("getprotobyname", ("ICMP",), 1),
+        ("getprotobyname", ("no-such",), None),
+    ],
+)
+def test_names_of_services(
+    provisions: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    function: str,
+    arguments: tuple[Any, ...],
+    expected: object,
+) -> None:
+    services: Any = load("_freezer_services")
+    services.SYSTEM = str(tmp_path / "etc")
+    monkeypatch.setitem(sys.modules, "_freezer_services", services)
+    copy_network_names(tmp_path, Path(provisions.bundle, "_freezer", "etc"))
+    fakes = {name: fake(name, Names()) for name in ("getaddrinfo", "getservbyname", "getservbyport", "getprotobyname")}
+    module = SimpleNamespace(**fakes)
+    monkeypatch.setattr("_socket.getaddrinfo", fakes["getaddrinfo"])
+    provisions._mend_socket(module)
+    call = getattr(module, function)
+    assert call.__name__ == function
+    if expected is None:
+        with pytest.raises(OSError, match="not found"):
+            call(*arguments)
+    else:
+        assert call(*arguments) == expected
+    # What the host has is all there is.
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "services").write_text("")
+    (tmp_path / "etc" / "protocols").write_text("")
+    with pytest.raises(OSError, match="not found"):
+        call(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("h", "http"), [(0, socket.SOCK_STREAM, 0, "", ("h", 80))]),
+        (("h", b"http", 10, 0, 6), [(10, socket.SOCK_STREAM, 6, "", ("h", 80))]),
+        (("h", "domain"), [(0, kind, 0, "", ("h", 53)) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]),
+        (("h", "domain", 0, socket.SOCK_DGRAM), [(0, socket.SOCK_DGRAM, 0, "", ("h", 53))]),
+        (("h", "ntp", 0, socket.SOCK_STREAM), None),
+        (("h", "no-such"), None),
+        (("h", 80, 0, socket.SOCK_STREAM), [(0, socket.SOCK_STREAM, 0, "", ("h", 80))]),
+    ],
+)
+def test_addresses_of_services(
+    provisions: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[Any, ...], expected: object
+) -> None:
+    import _socket
+
+    services: Any = load("_freezer_services")
+    services.SYSTEM = str(tmp_path / "etc")
+    monkeypatch.setitem(sys.modules, "_freezer_services", services)
+    copy_network_names(tmp_path, Path(provisions.bundle, "_freezer", "etc"))
+    names = Names()
+    monkeypatch.setattr(_socket, "getaddrinfo", fake("getaddrinfo", names))
+    provisions._mend_socket(SimpleNamespace(getservbyname=len, getservbyport=len, getprotobyname=len))
+    if expected is None:
+        with pytest.raises(socket.gaierror, match="Servname not supported"):
+            _socket.getaddrinfo(*arguments)
+    else:
+        assert _socket.getaddrinfo(*arguments) == expected
+
+
 @pytest.fixture
 def tz(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     import time
@@ -273,6 +432,85 @@ def test_terminfo(provisions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert c_variable("TERMINFO_DIRS") == ""
     monkeypatch.setenv("TERMINFO_DIRS", "/callers")
     assert curses.initscr() == "/callers"
+
+
+# Variables, and bytecode
+
+
+def test_modules_that_read_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    unheard: Any = load("_freezer_unheard")
+    monkeypatch.setenv("_PYTHON_SYSCONFIGDATA_NAME", "planted")
+    monkeypatch.setenv("_PYTHON_OTHER", "planted")
+    monkeypatch.setenv("PYTHON_DOM", "planted")
+    monkeypatch.setenv("PY_SAX_PARSER", "planted")
+    monkeypatch.setenv("FREEZER_TEST_X", "mine")
+    own = SimpleNamespace(os=os)
+    unheard.MENDS["sysconfig"](own)
+    assert (own.os.path, own.os.environ.get("FREEZER_TEST_X")) == (os.path, "mine")
+    assert own.os.environ.get("_PYTHON_SYSCONFIGDATA_NAME", "default") == "default"
+    assert "_PYTHON_SYSCONFIGDATA_NAME" not in own.os.environ and "FREEZER_TEST_X" in own.os.environ
+    with pytest.raises(KeyError):
+        own.os.environ["_PYTHON_SYSCONFIGDATA_NAME"]
+    assert own.os.environ.copy()["_PYTHON_OTHER"] == os.environ["_PYTHON_OTHER"] == "planted"
+    dom = load_copy("xml.dom.domreg")
+    with pytest.raises(KeyError, match="planted"):
+        dom.getDOMImplementation()
+    unheard.MENDS["xml.dom.domreg"](dom)
+    assert type(dom.getDOMImplementation()).__module__ == "xml.dom.minidom"
+    sax = load_copy("xml.sax")
+    assert sax.default_parser_list == ["planted"]
+    unheard.MENDS["xml.sax"](sax)
+    assert sax.default_parser_list == load_copy("xml.sax", without="PY_SAX_PARSER").default_parser_list
+    window = SimpleNamespace(Tk=type("Tk", (), {"readprofile": lambda self, base, name: 1 / 0}))
+    unheard.MENDS["tkinter"](window)
+    assert window.Tk().readprofile("app", "Tk") is None
+
+
+def load_copy(name: str, without: str = "") -> Any:
+    """A module of the standard library, apart from the one that others use."""
+    given = os.environ.pop(without, None)
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if given is not None:
+        os.environ[without] = given
+    return module
+
+
+def test_no_bytecode_in_the_tree(deferred: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.machinery import SourceFileLoader
+
+    monkeypatch.setattr(SourceFileLoader, "set_data", SourceFileLoader.set_data)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    bundle = tmp_path / "tree" / "_internal"
+    for folder in (bundle / "data", tmp_path / "tree2"):
+        folder.mkdir(parents=True)
+        (folder / "plugin.py").write_text("VALUE = 1\n")
+    (tmp_path / "link").symlink_to("tree/_internal/data")
+    deferred._keep_tree_as_it_is(str(bundle))
+    for folder, written in ((bundle / "data", False), (tmp_path / "link", False), (tmp_path / "tree2", True)):
+        spec = importlib.util.spec_from_file_location("plugin", folder / "plugin.py")
+        assert spec is not None and spec.loader is not None
+        module: Any = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        assert module.VALUE == 1
+        assert (folder / "__pycache__").exists() is written
+
+
+def test_helpers_whose_parent_has_other_options(deferred: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application has set PYTHONWARNINGS: PyInstaller tells its helpers by the options that they share."""
+    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
+
+    command = "from multiprocessing.resource_tracker import main;main(7)"
+    monkeypatch.setattr(sys, "argv", ["app", "-S", "-Wodd", "-c", command, "more"])
+    arguments = sys.argv[1:]
+    deferred._take_options(arguments)
+    assert sys.argv == ["app", *_args_from_interpreter_flags(), "-c", command, "more"]
+    monkeypatch.setattr(sys, "argv", ["app", "--multiprocessing-fork", "x=1"])
+    deferred._take_options(sys.argv[1:])
+    assert sys.argv == ["app", "--multiprocessing-fork", "x=1"]
 
 
 # The finder

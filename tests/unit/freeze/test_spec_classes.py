@@ -45,7 +45,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(spec_classes.internals, "spec_classes", lambda: (Recorded, Recorded, Recorded))
     monkeypatch.setattr(spec_classes.internals, "replace_spec_classes", replace)
     additions = SimpleNamespace(search=["/own"], add_to=lambda options: options.update(datas=["added"]))
-    found.spec = spec_classes.Spec(additions, found.finished.append, False)
+    found.spec = spec_classes.Spec(additions, found.finished.append, False, ["X utf8", "O"])
     found.spec.install()
     return found
 
@@ -58,13 +58,14 @@ def test_an_analysis_gets_the_additions_and_is_finished(made: Made) -> None:
     assert made.Analysis(["app.py"]).options["pathex"] == ["/own"]
 
 
+OPTIONS = [("X utf8", None, "OPTION"), ("O", None, "OPTION")]
 BINARY, DATA, LINK, SCRIPT = (("lib.so", "/l", "BINARY"), ("d", "/d", "DATA"), ("k", "d", "SYMLINK"), ("s", "/s", "x"))
 
 
 def test_a_program_of_one_file_becomes_a_directory(made: Made) -> None:
     pyz = object()
     exe = made.EXE(pyz, [SCRIPT], [BINARY, LINK], [DATA], strip=True, name="ignored", upx=True)
-    assert exe.parts == (pyz, [SCRIPT], [], [])
+    assert exe.parts == (pyz, [SCRIPT], [], [], OPTIONS)
     expected = {"exclude_binaries": True, "upx": False, "strip": False, "contents_directory": "_internal"}
     assert expected.items() <= exe.options.items()
     (collection,) = made.spec.collections
@@ -75,7 +76,7 @@ def test_a_program_of_one_file_becomes_a_directory(made: Made) -> None:
 
 def test_a_program_in_a_directory_stays_one(made: Made) -> None:
     exe = made.EXE([SCRIPT], [LINK], exclude_binaries=True)
-    assert exe.parts == ([SCRIPT], [LINK])
+    assert exe.parts == ([SCRIPT], [LINK], OPTIONS)
     assert made.spec.collections == []
     collection = made.COLLECT(exe, [BINARY], upx=True, strip=False)
     assert collection.options == {"upx": False, "strip": False}

@@ -29,7 +29,11 @@ def text(entry: Entry) -> str:
 
 def test_the_little_that_programs_expect(tmp_path: Path) -> None:
     found = base_of(tmp_path)
-    assert set(found) == {"etc", "tmp", *(f"etc/{name}" for name in ("group", "hosts", "nsswitch.conf", "passwd"))}
+    assert set(found) == {
+        "etc",
+        "tmp",
+        *(f"etc/{name}" for name in ("group", "hosts", "nsswitch.conf", "passwd", "protocols", "services")),
+    }
     assert text(found["etc/passwd"]).splitlines() == [
         "root:x:0:0:root:/:/sbin/nologin",
         "app:x:65535:65535:app:/tmp:/sbin/nologin",

@@ -32,7 +32,10 @@ def test_the_recipe(program: Path, tmp_path: Path) -> None:
         "app": (0o755, 0, 0),
         "app/app": (0o755, 0, 0),
         "etc": (0o755, 0, 0),
-        **{f"etc/{name}": (0o644, 0, 0) for name in ("group", "hosts", "nsswitch.conf", "passwd")},
+        **{
+            f"etc/{name}": (0o644, 0, 0)
+            for name in ("group", "hosts", "nsswitch.conf", "passwd", "protocols", "services")
+        },
         "tmp": (0o1777, 0, 0),
     }
     assert {item.mtime for item in (*files.values(), *opened.members)} == {DEFAULT_EPOCH}

@@ -50,7 +50,7 @@ SOURCES = {
     "space": ("", NAMESPACE),
     "space.mod": ("value = 4", MODULE),
     "vendor._own.inner": ("value = 5", MODULE),
-    "_freezer_interpreter": ("value = 8", MODULE),
+    "_freezer_site": ("value = 8", MODULE),
 }
 
 

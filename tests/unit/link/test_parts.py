@@ -37,6 +37,8 @@ NAMES = Names("my-app", {"numpy": "numpy", "markdown-it": "markdown_it", "pil": 
         ("_freezer/cacert.pem", "CA certificates", DATA),
         ("_freezer/zoneinfo/Europe/Paris", "time zones", DATA),
         ("_freezer/locale/C.utf8/LC_CTYPE", "locale C.UTF-8", DATA),
+        ("_freezer/zones", "time zones", DATA),
+        ("_freezer/etc/services", "network names", DATA),
         ("_freezer/other", "other", DATA),
     ],
 )

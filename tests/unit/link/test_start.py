@@ -13,9 +13,11 @@ import pytest
 from support import ORDINARY, compile_c, need_program, need_root
 
 from freezer.link.layers import at
-from freezer.link.start import STARTER, Container, starter
+from freezer.link.modules import Package
+from freezer.link.start import STARTER, Container, python_arguments, starter
 
-ARGUMENTS = ("-I", "-c", "start")
+ARGUMENTS = ("-S", "-W/x")
+SCRIPT = "/lib/python3.11/start.pyc"
 INTERPRETER = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +79,12 @@ def run(
     done = subprocess.run(words, executable=executable, env=env, cwd=cwd, capture_output=True, check=True)
     said, _, environment = done.stdout.decode().partition("\1")
     python, *rest = said.split("\0")[:-1]
-    own = len(ARGUMENTS)
+    own = len(ARGUMENTS) + 1
+    assert rest[own - 1] == python[: -len("/bin/python3")] + SCRIPT
     pairs = (item.partition("=") for item in environment.split("\0")[:-1])
     return Started(
         python,
-        tuple(rest[:own]),
+        tuple(rest[: own - 1]),
         rest[own],
         rest[own + 2],
         tuple(rest[own + 3 :]),
@@ -89,15 +92,15 @@ def run(
     )
 
 
-def tree(folder: Path, container: Container) -> Path:
+def tree(folder: Path, container: Container, source: str = INTERPRETER) -> Path:
     """A tree with a program and the library; returns the program."""
     folder.mkdir()
-    record = at(str(folder), starter(container, ARGUMENTS))
+    record = at(str(folder), starter(container, (*ARGUMENTS, SCRIPT)))
     library = folder / STARTER
     library.write_bytes(record.data)
     library.chmod(0o755)
     options = ("-Wl,--no-as-needed", f"-Wl,-rpath,{folder}")
-    return compile_c(INTERPRETER, folder / "program", *options, libraries=[library])
+    return compile_c(source, folder / "program", *options, libraries=[library])
 
 
 @pytest.fixture
@@ -176,6 +179,21 @@ def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, 
     assert found.environ == {name: "/nowhere/bin/python3"}  # the application may look at it
 
 
+@pytest.mark.parametrize(
+    ("options", "arguments"),
+    [
+        ((), ()),
+        (("u", "W error", "X utf8=1", "O", "O"), ("-u", "-Werror", "-Xutf8=1", "-O", "-O")),
+        (("unbuffered", "verbose", "optimize", "W  ignore::a.B"), ("-u", "-v", "-O", "-Wignore::a.B")),
+        (("B", "b", "d", "hash_seed=1", "pyi-contents-directory _internal", "I", "E"), ("-B", "-b", "-d")),
+    ],
+)
+def test_arguments_of_python(options: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    """Options as spec files have them, and as PyInstaller's archive has its own."""
+    package = Package(Path(), [], {}, options, b"", (3, 13), "")
+    assert python_arguments(package) == [*arguments, "/lib/python3.13/start.pyc"]
+
+
 def test_it_needs_no_library(tmp_path: Path) -> None:
     """One file does for every C library."""
     library = tmp_path / STARTER
@@ -199,3 +217,88 @@ def test_more_rights_than_the_callers(executable: Path, program: Path) -> None:
     assert done.stderr.startswith("error: it would run with more rights") and done.stderr.count("\n") == 3
     own = subprocess.run([program], env=env, preexec_fn=prepare, capture_output=True, check=False)
     assert (own.returncode, own.stderr) == (0, b"")
+
+
+# Python's variables
+
+HEARING = """
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+int main(int count, char **words, char **environment)
+{
+    char *name = getenv("NAME"), *own = getenv("OWN"), *value;
+    if (own != NULL)
+        putenv(strdup(own));
+    value = getenv(name);
+    printf("%s\\n", value != NULL ? value : "(nothing)");
+    value = getenv(name);
+    printf("%s\\n", value != NULL ? value : "(nothing)");
+    for (; *environment != NULL; environment++)
+        if (strncmp(*environment, name, strlen(name)) == 0)
+            puts(*environment);
+    return count > 999 || words == NULL;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tree(tmp_path_factory.mktemp("hearing") / "tree", Container.LAYERS, HEARING)
+
+
+def heard(program: Path, name: str, value: str, **more: str) -> str:
+    env = {"NAME": name, name: value, **more}
+    done = subprocess.run([program], env=env, capture_output=True, text=True, check=True)
+    first, second, *environment = done.stdout.splitlines()
+    assert first == second
+    assert more or environment == [f"{name}={value}"]
+    return first
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("PYTHONUNBUFFERED", "1"),
+        ("PYTHON_GIL", "1"),
+        ("PYTHONX", "(nothing)"),
+        ("PYTHON", "(nothing)"),
+        ("PYTHONUNBUFFERED_", "(nothing)"),
+        ("PYTHONPATH", "(nothing)"),
+        ("PYTHONBREAKPOINT", "(nothing)"),
+        ("__PYVENV_LAUNCHER__", "(nothing)"),
+        ("PYTHO", "1"),
+        ("TZ", "1"),
+    ],
+)
+def test_what_python_hears(hearing: Path, name: str, expected: str) -> None:
+    assert heard(hearing, name, "1") == expected
+
+
+def test_what_the_application_sets_is_heard(hearing: Path) -> None:
+    """It lets itself be debugged, for example."""
+    assert heard(hearing, "PYTHONBREAKPOINT", "callers", OWN="PYTHONBREAKPOINT=own") == "own"
+    assert heard(hearing, "PYTHONINSPECT", "", OWN="PYTHONINSPECT=1") == "1"
+    assert heard(hearing, "PYTHONBREAKPOINT", "0") == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("error", "error"),
+        ("", ""),
+        ("error,ignore::DeprecationWarning", "error,ignore::DeprecationWarning"),
+        ("error::a.B", ""),
+        ("error::a.B,default", "default"),
+        ("default,error::a.B", "default"),
+        ("default,error:message:a.B:module:3,always", "default,always"),
+        ("ignore:a. message:UserWarning:a.module:0", "ignore:a. message:UserWarning:a.module:0"),
+        ("a.b", "a.b"),
+        (",,once,,", ",,once,"),
+        ("x::. ,y:: a.b:", ""),
+    ],
+)
+def test_warnings_of_modules(hearing: Path, value: str, expected: str) -> None:
+    """Python would import them."""
+    assert heard(hearing, "PYTHONWARNINGS", value) == expected

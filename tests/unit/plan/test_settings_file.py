@@ -26,7 +26,7 @@ def test_pyproject(tmp_path: Path) -> None:
         "pyproject.toml",
         "[tool.freezer]\nentry = 'a.py'\nrequirement = ['r.txt', '/abs.txt']\nadd-data = ['d:e']\nstrip = true\n"
         "verify = false\nsmoke = '--version'\nsmoke-status = 3\nhidden-import = ['x.y']\nwith = ['six']\n"
-        "pyinstaller-args = ['--log-level=WARN']\npython = '3.12'\n",
+        "pyinstaller-args = ['--log-level=WARN']\npython = '3.12'\npython-options = ['-u', '-X utf8']\n",
     )
     found = read_settings(tmp_path)
     assert found.path == tmp_path / "pyproject.toml"
@@ -42,6 +42,7 @@ def test_pyproject(tmp_path: Path) -> None:
         "with": ["six"],
         "pyinstaller_args": ["--log-level=WARN"],
         "python": "3.12",
+        "python_option": ["-u", "-X utf8"],
     }
 
 

@@ -1,10 +1,11 @@
-"""Takes the place of the module ``site`` in an interpreter of a tree: the last that Python imports before it does what
-its arguments say.
+"""Takes the place of the module ``site``, the last that Python imports before it does what its arguments say.
 
-There are no directories of packages to add to ``sys.path``; instead it prepares the interpreter.
+There are no directories of packages to add to ``sys.path``. Instead this prepares the interpreter that an application
+has asked for; the application itself is prepared by its first script.
 """
 
 import builtins
+import sys
 
 import _freezer_native
 import _freezer_runner
@@ -27,4 +28,5 @@ def getuserbase() -> str:
 
 
 builtins.exit, builtins.quit = _freezer_runner.Quitter("exit"), _freezer_runner.Quitter("quit")  # type: ignore[assignment]
-_freezer_native.prepare_interpreter()
+if "freezer_executable" in sys._xoptions:
+    _freezer_native.prepare_interpreter()
