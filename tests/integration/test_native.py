@@ -258,25 +258,51 @@ def test_a_terminals_interrupt_comes_once(app: Application) -> None:
 
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child")
+ENDS = [("exit", "0"), ("exit", "7"), *(("kill", str(int(n))) for n in (9, 11, 15, 2, 10))]
 
 
-@pytest.mark.parametrize(
-    "arguments", [("exit", "0"), ("exit", "7"), *(("kill", str(int(n))) for n in (9, 11, 15, 2, 10))], ids="-".join
-)
+@pytest.fixture(scope="session")
+def bare(app: Application, tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """The same as a build with --no-init makes it."""
+    data = bytearray(app.path.read_bytes())
+    begin = len(data) - TRAILER.size
+    assert data[begin + 52] == 1
+    data[begin + 52] = 0
+    data[begin + 88 : begin + 120] = hashlib.blake2b(data[: begin + 88], digest_size=32).digest()
+    path = tmp_path_factory.mktemp("bare") / app.path.name
+    path.write_bytes(data)
+    path.chmod(0o755)
+    return app.at(path)
+
+
+@pytest.mark.parametrize("arguments", ENDS, ids="-".join)
 def test_the_first_process_ends(app: Application, plain: Application, arguments: tuple[str, str]) -> None:
+    """It is an init, and the application ends as it does elsewhere."""
+    need_root()
+    done = app.run("ends", *arguments, before=NAMESPACE, preexec_fn=without_cores)
+    expected = plain.run("ends", *arguments, preexec_fn=without_cores)
+    assert (done.stdout, done.stderr.splitlines()[-1:]) == (expected.stdout, expected.stderr.splitlines()[-1:])
+    assert done.returncode == (128 + int(arguments[1]) if arguments[0] == "kill" else int(arguments[1]))
+
+
+@pytest.mark.parametrize("arguments", ENDS, ids="-".join)
+def test_the_first_process_without_an_init_ends(
+    bare: Application, plain: Application, arguments: tuple[str, str]
+) -> None:
     need_root()
     results = []
-    for each in (app, plain):
+    for each in (bare, plain):
         done = each.run("ends", *arguments, before=NAMESPACE, preexec_fn=without_cores)
         results.append((done.returncode, done.stdout, done.stderr))
     assert results[0] == results[1]
     assert results[0][0] == (7 if arguments[1] == "7" else 0)  # the kernel spares it
 
 
-def test_the_first_process_adopts_orphans(app: Application, plain: Application) -> None:
+def test_the_first_process_adopts_orphans(app: Application, bare: Application, plain: Application) -> None:
     need_root()
-    found = [each.says("reap", before=NAMESPACE) for each in (app, plain)]
-    assert found[0] == found[1] == {"pid": 1, "statuses": [5, 6]}
+    found = [each.says("reap", before=NAMESPACE) for each in (app, bare, plain)]
+    assert found[0] == {"pid": 2, "statuses": []}
+    assert found[1] == found[2] == {"pid": 1, "statuses": [5, 6]}
 
 
 def inside(process: subprocess.Popen[bytes]) -> int:
@@ -285,10 +311,16 @@ def inside(process: subprocess.Popen[bytes]) -> int:
     return int(number)
 
 
-def test_the_first_process_and_signals(app: Application, plain: Application) -> None:
+def test_the_first_process_and_signals(app: Application, bare: Application, plain: Application) -> None:
     need_root()
     killed = []
-    for each in (app, plain):
+    with app.started("wait", before=NAMESPACE) as process:
+        os.kill(inside(process), signal.SIGTERM)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    with app.started("catch", before=NAMESPACE) as process:
+        os.kill(inside(process), signal.SIGTERM)
+        assert process.wait(PATIENCE) == 115
+    for each in (bare, plain):
         with each.started("wait", before=NAMESPACE) as process:
             os.kill(inside(process), signal.SIGTERM)
             tell(process)
@@ -641,7 +673,7 @@ def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextMa
     with make() as engine:
         engine.load(image)
         found = json.loads(engine.run(name, "report").stdout)
-        assert found["pid"] == 1 and found["bundle"].startswith("/tmp/")
+        assert found["pid"] == 2 and found["bundle"].startswith("/tmp/")
         assert engine.run(name, "ends", "exit", "9").returncode == 9
         process = engine.start(name, "waits")
         try:

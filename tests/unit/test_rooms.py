@@ -42,6 +42,7 @@ ELSEWHERE = {
 OF_SEVERAL = {
     "cli/test_errors.py",
     "freeze/test_runtime.py",
+    "link/test_init.py",
     "link/test_launcher.py",
     "prove/test_sandbox.py",
 }

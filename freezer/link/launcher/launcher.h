@@ -4,7 +4,7 @@
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
    is complete, fill.c fills an entry, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the
-   messages. */
+   messages. split.c and init.c are for process 1. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -60,6 +60,7 @@ struct app { /* the executable that was started */
     uint64_t payload_offset, payload_size, stream_size, disk_need;
     uint32_t records;
     bool compressed, verified;
+    bool init; /* whether process 1 is to become an init */
     uint8_t digest[DIGEST_SIZE];
     char identity[IDENTITY_SIZE + 1];
     char path[PATH_ROOM]; /* absolute, as the user called it */

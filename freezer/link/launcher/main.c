@@ -2,12 +2,14 @@
 
    The launcher first looks into each candidate directory for a complete cache entry, which is cheap. Only if there is
    none, it reads and hashes the executable, and unpacks it into the first candidate that can take it. It starts the
-   application by execve: there is one process, whose signals, terminal and status are the application's own.
+   application by execve: there is one process, whose signals, terminal and status are the application's own. Process 1
+   is split before that (split.c): it stays as an init, and its child goes on.
 
    The application gets the state that the caller set: the umask and one signal's disposition are restored, and the only
    open descriptor is that of the lock, which _FREEZER_START names. If a standard stream is closed, the kernel gives its
    number to the next file that is opened, and a message would be written into that file. So the launcher keeps these
    numbers occupied until execve. */
+#include "init.h"
 #include "launcher.h"
 
 #include <errno.h>
@@ -112,8 +114,9 @@ static void read_trailer(void)
         memcmp(trailer + 120, end, sizeof end) != 0)
         damage("it was cut off, or has no application in it");
     if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 1 || number(trailer + 12, 4) > 1 ||
-        number(trailer + 52, 4) != 0)
+        number(trailer + 52, 4) > 1)
         damage("its trailer is corrupt");
+    app.init = number(trailer + 52, 4) == 1;
     app.compressed = number(trailer + 12, 4) == 1;
     app.payload_offset = number(trailer + 16, 8);
     app.payload_size = number(trailer + 24, 8);
@@ -336,6 +339,9 @@ int main(int argc, char *argv[])
             "remove these from the file, and use sudo or a service instead");
     open_self(called);
     read_trailer();
+    struct split made;
+    if (app.init && getpid() == 1 && split(&made, environ) == INIT)
+        init_stay(&made);
     char **arguments = argc > 0 ? argv : none;
     size_t count = places_find(places, environ);
     for (size_t index = 0; index < count; index++)
