@@ -683,18 +683,19 @@ def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextMa
         finally:
             process.kill()
             process.stdout.close()  # type: ignore[union-attr]
-        # As people write it, which mounts it noexec.
+        # As people write it, which mounts it noexec: it starts from memory, and its helper processes do.
         words = [word.replace(f"/tmp:{consumers.TMPFS}", "/tmp") for word in engine._run(name, "none")]
         done = engine.place.run(*words, "report")
+        assert done.returncode == 0, done
+        assert json.loads(done.stdout)["bundle"].startswith(("/tmp/", "/dev/shm/"))
+        # With nothing at all to write to, there is no place for the links.
+        bare = [word for word in words if not word.startswith(("/tmp", "--tmpfs"))]
+        done = engine.place.run(*bare, "report")
         if done.returncode != 0:
             assert (done.returncode, done.stdout) == (CANNOT_RUN, ""), done
-            said = re.findall(r"^(?:  why:|      ) (\S+): (.+)$", done.stderr, re.MULTILINE)
-            reasons = dict(said)
-            own = "freezer-65535"
-            expected = {"$FREEZER_CACHE", "$XDG_CACHE_HOME", "$TMPDIR", "/tmp/.cache/freezer/apps", "memory"}
-            assert set(reasons) == expected | {f"/var/tmp/{own}", f"/tmp/{own}", f"/dev/shm/{own}"}, done.stderr
-            assert reasons[f"/tmp/{own}"] == "mounted noexec"
             assert "--image-layout unpacked" in done.stderr
+        else:
+            assert json.loads(done.stdout)["bundle"].startswith("/dev/shm/")
         engine.remove(name)
 
 

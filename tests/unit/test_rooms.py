@@ -44,6 +44,7 @@ OF_SEVERAL = {
     "freeze/test_runtime.py",
     "link/test_init.py",
     "link/test_launcher.py",
+    "link/test_memory.py",
     "prove/test_sandbox.py",
 }
 """Files of tests that are not called after a module."""

@@ -30,7 +30,7 @@ from typing import Callable, Optional
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
     *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
-    *("remove.c", "says.c", "blake2b.c", "legacy.c", "split.c", "init.c"),
+    *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c")
 LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}

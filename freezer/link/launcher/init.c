@@ -17,18 +17,21 @@
 
 enum { BY_SIGNAL = 128 /* what shells add to a signal's number in an exit status */ };
 
-static void close_others(void)
+void close_files(int from, int to)
 {
     struct rlimit limit;
 
+    if (to >= 0 && to < from)
+        return;
 #ifdef SYS_close_range
-    if (syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U) == 0)
+    if (syscall(SYS_close_range, (unsigned)from, (unsigned)to, 0U) == 0)
         return;
 #endif
     /* The kernel is older than 5.9, or a filter does not know the call. */
-    rlim_t end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1 << 20 ? limit.rlim_cur : 1 << 20;
-    for (rlim_t file = STDERR_FILENO + 1; file < end; file++)
-        (void)close((int)file);
+    if (to < 0)
+        to = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 1 << 20 ? (int)limit.rlim_cur : 1 << 20;
+    for (int file = from; file <= to; file++)
+        (void)close(file);
 }
 
 /* Reaps all processes that have ended. If the application is one of them, ends as it did. */
@@ -59,7 +62,7 @@ _Noreturn void init_stay(const struct split *split)
 
     /* By another name than the application's, so that signals by name go to the application once. */
     (void)prctl(PR_SET_NAME, INIT_NAME);
-    close_others();
+    close_files(STDERR_FILENO + 1, -1);
     (void)sigfillset(&all);
     for (;;) {
         reap(split->child);

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* Closes the descriptors from one number to another; without end if that is negative. */
+void close_files(int from, int to);
+
 /* Serves as the init of an application until that ends, and then ends with its status. All signals are blocked. */
 _Noreturn void init_stay(const struct split *split);
 

@@ -28,7 +28,7 @@ extern char **environ;
 static struct app app;
 static struct place places[PLACES];
 
-static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=";
+static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=", LIBRARIES[] = "LD_LIBRARY_PATH=";
 static const char *const DAMAGED_HINT = "copy or download it again";
 
 static _Noreturn void damage(const char *why)
@@ -168,11 +168,12 @@ static void verify(void)
 static char **environment_of(const struct entry *entry)
 {
     static char start[sizeof START + 16 + PATH_ROOM], origin[sizeof ORIGIN + PATH_ROOM];
+    static char libraries[sizeof LIBRARIES + 2 * PATH_ROOM + 16];
     size_t count = 0, kept = 0;
 
     while (environ[count])
         count++;
-    char **result = malloc((count + 3) * sizeof *result);
+    char **result = malloc((count + 4) * sizeof *result);
     if (!result)
         return NULL;
     for (size_t index = 0; index < count; index++) {
@@ -188,6 +189,10 @@ static char **environment_of(const struct entry *entry)
     /* The dynamic loader's value of $ORIGIN where there is no /proc (ld.so(8)). */
     (void)snprintf(origin, sizeof origin, "%s%s", ORIGIN, entry->tree);
     result[kept++] = origin;
+    if (entry->memory) { /* a program in memory is in no directory: its $ORIGIN does not exist */
+        (void)snprintf(libraries, sizeof libraries, "%s%s:%s/_internal", LIBRARIES, entry->tree, entry->tree);
+        result[kept++] = libraries;
+    }
     result[kept] = NULL;
     return result;
 }
@@ -306,22 +311,51 @@ static void unpack(struct place *place, char *arguments[], struct watch *watch, 
         damage(place->why);
 }
 
+/* Starts the application from memory: from an entry that another start has made, or with "make" from a new one in a
+   directory that forbids execution, or has too little room for all. Returns only if that fails, with "why". */
+static void start_from_memory(size_t count, char *arguments[], struct watch *watch, bool make, char why[WHY_ROOM])
+{
+    if (!memory_name(&app, why))
+        return;
+    refuse(why, "it takes a directory that can be written to, even if that forbids execution");
+    for (size_t index = 0; index < count; index++) {
+        struct place place = places[index]; /* its reason is that of an entry on disk */
+        int waits = -1;
+        if (!make)
+            look(&place, arguments);
+        else if (place.memory) {
+            enum outcome outcome = memory_unpack(&place, &app, watch, &waits);
+            if (outcome == DAMAGED)
+                damage(place.why);
+            if (outcome == DONE)
+                look(&place, arguments);
+            if (waits >= 0)
+                close(waits);
+            (void)snprintf(why, WHY_ROOM, "%s", place.why[0] ? place.why : "the files in memory are gone");
+        }
+    }
+    memory_forget(&app);
+}
+
 /* Exits with the list of the candidates, and the reason why each cannot be used. If the system is short of something,
    another directory would not help, so the hint is another one. */
-static _Noreturn void give_up(size_t count)
+static _Noreturn void give_up(size_t count, const char *memory)
 {
     static const int shortages[] = {EMFILE, ENFILE, ENOMEM, EIO};
 
     says_begin("the application cannot be unpacked anywhere");
     for (size_t index = 0; index < count; index++)
         says_why(places[index].path, places[index].why[0] ? places[index].why : "does not exist");
-    /* Memory would be a tmpfs in namespaces of the application's own (a memfd holds one file, not a tree): then it and
-       its children would see other users, other mounts, and no privileges, which no application expects. */
-    says_why("memory", "not used: the application would see other users and mounts than its caller");
+    says_why("memory", memory);
     for (size_t index = 0; index < sizeof shortages / sizeof *shortages; index++)
-        for (size_t at = 0; at < count; at++)
-            if (strstr(places[at].why, strerror(shortages[index])))
+        for (size_t at = 0; at <= count; at++)
+            if (strstr(at < count ? places[at].why : memory, strerror(shortages[index])))
                 says_try(says_hint(shortages[index], NULL));
+    for (size_t at = 0; at < count; at++)
+        if (places[at].open)
+            says_try("FREEZER_CACHE=DIRECTORY, with one that others cannot change. In a directory that everybody can\n"
+                     "       write to, like Kubernetes' emptyDir, it could be replaced at any time: let the pod have /dev/shm,\n"
+                     "       or build with --image-layout unpacked");
     says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
              "       containers are read-only, build with --image-layout unpacked");
 }
@@ -344,11 +378,15 @@ int main(int argc, char *argv[])
         init_stay(&made);
     char **arguments = argc > 0 ? argv : none;
     size_t count = places_find(places, environ);
+    struct watch watch = {.lock = -1, .started = now(), .app = &app};
+    char memory[WHY_ROOM];
     for (size_t index = 0; index < count; index++)
         look(&places[index], arguments);
+    start_from_memory(count, arguments, &watch, false, memory);
     verify();
-    struct watch watch = {.lock = -1, .started = now(), .app = &app};
     for (size_t index = 0; index < count; index++)
         unpack(&places[index], arguments, &watch, &caller);
-    give_up(count);
+    restore(&caller);
+    start_from_memory(count, arguments, &watch, true, memory);
+    give_up(count, memory);
 }

@@ -99,7 +99,8 @@ static char *restore(char **environment)
             continue;
         }
         /* A variable of the caller's with this name has another first byte at this point. */
-        if (after(*item, "LD_ORIGIN_PATH=") != NULL && container[0] == LAUNCHER) {
+        if (container[0] == LAUNCHER &&
+            (after(*item, "LD_ORIGIN_PATH=") != NULL || after(*item, "LD_LIBRARY_PATH=") != NULL)) {
             blank(*item);
             continue;
         }

@@ -30,6 +30,7 @@ SOURCE = (CHECKOUT / "tests" / "launcher" / "process1.c").read_text()
 # What staticx's start-up code does as process 1: it passes two signals on, and takes deaths by a signal for failures.
 START_UP = """
 #define _GNU_SOURCE
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -57,7 +58,8 @@ int main(int count, char **words)
     signal(SIGTERM, forward);
     sigprocmask(SIG_SETMASK, &before, NULL);
     while (waitpid(child, &status, 0) < 0)
-        ;
+        if (errno != EINTR)
+            return 3;
     if (WIFSIGNALED(status))
         raise(WTERMSIG(status));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 2 + 0 * count;
@@ -131,7 +133,7 @@ def reads(process: subprocess.Popen[bytes]) -> str:
 
 
 def run(app: Path, *words: str, before: Sequence[str] = NAMESPACE, **options: Any) -> subprocess.CompletedProcess[str]:
-    command = [*before, app, *words]
+    command = [*before, str(app), *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False, **options)
 
 
@@ -173,8 +175,11 @@ def test_the_status(app: Path, env: dict[str, str], status: int) -> None:
     assert run(app, "exit", str(status), env=env).returncode == status
 
 
-def test_children_that_are_ignored(app: Path, env: dict[str, str]) -> None:
+@pytest.mark.parametrize("container", ["launcher", "layers"])
+def test_children_that_are_ignored(make: Callable[..., Path], env: dict[str, str], container: str) -> None:
     """The kernel reaps them then, and keeps no status; the application gets what was set."""
+    need_root()
+    app = make(container)
     ignored = [*NAMESPACE, "env", "--ignore-signal=CHLD"]
     assert run(app, "exit", "7", before=ignored, env=env).returncode == 7
     assert answers(run(app, "who", "0", before=ignored, env=env))["chld"] == "1"
@@ -274,7 +279,7 @@ class Terminal:
     def __init__(self, words: Sequence[str | Path], env: dict[str, str]) -> None:
         self.process, self.file = pty.fork()
         if self.process == 0:
-            os.execvpe(words[0], list(words), env)
+            os.execvpe(words[0], [str(word) for word in words], env)
         self.text = ""
 
     def type(self, text: str) -> None:
