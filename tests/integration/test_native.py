@@ -673,7 +673,7 @@ def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextMa
     with make() as engine:
         engine.load(image)
         found = json.loads(engine.run(name, "report").stdout)
-        assert found["pid"] == 2 and found["bundle"].startswith("/tmp/")
+        assert found["pid"] != 1 and found["bundle"].startswith("/tmp/")
         assert engine.run(name, "ends", "exit", "9").returncode == 9
         process = engine.start(name, "waits")
         try:
@@ -695,7 +695,8 @@ def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextMa
             assert (done.returncode, done.stdout) == (CANNOT_RUN, ""), done
             assert "--image-layout unpacked" in done.stderr
         else:
-            assert json.loads(done.stdout)["bundle"].startswith("/dev/shm/")
+            # podman adds a /tmp to a read-only root; docker always has /dev/shm.
+            assert json.loads(done.stdout)["bundle"].startswith(("/tmp/", "/dev/shm/"))
         engine.remove(name)
 
 

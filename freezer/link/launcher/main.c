@@ -353,9 +353,9 @@ static _Noreturn void give_up(size_t count, const char *memory)
                 says_try(says_hint(shortages[index], NULL));
     for (size_t at = 0; at < count; at++)
         if (places[at].open)
-            says_try("FREEZER_CACHE=DIRECTORY, with one that others cannot change. In a directory that everybody can\n"
-                     "       write to, like Kubernetes' emptyDir, it could be replaced at any time: let the pod have /dev/shm,\n"
-                     "       or build with --image-layout unpacked");
+            says_try("FREEZER_CACHE=DIRECTORY, with one that others cannot replace. A directory that everybody can write\n"
+                     "       to, like Kubernetes' emptyDir, must be sticky for that: chmod +t. Or build an image with\n"
+                     "       --image-layout unpacked, which unpacks nothing");
     says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
              "       containers are read-only, build with --image-layout unpacked");
 }

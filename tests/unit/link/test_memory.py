@@ -184,7 +184,7 @@ def test_a_directory_that_others_can_change(box: Box, mode: str) -> None:
     refusal(box, status)
     said = box.outcome("a", CANNOT_RUN).stderr
     assert "$FREEZER_CACHE" not in said and f"/tmp can be written by others (mode {mode.lstrip('0')}, like" in said
-    assert "like Kubernetes' emptyDir, it could be replaced at any time" in said and "/dev/shm" in said
-    # The engine's own /dev/shm is sticky.
+    assert "like Kubernetes' emptyDir, must be sticky for that: chmod +t" in said
+    # An engine's own /dev/shm is sticky.
     works = box.run(f"chmod {mode} tmp var/tmp; start b; echo $?; gone left")
     assert works.split() == [str(DONE)] and "/dev/shm/freezer-0/" in "".join(box.outcome("b").said["env"])
