@@ -69,9 +69,12 @@ def beside() -> dict[str, tuple[int, int]]:
 def inside(folder: Path, rounds: int) -> None:
     """Measure, in a mount namespace that is left with this process."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/mnt"], check=True)
+    programs = Path("/mnt/programs")  # they may be below one of the places
+    programs.mkdir()
+    subprocess.run(["mount", "--bind", folder, programs], check=True)
     for place in PLACES:
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777,noexec", "tmpfs", place], check=True)
-    with_init, without, waits = folder / "hello", folder / "hello-no-init", folder / "waits"
+    with_init, without, waits = programs / "hello", programs / "hello-no-init", programs / "waits"
     disk, memory = {"FREEZER_CACHE": "/mnt/cache"}, {"HOME": "/nonexistent"}
     found: dict[str, list[float]] = {}
     memories: dict[str, tuple[int, int]] = {}

@@ -105,8 +105,6 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
         refuse(place->why, "its path is too long");
         return false;
     }
-    if (entry->memory && !memory_path(entry->tree, place->why))
-        return false;
     if (make && mkdirat(home, app->identity, 0700) != 0 && errno != EEXIST) {
         /* ENOENT: another start made the directory of entries, and has just removed it. */
         if (errno != ENOENT)

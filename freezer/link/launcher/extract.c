@@ -358,6 +358,8 @@ enum outcome extract_stream(
         if (outcome == DONE && (type != 'E' || count != app->records || !reader_at_end(writer.reader)))
             outcome = why[0] ? REFUSED : damaged(&writer, "its records do not match the trailer");
     }
+    if (outcome == DONE && app->memory && !memory_search(directory, names))
+        outcome = failed(&writer, "links to libraries");
     reader_close(writer.reader);
     free(writer.block);
     free(fixups);

@@ -162,13 +162,13 @@ enum outcome extract_stream(
 
 bool memory_name(struct app *app, char why[WHY_ROOM]);
 void memory_forget(struct app *app);
-bool memory_path(const char *path, char why[WHY_ROOM]);
 bool memory_is_kept(const struct entry *entry);
 bool memory_begin(const struct entry *entry, char why[WHY_ROOM]);
 bool memory_record(char why[WHY_ROOM]);
 bool memory_takes(const char *name, char type);
 int memory_create(void);
 bool memory_link(int file, int directory, const char *name);
+bool memory_search(int directory, struct names *names);
 enum outcome memory_unpack(struct place *place, const struct app *app, struct watch *watch, int *waits);
 
 /* remove.c */

@@ -28,7 +28,7 @@ extern char **environ;
 static struct app app;
 static struct place places[PLACES];
 
-static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=", LIBRARIES[] = "LD_LIBRARY_PATH=";
+static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=";
 static const char *const DAMAGED_HINT = "copy or download it again";
 
 static _Noreturn void damage(const char *why)
@@ -168,12 +168,11 @@ static void verify(void)
 static char **environment_of(const struct entry *entry)
 {
     static char start[sizeof START + 16 + PATH_ROOM], origin[sizeof ORIGIN + PATH_ROOM];
-    static char libraries[sizeof LIBRARIES + 2 * PATH_ROOM + 16];
     size_t count = 0, kept = 0;
 
     while (environ[count])
         count++;
-    char **result = malloc((count + 4) * sizeof *result);
+    char **result = malloc((count + 3) * sizeof *result);
     if (!result)
         return NULL;
     for (size_t index = 0; index < count; index++) {
@@ -189,10 +188,6 @@ static char **environment_of(const struct entry *entry)
     /* The dynamic loader's value of $ORIGIN where there is no /proc (ld.so(8)). */
     (void)snprintf(origin, sizeof origin, "%s%s", ORIGIN, entry->tree);
     result[kept++] = origin;
-    if (entry->memory) { /* a program in memory is in no directory: its $ORIGIN does not exist */
-        (void)snprintf(libraries, sizeof libraries, "%s%s:%s/_internal", LIBRARIES, entry->tree, entry->tree);
-        result[kept++] = libraries;
-    }
     result[kept] = NULL;
     return result;
 }

@@ -6,6 +6,10 @@
    then removes the entry. It is no child of the application, so that the application may close all its files and wait
    for all its children. All starts by one user in one PID namespace share an entry.
 
+   A program in memory is in no directory, so its search path "$ORIGIN:$ORIGIN/_internal" becomes the tree's directory,
+   by the same process: "/proc/PROCESS/fd/NUMBER", for which there is room. As that is one directory, it has links to the
+   libraries in "_internal".
+
    The links lead elsewhere once that process has ended, so an entry counts only while it lives: it holds a lock on the
    file "memory", which says where one of its files is. Files in memory are sealed: nobody can change them. */
 #include "init.h"
@@ -18,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,6 +35,7 @@ enum {
     ADD_SEALS = 1033, ALL_SEALS = 15                       /* of fcntl(2): no change of the size or the content */
 };
 
+#define CONTENTS "_internal" /* the directory in the tree that has the libraries of packages */
 static const char LOCK[] = "memory";
 
 /* What the file "memory" contains. */
@@ -38,8 +44,8 @@ struct memory_record {
     uint64_t device, inode;
 };
 
-/* In the process that keeps the files: its lock, and one of its files. */
-static int keeper = -1, first = -1;
+/* In the process that keeps the files: its lock, one of its files, and the directory of the tree. */
+static int keeper = -1, first = -1, top = -1;
 
 /* Gives the entry its name in memory. Links into /proc mean something in one PID namespace only, so the name contains
    that. Returns false with "why" if this is not possible. */
@@ -61,15 +67,6 @@ void memory_forget(struct app *app)
 {
     app->identity[IDENTITY_SIZE] = 0;
     app->memory = false;
-}
-
-/* Returns whether the dynamic loader takes a path literally in the list that start() passes to it. */
-bool memory_path(const char *path, char why[WHY_ROOM])
-{
-    if (!path[strcspn(path, ":;$")])
-        return true;
-    refuse(why, "the dynamic loader would split or replace its path");
-    return false;
 }
 
 /* Returns whether the process lives whose files the entry leads to. */
@@ -127,11 +124,10 @@ bool memory_takes(const char *name, char type)
     return type == 'X' || strstr(last ? last : name, ".so") != NULL;
 }
 
-/* Returns a new file in memory, -1 with errno. Its name makes that of /proc/self/exe one in a directory that does not
-   exist, as the dynamic loader would search the directory of that name for libraries. */
+/* Returns a new file in memory, -1 with errno. */
 int memory_create(void)
 {
-    static const char name[] = "freezer/program";
+    static const char name[] = "program";
 
     long file = syscall(SYS_memfd_create, name, CLOSE_ON_EXEC | ALLOW_SEALING | EXECUTABLE);
     if (file < 0 && errno == EINVAL) /* before Linux 6.3 */
@@ -139,12 +135,62 @@ int memory_create(void)
     return (int)file;
 }
 
+static void path_of(char path[64], int file)
+{
+    (void)snprintf(path, 64, "/proc/%ld/fd/%d", (long)getpid(), file);
+}
+
+/* Fills the tree's directory into the search path of a program, if it has that path. */
+static bool fill_search_path(int file, int directory)
+{
+    static const char search[] = "$ORIGIN:$ORIGIN/" CONTENTS;
+    struct stat stat;
+    char path[64] = {0};
+
+    if (top < 0 && (top = fcntl(directory, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) < 0)
+        return false;
+    path_of(path, top);
+    if (fstat(file, &stat) != 0)
+        return false;
+    char *data = mmap(NULL, (size_t)stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (data == MAP_FAILED)
+        return stat.st_size == 0;
+    char *found = memmem(data, (size_t)stat.st_size, search, sizeof search);
+    if (found && strlen(path) < sizeof search)
+        memcpy(found, path, sizeof search); /* with NULs behind it */
+    return munmap(data, (size_t)stat.st_size) == 0;
+}
+
+/* Puts links to the libraries in "_internal" into the tree's directory, unless there is a file of that name. */
+bool memory_search(int directory, struct names *names)
+{
+    static const char inside[] = CONTENTS "/";
+    uint32_t count = names->count;
+
+    for (size_t at = 0; count > 0; count--) {
+        const char *name = names->text + at, *library = name + sizeof inside - 1;
+        at += strlen(name) + 1;
+        if (strncmp(name, inside, sizeof inside - 1) != 0 || strchr(library, '/') || !strstr(library, ".so"))
+            continue;
+        if (symlinkat(name, directory, library) == 0) {
+            char added[NAME_LIMIT + 1];
+            (void)snprintf(added, sizeof added, "%s", library); /* the names may move */
+            if (!names_add(names, added))
+                return false;
+        } else if (errno != EEXIST)
+            return false;
+    }
+    return true;
+}
+
 /* Puts a link to a file in memory, which is complete, into the tree. */
 bool memory_link(int file, int directory, const char *name)
 {
     char target[64];
 
-    (void)snprintf(target, sizeof target, "/proc/%ld/fd/%d", (long)getpid(), file);
+    if (strcmp(name, "program") == 0 && !fill_search_path(file, directory))
+        return false;
+    path_of(target, file);
     if (fcntl(file, ADD_SEALS, ALL_SEALS) != 0 || symlinkat(target, directory, name) != 0)
         return false;
     if (first < 0)

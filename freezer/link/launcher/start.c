@@ -99,8 +99,7 @@ static char *restore(char **environment)
             continue;
         }
         /* A variable of the caller's with this name has another first byte at this point. */
-        if (container[0] == LAUNCHER &&
-            (after(*item, "LD_ORIGIN_PATH=") != NULL || after(*item, "LD_LIBRARY_PATH=") != NULL)) {
+        if (after(*item, "LD_ORIGIN_PATH=") != NULL && container[0] == LAUNCHER) {
             blank(*item);
             continue;
         }
