@@ -138,7 +138,7 @@ def test_another_namespace_has_files_of_its_own(box: Box) -> None:
     """Its processes have other numbers in /proc."""
     chroot = f"env -i LINGER=1 {need_program('chroot')} . /app"
     wait = "for i in $(seq 500); do [ -s out/b ] && break; sleep 0.02; done"
-    inside = f"mount -t proc proc proc; {chroot} > out/b & {wait}; ls var/tmp/freezer-0 | wc -l"
+    inside = f"mount -t proc proc proc; {chroot} > out/b 2> out/b.err & {wait}; ls var/tmp/freezer-0 | wc -l"
     output = box.run(f"start a LINGER=1 & ready a; unshare --mount --pid --fork --kill-child sh -c '{inside}'")
     assert output.split() == ["2"] and box.outcome("b").one("exe").startswith("/memfd:")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,11 @@ from typing import Optional, Union
 import pytest
 from support import ORDINARY, compile_c, need_program, need_root
 
+from freezer.base.log import Log
+from freezer.link import launcher
 from freezer.link.layers import at
-from freezer.link.start import STARTER, Container, starter
+from freezer.link.start import STARTER, Container, can_have_init, starter
+from freezer.store.workspace import workspace
 
 ARGUMENTS = ("-I", "-c", "start")
 INTERPRETER = """
@@ -174,6 +178,19 @@ def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, 
     program = tree(tmp_path / "tree", container)
     found = run([str(program)], {name: "/nowhere/bin/python3"})
     assert found.environ == {name: "/nowhere/bin/python3"}  # the application may look at it
+
+
+def test_an_installation_without_the_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no C library can be linked statically, applications are built without it, and the build says so."""
+    monkeypatch.setattr(launcher, "BIN", tmp_path)
+    said = io.StringIO()
+    with workspace(tmp_path / "cache", "app", keep=True, log=Log(stream=said)) as job:
+        assert not can_have_init(False, job) and said.getvalue() == ""
+        assert not can_have_init(True, job)
+        assert "the application will have no init as process 1" in said.getvalue()
+        assert f"{tmp_path}/freezer-init does not exist" in said.getvalue()
+        (tmp_path / "freezer-init").touch()
+        assert can_have_init(True, job) and not can_have_init(False, job)
 
 
 def test_it_needs_no_library(tmp_path: Path) -> None:
