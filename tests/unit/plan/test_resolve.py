@@ -78,7 +78,8 @@ def test_paths_are_relative_to_where_they_were_written(here: Path) -> None:
 
 def test_the_command_line_wins(here: Path) -> None:
     (here / "pyproject.toml").write_text(
-        "[tool.freezer]\nstrip = true\ninit = false\nverify = false\nname = 'filed'\nhidden-import = ['a', 'b']\nsmoke = 'x'\n"
+        "[tool.freezer]\nstrip = true\ninit = false\nverify = false\nname = 'filed'\nsmoke = 'x'\n"
+        "hidden-import = ['a', 'b']\n"
         "pyinstaller-args = ['--log-level=WARN']\n"
     )
     of_file = plan(here, entry="app.py")
