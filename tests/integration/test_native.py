@@ -807,6 +807,24 @@ def test_nowhere(root: Callable[..., Root]) -> None:
     assert names(system.folder) == {"app", "proc", "readonly"}
 
 
+NOEXEC = """
+mount -t tmpfs tmpfs /mnt && cp "$1" /mnt/app && shift || exit 99
+for place in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o noexec,mode=1777 tmpfs $place || exit 99; done
+exec "$@"
+"""
+
+
+def test_where_nothing_allows_execution(app: Application, plain: Application) -> None:
+    """It starts from memory, finds its files, imports extension modules later, and starts processes of its own."""
+    need_root()
+    before = ["unshare", "--mount", "sh", "-c", NOEXEC, "sh", str(app.path)]
+    there = Application(("/mnt/app",), {"PATH": PATH, "HOME": "/nonexistent"})
+    said = there.says("report", before=before)
+    assert said["bundle"].startswith("/var/tmp/freezer-0/") and said["executable"] == "/mnt/app"
+    found = there.says("processes", before=before)
+    assert found == plain.says("processes")
+
+
 # The cache
 
 

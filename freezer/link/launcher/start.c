@@ -418,6 +418,22 @@ static int apply(int count, char **given, char **environment, const char *python
     return interpreter(used, words, environment);
 }
 
+/* Return the name by which Python finds its directories. It follows links, which lead out of the tree if the program is
+   in memory; the name of a file that does not exist it takes as it is. */
+static const char *findable(const char *python)
+{
+    size_t size = length(python);
+    if (container[0] != LAUNCHER || after(resolved(""), "/memfd:") == NULL)
+        return python;
+    char *name = malloc(size);
+    if (name == NULL)
+        return python;
+    for (size_t i = 0; i < size; i++)
+        name[i] = python[i];
+    name[size - 1] = '\0'; /* "bin/python" */
+    return name;
+}
+
 static int run(int count, char **given, char **environment)
 {
     /* Before the environment is restored: the auxiliary vector is found behind its end. */
@@ -428,7 +444,7 @@ static int run(int count, char **given, char **environment)
     if (container[0] == STATICX)
         python = beside(resolved(path));
     if (helper)
-        return interpret(count, given, environment, python);
+        return interpret(count, given, environment, findable(python));
     if (container[0] == STATICX && said != NULL) {
         /* freezer's launcher refuses this, too; staticx's start-up code does not check it. The application's own
            processes are not refused, as they may have given up rights. */
@@ -446,7 +462,7 @@ static int run(int count, char **given, char **environment)
     struct split made;
     if (needs_init(said) && split(&made, environment) == INIT)
         return become_init(&made, python, given, environment);
-    return apply(count, given, environment, python, path, name);
+    return apply(count, given, environment, findable(python), path, name);
 }
 
 char *getenv(const char *name);
