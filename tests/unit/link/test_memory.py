@@ -22,7 +22,7 @@ from launching import (
     tree_of,
     write_executable,
 )
-from support import ORDINARY, need_program, need_root
+from support import ORDINARY, lacking, need_program, need_root
 
 WAIT = 60
 PLACES = ("tmp", "var/tmp", "dev/shm")
@@ -168,7 +168,7 @@ def test_nothing_to_write_to(box: Box) -> None:
 def test_the_system_forbids_it(box: Box) -> None:
     """An administrator's setting of the kernel's, which is about execution from memory."""
     if not os.path.exists("/proc/sys/vm/memfd_noexec"):
-        pytest.skip("the kernel has no such setting")
+        lacking("the kernel has no setting vm.memfd_noexec")
     reason = refusal(box, box.run("echo 2 > /proc/sys/vm/memfd_noexec; start a; echo $?; gone left"))
     assert reason == "cannot write program: Permission denied"
 
