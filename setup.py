@@ -91,6 +91,10 @@ class BuildLauncher(Command):
         except launcher.Unbuildable as error:
             raise SystemExit(f"error: installing freezer takes a C compiler, and none works here:\n{error}") from None
         try:
+            launcher.build_init(folder, os.environ)
+        except launcher.Unbuildable as error:
+            self.warn(f"freezer's executables will lack an init for process 1:\n{error}")
+        try:
             launcher.build_launcher(folder, os.environ)
         except launcher.Unbuildable as error:
             self.warn(f"freezer will lack its native linker:\n{error}")

@@ -68,7 +68,7 @@ def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origi
     if plan.layout is ImageLayout.BINARY:
         return image_of_executable(plan, linked.path, origin, job.log, name)
     with job.step("layers") as step:
-        application = make_layers(linked.closed, linked.package, job)
+        application = make_layers(linked.closed, linked.package, job, init=linked.init)
         step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
     return image_of_files(plan, application, name, origin, job.log)
 

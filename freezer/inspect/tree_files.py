@@ -17,7 +17,7 @@ from freezer.link.drivers.staticx_internals import NAME_SERVICES
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import TRAILER
 from freezer.link.payload.read import find_payload
-from freezer.link.start import STARTER
+from freezer.link.start import INIT, STARTER
 from freezer.plan.choices import CONTENTS, MANIFEST
 from freezer.prove.unpack import Unpacked, find_archive
 
@@ -70,7 +70,7 @@ def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> 
             yield from _archive(path, file.contents, names)
         elif path == program and started:
             yield Item(path, size, "Python", RUNTIME)
-        elif path in (program, STARTER, MANIFEST):
+        elif path in (program, STARTER, INIT, MANIFEST):
             yield Item(path, size, *FREEZER)
         elif path == NAME_SERVICES:
             yield Item(path, size, *STATICX)

@@ -26,7 +26,7 @@ from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
 from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_archive
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import Container, start_records
+from freezer.link.start import Container, can_have_init, start_records
 from freezer.link.tree import MODULES, landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
 
@@ -68,13 +68,15 @@ class UnpackedApp:
         return {part: sum(item.size for item in found) for part, found in self.parts.items()}
 
 
-def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
-    """Make the parts; files that are not in the bundle are written below the work directory.
+def make_layers(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> UnpackedApp:
+    """Make the parts; files that are not in the bundle are written below the work directory. With ``init``, process 1
+    becomes an init.
 
     Raises ToolError, or EnvironmentFailure if this installation lacks the library that starts the application.
     """
     # In a separate directory, as the application may also be linked natively.
     job = dataclasses.replace(job, work=job.folder("unpacked"))
+    init = can_have_init(init, job)
     frozen = closed.frozen
     unused = without_loaders(closed, package)
     records = [item for item in records_of(frozen.tree) if item.name not in unused]
@@ -105,7 +107,7 @@ def make_layers(closed: ClosedApp, package: Package, job: Job) -> UnpackedApp:
         write_archive(made / part.value, package, archive)
         parts[part].append(Record(Type.FILE, part.value, source=made / part.value))
     parts[Part.RUNTIME] += landmarks(package)
-    parts[Part.RUNTIME] += start_records(closed, package, Container.LAYERS, job, place=PLACE)
+    parts[Part.RUNTIME] += start_records(closed, package, Container.LAYERS, job, init=init, place=PLACE)
     parts[Part.APPLICATION].append(manifest(closed))
     return UnpackedApp(
         python=read_elf(closed.python),

@@ -26,13 +26,14 @@ __all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 
 @dataclass(frozen=True)
 class StaticApp:
-    """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``other`` measures the
-    result of the other linker."""
+    """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``init`` says whether
+    process 1 becomes an init; ``other`` measures the result of the other linker."""
 
     path: Path
     size: int
     closed: ClosedApp
     package: Package
+    init: bool
     other: Looking
 
 
@@ -53,7 +54,7 @@ def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
         package = read_package(closed, job)
         LINKERS[plan.linker](plan, closed, package, output, job)
         output.chmod(0o755)
-        other = look_at_other(plan.linker, closed, package, job)
-        linked = StaticApp(output, output.stat().st_size, closed, package, other)
+        other = look_at_other(plan, closed, package, job)
+        linked = StaticApp(output, output.stat().st_size, closed, package, plan.init, other)
         step.result = human_size(linked.size)
     return linked

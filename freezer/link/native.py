@@ -16,4 +16,5 @@ from freezer.plan.build import Plan
 
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
-    write(launcher_path(), make_tree(closed, package, Container.LAUNCHER, job), plan.compress, output)
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
+    write(launcher_path(), records, plan.compress, output, init=plan.init)

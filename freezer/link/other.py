@@ -23,6 +23,7 @@ from freezer.link.modules import Package
 from freezer.link.payload.pack import TRAILER, packed_size
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
+from freezer.plan.build import Plan
 from freezer.plan.choices import Linker, Packing
 
 BLOCK = 512
@@ -62,15 +63,15 @@ class Looking:
         return self.found[0] if self.found else None
 
 
-def look_at_other(linker: Linker, closed: ClosedApp, package: Package, job: Job) -> Looking:
-    """Begin to measure the result of the other linker, which is not ``linker``."""
-    other, measure = (Linker.NATIVE, native_size) if linker is Linker.STATICX else (Linker.STATICX, staticx_size)
+def look_at_other(plan: Plan, closed: ClosedApp, package: Package, job: Job) -> Looking:
+    """Begin to measure the result of the linker that is not the plan's."""
+    other, measure = (Linker.NATIVE, native_size) if plan.linker is Linker.STATICX else (Linker.STATICX, staticx_size)
     found: list[Other] = []
 
     def look() -> None:
         # The result is only a hint: a failure, such as a removed work directory, must not end a build.
         with contextlib.suppress(FreezerError, OSError):
-            found.append(Other(other, measure(closed, package, job.inside("other"))))
+            found.append(Other(other, measure(closed, package, job.inside("other"), init=plan.init)))
 
     # A daemon thread: an interrupted build does not wait for it.
     looking = Looking(threading.Thread(target=look, daemon=True), found)
@@ -78,15 +79,16 @@ def look_at_other(linker: Linker, closed: ClosedApp, package: Package, job: Job)
     return looking
 
 
-def native_size(closed: ClosedApp, package: Package, job: Job) -> int:
+def native_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> int:
     """Return the bytes of the native linker's executable by default. Raises EnvironmentFailure without a launcher."""
     launcher = launcher_path().stat().st_size
-    return launcher + packed_size(make_tree(closed, package, Container.LAUNCHER, job), Packing.FAST) + TRAILER.size
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=init)
+    return launcher + packed_size(records, Packing.FAST) + TRAILER.size
 
 
-def staticx_size(closed: ClosedApp, package: Package, job: Job) -> int:
+def staticx_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> int:
     """Return the bytes of staticx's executable by default, without the few that changing the program adds."""
-    records = make_tree(closed, package, Container.STATICX, job, packed=True)
+    records = make_tree(closed, package, Container.STATICX, job, init=init, packed=True)
     own = [path.stat().st_size for path in _own_programs()]
     return sum(BLOCK + -(-item.size // BLOCK) * BLOCK for item in records) + sum(own)
 

@@ -5,6 +5,9 @@ built in, and are a tenth faster than their shared library. The dynamic loader f
 (freezer/link/launcher/start.c) before the C library; it enters Python with the application's arguments. Both need the
 tree's path, which depends on the container: freezer's launcher fills it in when unpacking; in an image it is known when
 building; staticx's start-up code fills it into a program that staticx has prepared.
+
+A tree without a launcher in front of it also has the init, which the first process of a container becomes
+(freezer/link/launcher/init.c).
 """
 
 from __future__ import annotations
@@ -17,19 +20,19 @@ from typing import Optional
 
 from freezer.base import tools
 from freezer.base.elf import read_elf
-from freezer.base.errors import ToolError
+from freezer.base.errors import EnvironmentFailure, ToolError
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.closure.elfedit import clear_executable_stack
 from freezer.closure.mend import strip
-from freezer.link.launcher import starter_path
+from freezer.link.launcher import init_path, starter_path
 from freezer.link.modules import Package
 from freezer.link.payload.pack import Record, Type
 from freezer.plan.choices import CONTENTS
 
 ROOM = 4096
 """The bytes reserved for a path, with its NUL (PATH_MAX)."""
-PROGRAM, STARTER = "program", "start.so"
+PROGRAM, STARTER, INIT = "program", "start.so", "freezer-init"
 INTERPRETER = "bin/python3"
 """The program's name as an interpreter, by which the application's own processes start it."""
 SCRIPT = "start.pyc"
@@ -49,12 +52,14 @@ class Container(enum.Enum):
 
 
 def start_records(
-    closed: ClosedApp, package: Package, container: Container, job: Job, *, place: Optional[str] = None
+    closed: ClosedApp, package: Package, container: Container, job: Job, *, init: bool, place: Optional[str] = None
 ) -> list[Record]:
-    """Return the program of a tree, and its ``start.so``. In layers, ``place`` is the tree's path.
+    """Return the program of a tree, its ``start.so``, and with ``init`` the init, unless the launcher has it. In
+    layers, ``place`` is the tree's path.
 
     Raises ToolError for an interpreter that cannot be changed in this way.
     """
+    with_init = init and container is not Container.LAUNCHER
     folder = job.folder(f"start-{container.name.lower()}")
     program = folder / PROGRAM
     shutil.copyfile(closed.python, program)
@@ -78,17 +83,31 @@ def start_records(
         program.write_bytes(data)
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        starter(container, python_arguments(package)),
+        starter(container, python_arguments(package), init=with_init),
+        *([Record(Type.EXECUTABLE, INIT, source=init_path())] if with_init else []),
     ]
 
 
-def starter(container: Container, arguments: Iterable[str]) -> Record:
-    """Return ``start.so`` for a container, with Python's arguments. Raises EnvironmentFailure if there is none."""
+def can_have_init(wanted: bool, job: Job) -> bool:
+    """Return whether a tree gets the init: if it is wanted, and could be compiled when freezer was installed. Warn if
+    it could not."""
+    if wanted:
+        try:
+            init_path()
+        except EnvironmentFailure as error:
+            job.log.warning(f"the application will have no init as process 1: {error.why}")
+            return False
+    return wanted
+
+
+def starter(container: Container, arguments: Iterable[str], *, init: bool = False) -> Record:
+    """Return ``start.so`` for a container, with Python's arguments; with ``init`` it makes an init of process 1. Raises
+    EnvironmentFailure if there is none."""
     data = bytearray(starter_path().read_bytes())
     name = (_fill(data, b"@freezer:python@", f"/{INTERPRETER}".encode()), ROOM)
     _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
-    data[at : at + 16] = container.value.ljust(16, b"\0")
+    data[at : at + 16] = (container.value + b"i" * init).ljust(16, b"\0")
     # With staticx's start-up code, start.so finds the tree itself.
     return Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=() if container is Container.STATICX else (name,))
 

@@ -19,7 +19,7 @@ from freezer.link.drivers import DRIVERS
 from freezer.link.drivers.staticx_messages import LinkRequest, Member
 from freezer.link.modules import Package
 from freezer.link.payload.pack import Record, Type
-from freezer.link.start import PROGRAM, Container
+from freezer.link.start import PROGRAM, Container, can_have_init
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS, Packing
@@ -32,7 +32,7 @@ def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path,
     """Write the executable. Raises ToolError if staticx fails, EnvironmentFailure if a program it needs is missing."""
     # An archive that staticx compresses needs uncompressed modules. Otherwise compress them: a run needs few of them.
     small = plan.compress is Packing.SMALL
-    records = make_tree(closed, package, Container.STATICX, job, packed=not small)
+    records = make_tree(closed, package, Container.STATICX, job, init=can_have_init(plan.init, job), packed=not small)
     pack([*records, *search_links(records)], output, job, small=small, epoch=plan.epoch)
 
 

@@ -10,6 +10,7 @@ imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
     lib/pythonX.Y                        files by which an interpreter finds its place, and its first import
+    freezer-init                         the init for process 1, if no launcher is in front of the tree
     _internal                            extension modules, their libraries, and data: sys._MEIPASS
 """
 
@@ -33,16 +34,16 @@ FIRST, START = "_freezer_encodings", "_freezer_start"
 
 
 def make_tree(
-    closed: ClosedApp, package: Package, container: Container, job: Job, *, packed: bool = False
+    closed: ClosedApp, package: Package, container: Container, job: Job, *, init: bool, packed: bool = False
 ) -> list[Record]:
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
-    ``packed``, compress the code of modules in their archive."""
+    ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive."""
     archive = job.folder(f"tree-{container.name.lower()}") / MODULES
     write_archive(archive, package, whole(package, closed.frozen.contents), packed=packed)
     unused = without_loaders(closed, package)
     records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=archive), manifest(closed), *landmarks(package)]
-    records += start_records(closed, package, container, job)
+    records += start_records(closed, package, container, job, init=init)
     return sorted(records, key=lambda item: (item.type is Type.LINK, _order(item), item.name))
 
 

@@ -66,6 +66,7 @@ class Plan:
     linker: Linker
     compress: Packing
     strip: bool
+    init: bool
     verify: Verification
     smoke: Smoke
     jobs: int

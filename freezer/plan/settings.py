@@ -144,6 +144,12 @@ SETTINGS = (
     ),
     Setting("strip", ValueKind.FLAG, "strip symbols from all binaries", RESULT),
     Setting(
+        "init",
+        ValueKind.FLAG,
+        "become an init as process 1, and start the application as its child (default: yes)",
+        RESULT,
+    ),
+    Setting(
         "verify",
         ValueKind.VERIFICATION,
         "proof in an empty root: require (default with a --smoke option), auto (if possible; default otherwise), or no",

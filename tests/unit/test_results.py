@@ -100,7 +100,7 @@ def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> Non
     thread = threading.Thread(target=lambda: None)
     thread.start()
     looking = Looking(thread, [Other(Linker.NATIVE, 5)])
-    linked = StaticApp(tmp_path / "elsewhere", 0, closed, package, looking)
+    linked = StaticApp(tmp_path / "elsewhere", 0, closed, package, True, looking)
     python = Interpreter(tmp_path, (3, 11, 2), tmp_path, tmp_path)
     out = finished.folder / "out"
     built = built_of(out, linked, python, frozen, None, Origin(None, None, None), None)

@@ -42,8 +42,10 @@ ELSEWHERE = {
 OF_SEVERAL = {
     "cli/test_errors.py",
     "freeze/test_runtime.py",
+    "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",
+    "link/test_memory.py",
     "prove/test_sandbox.py",
 }
 """Files of tests that are not called after a module."""

@@ -1,8 +1,8 @@
-"""The parts of the native linker in C: the launcher in front of every executable, the library that starts the unpacked
-application, and the filter for code.
+"""The parts of executables in C: the launcher in front of those that are linked natively, the library that starts the
+unpacked application, the init that process 1 becomes where there is no launcher, and the filter for code.
 
-They are compiled when freezer is installed (``build.py``). Every executable needs the library; only those that are
-linked natively need the launcher, which an installation may lack.
+They are compiled when freezer is installed (``build.py``). Every executable needs the library; an installation may lack
+the launcher and the init.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ def launcher_path() -> Path:
 def starter_path() -> Path:
     """Return the library that makes an interpreter start an application; raises as ``launcher_path`` does."""
     return _built("start.so")
+
+
+def init_path() -> Path:
+    """Return the program of the init; raises as ``launcher_path`` does."""
+    return _built("freezer-init")
 
 
 def filter_path() -> Path:

@@ -1,10 +1,10 @@
-"""Compiles the library in every tree, the filter for code as freezer itself uses it, and the launcher.
+"""Compiles the library in every tree, the filter for code as freezer itself uses it, the launcher, and the init.
 
 setup.py calls this module, so it imports only the standard library. Every linker needs the libraries, which need only a
-compiler; if there is no compiler, the build asks the index for one (packaging/backend.py). The launcher needs a C
-library and libzstd to link statically. It is built by the first compiler whose launcher, started without an application
-behind it, reports that; this shows missing headers, missing static libraries and code for other machines at once. musl
-comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
+compiler; if there is no compiler, the build asks the index for one (packaging/backend.py). The init needs a C library
+to link statically, the launcher needs libzstd as well. Both are built by the first compiler whose program, started
+without an application, reports that; this shows missing headers, missing static libraries and code for other machines
+at once. musl comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
 
 The programs have the same bytes wherever they are built: the compiler runs in the sources' directory with relative
 names, and no debugging information or build ID is kept.
@@ -25,14 +25,16 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
     *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
-    *("remove.c", "says.c", "blake2b.c", "legacy.c"),
+    *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
 )
-LIBRARIES = {"start.so": "start.c", "filter.so": "filter.c"}
+INIT_SOURCES = ("freezer-init.c", "init.c")
+LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}
+LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")
 ZSTD = "libzstd.a"
 
@@ -130,14 +132,23 @@ def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
 
 def launcher_command(compiler: Compiler, headers: Path, library: Path, output: Path) -> list[str]:
     """Return the argv that makes the launcher; to be run in the directory of the sources."""
-    flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", "-I", str(headers)]
-    return [*compiler.words, *flags, *compiler.before, *SOURCES, str(library), *compiler.after, "-o", str(output)]
+    return _program_command(compiler, ("-I", str(headers)), (*SOURCES, str(library)), output)
 
 
-def library_command(compiler: Compiler, source: str, output: Path) -> list[str]:
+def init_command(compiler: Compiler, output: Path) -> list[str]:
+    """Return the argv that makes the init; to be run in the directory of the sources."""
+    return _program_command(compiler, (), INIT_SOURCES, output)
+
+
+def _program_command(compiler: Compiler, options: Sequence[str], inputs: Sequence[str], output: Path) -> list[str]:
+    flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", *options]
+    return [*compiler.words, *flags, *compiler.before, *inputs, *compiler.after, "-o", str(output)]
+
+
+def library_command(compiler: Compiler, sources: Sequence[str], output: Path) -> list[str]:
     """Return the argv that makes one of LIBRARIES; to be run in the directory of the sources."""
     flags = [*DIALECT, *WARNINGS, *SHARED, *LINK, f"-Wl,-soname,{output.name}", f"-ffile-prefix-map={SOURCE}=."]
-    return [*compiler.words, *flags, source, "-o", str(output)]
+    return [*compiler.words, *flags, *sources, "-o", str(output)]
 
 
 def needs_loader(program: bytes) -> bool:
@@ -169,23 +180,23 @@ def compile_with(command: Sequence[str], output: Path) -> Optional[str]:
     return None
 
 
-def trial(launcher: Path) -> Optional[str]:
-    """Start a launcher that has no application; return what is wrong if it does not report that."""
+def trial(program: Path, expected: bytes) -> Optional[str]:
+    """Start a launcher or an init that has no application; return what is wrong if it does not report that."""
     try:
-        if needs_loader(launcher.read_bytes()):
+        if needs_loader(program.read_bytes()):
             return "its programs are not static"
-        done = subprocess.run([str(launcher)], capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run([str(program)], capture_output=True, timeout=PATIENCE, check=False)
     except (OSError, struct.error, subprocess.TimeoutExpired) as error:
-        return f"its launcher does not run: {error}"
-    if done.returncode != 126 or b"no application in it" not in done.stderr:
-        return f"its launcher does not work: status {done.returncode}"
+        return f"its {program.name} does not run: {error}"
+    if done.returncode != 126 or expected not in done.stderr:
+        return f"its {program.name} does not work: status {done.returncode}"
     return None
 
 
 def build(folder: Path, environ: Mapping[str, str] = os.environ) -> list[Path]:
     """Compile all into a directory; return the files. Raises Unbuildable, but installs those that could be built."""
     built = build_libraries(folder, environ)
-    return [*built, build_launcher(folder, environ)]
+    return [*built, build_init(folder, environ), build_launcher(folder, environ)]
 
 
 def build_libraries(folder: Path, environ: Mapping[str, str]) -> list[Path]:
@@ -203,23 +214,43 @@ def build_libraries(folder: Path, environ: Mapping[str, str]) -> list[Path]:
     raise Unbuildable("\n".join(failures))
 
 
+def build_init(folder: Path, environ: Mapping[str, str]) -> Path:
+    """Compile the init, for executables by staticx and unpacked images. Raises Unbuildable."""
+    with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
+        return _build_program(folder, Path(temporary, INIT), environ, init_command, b"started by an application")
+
+
 def build_launcher(folder: Path, environ: Mapping[str, str]) -> Path:
     """Compile the launcher, which the native linker needs. Raises Unbuildable."""
     headers, zstd = find_zstd(environ)
-    failures = []
     with tempfile.TemporaryDirectory(prefix="freezer-launcher-") as temporary:
         work = Path(temporary)
         for header in HEADERS:
             # Into a separate directory: beside them are the headers of another C library.
             shutil.copy(headers / header, work / header)
-        for compiler in compilers(environ):
-            launcher = work / "launcher"
-            reason = compile_with(launcher_command(compiler, work, zstd, launcher), launcher) or trial(launcher)
-            if reason is None:
-                folder.mkdir(parents=True, exist_ok=True)
-                return _install(launcher, folder / launcher.name)
-            failures.append(f"{compiler.name}: {reason}")
-            launcher.unlink(missing_ok=True)
+
+        def command(compiler: Compiler, output: Path) -> list[str]:
+            return launcher_command(compiler, work, zstd, output)
+
+        return _build_program(folder, work / LAUNCHER, environ, command, b"no application in it")
+
+
+def _build_program(
+    folder: Path,
+    program: Path,
+    environ: Mapping[str, str],
+    command: Callable[[Compiler, Path], list[str]],
+    expected: bytes,
+) -> Path:
+    """Compile a static program to ``program`` by the first compiler that makes a working one, and install it."""
+    failures = []
+    for compiler in compilers(environ):
+        reason = compile_with(command(compiler, program), program) or trial(program, expected)
+        if reason is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            return _install(program, folder / program.name)
+        failures.append(f"{compiler.name}: {reason}")
+        program.unlink(missing_ok=True)
     raise Unbuildable("\n".join(failures))
 
 

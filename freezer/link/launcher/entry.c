@@ -97,6 +97,7 @@ bool entry_open(struct entry *entry, struct place *place, const struct app *app,
     entry->home = home;
     entry->dir = entry->used = -1;
     entry->bare = false;
+    entry->memory = app->memory;
     entry->identity = app->identity;
     int length = snprintf(entry->tree, sizeof entry->tree, "%s%s%s/tree", place->real,
         place->real[strlen(place->real) - 1] == '/' ? "" : "/", app->identity);
@@ -201,6 +202,8 @@ enum found entry_look(const struct entry *entry, char why[WHY_ROOM])
     enum found found = BROKEN;
     int tree = -1;
 
+    if (entry->memory && !memory_is_kept(entry))
+        return BROKEN;
     int file = openat(entry->dir, manifest, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0)
         return look_failed(entry, manifest, why);

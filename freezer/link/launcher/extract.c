@@ -73,6 +73,7 @@ struct writer {
     char *why;
     uint8_t *block; /* of code that is being filtered */
     int directory;
+    bool memory; /* whether files to execute or to load are made in memory */
     uint64_t untold;
 };
 
@@ -161,10 +162,12 @@ static const uint8_t *content(
     return writer->block;
 }
 
-static enum outcome write_file(struct writer *writer, const char *name, mode_t mode, uint64_t size,
+static enum outcome write_file(struct writer *writer, const char *name, char type, uint64_t size,
     const struct range *code, const struct range *fixups, uint32_t count)
 {
     enum outcome outcome = DONE;
+    mode_t mode = type == 'X' ? 0555 : 0444;
+    bool memory = writer->memory && memory_takes(name, type);
     uint64_t left = size;
 
     if (!inside(code, size) || (code->size > 0 && size > INT32_MAX))
@@ -172,7 +175,8 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     for (uint32_t index = 0; index < count; index++)
         if (!inside(&fixups[index], size) || fixups[index].size < 2)
             return damaged(writer, "the place of a fixup in a file is invalid");
-    int file = openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    int file = memory ? memory_create()
+                      : openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (file < 0)
         return failed(writer, name);
     while (left > 0 && outcome == DONE) {
@@ -207,7 +211,9 @@ static enum outcome write_file(struct writer *writer, const char *name, mode_t m
     /* An access control list of the directory may have changed the mode. */
     if (outcome == DONE && fchmod(file, mode) != 0)
         outcome = failed(writer, name);
-    if (close(file) != 0 && outcome == DONE)
+    if (memory && outcome == DONE && !memory_link(file, writer->directory, name))
+        outcome = failed(writer, name);
+    if (!(memory && outcome == DONE) && close(file) != 0 && outcome == DONE)
         outcome = failed(writer, name);
     watch_tell(writer->watch);
     return outcome;
@@ -326,7 +332,7 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
             names_drop(names); /* a failure may mean that its path leads through another link: do not remove there */
         return outcome;
     default:
-        return write_file(writer, name, *type == 'X' ? 0555 : 0444, size, &code, fixups, count);
+        return write_file(writer, name, *type, size, &code, fixups, count);
     }
 }
 
@@ -334,7 +340,8 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
 enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why)
 {
-    struct writer writer = {.watch = watch, .tree = tree, .why = why, .directory = directory};
+    struct writer writer = {
+        .watch = watch, .tree = tree, .why = why, .directory = directory, .memory = app->memory};
     struct range *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
     enum outcome outcome = REFUSED;
     uint32_t count = 0;
@@ -351,6 +358,8 @@ enum outcome extract_stream(
         if (outcome == DONE && (type != 'E' || count != app->records || !reader_at_end(writer.reader)))
             outcome = why[0] ? REFUSED : damaged(&writer, "its records do not match the trailer");
     }
+    if (outcome == DONE && app->memory && !memory_search(directory, names))
+        outcome = failed(&writer, "links to libraries");
     reader_close(writer.reader);
     free(writer.block);
     free(fixups);

@@ -169,8 +169,10 @@ static enum outcome fill_entry(struct entry *entry, struct place *place, const s
     if (!remove_tree(entry->dir, top) || mkdirat(entry->dir, top, 0755) != 0 ||
         (fresh = openat(entry->dir, top, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
         refuse(place->why, "cannot make a directory: %s", strerror(errno));
-    else
+    else if (!entry->memory || memory_begin(entry, place->why))
         outcome = extract_stream(app, fresh, entry->tree, &names, watch, place->why);
+    if (outcome == DONE && entry->memory && !memory_record(place->why))
+        outcome = REFUSED;
     if (fresh >= 0)
         close(fresh);
     if (outcome == DONE && !put(entry->dir)) {

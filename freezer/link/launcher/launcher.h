@@ -4,7 +4,7 @@
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
    is complete, fill.c fills an entry, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the
-   messages. */
+   messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -21,6 +21,7 @@ enum {
     DIGEST_SIZE = 32,
     TRAILER_SIZE = 128,
     IDENTITY_SIZE = 2 * DIGEST_SIZE,
+    NAME_MORE = 24, /* bytes that the name of an entry with files in memory has more */
     PATH_ROOM = 4096,     /* the kernel's limit, with the NUL */
     WHY_ROOM = 512,       /* bytes of a reason; a longer one is cut */
     NAME_LIMIT = 4095,    /* bytes of a record's name */
@@ -60,8 +61,10 @@ struct app { /* the executable that was started */
     uint64_t payload_offset, payload_size, stream_size, disk_need;
     uint32_t records;
     bool compressed, verified;
+    bool init;   /* whether process 1 is to become an init */
+    bool memory; /* whether an entry with files in memory is meant */
     uint8_t digest[DIGEST_SIZE];
-    char identity[IDENTITY_SIZE + 1];
+    char identity[IDENTITY_SIZE + 1 + NAME_MORE];
     char path[PATH_ROOM]; /* absolute, as the user called it */
 };
 
@@ -75,6 +78,8 @@ struct place { /* a directory that may hold entries */
     unsigned ours;          /* how many of its last components have freezer's names, so launchers created them */
     unsigned made;          /* how many of its last components are removed after a failure if they are empty */
     bool named, shared;     /* whether there is a path at all; whether other users can create files beside it */
+    bool memory;            /* files in memory may help: it forbids execution, or has too little room */
+    bool open;              /* it was refused because others can write to a directory of the path */
     bool gone;              /* another start removed a directory while this one created the next: try again */
 };
 
@@ -89,6 +94,7 @@ void refuse(char why[WHY_ROOM], const char *format, ...) __attribute__((format(p
 struct entry { /* a cache entry: one unpacked application */
     int home, dir, used;
     bool bare; /* it had no tree when this start took its lock, so nobody can be using it */
+    bool memory; /* its files to execute are in memory */
     const char *identity;
     char tree[PATH_ROOM];
 };
@@ -151,6 +157,19 @@ enum outcome entry_fill(struct entry *entry, struct place *place, const struct a
 uint64_t number(const uint8_t *from, unsigned size);
 enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why);
+
+/* memory.c */
+
+bool memory_name(struct app *app, char why[WHY_ROOM]);
+void memory_forget(struct app *app);
+bool memory_is_kept(const struct entry *entry);
+bool memory_begin(const struct entry *entry, char why[WHY_ROOM]);
+bool memory_record(char why[WHY_ROOM]);
+bool memory_takes(const char *name, char type);
+int memory_create(void);
+bool memory_link(int file, int directory, const char *name);
+bool memory_search(int directory, struct names *names);
+enum outcome memory_unpack(struct place *place, const struct app *app, struct watch *watch, int *waits);
 
 /* remove.c */
 

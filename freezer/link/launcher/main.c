@@ -2,12 +2,14 @@
 
    The launcher first looks into each candidate directory for a complete cache entry, which is cheap. Only if there is
    none, it reads and hashes the executable, and unpacks it into the first candidate that can take it. It starts the
-   application by execve: there is one process, whose signals, terminal and status are the application's own.
+   application by execve: there is one process, whose signals, terminal and status are the application's own. Process 1
+   is split before that (split.c): it stays as an init, and its child goes on.
 
    The application gets the state that the caller set: the umask and one signal's disposition are restored, and the only
    open descriptor is that of the lock, which _FREEZER_START names. If a standard stream is closed, the kernel gives its
    number to the next file that is opened, and a message would be written into that file. So the launcher keeps these
    numbers occupied until execve. */
+#include "init.h"
 #include "launcher.h"
 
 #include <errno.h>
@@ -112,8 +114,9 @@ static void read_trailer(void)
         memcmp(trailer + 120, end, sizeof end) != 0)
         damage("it was cut off, or has no application in it");
     if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 1 || number(trailer + 12, 4) > 1 ||
-        number(trailer + 52, 4) != 0)
+        number(trailer + 52, 4) > 1)
         damage("its trailer is corrupt");
+    app.init = number(trailer + 52, 4) == 1;
     app.compressed = number(trailer + 12, 4) == 1;
     app.payload_offset = number(trailer + 16, 8);
     app.payload_size = number(trailer + 24, 8);
@@ -303,22 +306,51 @@ static void unpack(struct place *place, char *arguments[], struct watch *watch, 
         damage(place->why);
 }
 
+/* Starts the application from memory: from an entry that another start has made, or with "make" from a new one in a
+   directory that forbids execution, or has too little room for all. Returns only if that fails, with "why". */
+static void start_from_memory(size_t count, char *arguments[], struct watch *watch, bool make, char why[WHY_ROOM])
+{
+    if (!memory_name(&app, why))
+        return;
+    refuse(why, "it takes a directory that can be written to, even if that forbids execution");
+    for (size_t index = 0; index < count; index++) {
+        struct place place = places[index]; /* its reason is that of an entry on disk */
+        int waits = -1;
+        if (!make)
+            look(&place, arguments);
+        else if (place.memory) {
+            enum outcome outcome = memory_unpack(&place, &app, watch, &waits);
+            if (outcome == DAMAGED)
+                damage(place.why);
+            if (outcome == DONE)
+                look(&place, arguments);
+            if (waits >= 0)
+                close(waits);
+            (void)snprintf(why, WHY_ROOM, "%s", place.why[0] ? place.why : "the files in memory are gone");
+        }
+    }
+    memory_forget(&app);
+}
+
 /* Exits with the list of the candidates, and the reason why each cannot be used. If the system is short of something,
    another directory would not help, so the hint is another one. */
-static _Noreturn void give_up(size_t count)
+static _Noreturn void give_up(size_t count, const char *memory)
 {
     static const int shortages[] = {EMFILE, ENFILE, ENOMEM, EIO};
 
     says_begin("the application cannot be unpacked anywhere");
     for (size_t index = 0; index < count; index++)
         says_why(places[index].path, places[index].why[0] ? places[index].why : "does not exist");
-    /* Memory would be a tmpfs in namespaces of the application's own (a memfd holds one file, not a tree): then it and
-       its children would see other users, other mounts, and no privileges, which no application expects. */
-    says_why("memory", "not used: the application would see other users and mounts than its caller");
+    says_why("memory", memory);
     for (size_t index = 0; index < sizeof shortages / sizeof *shortages; index++)
-        for (size_t at = 0; at < count; at++)
-            if (strstr(places[at].why, strerror(shortages[index])))
+        for (size_t at = 0; at <= count; at++)
+            if (strstr(at < count ? places[at].why : memory, strerror(shortages[index])))
                 says_try(says_hint(shortages[index], NULL));
+    for (size_t at = 0; at < count; at++)
+        if (places[at].open)
+            says_try("FREEZER_CACHE=DIRECTORY, with one that others cannot replace. A directory that everybody can write\n"
+                     "       to, like Kubernetes' emptyDir, must be sticky for that: chmod +t. Or build an image with\n"
+                     "       --image-layout unpacked, which unpacks nothing");
     says_try("FREEZER_CACHE=DIRECTORY, on a file system that allows execution and has room; for images whose\n"
              "       containers are read-only, build with --image-layout unpacked");
 }
@@ -336,13 +368,20 @@ int main(int argc, char *argv[])
             "remove these from the file, and use sudo or a service instead");
     open_self(called);
     read_trailer();
+    struct split made;
+    if (app.init && getpid() == 1 && split(&made, environ) == INIT)
+        init_stay(&made);
     char **arguments = argc > 0 ? argv : none;
     size_t count = places_find(places, environ);
+    struct watch watch = {.lock = -1, .started = now(), .app = &app};
+    char memory[WHY_ROOM];
     for (size_t index = 0; index < count; index++)
         look(&places[index], arguments);
+    start_from_memory(count, arguments, &watch, false, memory);
     verify();
-    struct watch watch = {.lock = -1, .started = now(), .app = &app};
     for (size_t index = 0; index < count; index++)
         unpack(&places[index], arguments, &watch, &caller);
-    give_up(count);
+    restore(&caller);
+    start_from_memory(count, arguments, &watch, true, memory);
+    give_up(count, memory);
 }

@@ -158,12 +158,16 @@ bool trusted(const struct stat *stat, bool own)
     return stat->st_uid == 65534 && (closed || (stat->st_mode & S_ISVTX)) && overflow_is_foreign();
 }
 
-static void refuse_untrusted(char *why, int length, const char *path, const struct stat *stat, bool own)
+static void refuse_untrusted(struct place *place, int length, const struct stat *stat, bool own)
 {
     if (stat->st_uid != geteuid() && (own || stat->st_uid != 0))
-        refuse(why, "%.*s belongs to user %lu", length, path, (unsigned long)stat->st_uid);
-    else
-        refuse(why, "%.*s can be written by others (mode %o)", length, path, (unsigned)stat->st_mode & 07777);
+        refuse(place->why, "%.*s belongs to user %lu", length, place->real, (unsigned long)stat->st_uid);
+    else {
+        bool all = (stat->st_mode & S_IWOTH) != 0;
+        place->open |= all;
+        refuse(place->why, "%.*s can be written by others (mode %o%s)", length, place->real,
+            (unsigned)stat->st_mode & 07777, all ? ", like Kubernetes' emptyDir" : "");
+    }
 }
 
 /* Resolves the links in the part of the path that exists; the last component only where others cannot create one. */
@@ -265,7 +269,7 @@ static int walk(struct place *place, const char **rest)
         const char *after = at + length;
         bool own = component(&after) == 0;
         if (!trusted(&stat, own)) {
-            refuse_untrusted(place->why, upto, place->real, &stat, own);
+            refuse_untrusted(place, upto, &stat, own);
             close(here);
             return REFUSED_HERE;
         }
@@ -274,7 +278,8 @@ static int walk(struct place *place, const char **rest)
     return here;
 }
 
-/* Returns whether programs can be unpacked and started here. Nothing has been created here yet. */
+/* Returns whether programs can be unpacked and started here. Nothing has been created here yet. An entry with files in
+   memory needs less: unpacking will show whether there is room. */
 static bool has_room(struct place *place, const struct app *app, int directory)
 {
     struct statvfs disk;
@@ -284,14 +289,16 @@ static bool has_room(struct place *place, const struct app *app, int directory)
     uint64_t block = disk.f_frsize ? disk.f_frsize : disk.f_bsize;
     if (disk.f_flag & ST_RDONLY)
         refuse(place->why, "read-only");
-    else if (disk.f_flag & ST_NOEXEC)
-        refuse(place->why, "mounted noexec");
-    else if (disk.f_blocks && block && disk.f_bavail < app->disk_need / block)
-        refuse(place->why, "%llu MB needed, %llu MB free", (unsigned long long)(app->disk_need / 1000000 + 1),
-            (unsigned long long)(disk.f_bavail * block / 1000000));
     else if (disk.f_files && disk.f_favail < app->records)
         refuse(place->why, "%lu inodes needed, %llu inodes free", (unsigned long)app->records,
             (unsigned long long)disk.f_favail);
+    else if (app->memory)
+        return true;
+    else if ((place->memory = disk.f_flag & ST_NOEXEC) != 0)
+        refuse(place->why, "mounted noexec");
+    else if ((place->memory = disk.f_blocks && block && disk.f_bavail < app->disk_need / block))
+        refuse(place->why, "%llu MB needed, %llu MB free", (unsigned long long)(app->disk_need / 1000000 + 1),
+            (unsigned long long)(disk.f_bavail * block / 1000000));
     else
         return true;
     return false;
@@ -346,7 +353,7 @@ static int make_rest(struct place *place, const struct app *app, int here, const
         }
         here = next;
         if (!trusted(&stat, true)) {
-            refuse_untrusted(place->why, upto, place->real, &stat, true);
+            refuse_untrusted(place, upto, &stat, true);
             close(here);
             return -1;
         }

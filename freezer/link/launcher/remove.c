@@ -162,7 +162,7 @@ static bool remove_renamed(int home, const char *name)
 void remove_unfinished(const struct entry *entry)
 {
     static const char *const trees[] = {"new", "old", "tree"};
-    static const char *const files[] = {"manifest.new", "seen.new", "seen", "used", "lock"};
+    static const char *const files[] = {"manifest.new", "seen.new", "seen", "memory", "used", "lock"};
 
     if (!entry->bare && (entry->used < 0 || flock(entry->used, LOCK_EX | LOCK_NB) != 0))
         return;

@@ -19,6 +19,8 @@
  * No C library is compiled in, and the few symbols used have no version, so that one file works with every C library.
  */
 
+#include "split.h"
+
 #include <stddef.h>
 
 #define ROOM 4096
@@ -30,10 +32,12 @@
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
 /* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
-   final place. Variables that another container would set are ignored. */
+   final place. Variables that another container would set are ignored. An "i" follows if process 1 is to become an init;
+   the launcher does that itself. */
 static const volatile char container[16] PLACE = "@freezer:start@";
 #define LAUNCHER '1'
 #define STATICX '2'
+#define WITH_INIT 'i'
 
 typedef int entry(int, char **, char **);
 typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
@@ -46,7 +50,9 @@ extern long read(int, void *, size_t);
 extern int close(int);
 extern long readlink(const char *, char *, size_t);
 extern int flock(int, int);
+extern int getpid(void);
 extern int getppid(void);
+extern int execve(const char *, char *const[], char *const[]);
 extern char *getcwd(char *, size_t);
 extern long write(int, const void *, size_t);
 extern int prctl(int, ...);
@@ -55,6 +61,7 @@ extern void *dlsym(void *, const char *);
 #define PROT_READ_ 1
 #define MAP_PRIVATE_ 2
 #define PR_SET_NAME_ 15
+#define PR_SET_CHILD_SUBREAPER_ 36
 #define RTLD_NEXT_ ((void *)-1L)
 #define LOCK_SH_NB_ 5
 #define OPEN_FLAGS_ 02000000 /* O_RDONLY | O_CLOEXEC */
@@ -318,6 +325,50 @@ static const char *beside(const char *path)
     return name;
 }
 
+/* Become the init program of the tree, for which this process has been split. Return if that is not possible. */
+static int become_init(const struct split *made, const char *python, char **given, char **environment)
+{
+    static const char after_tree[] = "/bin/python3", problem[] = "error: cannot start " INIT_NAME "\n";
+    static char name[ROOM + sizeof INIT_NAME], told[sizeof INIT_VARIABLE + 16] = INIT_VARIABLE;
+    size_t end = length(python) + 1 - sizeof after_tree, count = 0, used = sizeof INIT_VARIABLE - 1;
+    char digits[16];
+    size_t size = 0;
+    for (size_t i = 0; i < end && i < ROOM; i++)
+        name[i] = python[i];
+    for (size_t i = 0; i < sizeof "/" INIT_NAME; i++)
+        name[end + i] = ("/" INIT_NAME)[i];
+    for (unsigned number = (unsigned)made->child; number > 0; number /= 10)
+        digits[size++] = (char)('0' + number % 10);
+    while (size > 0)
+        told[used++] = digits[--size];
+    told[used] = made->shared ? 's' : '\0';
+    while (environment[count] != NULL)
+        count++;
+    char **more = malloc((count + 2) * sizeof *more);
+    if (more != NULL) {
+        more[0] = told; /* before a variable of the caller's with this name */
+        for (size_t i = 0; i <= count; i++)
+            more[i + 1] = environment[i];
+        execve(name, given, more);
+    }
+    (void)!write(2, problem, sizeof problem - 1);
+    return 126;
+}
+
+/* Return whether this is process 1, or the first that staticx's start-up code starts as process 1. That one passes on
+   two signals only and lets the kernel swallow others; it makes the status 2 of a death by a signal. */
+static int needs_init(const char *said)
+{
+    if (container[1] != WITH_INIT)
+        return 0;
+    if (container[0] != STATICX)
+        return getpid() == 1;
+    if (said == NULL || getppid() != 1)
+        return 0;
+    prctl(PR_SET_CHILD_SUBREAPER_, 1, 0, 0, 0);
+    return 1;
+}
+
 /* Note where the caller's variables are. */
 static void note_callers(char **environment)
 {
@@ -476,6 +527,22 @@ static int apply(int count, char **given, char **environment, const char *python
     return interpreter(used, words, environment);
 }
 
+/* Return the name by which Python finds its directories. It follows links, which lead out of the tree if the program is
+   in memory; the name of a file that does not exist it takes as it is. */
+static const char *findable(const char *python)
+{
+    size_t size = length(python);
+    if (container[0] != LAUNCHER || after(resolved(""), "/memfd:") == NULL)
+        return python;
+    char *name = malloc(size);
+    if (name == NULL)
+        return python;
+    for (size_t i = 0; i < size; i++)
+        name[i] = python[i];
+    name[size - 1] = '\0'; /* "bin/python" */
+    return name;
+}
+
 static int run(int count, char **given, char **environment)
 {
     note_callers(environment);
@@ -487,7 +554,7 @@ static int run(int count, char **given, char **environment)
     if (container[0] == STATICX)
         python = beside(resolved(path));
     if (helper)
-        return interpret(count, given, environment, python);
+        return interpret(count, given, environment, findable(python));
     if (container[0] == STATICX && said != NULL) {
         /* freezer's launcher refuses this, too; staticx's start-up code does not check it. The application's own
            processes are not refused, as they may have given up rights. */
@@ -502,7 +569,10 @@ static int run(int count, char **given, char **environment)
         name = called(path = said);
     } else if (said != NULL)
         path = hold(said);
-    return apply(count, given, environment, python, path, name);
+    struct split made;
+    if (needs_init(said) && split(&made, environment) == INIT)
+        return become_init(&made, python, given, environment);
+    return apply(count, given, environment, findable(python), path, name);
 }
 
 char *getenv(const char *name);

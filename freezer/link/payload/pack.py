@@ -108,6 +108,7 @@ class Trailer:
     stream_size: int
     disk: int
     records: int
+    init: bool
     identity: bytes
     digest: bytes
 
@@ -152,8 +153,8 @@ def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
     yield RECORD.pack(Type.END, 0, 0, 0, 0, 0)
 
 
-def write(launcher: Path, records: Sequence[Record], packing: Packing, output: Path) -> Trailer:
-    """Write the executable. Raises OSError if that is not possible."""
+def write(launcher: Path, records: Sequence[Record], packing: Packing, output: Path, *, init: bool = False) -> Trailer:
+    """Write the executable; with ``init``, process 1 becomes an init. Raises OSError if that is not possible."""
     with open(output, "w+b") as file:
         with open(launcher, "rb") as source:
             while data := source.read(CHUNK):
@@ -171,7 +172,7 @@ def write(launcher: Path, records: Sequence[Record], packing: Packing, output: P
             stream_size,
             disk,
             len(records),
-            0,
+            int(init),
             identity,
             b"",
             b"",
@@ -183,7 +184,7 @@ def write(launcher: Path, records: Sequence[Record], packing: Packing, output: P
         while data := file.read(CHUNK):
             hasher.update(data)
         file.write(hasher.digest() + END_MAGIC)
-    return Trailer(NUMBERS[packing], offset, size, stream_size, disk, len(records), identity, hasher.digest())
+    return Trailer(NUMBERS[packing], offset, size, stream_size, disk, len(records), init, identity, hasher.digest())
 
 
 def packed_size(records: Sequence[Record], packing: Packing) -> int:

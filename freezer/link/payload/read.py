@@ -96,7 +96,7 @@ def _trailer(path: Path, file: IO[bytes]) -> Optional[tuple[Trailer, bytes]]:
     data = file.read(TRAILER.size)
     if not data.endswith(END_MAGIC):
         return None
-    magic, version, compression, offset, size, stream_size, disk, records, zero, identity, digest, _ = TRAILER.unpack(
+    magic, version, compression, offset, size, stream_size, disk, records, init, identity, digest, _ = TRAILER.unpack(
         data
     )
     if magic == MAGIC and version != VERSION:
@@ -106,13 +106,13 @@ def _trailer(path: Path, file: IO[bytes]) -> Optional[tuple[Trailer, bytes]]:
             hint="use the freezer that made it",
         )
     problem = None
-    if magic != MAGIC or zero or compression not in NUMBERS.values():
+    if magic != MAGIC or init > 1 or compression not in NUMBERS.values():
         problem = "its trailer is corrupt"
     elif offset + size + TRAILER.size != end:
         problem = "its size differs from the one in its trailer"
     if problem is not None:
         raise InputError(f"{path} is damaged", why=problem, hint=HINT)
-    return Trailer(compression, offset, size, stream_size, disk, records, identity, digest), data[:COVERED]
+    return Trailer(compression, offset, size, stream_size, disk, records, bool(init), identity, digest), data[:COVERED]
 
 
 def _pieces(file: IO[bytes], offset: int, size: int) -> Iterator[bytes]:

@@ -251,7 +251,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) 
 
     monkeypatch.setattr(layers, "start_records", start_records)
     with workspace(folder / "cache", "app", keep=True, log=Log(stream=io.StringIO())) as job:
-        return layers.make_layers(closed, package(folder, MODULES), job)
+        return layers.make_layers(closed, package(folder, MODULES), job, init=True)
 
 
 def table(app: UnpackedApp, part: Part) -> dict[str, Any]:

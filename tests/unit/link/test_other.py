@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+from plans import plan
 
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Job
@@ -34,8 +35,10 @@ def package(tmp_path: Path) -> Package:
 
 
 def look(linker: Linker, closed: ClosedApp, package: Package, cache: Path) -> Looking:
+    (cache.parent / "app.py").touch()
+    made = plan(cache.parent, entry="app.py", linker=linker.value)
     with workspace(cache, "app", keep=True, log=Log(stream=io.StringIO())) as job:
-        looking = look_at_other(linker, closed, package, job)
+        looking = look_at_other(made, closed, package, job)
         looking.thread.join()
     return looking
 
@@ -64,7 +67,8 @@ def test_sizes(closed: ClosedApp, package: Package, tmp_path: Path, monkeypatch:
 def test_a_failure_is_no_answer(
     error: Exception, closed: ClosedApp, package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_closed: ClosedApp, _package: Package, _job: Job) -> int:
+    def fail(_closed: ClosedApp, _package: Package, _job: Job, *, init: bool) -> int:
+        assert init
         raise error
 
     monkeypatch.setattr(module, "native_size", fail)

@@ -22,6 +22,7 @@ from freezer.link.payload.pack import (
     stream,
     write,
 )
+from freezer.link.payload.read import find_payload
 from freezer.plan.choices import Packing
 
 TRAILER_SIZE = 128
@@ -101,6 +102,14 @@ def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Pa
     assert (trailer.offset, trailer.size, trailer.identity, trailer.digest) == (offset, size, identity, digest)
     # What it takes up on a disk: each file's blocks, and one for each directory, link and empty file.
     assert trailer.disk == found[6] == 3 * 4096 + 6 * 4096
+
+
+@pytest.mark.parametrize("init", [False, True])
+def test_the_trailer_says_whether_process_1_becomes_an_init(
+    tree: Path, launcher: Path, tmp_path: Path, init: bool
+) -> None:
+    trailer = write(launcher, records_of(tree), Packing.FAST, tmp_path / "out", init=init)
+    assert trailer.init is init and find_payload(tmp_path / "out") == trailer
 
 
 def test_the_identity_is_the_contents_alone(tree: Path, launcher: Path, tmp_path: Path) -> None:

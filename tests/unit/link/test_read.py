@@ -231,7 +231,7 @@ def test_damage_is_told_with_advice(tmp_path: Path, place: Path) -> None:
         (12, (2).to_bytes(4, "little"), "is damaged"),
         (16, (1 << 63).to_bytes(8, "little"), "is damaged"),
         (24, b"\xff" * 8, "is damaged"),
-        (52, b"\1", "is damaged"),
+        (52, b"\2", "is damaged"),
     ],
 )
 def test_impossible_trailers(at: int, value: bytes, words: str, tmp_path: Path) -> None:

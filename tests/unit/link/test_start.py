@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,9 +13,12 @@ from typing import Optional, Union
 import pytest
 from support import ORDINARY, compile_c, need_program, need_root
 
+from freezer.base.log import Log
+from freezer.link import launcher
 from freezer.link.layers import at
 from freezer.link.modules import Package
-from freezer.link.start import STARTER, Container, python_arguments, starter
+from freezer.link.start import STARTER, Container, can_have_init, python_arguments, starter
+from freezer.store.workspace import workspace
 
 ARGUMENTS = ("-S", "-W/x")
 SCRIPT = "/lib/python3.11/start.pyc"
@@ -192,6 +196,19 @@ def test_arguments_of_python(options: tuple[str, ...], arguments: tuple[str, ...
     """Options as spec files have them, and as PyInstaller's archive has its own."""
     package = Package(Path(), [], {}, options, b"", (3, 13), "")
     assert python_arguments(package) == [*arguments, "/lib/python3.13/start.pyc"]
+
+
+def test_an_installation_without_the_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no C library can be linked statically, applications are built without it, and the build says so."""
+    monkeypatch.setattr(launcher, "BIN", tmp_path)
+    said = io.StringIO()
+    with workspace(tmp_path / "cache", "app", keep=True, log=Log(stream=said)) as job:
+        assert not can_have_init(False, job) and said.getvalue() == ""
+        assert not can_have_init(True, job)
+        assert "the application will have no init as process 1" in said.getvalue()
+        assert f"{tmp_path}/freezer-init does not exist" in said.getvalue()
+        (tmp_path / "freezer-init").touch()
+        assert can_have_init(True, job) and not can_have_init(False, job)
 
 
 def test_it_needs_no_library(tmp_path: Path) -> None:

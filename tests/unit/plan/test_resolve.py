@@ -20,7 +20,7 @@ def test_defaults(here: Path) -> None:
     assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
     assert (made.output, made.folder) == (None, here)
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
-    assert made.verify is Verification.AUTO and not made.strip and not made.refresh
+    assert made.verify is Verification.AUTO and not made.strip and made.init and not made.refresh
     assert (made.linker, made.compress, made.unpacked) == (Linker.STATICX, Packing.NONE, False)
     assert made.smoke == Smoke(None, None, 10)
     assert made.jobs >= 1
@@ -78,15 +78,18 @@ def test_paths_are_relative_to_where_they_were_written(here: Path) -> None:
 
 def test_the_command_line_wins(here: Path) -> None:
     (here / "pyproject.toml").write_text(
-        "[tool.freezer]\nstrip = true\nverify = false\nname = 'filed'\nhidden-import = ['a', 'b']\nsmoke = 'x'\n"
+        "[tool.freezer]\nstrip = true\ninit = false\nverify = false\nname = 'filed'\nsmoke = 'x'\n"
+        "hidden-import = ['a', 'b']\n"
         "pyinstaller-args = ['--log-level=WARN']\n"
     )
     of_file = plan(here, entry="app.py")
-    assert (of_file.strip, of_file.verify, of_file.name) == (True, Verification.NO, "filed")
+    assert (of_file.strip, of_file.init, of_file.verify, of_file.name) == (True, False, Verification.NO, "filed")
     assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level=WARN",))
     assert of_file.smoke == Smoke(("x",), 0, 10)
-    given = plan(here, entry="app.py", strip=False, verify=True, name="mine", hidden_import=["c"], rest=["--debug"])
-    assert (given.strip, given.verify, given.name) == (False, Verification.REQUIRE, "mine")
+    given = plan(
+        here, entry="app.py", strip=False, init=True, verify=True, hidden_import=["c"], rest=["--debug"], name="mine"
+    )
+    assert (given.strip, given.init, given.verify, given.name) == (False, True, Verification.REQUIRE, "mine")
     assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
 
 
