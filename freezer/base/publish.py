@@ -20,6 +20,7 @@ from typing import IO
 
 from freezer.base.errors import OutputError, UsageError
 from freezer.base.log import Log
+from freezer.base.shortage import FULL
 from freezer.base.streams import is_stream, is_terminal, open_stream
 
 CHUNK = 1 << 20
@@ -195,22 +196,10 @@ def publish_executable(source: Path, target: Path, log: Log) -> None:
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         hint = f"free some space on the file system of {target.parent}, or choose another place with -o"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "choose a writable place with -o"
     else:
         hint = "choose another place with -o"
     return OutputError(f"cannot write {target}: {error.strerror}", why=str(error), hint=hint)
-
-
-def full_disk(error: OSError, place: Path) -> OutputError:
-    """Return the error for a disk that filled up; it names the file system that is full."""
-    mount = place
-    while not os.path.ismount(mount) and mount != mount.parent:
-        mount = mount.parent
-    return OutputError(
-        f"no space left on {mount}",
-        why=str(error),
-        hint="free some space there; XDG_CACHE_HOME moves freezer's work to another file system",
-    )

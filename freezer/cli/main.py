@@ -17,6 +17,7 @@ from typing import Optional
 
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
+from freezer.base.shortage import shortage_of
 from freezer.cli import build, cache, check, image, inspect
 from freezer.plan.choices import Verification
 
@@ -62,7 +63,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         # The reader of the result is gone; the result itself is in place.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.OUTPUT
-    except Exception:
+    except Exception as problem:
+        lacking = shortage_of(problem)
+        if lacking is not None:
+            _complain(lacking, arguments.json)
+            return lacking.status
         traceback.print_exc()
         print("freezer: this is a bug in freezer", file=sys.stderr)
         return ExitStatus.BUG

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional, TypeVar
 
 from freezer.base.errors import InputError, UsageError
+from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
@@ -171,7 +172,7 @@ def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
     if given.get("entry") is None:
         return folder
     path = folder / str(given["entry"])
-    return path if path.is_dir() else path.parent
+    return path if is_folder(path) else path.parent
 
 
 def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[str, Any]:
@@ -226,7 +227,7 @@ def _chroot(values: Mapping[str, Any]) -> Optional[str]:
             raise InputError(f"--chroot-package {package!r} is not a package name")
     if chroot is not None and not DISTRIBUTION.match(chroot):
         chroot = os.path.abspath(chroot)
-        if not os.path.exists(chroot):
+        if not exists(chroot):
             raise InputError(
                 f"--chroot {chroot}: there is no such file or directory",
                 hint="give a directory, the tar of a root file system or image, or debian:SUITE",
@@ -237,7 +238,7 @@ def _chroot(values: Mapping[str, Any]) -> Optional[str]:
 def _existing(values: Mapping[str, Any], key: str) -> tuple[Path, ...]:
     paths = tuple(Path(os.path.abspath(item)) for item in values.get(key, ()))
     for path in paths:
-        if not path.is_file() or not os.access(path, os.R_OK):
+        if not is_file(path) or not os.access(path, os.R_OK):
             raise InputError(f"--{key.replace('_', '-')} {path}: there is no such file, or it cannot be read")
     return paths
 
@@ -246,10 +247,12 @@ def _pairs(values: Mapping[str, Any], key: str) -> tuple[tuple[Path, str], ...]:
     pairs = []
     for text in values.get(key, ()):
         whole = Path(text)
-        source, destination = (str(whole), ".") if whole.exists() else split_pair(text)
+        source, destination = (str(whole), ".") if exists(whole) else split_pair(text)
         path = Path(os.path.abspath(source))
-        if not path.exists():
+        if not exists(path):
             raise InputError(f"--{key.replace('_', '-')} {text}: {path} does not exist")
+        if not is_file(path) and not is_folder(path):
+            raise InputError(f"--{key.replace('_', '-')} {text}: {path} is neither a file nor a directory")
         pairs.append((path, destination))
     return tuple(pairs)
 
