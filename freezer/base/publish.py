@@ -91,7 +91,9 @@ def check_target(target: Path, *, stream: bool = False) -> None:
         if target.parent.is_dir():
             sweep_beside(target)
         parent = target.parent
-        while not parent.exists() and parent != parent.parent:
+        while not os.path.exists(parent) and parent != parent.parent:
+            if os.path.islink(parent):
+                raise OSError(errno.ENOENT, "a directory above it is a link that leads nowhere", str(parent))
             parent = parent.parent
         probe = parent / _temporary_name(target)
         try:
@@ -146,7 +148,7 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
     """
     temporary = target.parent / _temporary_name(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(target.parent)
         umask = os.umask(0)
         os.umask(umask)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -168,6 +170,17 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
         # What cannot be removed is swept by the next build.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a directory and those above it, however many: those of the library call themselves for each."""
+    missing = []
+    while not os.path.isdir(folder) and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
 
 
 def is_result(path: Path) -> bool:

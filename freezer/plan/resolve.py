@@ -20,7 +20,7 @@ from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.resolve_entry import default_name, resolve_entry
-from freezer.plan.resolve_image import resolve_image
+from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.settings import (
     DISTRIBUTION,
     IMAGE_DATA,
@@ -60,13 +60,17 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)
+    created, epoch = _times(environ)
+    output = output_path(str(values["output"]), folder) if "output" in values else None
+    image = _image_beside(given, file, values, folder, created, epoch)
+    if image is not None:
+        check_program_name(output.name if output is not None else name or "")
     smoke = resolve_smoke(values)
     linker, compress = _linking(values)
-    created, epoch = _times(environ)
     return Plan(
         entry=entry,
         name=name,
-        output=output_path(str(values["output"]), folder) if "output" in values else None,
+        output=output,
         folder=folder,
         requirements=_existing(values, "requirement"),
         packages=tuple(values.get("with", ())),
@@ -92,7 +96,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         smoke=smoke,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
-        image=_image_beside(given, file, values, folder, created, epoch),
+        image=image,
     )
 
 

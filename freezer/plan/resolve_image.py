@@ -69,6 +69,16 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
     )
 
 
+def check_program_name(name: str) -> None:
+    """Raise InputError for the name of an executable that an image's configuration cannot state."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"no image can contain a program called {name!r}", why="it is not UTF-8", hint="give it another name"
+        ) from error
+
+
 def _user(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", text)
     if match is None:
