@@ -182,7 +182,7 @@ def keys_of(values: dict[str, Any]) -> set[str]:
     return {key for name, value in values.items() for key in (name, *(value if isinstance(value, dict) else ()))}
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(values=TABLES)
 def test_any_table_is_a_plan_or_an_error_that_names_the_key(place: Path, values: dict[str, Any]) -> None:
     write(place, "pyproject.toml", table(values))
@@ -252,7 +252,7 @@ def configuration(values: dict[str, Any]) -> str:
     return "[freezer]\n" + "".join(f"{line}\n" for line in lines)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(values=GOOD)
 def test_settings_mean_the_same_wherever_they_are(place: Path, values: dict[str, Any]) -> None:
     made = []
