@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import dataclasses
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -74,7 +73,7 @@ def inject(library: Path, top: Path, scenario: str, ways: Sequence[str] = tuple(
     """Run a scenario in a process of its own; the last of its ends is that of a run in which nothing failed."""
     command = [sys.executable, __file__, str(top), scenario, *ways]
     env = {**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, env=env, cwd=top, stdout=subprocess.PIPE, text=True, check=True)
     return [Ended(**json.loads(line)) for line in done.stdout.splitlines()]
 
 
@@ -82,7 +81,7 @@ def inject(library: Path, top: Path, scenario: str, ways: Sequence[str] = tuple(
 
 
 def state_of(top: Path) -> State:
-    """All files but logs and locks."""
+    """All files but logs and locks; those that are only read, by their times."""
     found: State = {}
     for directory, folders, files in os.walk(top):
         for name in (*folders, *files):
@@ -90,9 +89,9 @@ def state_of(top: Path) -> State:
             key, status = str(path.relative_to(top)), path.lstat()
             if key.startswith(("cache/freezer/log/", "said")) or key.endswith((".lock", "origin.json")):
                 continue
-            content = os.readlink(path) if path.is_symlink() else ""
+            content: object = os.readlink(path) if path.is_symlink() else ""
             if path.is_file() and not path.is_symlink():
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = status.st_mtime_ns if key.startswith("input/") else path.read_bytes()
             found[key] = (status.st_mode, content)
     return found
 
@@ -114,7 +113,7 @@ def copy_of_root(top: Path) -> Callable[..., int]:
 
     def command(_arguments: object, _rest: object) -> int:
         with workspace(top / "cache/freezer", "app", keep=False, log=Log()) as job:
-            roots._cached("key", "a root", lambda folder: _copy(top / "input/root", folder), False, job)
+            roots._cached("key", str(top / "input/root"), lambda folder: _copy(top / "input/root", folder), False, job)
         return 0
 
     return command
@@ -134,12 +133,13 @@ def scenario_of(top: Path, words: list[str]) -> Callable[[], int]:
 
 def reset(top: Path) -> None:
     """Make all as before the first run."""
-    for name in ("cache", "out"):
+    if not (top / "cache").exists():
+        with workspace(top / "cache/freezer", "app", keep=False, log=Log(stream=open(os.devnull, "w"))):
+            pass
+    for name in ("cache/freezer/roots", "cache/freezer/work", "cache/freezer/pip", "cache/freezer/log", "out"):
         shutil.rmtree(top / name, ignore_errors=True)
-    (top / "out").mkdir()
+        (top / name).mkdir()
     (top / "out/result").write_bytes(PREVIOUS)
-    with workspace(top / "cache/freezer", "app", keep=False, log=Log(stream=open(os.devnull, "w"))):
-        pass
 
 
 def run_forked(act: Callable[[], int], top: Path) -> tuple[str, int]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from freezer.base import tar
+from freezer.base.beneath import kind_of, opened_top, resolved
 from freezer.base.compression import XZ, DamagedStream, Stream, compression_of, decompressed
 from freezer.base.elf import NotElf, damage_named, read_elf
 from freezer.base.errors import InputError
@@ -111,9 +113,10 @@ def _of_staticx(folder: Path) -> Unpacked:
 
 def _file_in(folder: Path, name: Optional[str]) -> Optional[str]:
     """Return the path below the directory of a file in it, with all links resolved; None if there is none."""
-    if name is None or not (folder / name).is_file():
+    if name is None:
         return None
-    return os.path.relpath(os.path.realpath(folder / name), os.path.realpath(folder))
+    with opened_top(folder) as top:
+        return resolved(top, name) if kind_of(top, name) == stat.S_IFREG else None
 
 
 def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:

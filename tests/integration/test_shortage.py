@@ -7,7 +7,6 @@ small, for there are a thousand runs.
 
 from __future__ import annotations
 
-import lzma
 import os
 import subprocess
 import tarfile
@@ -16,9 +15,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hostile import make_program
 from images import Made, archive, file, folder, link
 from injecting import compile_failing, inject
-from support import compile_c, need_program
+from support import need_program
 
 from freezer.link.drivers.staticx_internals import SECTION
 
@@ -48,7 +48,6 @@ def top() -> Iterator[Path]:
         for place, text in (("app.py", ""), ("r.txt", "./local\n"), ("local/setup.py", ""), ("local/pkg/m.py", "1")):
             (given / "site" / place).write_text(text)
         (given / "root.tar").write_bytes(archive(*ROOT))
-        (given / "root.tar.xz").write_bytes(lzma.compress(archive(*ROOT)))
         made = Made(archive(*ROOT))
         made.write(given / "image.tar")
         for place, content in made.contents().items():
@@ -58,7 +57,8 @@ def top() -> Iterator[Path]:
         (given / "root/usr/sh").write_text("x")
         (given / "root/bin").symlink_to("usr")
         os.link(given / "root/usr/sh", given / "root/usr/same")
-        program = compile_c("int main(void) { return 0; }", given / "program", "-static")
+        program = given / "program"
+        make_program(program)
         (given / "bundle.tar").write_bytes(archive(*BUNDLE))
         section = f"{SECTION}={given / 'bundle.tar'}"
         subprocess.run([need_program("objcopy"), "--add-section", section, program, given / "linked"], check=True)
@@ -74,15 +74,14 @@ LASTING = "ENOSPC for good"
 MOST = ("EMFILE", "EIO", LASTING)
 SCENARIOS = [
     # A root from a tar, and the copy of a project that a requirement names.
-    ("root root.tar", ("EMFILE", "ENOMEM", "EIO", "ENOSPC", LASTING)),
-    ("root root.tar.xz", ("EIO",)),
-    ("root image.tar", ("EMFILE", "EIO")),
-    ("root layout", ("EMFILE", "EIO")),
-    ("copy", MOST),
-    ("inspect @/input/linked --json", MOST),
-    ("inspect @/input/image.tar --json", ("EMFILE", "EIO")),
+    ("root root.tar", MOST),
+    ("root image.tar", ("EIO",)),
+    ("root layout", ("EMFILE",)),
+    ("copy", ("EMFILE", "ENOMEM", "EIO", "ENOSPC", LASTING)),
+    ("inspect @/input/linked --json", ("EIO",)),
+    ("inspect @/input/image.tar --json", ("EMFILE",)),
     ("at once: image @/input/program -o @/out/result", MOST),
-    ("at once: cache list --json", ("EMFILE", "EIO")),
+    ("at once: cache list --json", ("EMFILE",)),
 ]
 
 

@@ -129,7 +129,7 @@ class FolderFiles:
             raise
         except OSError as error:
             if is_shortage(error):
-                raise unreadable(self._path / name, error) from error
+                raise OSError(error.errno, error.strerror, str(self._path / name)) from error
             raise wrong(self._path, f"{name} cannot be read: {error.strerror}") from error
         finally:
             os.close(descriptor)
