@@ -26,8 +26,10 @@ from support import compile_c
 import freezer.cli.main as cli
 from freezer.base.job import Job
 from freezer.base.log import Log
+from freezer.prove.unpack import unpack_bundle
+from freezer.store import entries
 from freezer.store import workspace as module
-from freezer.store.workspace import workspace
+from freezer.store.workspace import reading, workspace
 from freezer.system.chroot import roots
 from freezer.system.chroot.network import NetworkFiles
 from freezer.system.chroot.packages import copy_root
@@ -119,14 +121,28 @@ def copy_of_root(top: Path) -> Callable[..., int]:
     return command
 
 
+def unpack(top: Path) -> Callable[..., int]:
+    """Stands for the command inspect: unpack an executable, and say what is in it."""
+
+    def command(_arguments: object, _rest: object) -> int:
+        with reading(top / "input/linked", "inspect", top / "cache/freezer", Log()) as job:
+            found = unpack_bundle(top / "input/linked", job.work / "unpacked")
+            assert found is not None
+            print(found.program, found.loader, found.files())
+        return 0
+
+    return command
+
+
 def _copy(source: Path, target: Path) -> None:
     assert copy_root(source, target) == []
 
 
 def scenario_of(top: Path, words: list[str]) -> Callable[[], int]:
     name, *rest = words
-    if name in ("root", "copy"):
-        cli.COMMANDS["build"] = root_of(top, *rest) if name == "root" else copy_of_root(top)
+    if name in ("root", "copy", "unpack"):
+        own = root_of(top, *rest) if name == "root" else copy_of_root(top) if name == "copy" else unpack(top)
+        cli.COMMANDS["build"] = own
         return lambda: cli.main(["build"])
     return lambda: cli.main([word.replace("@", str(top)) for word in words])
 
@@ -208,7 +224,9 @@ def runs(act: Callable[[], int], top: Path, ways: Sequence[str], at_once: bool) 
 
 def main(top: Path, scenario: str, ways: Sequence[str]) -> None:
     roots.network_files = lambda _environ, _job: NetworkFiles((), {})  # type: ignore[assignment, attr-defined]
-    os.environ["XDG_CACHE_HOME"] = str(top / "cache")
+    os.environ.update(XDG_CACHE_HOME=str(top / "cache"), HOME=str(top / "home"), TMPDIR=str(top / "tmp"))
+    # What launchers of others have unpacked is no part of it.
+    entries.SHARED = (str(top / "shared"),) * 3
     at_once = scenario.startswith("at once: ")
     act = scenario_of(top, scenario.removeprefix("at once: ").split(" "))
     reset(top)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Optional
 
@@ -28,7 +29,15 @@ SHORTAGES = FULL | frozenset(HINTS)
 
 def is_shortage(error: OSError) -> bool:
     """Return whether an error is one of the system, whatever was read or written."""
-    return error.errno in SHORTAGES
+    return _code(error) in SHORTAGES
+
+
+def _code(error: OSError) -> Optional[int]:
+    if error.errno is not None:
+        return error.errno
+    # shutil.copytree() copies what it can, and raises one error with the texts of all.
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    return int(found[1]) if found else None
 
 
 def full_disk(error: OSError, place: Path) -> OutputError:
@@ -48,10 +57,11 @@ def shortage(error: OSError, place: Optional[Path] = None) -> EnvironmentFailure
     named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
     if named is not None and named.is_absolute():
         place = named
-    if error.errno in FULL:
-        return OutputError(f"cannot write: {error.strerror}") if place is None else full_disk(error, place)
+    code = _code(error) or 0
+    if code in FULL:
+        return OutputError(f"cannot write: {os.strerror(code)}") if place is None else full_disk(error, place)
     what = f"cannot read or write {place}" if place is not None else "cannot go on"
-    return EnvironmentFailure(f"{what}: {error.strerror}", why=str(error), hint=HINTS.get(error.errno or 0))
+    return EnvironmentFailure(f"{what}: {os.strerror(code)}", why=str(error), hint=HINTS.get(code))
 
 
 def shortage_of(problem: Exception) -> EnvironmentFailure | OutputError | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Optional
 
 import pytest
+from furnishing import furnish
 
 from freezer.base.errors import EnvironmentFailure, OutputError
 from freezer.base.shortage import (
@@ -58,3 +60,18 @@ def test_only_shortages_are_raised(code: int) -> None:
     else:
         with pytest.raises(OSError):
             raise_shortage(failure(code))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_what_a_copy_of_a_tree_failed_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """The library copies what it can, and has texts in its error."""
+
+    def fails(*_arguments: object, **_options: object) -> None:
+        raise failure(code, "x")
+
+    furnish(tmp_path, "tree/a", "tree/b")
+    with pytest.raises(shutil.Error) as caught:
+        shutil.copytree(tmp_path / "tree", tmp_path / "copy", copy_function=fails)
+    assert is_shortage(caught.value) == (code != errno.EACCES)
+    if is_shortage(caught.value):
+        assert os.strerror(code).lower() in shortage(caught.value, tmp_path).render().lower()
