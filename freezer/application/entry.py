@@ -6,7 +6,9 @@ and put on the search path in front of it. So a changed source file needs no new
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,13 @@ from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.environment.pip import pip
 from freezer.environment.venv import Environment
-from freezer.plan.build import Plan
+from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import EntryKind
+from freezer.plan.resolve_entry import MAIN
 from freezer.system.buildroot import BuildRoot
 
-LAUNCHER = """\
+START_SCRIPT = "entry/_freezer_main.py"
+FUNCTION_START = """\
 import sys
 
 from {module} import {first}
@@ -32,6 +36,14 @@ from {module} import {first}
 if __name__ == "__main__":
     sys.exit({attribute}())
 """
+"""The script that calls a function."""
+PACKAGE_START = """\
+if __name__ == "__main__":
+    __import__("_freezer_runner").run_module("{package}.__main__")
+else:
+    import {package}.__main__
+"""
+"""The script that runs a package; PyInstaller follows the import."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,8 @@ class Application:
     ``search`` are directories in front of the environment's; ``own_files`` the application's source files and
     ``own_imports`` their unconditional imports as (module, file, line); ``local_packages`` maps its packages that no
     distribution owns to their directories; ``distribution`` is the one that owns the entry point,
-    ``metadata`` is that distribution's.
+    ``metadata`` is that distribution's. ``data`` (files, and directories in the bundle) and ``modules`` are the content
+    of a zip application, all of which is its own.
     """
 
     name: str
@@ -53,6 +66,8 @@ class Application:
     local_packages: Mapping[str, Path]
     distribution: Optional[str]
     metadata: Optional[Metadata] = None
+    data: tuple[tuple[Path, str], ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:
@@ -64,6 +79,8 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     if entry.kind is EntryKind.SPEC:
         assert entry.path is not None and plan.name is not None
         return Application(plan.name, entry.path, True, (entry.path.parent,), (), (), {}, None)
+    if entry.kind is EntryKind.ARCHIVE:
+        return _resolve_archive(plan, environment, job)
     search = _search(plan, environment, project, job)
     script = choose_script(plan, project)
     facts = _find(plan, environment, project, search, script, job)
@@ -85,11 +102,50 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     )
 
 
+def _resolve_archive(plan: Plan, environment: Environment, job: Job) -> Application:
+    """Unpack a zip application, and find what its main script needs, as for any script. Raises InputError."""
+    folder = job.folder("archive")
+    assert plan.entry.path is not None
+    unpack_archive(plan.entry.path, folder)
+    script = dataclasses.replace(
+        plan, entry=Entry(EntryKind.SCRIPT, folder / MAIN), name=plan.name or plan.entry.path.stem
+    )
+    found = resolve_application(script, environment, None, job)
+    data, modules = contents_of(folder)
+    return dataclasses.replace(found, data=data, modules=modules)
+
+
+def contents_of(folder: Path) -> tuple[tuple[tuple[Path, str], ...], tuple[str, ...]]:
+    """Return the data below an application's directory, as files and directories in the bundle, and its modules."""
+    data, modules = [], []
+    for path in sorted(folder.rglob("*")):
+        parts = path.relative_to(folder).parts
+        if path.suffix != ".py":
+            if path.is_file() and "__pycache__" not in parts:
+                data.append((path, "/".join(parts[:-1]) or "."))
+            continue
+        names = parts[:-1] if path.name == "__init__.py" else (*parts[:-1], path.stem)
+        if names and names != ("__main__",) and all(name.isidentifier() for name in names):
+            modules.append(".".join(names))
+    return tuple(data), tuple(modules)
+
+
+def unpack_archive(path: Path, folder: Path) -> None:
+    """Unpack a zip application into a directory. Raises InputError if it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # It drops "..", drives and leading slashes from names; zip archives of Python's have no links.
+            archive.extractall(folder)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        raise InputError(f"{path} cannot be unpacked", why=str(error), hint="make the archive again") from error
+
+
 def _search(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> tuple[Path, ...]:
     """Return the directories in front of the environment's: the unpacked project, or the one that has the module."""
     if project is None:
         entry = plan.entry
-        return (entry.path,) if entry.kind is EntryKind.MODULE and entry.path is not None else ()
+        with_path = (EntryKind.MODULE, EntryKind.PACKAGE)
+        return (entry.path,) if entry.kind in with_path and entry.path is not None else ()
     unpacked = job.work / "application"
     pip(
         "install",
@@ -120,6 +176,7 @@ def _find(
         "own": [root.inside(item) for item in own],
         "script": root.inside(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else None,
         "function": entry.function,
+        "package": entry.package,
         "console_script": script,
         "distribution": project.distribution if project is not None else None,
     }
@@ -139,14 +196,16 @@ def _find(
 
 
 def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
-    """Return the script to start with: the entry itself, or a new one that calls the entry's function."""
+    """Return the script to start with: the entry itself, or a new one that runs its package or calls its function."""
     if plan.entry.kind is EntryKind.SCRIPT:
         assert plan.entry.path is not None
         return plan.entry.path
+    if plan.entry.package is not None:
+        return job.write(START_SCRIPT, PACKAGE_START.format(package=plan.entry.package))
     module, attribute = facts["module"], facts["attribute"]
     assert module is not None and attribute is not None
     first = attribute.split(".", maxsplit=1)[0]
-    return job.write("entry/_freezer_main.py", LAUNCHER.format(module=module, first=first, attribute=attribute))
+    return job.write(START_SCRIPT, FUNCTION_START.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

@@ -48,12 +48,14 @@ class NamedInputs:
 def named_inputs(plan: Plan, cache: Path) -> NamedInputs:
     """Look at all that a plan names. Raises InputError for what cannot be read."""
     project = plan.entry.path if plan.entry.kind is EntryKind.PROJECT else None
+    archive = plan.entry.path if plan.entry.kind is EntryKind.ARCHIVE else None
     begun = time.time_ns()
     state = _plain(
         {
             "toolchain": toolchain_state(),
             "system": _system(plan, cache),
             "added": _signatures(*(tree_signature(path) for path in plan.added_paths())),
+            "archive": _files([str(archive)]) if archive is not None else {},
             "project": _signatures(tree_signature(project), repository_state(project)) if project is not None else {},
             "requirements": requirements_state(plan),
         }

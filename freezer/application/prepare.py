@@ -5,7 +5,7 @@ from __future__ import annotations
 from freezer.application.entry import Application, resolve_application
 from freezer.application.project import build_wheel, choose_script
 from freezer.base.job import Job
-from freezer.environment.interpreter import Interpreter, check_architecture
+from freezer.environment.interpreter import Interpreter, check_architecture, check_version
 from freezer.environment.venv import Environment, make_environment
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
@@ -18,6 +18,7 @@ def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> 
     Unusable input is refused here, before the slow work. Raises InputError, EnvironmentFailure, OutputError.
     """
     with job.step("environment") as step:
+        check_version(plan, interpreter)
         check_architecture(plan, interpreter)
         project = build_wheel(plan, root, interpreter, job)
         choose_script(plan, project)

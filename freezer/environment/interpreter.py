@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, cast
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from freezer.base.elf import NotElf, parse_elf, read_elf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
@@ -130,6 +132,22 @@ def find_libpython(facts: Description, root: BuildRoot) -> Optional[Path]:
         if is_file(root.path, candidate):
             return within(root.path, candidate)
     return None
+
+
+def check_version(plan: Plan, interpreter: Interpreter) -> None:
+    """Refuse a Python that the script's metadata excludes."""
+    if plan.requires_python is None:
+        return
+    try:
+        wanted = SpecifierSet(plan.requires_python)
+    except InvalidSpecifier as error:
+        raise InputError(f"requires-python of {plan.entry.path} is malformed", why=str(error)) from error
+    if not wanted.contains(interpreter.version_text, prereleases=True):
+        raise InputError(
+            f"{plan.entry.path} requires Python {plan.requires_python}",
+            why=f"the Python to build with is {interpreter.version_text}",
+            hint="choose another: --python PATH or --python VERSION",
+        )
 
 
 def check_architecture(plan: Plan, interpreter: Interpreter) -> None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.job import Job
 from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
-from freezer.link.modules import Archive, Package, whole, write_archive
+from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_archive
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
 from freezer.link.start import Container, start_records
@@ -32,7 +32,6 @@ from freezer.plan.choices import CONTENTS
 
 PLACE = "/app"
 """Where the tree is in an image."""
-MAIN_SCRIPT = "_freezer_main_script"
 NAMESPACE = 3
 """A package without code, in PyInstaller's archives."""
 PYTHONS = frozenset((RUNTIME, STANDARD, DATA))

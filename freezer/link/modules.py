@@ -17,6 +17,10 @@ from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
 
+MAIN_SCRIPT = "_freezer_main_script"
+"""The module that contains the main script's code; see freezer/freeze/runtime/_freezer_runner.py."""
+PACKAGE = 1
+"""The kind of a package among modules, in PyInstaller's archives."""
 ARCHIVE_MAGIC = b"FRZRMOD1"
 ZLIB_LEVEL = 9
 WORTH_PACKING = 512
@@ -75,13 +79,15 @@ def read_package(closed: ClosedApp, job: Job) -> Package:
 @dataclass(frozen=True)
 class Archive:
     """The content of one archive: names of modules, places of scripts in the package's code, extension modules as
-    dotted names with paths below the bundle's contents, directories for ``sys.path``, and the next archive's name."""
+    dotted names with paths below the bundle's contents, directories for ``sys.path``, the next archive's name, and the
+    modules, of this archive or another, whose source is in the bundle."""
 
     modules: tuple[str, ...]
     scripts: tuple[tuple[str, int, int], ...]
     extensions: dict[str, str]
     path: tuple[str, ...]
     next: str = ""
+    sources: frozenset[str] = frozenset()
 
 
 def whole(package: Package, contents: Path) -> Archive:
@@ -94,7 +100,19 @@ def whole(package: Package, contents: Path) -> Archive:
         scripts=tuple(package.scripts),
         extensions=extensions(contents, search),
         path=(*search, "", *eggs),
+        sources=with_sources(package, contents),
     )
+
+
+def with_sources(package: Package, contents: Path) -> frozenset[str]:
+    """Return the names of the modules whose source is in the bundle, at the place that they say they come from."""
+    main = package.scripts[-1][0] + ".py" if package.scripts else ""
+    found = set()
+    for name, (_, _, kind) in package.modules.items():
+        place = name.replace(".", "/") + ("/__init__.py" if kind == PACKAGE else ".py")
+        if (contents / (main if name == MAIN_SCRIPT else place)).is_file():
+            found.add(name)
+    return frozenset(found)
 
 
 def write_archive(path: Path, package: Package, archive: Archive, *, packed: bool = False) -> None:
@@ -126,6 +144,7 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
             data = zlib.compress(data, ZLIB_LEVEL)
             compressed.append(name)
         modules[name] = (*place(data), kind)
+    sources = sorted(archive.sources & set(archive.modules))
     contents = {
         "modules": modules,
         "scripts": [(name, *place(read(offset, size))) for name, offset, size in archive.scripts],
@@ -135,6 +154,7 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         # Left out in the common case, so that starts need not make a set. A list, as before Python 3.11 a set is
         # marshalled in the order of its hashes, which differs each time.
         **({"packed": compressed} if compressed else {}),
+        **({"sources": sources} if sources else {}),
     }
     # Version 2 has no references, and every Python reads it.
     table = marshal.dumps(contents, 2)

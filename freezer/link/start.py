@@ -30,7 +30,9 @@ from freezer.plan.choices import CONTENTS
 ROOM = 4096
 """The bytes reserved for a path, with its NUL (PATH_MAX)."""
 PROGRAM, STARTER = "program", "start.so"
-START = "import _freezer_native; _freezer_native.start()"
+INTERPRETER = "bin/python3"
+"""The program's name as an interpreter, by which the application's own processes start it."""
+START = "__import__('_freezer_native').start()"
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
 
@@ -80,7 +82,7 @@ def start_records(
 def starter(container: Container, arguments: Iterable[str]) -> Record:
     """Return ``start.so`` for a container, with Python's arguments. Raises EnvironmentFailure if there is none."""
     data = bytearray(starter_path().read_bytes())
-    name = (_fill(data, b"@freezer:python@", b"/bin/python3"), ROOM)
+    name = (_fill(data, b"@freezer:python@", f"/{INTERPRETER}".encode()), ROOM)
     _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
     data[at : at + 16] = container.value.ljust(16, b"\0")

@@ -5,6 +5,7 @@ with, changed so that it starts the application (``start``), and one archive of 
 imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree::
 
     program                              the interpreter
+    bin/python3                          a link to it: the name by which it is an interpreter, and no application
     start.so                             the library that the interpreter loads first
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
@@ -23,7 +24,7 @@ from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import Container, start_records
+from freezer.link.start import INTERPRETER, PROGRAM, Container, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
 MODULES = "modules"
@@ -51,11 +52,13 @@ def manifest(closed: ClosedApp) -> Record:
 
 
 def landmarks(package: Package) -> list[Record]:
-    """Return the files by which an interpreter finds its place, and its first import."""
+    """Return the files by which an interpreter finds its place, its first import, and its name."""
     python = "lib/python{}.{}".format(*package.version)
     # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
     first = package.magic + bytes(12) + package.read(FIRST)
     return [
+        Record(Type.DIRECTORY, "bin"),
+        Record(Type.LINK, INTERPRETER, data=b"../" + PROGRAM.encode()),
         Record(Type.DIRECTORY, "lib"),
         Record(Type.DIRECTORY, python),
         Record(Type.DIRECTORY, f"{python}/lib-dynload"),

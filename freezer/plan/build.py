@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing, Verification
+from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What to freeze. ``path`` is the script, spec file or project, or the directory that a module is found in;
-    ``function`` is MODULE:FUNCTION."""
+    """What to freeze. ``path`` is the script, zip application, spec file or project, or the directory that a module or
+    package is found in; ``function`` is MODULE:FUNCTION, ``package`` the name of a package with a ``__main__``."""
 
     kind: EntryKind
     path: Optional[Path]
     function: Optional[str] = None
     console_script: Optional[str] = None
+    package: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Plan:
     collect_all: tuple[str, ...]
     copy_metadata: tuple[str, ...]
     exclude: tuple[str, ...]
+    sources: Sources
+    requires_python: Optional[str]
     pyinstaller_args: tuple[str, ...]
     provisions: Mapping[str, Optional[bool]]
     linker: Linker

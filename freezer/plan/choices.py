@@ -16,6 +16,8 @@ class EntryKind(enum.Enum):
     """The ways to say what to freeze."""
 
     SCRIPT = "script"
+    PACKAGE = "package"
+    ARCHIVE = "zip application"
     SPEC = "spec file"
     PROJECT = "project"
     MODULE = "module"
@@ -35,6 +37,14 @@ class Packing(enum.Enum):
     NONE = "none"
     FAST = "fast"
     SMALL = "small"
+
+
+class Sources(enum.Enum):
+    """Which modules bring their sources: the application's own and those that code reads, all, or none."""
+
+    OWN = "own"
+    ALL = "all"
+    NONE = "none"
 
 
 class LayerCompression(enum.Enum):

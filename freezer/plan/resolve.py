@@ -17,10 +17,11 @@ from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
+from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
 from freezer.plan.settings import (
     DISTRIBUTION,
     IMAGE_DATA,
@@ -57,6 +58,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     for argument in rest:
         if argument.split("=")[0] in OWNED_BY_FREEZER:
             raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer sets it itself")
+    script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)
@@ -73,7 +75,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         output=output,
         folder=folder,
         requirements=_existing(values, "requirement"),
-        packages=tuple(values.get("with", ())),
+        packages=(*values.get("with", ()), *script.dependencies),
         constraints=_existing(values, "constraint"),
         require_hashes=values.get("require_hashes", False),
         python=values.get("python"),
@@ -87,6 +89,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         collect_all=_modules(values, "collect_all"),
         copy_metadata=tuple(values.get("copy_metadata", ())),
         exclude=_modules(values, "exclude"),
+        requires_python=script.requires_python,
+        sources=_choice(values.get("source", Sources.OWN.value), Sources, "--source"),
         pyinstaller_args=rest,
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo")},
         linker=linker,

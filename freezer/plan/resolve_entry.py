@@ -1,9 +1,11 @@
-"""Which entry is frozen: a script, a spec file, a project, or a function or console script of a module."""
+"""Which entry is frozen: a script, package, zip application, spec file or project, or a function or console script of
+a module."""
 
 from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -14,6 +16,8 @@ from freezer.plan.build import Entry
 from freezer.plan.choices import EntryKind
 from freezer.plan.settings_file import FileSettings
 
+MAIN = "__main__.py"
+RELATIVE_IMPORT = re.compile(rb"^\s*from\s+\.", re.MULTILINE)
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
@@ -61,9 +65,8 @@ def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Ent
     if is_folder(path):
         if _is_project(path):
             return Entry(EntryKind.PROJECT, path, function, script)
-        main = path / "__main__.py"
-        if function is None and script is None and is_file(main):
-            return Entry(EntryKind.SCRIPT, main)
+        if function is None and script is None and is_file(path / MAIN):
+            return _package_at(path)
         if function is not None:
             return Entry(EntryKind.MODULE, path, function)
         raise InputError(
@@ -77,7 +80,35 @@ def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Ent
         raise InputError(f"{path} is neither a file nor a directory")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read")
-    return Entry(EntryKind.SPEC if path.suffix == ".spec" else EntryKind.SCRIPT, path)
+    if path.suffix == ".spec":
+        return Entry(EntryKind.SPEC, path)
+    return Entry(EntryKind.ARCHIVE if _is_zip_application(path) else EntryKind.SCRIPT, path)
+
+
+def _package_at(folder: Path) -> Entry:
+    """Return the entry of a directory with a ``__main__.py``: it runs as ``python -m`` runs a package, or as ``python
+    FOLDER`` if it is none. A package without ``__init__.py`` shows by the relative imports of its main module."""
+    text = (folder / MAIN).read_bytes()
+    if not is_file(folder / "__init__.py") and not RELATIVE_IMPORT.search(text):
+        return Entry(EntryKind.SCRIPT, folder / MAIN)
+    names = [folder.name]
+    top = folder.parent
+    while is_file(top / "__init__.py"):
+        names.insert(0, top.name)
+        top = top.parent
+    name = ".".join(names)
+    if not all(part.isidentifier() for part in names):
+        raise InputError(f"{folder} cannot be a package", why=f"{name!r} is no name that Python can import")
+    return Entry(EntryKind.PACKAGE, top, package=name)
+
+
+def _is_zip_application(path: Path) -> bool:
+    """Whether Python would run a file as an archive: zip, with a ``__main__`` at the top (PEP 441)."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MAIN in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False
 
 
 def _is_project(folder: Path) -> bool:
@@ -94,8 +125,10 @@ def default_name(entry: Entry) -> Optional[str]:
         return entry.console_script
     if entry.function is not None:
         return entry.function.split(":")[0].split(".")[0]
-    if entry.kind is EntryKind.SCRIPT and entry.path is not None:
-        return entry.path.parent.name if entry.path.name == "__main__.py" else entry.path.stem
-    if entry.kind is EntryKind.SPEC and entry.path is not None:
+    if entry.package is not None:
+        return entry.package.rpartition(".")[2]
+    if entry.kind is EntryKind.SCRIPT and entry.path is not None and entry.path.name == MAIN:
+        return entry.path.parent.name
+    if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC, EntryKind.ARCHIVE) and entry.path is not None:
         return entry.path.stem
     return None

@@ -74,14 +74,23 @@ def read_settings(folder: Path) -> FileSettings:
 
 def load_toml(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises InputError if it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"cannot read {path}", why=str(error)) from error
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Return the content of a TOML text. Raises InputError, with the text's ``name``, if it is malformed."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
     try:
-        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"cannot read {path}", why=str(error)) from error
+        return dict(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"cannot read {name}", why=str(error)) from error
 
 
 def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> dict[str, Any]:

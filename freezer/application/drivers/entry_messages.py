@@ -7,7 +7,8 @@ from typing import Literal, Optional, TypedDict, Union
 
 
 class EntryRequest(TypedDict):
-    """The entry to resolve: a ``script``, a ``function`` as module:attribute, or the name of a ``console_script``.
+    """The entry to resolve: a ``script``, a ``function`` as module:attribute, a ``package`` that has a ``__main__``, or
+    the name of a ``console_script``.
 
     ``search`` are directories in front of the environment's, ``own`` those with the application's own sources;
     ``distribution`` is the project's, whose console scripts are preferred.
@@ -17,6 +18,7 @@ class EntryRequest(TypedDict):
     own: list[str]
     script: Optional[str]
     function: Optional[str]
+    package: Optional[str]
     console_script: Optional[str]
     distribution: Optional[str]
 

@@ -187,6 +187,9 @@ def answer(request: EntryRequest) -> EntryAnswer:
         if not exists(module):
             return {"error": "no module", "module": module}
         start, name = locate(module, roots), module
+    elif request["package"]:
+        name = request["package"] + ".__main__"
+        start = os.path.join(roots[0], *name.split(".")) + ".py"
     else:
         start, name = request["script"], "__main__"
     try:

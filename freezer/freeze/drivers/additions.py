@@ -27,6 +27,10 @@ warn_on_missing_hiddenimports = False
 """
 
 
+MODULES = ("runpy",)
+"""What every application has: the module by which its interpreter runs others (``-m``)."""
+
+
 class Additions:
     """Lists that an Analysis takes; ``datas`` and ``binaries`` are (file, folder in the bundle)."""
 
@@ -34,7 +38,7 @@ class Additions:
         self.search = request["search"]
         self.datas = [(source, folder) for source, folder in request["add_data"]]
         self.binaries = [(source, folder) for source, folder in request["add_binary"]]
-        self.modules = list(request["hidden_imports"])
+        self.modules = [*MODULES, *request["hidden_imports"]]
         self.hooks = request["hooks"]
         self.exclude = request["exclude"]
 
@@ -82,6 +86,7 @@ def _of_own_sources(
     text: bytes, collector: collect.Collector, distributions: Mapping[str, installed.Distribution]
 ) -> collect.Collected:
     found = collector.plugins(text)
+    found.modules += collect.run_modules(text)
     collector.opened |= collect.opened_libraries(text)
     for match in collect.ASKS_METADATA.finditer(text):
         asked = distributions.get(installed.canonical(match.group(1).decode()))

@@ -10,6 +10,7 @@ The rules, the same for every package:
 * a package whose code reads its own files brings its data files;
 * a package whose code imports by computed name, or has compiled modules without visible source, brings its
   submodules; PyInstaller's own hook for a package, where there is one, knows better, and these two are left to it;
+* so do modules of its own that its code runs by ``-m``;
 * a library that its code looks up by a literal name is remembered, for the closure;
 * the imports of a compiled module are read from the source beside it, else from the strings in it;
 * a package that reads a group of entry points brings the modules of all distributions that offer such;
@@ -53,6 +54,9 @@ ASKS_METADATA = re.compile(
     rb"(?:version|distribution|metadata|requires|get_distribution|require|files)\(\s*['\"]([A-Za-z0-9._-]+)['\"]"
 )
 OPENS_LIBRARY = re.compile(rb"find_library\(\s*['\"]([A-Za-z0-9_+.-]+)['\"]")
+RUNS_MODULE = re.compile(rb"['\"]-m['\"]\s*,\s*['\"]([A-Za-z_][\w.]*)['\"]")
+NEEDS_INSTALLATION = {"pip", "ensurepip", "venv", "virtualenv"}
+"""Modules run by -m that need a Python that is installed, which a frozen application is not."""
 DRIVERS_OF_THE_HOST = {"GL", "EGL", "GLX", "GLESv2", "OpenGL", "OpenCL", "vulkan", "cuda", "nvidia-ml", "drm", "gbm"}
 """Libraries that must come from where the application runs: they belong to its hardware."""
 IMPORT_LINE = re.compile(
@@ -136,6 +140,8 @@ class Collector:
             distribution = self.inventory.distributions.get(canonical(match.group(1).decode()))
             if distribution is not None:
                 found.datas += self.metadata(distribution)
+        top = package.name.partition(".")[0]
+        found.modules += [name for name in run_modules(text) if name.partition(".")[0] == top]
         found.add(self.plugins(text))
         self.opened |= opened_libraries(text)
         return found
@@ -263,6 +269,17 @@ _STD = frozenset(("collections.abc", "concurrent.futures", "importlib.metadata",
 def opened_libraries(text: bytes) -> set[str]:
     """The names that code asks ctypes.util.find_library for, such as "pq"."""
     return {match.decode() for match in OPENS_LIBRARY.findall(text)} - DRIVERS_OF_THE_HOST
+
+
+def run_modules(text: bytes) -> list[str]:
+    """The modules that code runs by ``-m``, as literals behind one another; of a package its ``__main__``, too."""
+    names = {match.decode() for match in RUNS_MODULE.findall(text)}
+    return sorted(
+        name
+        for given in names
+        if given.partition(".")[0] not in NEEDS_INSTALLATION
+        for name in (given, given + ".__main__")
+    )
 
 
 def imports_in_source(text: bytes, name: str, is_package: bool) -> list[str]:

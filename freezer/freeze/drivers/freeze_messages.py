@@ -11,9 +11,10 @@ class FreezeRequest(TypedDict):
 
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
     ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
-    ``add_binary`` are (file, folder in the bundle); ``toolchain`` is the directory with PyInstaller, ``runtime`` that
-    with the ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath``
-    are directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
+    ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of ``freezer.plan.choices.Sources``;
+    ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the ``runtime_modules``, which become part of
+    the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report`` is the
+    file to write a ``FreezeReport`` to.
     """
 
     script: str
@@ -29,6 +30,7 @@ class FreezeRequest(TypedDict):
     collect_all: list[str]
     copy_metadata: list[str]
     exclude: list[str]
+    sources: str
     strip: bool
     pyinstaller_args: list[str]
     toolchain: str

@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Optional, Protocol
 PYTHON_SOURCE, PYTHON_MODULE = "PYSOURCE", "PYMODULE"
 """Types of entries of an Analysis: scripts, and modules."""
 
-EXTENSION, SYMLINK = "EXTENSION", "SYMLINK"
-"""Types of entries that are extension modules, and links, whose source is what they lead to."""
+EXTENSION, SYMLINK, DATA_FILE = "EXTENSION", "SYMLINK", "DATA"
+"""Types of entries that are extension modules, links, whose source is what they lead to, and files of data."""
 
 BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIPFILE"))
 """Types of entries that are beside the program of one directory."""
@@ -34,11 +34,13 @@ BINARY, DATA, LINK, SPLASH = "b", "x", "n", "l"
 DEFERRED = {
     "pyi_rth_inspect": "inspect",
     "pyi_rth_pkgutil": "pkgutil",
-    "pyi_rth_multiprocessing": "multiprocessing",
     "pyi_rth_pkgres": "pkg_resources",
 }
 """Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
 it; freezer runs each one once its module is first imported."""
+
+REPLACED = frozenset(("pyi_rth_multiprocessing",))
+"""Run-time hooks whose work freezer does in another way (freezer/freeze/runtime/_freezer_processes.py)."""
 
 
 class Analysis(Protocol):
@@ -187,9 +189,9 @@ def hook_directories() -> list[str]:
     return [standard] + [place for place, _ in sorted(discover_hook_directories(), key=lambda item: item[1])]
 
 
-def base_modules(analysis: Analysis) -> list[str]:
-    """The names of the modules that are in the archive of the standard library's first modules."""
-    return [node.identifier for node in analysis.graph._base_modules]
+def base_modules(analysis: Analysis) -> dict[str, str]:
+    """The modules that are in the archive of the standard library's first modules: names, and their files."""
+    return {node.identifier: node.filename or "" for node in analysis.graph._base_modules}
 
 
 def provide_code(analysis: Analysis, code: Mapping[str, CodeType]) -> None:

@@ -18,7 +18,9 @@ import collect
 import collect_context
 import freeze_report
 import installed
+import own_sources
 import pyinstaller_internals as internals
+import sources
 import spec_classes
 import start_with_toolchain
 
@@ -31,26 +33,36 @@ START = "_freezer_run"
 """The script of the run-time modules' that takes its place."""
 
 
-def finish_analysis(analysis: internals.Analysis, request: FreezeRequest) -> None:
-    """Put the run-time modules in, and all lists in an order that is always the same."""
+def finish_analysis(analysis: internals.Analysis, request: FreezeRequest, source_files: sources.SourceFiles) -> None:
+    """Put the sources and the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
     analysis.datas[:] = [entry for entry in analysis.datas if not _is_dropped(entry[0])]
-    sources = {name: os.path.join(request["runtime"], name + ".py") for name in (START, *request["runtime_modules"])}
+    _add_sources(analysis, source_files)
+    runtime = {name: os.path.join(request["runtime"], name + ".py") for name in (START, *request["runtime_modules"])}
     scripts = []
     for name, path, kind in analysis.scripts:
+        if name in internals.REPLACED:
+            continue
         if name in internals.DEFERRED:
             analysis.pure.append(("_freezer_" + name, path, internals.PYTHON_MODULE))
         else:
             scripts.append((name, path, kind))
     name, path, kind = scripts[-1]
     analysis.pure.append((MAIN_SCRIPT, path, kind.replace(internals.PYTHON_SOURCE, internals.PYTHON_MODULE)))
-    scripts[-1] = (name, sources.pop(START), internals.PYTHON_SOURCE)
+    scripts[-1] = (name, runtime.pop(START), internals.PYTHON_SOURCE)
     analysis.scripts[:] = scripts
-    analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in sources.items())
-    internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in sources.items()})
+    analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
+    internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in runtime.items()})
     analysis.pure.sort()
     analysis.binaries.sort()
     analysis.datas.sort()
+
+
+def _add_sources(analysis: internals.Analysis, source_files: sources.SourceFiles) -> None:
+    """Add the sources of modules and of the main script to the data, except where there is a file already."""
+    name, path, _ = analysis.scripts[-1]
+    found = {entry[0]: entry for entry in [*source_files.of(analysis), *source_files.main_script(name, path)]}
+    analysis.datas.extend(entry for place, entry in found.items() if place not in {item[0] for item in analysis.datas})
 
 
 def _is_dropped(destination: str) -> bool:
@@ -67,7 +79,10 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
-    spec = spec_classes.Spec(found, lambda analysis: finish_analysis(analysis, request), request["strip"])
+    distribution = own_sources.of_distribution(collector.inventory, request["distribution"])
+    own = own_sources.OwnSources(request, distribution)
+    source_files = sources.SourceFiles(request, collector.inventory, own)
+    spec = spec_classes.Spec(found, lambda analysis: finish_analysis(analysis, request, source_files), request["strip"])
     spec.install()
     internals.sort_base_library()
     arguments = ["--noconfirm", "--clean", "--distpath", request["dist"], "--workpath", request["work"]]

@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 AFTER = {
     "inspect": "_freezer_pyi_rth_inspect",
     "pkgutil": "_freezer_pyi_rth_pkgutil",
-    "multiprocessing": "_freezer_pyi_rth_multiprocessing",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
 }
-COPY = "from multiprocess."
-"""How commands of a copy of multiprocessing that can do more begin (multiprocess, which belongs to dill)."""
-COMMANDS = tuple(start + name for start in ("", "import sys; ") for name in ("from multiprocessing.", COPY))
 
 
 class _Loader:
@@ -105,90 +101,3 @@ def install(bundle: str, available: "Collection[str]", more: "Mapping[str, After
             work.pop(name)[1](sys.modules[name])
     sys.meta_path.insert(0, _Finder(work))
     provisions.at_start()
-    if "_freezer_pyi_rth_multiprocessing" in available:
-        _divert_multiprocessing()
-
-
-def _divert_multiprocessing() -> None:
-    """Become a helper process of multiprocessing if this is one, without the application having to ask for it.
-
-    Python starts them as ``executable --multiprocessing-fork ...`` or ``executable -c "from multiprocessing..."``; an
-    application started so by anybody but itself runs normally: the parent must be the same executable, or someone
-    who may choose only the arguments could choose the code.
-    """
-    arguments = sys.argv[1:]
-    command = next((item for item in arguments if item.startswith(COMMANDS)), "")
-    if "--multiprocessing-fork" not in arguments[:1] and not command:
-        return
-    import os
-
-    try:
-        own, parent = os.stat("/proc/self/exe"), os.stat("/proc/%d/exe" % os.getppid())
-        trusted = (own.st_dev, own.st_ino) == (parent.st_dev, parent.st_ino)
-    except OSError:
-        trusted = not os.path.exists("/proc/self/exe") and _has_descriptors(arguments)
-    if trusted:
-        import multiprocessing.spawn
-
-        multiprocessing.spawn._fixup_main_from_path = _run_main_script  # type: ignore[attr-defined]
-        if COPY in command:
-            _become_helper_of_copy(arguments, command)
-        multiprocessing.freeze_support()
-
-
-def _become_helper_of_copy(arguments: list[str], command: str) -> None:
-    """What PyInstaller's freeze_support() does for helpers of the standard library's, and as strictly: behind ``-c``,
-    which only the interpreter's own options precede."""
-    from subprocess import _args_from_interpreter_flags as options  # type: ignore[attr-defined]
-
-    before = arguments[: arguments.index("-c")] if "-c" in arguments else arguments
-    if arguments[len(before) + 1 :][:1] == [command] and set(before) == set(options()):
-        exec(command, {})
-        sys.exit()
-
-
-def _has_descriptors(arguments: list[str]) -> bool:
-    """Without /proc: whether the arguments are such as multiprocessing makes, and the descriptors that they name are
-    there. A parent hands these over; whoever may choose only the arguments cannot, but for the standard streams.
-    """
-    import ast
-    import os
-    import stat
-
-    try:
-        if arguments[0] == "--multiprocessing-fork":
-            numbers = [int(item.partition("=")[2]) for item in arguments[1:]]
-        else:
-            command = arguments[arguments.index("-c") + 1]
-            # Python 3.13.13 and 3.14.4 have the forkserver's own arguments follow.
-            if command.startswith("import sys; "):
-                command = command[len("import sys; ") :]
-            module, _, call = command.partition(" import main;")
-            call = call.strip()
-            if (
-                module.rpartition(".")[0] not in ("from multiprocessing", COPY[:-1])
-                or not module.rpartition(".")[2].isidentifier()
-            ):
-                return False
-            if not (call.startswith("main(") and call.endswith(")")):
-                return False
-            words = call[5:-1].replace(", sys_argv=sys.argv[1:]", "", 1).replace(", **{", ", {", 1)
-            given = ast.literal_eval("[" + words + "]")
-            numbers = [item for item in given if isinstance(item, int)]
-        kinds = [stat.S_IFMT(os.fstat(number).st_mode) for number in numbers]
-    except (LookupError, OSError, SyntaxError, TypeError, ValueError):
-        return False
-    return bool(numbers) and min(numbers) > 2 and set(kinds) <= {stat.S_IFIFO, stat.S_IFSOCK}
-
-
-def _run_main_script(path: str) -> None:
-    """Give a spawned process the functions and classes of the main script, as Python does by running its file.
-
-    The script itself is still to come in this process, and must not run as ``__main__``.
-    """
-    import _freezer_runner
-
-    module = type(sys)("__mp_main__")
-    module.__file__ = path
-    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
-    exec(_freezer_runner.main_code(path), module.__dict__)

@@ -23,12 +23,16 @@ def _start() -> "CodeType":
     exec(marshal.loads(posix.pread(descriptor, length, 16 + size + offset)), module.__dict__)
     module.bundle = tree + "/_internal"  # type: ignore[attr-defined]
     if descriptor > 2:
-        module.install(tree, descriptor, contents)
+        module.open_all(tree, descriptor, contents)
     else:
         # The number of a standard stream that is closed, which must stay so.
-        module.install(tree, None, contents)
+        module.open_all(tree, None, contents)
         posix.close(descriptor)
-    code: CodeType = module.adopt(sys.modules["encodings"])
+    finders = module.load("_freezer_finders")
+    finders.install()
+    if "freezer_executable" in sys._xoptions:
+        finders.prepare_site()
+    code: CodeType = finders.adopt(sys.modules["encodings"])
     return code
 
 

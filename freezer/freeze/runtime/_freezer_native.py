@@ -1,68 +1,101 @@
-"""Starts the application: what PyInstaller's bootloader and its first script do for others."""
+"""Prepares the interpreter of a tree, and starts the application in it: what PyInstaller's bootloader and its first
+script do for others."""
 
+import marshal
 import os
 import sys
 
 import _freezer_archive
 import _freezer_deferred
+import _freezer_finders
+import _freezer_processes
+import _freezer_runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, Union
 
-    from _freezer_provisions import After
-
 BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
-HELPERS = "multiprocessing.util", "multiprocess.util"
-"""What starts helper processes: of the standard library, and of its copy that can do more (multiprocess, dill)."""
 
 
 def start() -> None:
     """Become the application. ``sys.argv`` is as freezer/link/launcher/start.c made it."""
-    bundle = _freezer_archive.bundle
-    executable, locale, helper = sys.argv[1:4]
-    del sys.argv[:4]
-    sys.executable = sys._base_executable = executable  # type: ignore[attr-defined]
+    executable, locale = sys.argv[1:3]
+    del sys.argv[:3]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [executable, *sys.argv[1:]]
+    _restore_locale(locale)
+    _freezer_processes.called, _freezer_processes.own = sys.argv[0] if sys.argv else "", sys.argv[1:]
+    _prepare(executable)
+    _freezer_processes.become_interpreter_if_asked()
+    _run_hooks()
+    _freezer_runner.run(_freezer_processes.main_script)
+
+
+def prepare_interpreter() -> None:
+    """Prepare an interpreter that runs what its own arguments say, with the application's modules."""
+    executable = sys._xoptions.pop("freezer_executable")
+    assert isinstance(executable, str)
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [executable, *sys.orig_argv[3:]]
+    _prepare(executable)
+    # What Python puts in front of sys.path for -c, -m and standard input: nothing there replaces the application's own.
+    _freezer_finders.Finder.before = {"-c": "", "": "", "-": "", "-m": _working_directory()}.get(sys.argv[0])
+    # The tree must stay as it was unpacked.
+    sys.dont_write_bytecode = True
+    _run_hooks()
+    if sys.argv[0] == "-m":
+        _check_module(sys.orig_argv)
+
+
+def _check_module(words: "list[str]") -> None:
+    """End with a message if the module behind ``-m`` is not there: an application has only what it was built with."""
+    from importlib.util import find_spec
+
+    at = next(index for index, word in enumerate(words) if index and word.startswith("-m"))
+    name = words[at][2:] or words[at + 1]
+    if find_spec(name.partition(".")[0]) is None:
+        sys.stderr.write(
+            "error: %s has no module %s to run with -m\n"
+            "  why: it is a frozen application, and has the modules that it was built with\n"
+            "  try: freezer build --hidden-import %s, or a Python that is installed\n" % (sys.executable, name, name)
+        )
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+def _prepare(executable: str) -> None:
+    bundle = _freezer_archive.bundle
+    sys.executable = sys._base_executable = executable  # type: ignore[attr-defined]
     sys.frozen, sys._MEIPASS = True, bundle  # type: ignore[attr-defined]
     sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = bundle
-    _restore_locale(locale)
     if sys.version_info >= (3, 11):
         sys._stdlib_dir = bundle
         _place_frozen_modules(bundle)
-    more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle}
-    if helper:
-        for name in HELPERS:
-            more[name] = _start_helpers_by(helper)
+    tree = os.path.dirname(bundle)
+    _freezer_processes.interpreter = tree + "/bin/python3"
+    _freezer_processes.main_script = bundle + "/" + _freezer_archive.scripts()[-1][0] + ".py"
+    _freezer_processes.install()
+    more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle, **_freezer_processes.hooks()}
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
-    main = sys.modules["__main__"]
-    main.__loader__ = None
-    for name, code in _freezer_archive.scripts():
+
+
+def _run_hooks() -> None:
+    """Run PyInstaller's run-time hooks, in a namespace that is not the application's; the main script comes last."""
+    names = {"__name__": "__main__", "__builtins__": __builtins__}
+    for name, archive, at, size in _freezer_archive.scripts()[:-1]:
         if name != BOOTSTRAP:
-            main.__file__ = bundle + "/" + name + ".py"
-            exec(code, main.__dict__)
-
-
-def _start_helpers_by(program: str) -> "After":
-    """Have multiprocessing start its processes by the program in the tree, under the executable's name.
-
-    The executable would unpack everything anew for each, which would not be a child of this process either. It stays
-    what ``sys.executable`` and ``multiprocessing.spawn.get_executable()`` say, in these processes too.
-    """
-
-    def adapt(util: "Any") -> None:
-        start = util.spawnv_passfds
-
-        def spawnv_passfds(path: "str | bytes", args: "Any", passfds: "Any") -> "Any":
-            # Since Python 3.11 it must be bytes.
-            return start(os.fsencode(program if os.fsdecode(path) == sys.executable else path), args, passfds)
-
-        util.spawnv_passfds = spawnv_passfds
-
-    return adapt
+            code = marshal.loads(archive.at(at, size))
+            exec(code, {**names, "__file__": _freezer_archive.bundle + "/" + name + ".py"})
 
 
 class PyzArchive:
@@ -86,8 +119,8 @@ class PyzArchive:
 def _adapt_importers(module: "Any") -> None:
     """Have PyInstaller's run-time hooks, and what asks for its importers, get those that are there."""
     module.pyz_archive = PyzArchive()
-    module.PyiFrozenLoader = _freezer_archive.Loader
-    module.PyiFrozenFinder = _freezer_archive.DirectoryFinder
+    module.PyiFrozenLoader = _freezer_finders.Loader
+    module.PyiFrozenFinder = _freezer_finders.DirectoryFinder
 
 
 def _search_bundle(_ctypes: "ModuleType") -> None:

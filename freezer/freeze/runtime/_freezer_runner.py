@@ -9,14 +9,19 @@ import _signal  # type: ignore[import-not-found]
 import builtins
 import sys
 
+import _freezer_finders
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, TracebackType
+    from typing import Optional
 
 MAIN_SCRIPT = "_freezer_main_script"
+START_SCRIPT = "/_freezer_main.py"
+"""The end of the name of a script that freezer wrote to start a module."""
 
 
-class _Quitter:
+class Quitter:
     """What ``exit`` and ``quit`` are: the module ``site`` gives them to every script, and is not run here. Its own
     class comes with pydoc and all that needs."""
 
@@ -30,12 +35,15 @@ class _Quitter:
         raise SystemExit(code)
 
 
-def run() -> None:
-    builtins.exit, builtins.quit = _Quitter("exit"), _Quitter("quit")  # type: ignore[assignment]
+def run(path: str) -> None:
+    """Run the main script, which says that its file is ``path``, in the module ``__main__``."""
+    builtins.exit, builtins.quit = Quitter("exit"), Quitter("quit")  # type: ignore[assignment]
     main = sys.modules["__main__"]
-    assert main.__file__ is not None
+    loader = _freezer_finders.main_loader(MAIN_SCRIPT, path)
+    main.__file__, main.__loader__ = path, loader
+    main.__cached__ = None  # type: ignore[attr-defined]
     try:
-        exec(main_code(main.__file__), main.__dict__)
+        exec(main_code(path), main.__dict__)
     except SystemExit:
         raise
     except BaseException as error:
@@ -43,28 +51,44 @@ def run() -> None:
         if interrupted:
             # At a terminal the signal comes a second time, forwarded by the program that unpacked this one.
             _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-        # This module's own frame says nothing about the application.
-        own = error.__traceback__
-        assert own is not None
-        error.__traceback__ = own.tb_next
+        error.__traceback__ = _of_application(error.__traceback__)
         sys.excepthook(type(error), error, error.__traceback__)
         if interrupted:
             _die_of_interrupt()
         sys.exit(1)
 
 
+def run_module(name: str) -> None:
+    """Run a package's main module as ``python -m`` does, in the module ``__main__``; the package's start script calls
+    this."""
+    main, importlib = sys.modules["__main__"], sys.modules["_frozen_importlib"]
+    package = name.rpartition(".")[0]
+    __import__(package)
+    spec = importlib._find_spec(name, sys.modules[package].__path__)
+    main.__spec__, main.__loader__, main.__file__ = spec, spec.loader, spec.origin
+    main.__package__ = package
+    main.__cached__ = spec.cached  # type: ignore[attr-defined]
+    exec(spec.loader.get_code(name), main.__dict__)
+
+
+def _of_application(traceback: "Optional[TracebackType]") -> "Optional[TracebackType]":
+    """Leave out the frames of this module and of start scripts, which say nothing about the application."""
+    while traceback is not None and traceback.tb_next is not None:
+        code = traceback.tb_frame.f_code
+        if code not in OWN_CODE and not code.co_filename.endswith(START_SCRIPT):
+            break
+        traceback = traceback.tb_next
+    return traceback
+
+
+OWN_CODE = (run.__code__, run_module.__code__)
+
+
 def main_code(path: str) -> "CodeType":
     """The main script's code, named after its own file rather than after the module that it is stored as."""
-    import os
-
-    # Not importlib.util, which would be one more import at every start.
-    spec = sys.modules["_frozen_importlib"]._find_spec(MAIN_SCRIPT, None)
-    return _renamed(spec.loader.get_code(MAIN_SCRIPT), os.path.basename(path))
-
-
-def _renamed(code: "CodeType", name: str) -> "CodeType":
-    nested = tuple(_renamed(item, name) if isinstance(item, type(code)) else item for item in code.co_consts)
-    return code.replace(co_filename=name, co_consts=nested)
+    code = _freezer_finders.main_loader(MAIN_SCRIPT, path).get_code("__main__")
+    assert code is not None
+    return code
 
 
 def _die_of_interrupt() -> None:

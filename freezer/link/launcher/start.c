@@ -11,6 +11,11 @@
  * and /proc show the caller's environment; then it passes the interpreter other arguments than those that the kernel
  * and all others see.
  *
+ * The program has a second name in the tree, bin/python3. Under this name it is the interpreter: its arguments are
+ * Python's, and its modules are the application's. Only the application's own processes execute it
+ * (freezer/freeze/runtime/_freezer_processes.py). The name is what the kernel says was executed, so that whoever
+ * chooses no more than the arguments and the environment of an executable never gets an interpreter.
+ *
  * No C library is compiled in, and the few symbols used have no version, so that one file works with every C library.
  */
 
@@ -39,6 +44,7 @@ extern int open(const char *, int, ...);
 extern long read(int, void *, size_t);
 extern int close(int);
 extern long readlink(const char *, char *, size_t);
+extern int flock(int, int);
 extern int getppid(void);
 extern char *getcwd(char *, size_t);
 extern long write(int, const void *, size_t);
@@ -49,6 +55,8 @@ extern void *dlsym(void *, const char *);
 #define MAP_PRIVATE_ 2
 #define PR_SET_NAME_ 15
 #define RTLD_NEXT_ ((void *)-1L)
+#define LOCK_SH_NB_ 5
+#define OPEN_FLAGS_ 02000000 /* O_RDONLY | O_CLOEXEC */
 
 /* Variables with the interpreter's path, which Python uses even if it is told to ignore its environment. */
 static const char *const unheard[] = {"PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"};
@@ -80,14 +88,15 @@ static void blank(char *text)
         *text++ = '\0';
 }
 
-/* Undo the container's changes; return its message, NULL if there is none. */
-static char *restore(char **environment)
+/* Undo the changes of the container, or of the application that started an interpreter ("helper"); return the
+   container's message, NULL if there is none. */
+static char *restore(char **environment, int helper)
 {
     char *said = NULL;
     char **kept = environment;
     for (char **item = environment; *item != NULL; item++) {
         const char *rest = after(*item, "_FREEZER_START=");
-        if (rest != NULL && container[0] == LAUNCHER) {
+        if (rest != NULL && container[0] == LAUNCHER && !helper) {
             said = *item + (rest - *item);
             continue;
         }
@@ -96,14 +105,14 @@ static char *restore(char **environment)
             blank(*item);
             continue;
         }
-        if (container[0] == STATICX) {
+        if (container[0] == STATICX && !helper) {
             rest = after(*item, "STATICX_PROG_PATH=");
             if (rest != NULL)
                 said = *item + (rest - *item);
             if (rest != NULL || after(*item, "STATICX_BUNDLE_DIR=") != NULL)
                 continue;
         }
-        if ((*item)[0] == '\001' && container[0] == LAUNCHER) {
+        if ((*item)[0] == '\001' && (container[0] == LAUNCHER || helper)) {
             if (after(*item + 1, "D_") != NULL)
                 (*item)[0] = 'L';
             else if (after(*item + 1, "LIBC_TUNABLES=") != NULL)
@@ -115,18 +124,23 @@ static char *restore(char **environment)
     return said;
 }
 
-/* Keep the lock that the launcher took as long as this process lives, whatever descriptors it closes: a mapping keeps
-   the open file, and the open file keeps the lock. Return the path that the user called. */
+/* Keep the lock on an open file as long as this process lives, whatever descriptors it closes: a mapping keeps the open
+   file, and the open file keeps the lock. */
+static void keep(int descriptor)
+{
+    mmap(NULL, 1, PROT_READ_, MAP_PRIVATE_, descriptor, 0);
+    close(descriptor);
+}
+
+/* Keep the lock that the launcher took. Return the path that the user called. */
 static const char *hold(char *said)
 {
     int descriptor = 0;
     char *at = said;
     while (*at >= '0' && *at <= '9')
         descriptor = descriptor * 10 + (*at++ - '0');
-    if (at > said) {
-        mmap(NULL, 1, PROT_READ_, MAP_PRIVATE_, descriptor, 0);
-        close(descriptor);
-    }
+    if (at > said)
+        keep(descriptor);
     if (*at == ':')
         at++;
     size_t size = length(at) + 1;
@@ -233,7 +247,7 @@ static const char *called(const char *path)
     if (!same(path, word))
         return path;
     of_parent(name, "/cmdline");
-    int file = open(name, 02000000); /* O_RDONLY | O_CLOEXEC */
+    int file = open(name, OPEN_FLAGS_);
     size = file < 0 ? 0 : read(file, word, sizeof word - 1);
     if (file >= 0)
         close(file);
@@ -266,19 +280,108 @@ static const char *beside(const char *path)
     return name;
 }
 
+/* Whether the program was executed as the interpreter. */
+static int as_interpreter(const char *path)
+{
+    static const char end[] = "/bin/python3";
+    size_t size = length(path);
+    return size >= sizeof end - 1 && same(path + size - (sizeof end - 1), end);
+}
+
+/* Lock the cache entry as the launcher does (entry.c), so that it stays when the application ends before this process
+   does. Without a lock the entry is as safe as its recent use makes it. */
+static void lock_entry(void)
+{
+    static const char name[] = "../../used";
+    char path[ROOM + sizeof name];
+    size_t size = length((const char *)python_name);
+    for (size_t i = 0; i < size; i++)
+        path[i] = python_name[i];
+    while (size > 0 && path[size - 1] != '/')
+        size--;
+    for (size_t i = 0; i < sizeof name; i++)
+        path[size + i] = name[i];
+    int file = open(path, OPEN_FLAGS_);
+    if (file >= 0 && flock(file, LOCK_SH_NB_) == 0)
+        keep(file);
+    else if (file >= 0)
+        close(file);
+}
+
+static char **room_for(size_t count)
+{
+    char **words = malloc(count * sizeof *words);
+    if (words == NULL) {
+        static const char problem[] = "error: not enough memory to start Python\n";
+        (void)!write(2, problem, sizeof problem - 1);
+    }
+    return words;
+}
+
+/* Be the interpreter with the caller's arguments. The first is the path of the application's executable, which the
+   interpreter is told by an option that it hides again (freezer/freeze/runtime/_freezer_native.py). */
+static int interpret(int count, char **given, char **environment, const char *python)
+{
+    static const char option[] = "freezer_executable=";
+    const char *path = count > 0 && given[0][0] == '/' ? given[0] : python;
+    size_t size = length(path) + 1, used = 0;
+    if (container[0] == LAUNCHER)
+        lock_entry();
+    take_name(path);
+    char *told_path = malloc(sizeof option + size);
+    char **words = room_for((size_t)count + 4);
+    if (words == NULL || told_path == NULL)
+        return 126;
+    for (size_t i = 0; i < sizeof option - 1; i++)
+        told_path[i] = option[i];
+    for (size_t i = 0; i < size; i++)
+        told_path[sizeof option - 1 + i] = path[i];
+    words[used++] = (char *)python;
+    words[used++] = "-X";
+    words[used++] = told_path;
+    for (int i = 1; i < count; i++)
+        words[used++] = given[i];
+    words[used] = NULL;
+    return interpreter((int)used, words, environment);
+}
+
+/* Be the application. */
+static int apply(int count, char **given, char **environment, const char *python, const char *path, const char *name)
+{
+    int used = 0;
+    take_name(path);
+    /* Each of Python's own arguments takes at least two bytes of their room. */
+    char **words = room_for((size_t)count + ROOM / 2 + 8);
+    if (words == NULL)
+        return 126;
+    words[used++] = (char *)python;
+    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
+        words[used++] = (char *)word;
+    words[used++] = (char *)path;
+    words[used++] = (char *)locale_of(environment);
+    if (count > 0)
+        words[used++] = (char *)name;
+    for (int i = 1; i < count; i++)
+        words[used++] = given[i];
+    words[used] = NULL;
+    return interpreter(used, words, environment);
+}
+
 static int run(int count, char **given, char **environment)
 {
     /* Before the environment is restored: the auxiliary vector is found behind its end. */
     const char *path = executed(environment, count > 0 ? given[0] : "");
-    const char *python = (const char *)python_name, *helper = "", *name = count > 0 ? given[0] : path;
-    int secure = told(environment, AT_SECURE_) != 0;
-    char *said = restore(environment);
-    if (container[0] == STATICX) {
-        helper = resolved(path);
-        python = beside(helper);
+    const char *python = (const char *)python_name, *name = count > 0 ? given[0] : path;
+    int secure = told(environment, AT_SECURE_) != 0, helper = as_interpreter(path);
+    char *said = restore(environment, helper);
+    if (container[0] == STATICX)
+        python = beside(resolved(path));
+    if (helper)
+        return interpret(count, given, environment, python);
+    if (container[0] == STATICX && said != NULL) {
         /* freezer's launcher refuses this, too; staticx's start-up code does not check it. The application's own
            processes are not refused, as they may have given up rights. */
-        if (said != NULL && secure) {
+        if (secure) {
             static const char problem[] =
                 "error: it would run with more rights than its caller has\n"
                 "  why: it is setuid or setgid, which is not safe for a frozen application\n"
@@ -286,34 +389,10 @@ static int run(int count, char **given, char **environment)
             (void)!write(2, problem, sizeof problem - 1);
             return 126;
         }
-        if (said != NULL)
-            name = called(path = said);
-        else
-            /* A process of the application: helpers are started by the program's path and the executable's name. */
-            path = name[0] == '/' && !same(name, path) ? name : helper;
+        name = called(path = said);
     } else if (said != NULL)
         path = hold(said);
-    take_name(path);
-    /* Each of Python's own arguments takes at least two bytes of their room. */
-    char **words = malloc(((size_t)count + ROOM / 2 + 8) * sizeof *words);
-    if (words == NULL) {
-        static const char problem[] = "error: not enough memory to start Python\n";
-        (void)!write(2, problem, sizeof problem - 1);
-        return 126;
-    }
-    int used = 0;
-    words[used++] = (char *)python;
-    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
-        words[used++] = (char *)word;
-    words[used++] = (char *)path;
-    words[used++] = (char *)locale_of(environment);
-    words[used++] = (char *)helper;
-    if (count > 0)
-        words[used++] = (char *)name;
-    for (int i = 1; i < count; i++)
-        words[used++] = given[i];
-    words[used] = NULL;
-    return interpreter(used, words, environment);
+    return apply(count, given, environment, python, path, name);
 }
 
 char *getenv(const char *name);

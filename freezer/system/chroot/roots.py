@@ -208,7 +208,7 @@ def _sources(plan: Plan, job: Job) -> tuple[Path, list[Mount]]:
     entry = plan.entry
     wanted: set[Path] = set()
     if entry.path is not None:
-        own = entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC) else entry.path
+        own = entry.path.parent if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC, EntryKind.ARCHIVE) else entry.path
         # The version of a project may come from its repository.
         wanted.add((repository_of(own) or own) if entry.kind is EntryKind.PROJECT else own)
     wanted |= {path.parent for path in (*plan.requirements, *plan.constraints)}

@@ -38,7 +38,7 @@ def test_they_come_behind_the_spec_files_own(tmp_path: Path) -> None:
     assert options == {
         "datas": [("/mine", "."), ("/d", "data")],
         "binaries": [("/b", ".")],
-        "hiddenimports": ["hidden"],
+        "hiddenimports": ["runpy", "hidden"],
         "hookspath": ["hooks", str(tmp_path)],
         "excludes": ["tkinter"],
         "upx": True,

@@ -24,7 +24,7 @@ ANALYSIS = SimpleNamespace(
         ("pack/fast.abi3.so", "/site/pack/fast.abi3.so", "EXTENSION"),
         ("libz.so.1", "/lib/libz.so.1", "BINARY"),
     ],
-    graph=SimpleNamespace(_base_modules=[SimpleNamespace(identifier="codecs")]),
+    graph=SimpleNamespace(_base_modules=[SimpleNamespace(identifier="codecs", filename="/lib/codecs.py")]),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
 import textwrap
@@ -325,78 +324,6 @@ def test_a_module_that_is_missing_stays_missing(deferred: Any, provisions: Any) 
     sys.meta_path.insert(0, deferred._Finder({"no_such_module_x": (provisions.nothing, lambda made: None)}))
     with pytest.raises(ModuleNotFoundError, match="no_such_module_x"):
         importlib.import_module("no_such_module_x")
-
-
-FORKSERVER = "from multiprocessing.forkserver import main; main"
-
-
-@pytest.mark.parametrize(
-    ("template", "trusted"),
-    [
-        (["--multiprocessing-fork", "tracker_fd={pipe}", "pipe_handle={other}"], True),
-        (["-B", "-c", "from multiprocessing.resource_tracker import main;main({pipe})"], True),
-        (["-B", "-c", "from multiprocess.resource_tracker import main;main({pipe})"], True),
-        (
-            ["-c", "from multiprocessing.forkserver import main; main({socket}, {pipe}, ['__main__'], **{{'a': []}})"],
-            True,
-        ),
-        (["-c", f"import sys; {FORKSERVER}({{socket}}, {{pipe}}, [], sys_argv=sys.argv[1:], **{{{{}}}})", "x"], True),
-        (["-c", f"import sys; {FORKSERVER}({{socket}}, sys.exit(), sys_argv=sys.argv[1:])"], False),
-        (["x", "from multiprocessing.forkserver import main; main({pipe})"], False),
-        (["from multiprocessing.forkserver import main; main({pipe})", "-c"], False),
-        (["--multiprocessing-fork"], False),
-        (["--multiprocessing-fork", "pipe_handle=0"], False),
-        (["--multiprocessing-fork", "pipe_handle={file}"], False),
-        (["--multiprocessing-fork", "pipe_handle=987"], False),
-        (["--multiprocessing-fork", "pipe_handle=x"], False),
-        (["-c", "from multiprocessing.resource_tracker import main;main(2)"], False),
-        (["-c", "from multiprocessing.resource_tracker import main;main()"], False),
-        (["-c", "from multiprocessing.resource_tracker import main;main({pipe}, print(1))"], False),
-        (["-c", "from multiprocessing.resource_tracker import main;main({pipe});print(1)"], False),
-        (["-c", "from multiprocessing.resource_tracker import main, x;main({pipe})"], False),
-        (["-c", "from multiprocessing.forkserver import os; main({pipe})"], False),
-        (["-c", "from multiprocessing.util import os; print(1)\nfrom x import main; main({pipe})"], False),
-    ],
-    ids=lambda item: str(item[-1])[-40:] if isinstance(item, list) else "",
-)
-def test_a_helper_of_multiprocessing_without_proc(deferred: Any, template: list[str], trusted: bool) -> None:
-    """Who chooses the arguments, and has no descriptors to give, is not obeyed."""
-    pipe, (left, right) = os.pipe(), socket.socketpair()
-    with open(__file__, "rb") as file, left, right:
-        numbers = {"pipe": pipe[0], "other": pipe[1], "socket": left.fileno(), "file": file.fileno()}
-        found = deferred._has_descriptors([item.format(**numbers) for item in template])
-    for number in pipe:
-        os.close(number)
-    assert found == trusted
-
-
-@pytest.mark.parametrize(
-    ("before", "command", "obeyed"),
-    [
-        (None, "from multiprocess.resource_tracker import main;main(3)", True),
-        (None, "import sys; from multiprocess.forkserver import main;main(3)", True),
-        (["x"], "from multiprocess.resource_tracker import main;main(3)", False),
-        (None, "x", False),
-    ],
-)
-def test_a_helper_of_a_copy_of_multiprocessing(
-    deferred: Any, monkeypatch: pytest.MonkeyPatch, before: Optional[list[str]], command: str, obeyed: bool
-) -> None:
-    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    done: list[int] = []
-    for name in ("resource_tracker", "forkserver"):
-        module = ModuleType(f"multiprocess.{name}")
-        module.main = done.append  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, f"multiprocess.{name}", module)
-    monkeypatch.setitem(sys.modules, "multiprocess", ModuleType("multiprocess"))
-    arguments = [*(options if before is None else before), "-c", command]
-    given = next((item for item in arguments if item.startswith(deferred.COMMANDS)), "")
-    if obeyed:
-        with pytest.raises(SystemExit):
-            deferred._become_helper_of_copy(arguments, given)
-    else:
-        deferred._become_helper_of_copy(arguments, given)
-    assert done == ([3] if obeyed else [])
 
 
 def test_an_archive_takes_no_standard_streams_number(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.pyinstaller import FrozenApp
 from freezer.image.make import image_of_files
 from freezer.link import layers
-from freezer.link.layers import MAIN_SCRIPT, Part, UnpackedApp, needed_by_python, split_files, split_modules
-from freezer.link.modules import ARCHIVE_MAGIC, Package
+from freezer.link.layers import Part, UnpackedApp, needed_by_python, split_files, split_modules
+from freezer.link.modules import ARCHIVE_MAGIC, MAIN_SCRIPT, Package
 from freezer.link.parts import names_of
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM

@@ -15,7 +15,7 @@ import pytest
 
 from freezer.freeze.pyinstaller import RUNTIME
 from freezer.link import modules as module
-from freezer.link.modules import ARCHIVE_MAGIC, Archive, Package, extensions, whole, write_archive
+from freezer.link.modules import ARCHIVE_MAGIC, Archive, Package, extensions, whole, with_sources, write_archive
 
 MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 
@@ -50,6 +50,7 @@ SOURCES = {
     "space": ("", NAMESPACE),
     "space.mod": ("value = 4", MODULE),
     "vendor._own.inner": ("value = 5", MODULE),
+    "_freezer_interpreter": ("value = 8", MODULE),
 }
 
 
@@ -116,10 +117,13 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     (contents / "pack" / "sub.py").write_text("value = 3  # source\n")
     (contents / "loose").mkdir()
     (contents / "loose" / "__init__.py").write_text("value = 7")
-    shutil.copy(RUNTIME / "_freezer_archive.py", folder)
+    for file in ("_freezer_archive.py", "_freezer_finders.py"):
+        shutil.copy(RUNTIME / file, folder)
     for file, sources, following in (("modules", first, "modules.more"), ("modules.more", own, "")):
         package = package_of(tmp_path / file, sources)
-        archive = Archive(tuple(sources), (), {}, ("",) if following else (), following)
+        archive = Archive(
+            tuple(sources), (), {}, ("",) if following else (), following, with_sources(package, contents)
+        )
         write_archive(folder / file, package, archive, packed=request.param)
     return folder
 
@@ -134,7 +138,9 @@ import _freezer_archive as archive
 archive.bundle = {str(tree / "_internal")!r}
 descriptor = os.open({str(tree / "modules")!r}, os.O_RDONLY)
 size = int.from_bytes(os.pread(descriptor, 8, 8), "little")
-archive.install({str(tree)!r}, descriptor, marshal.loads(os.pread(descriptor, size, 16)))
+archive.open_all({str(tree)!r}, descriptor, marshal.loads(os.pread(descriptor, size, 16)))
+import _freezer_finders as finders
+finders.install()
 sys.path += {[item for item in sys.path if item]!r}
 import importlib, importlib.util
 {code}
@@ -176,8 +182,50 @@ result = [
         None,
         True,
         f"{inside}/pack/sub.py",
-        "pack.sub.py",
+        f"{inside}/pack/sub.py",
     ]
+
+
+def test_who_compiles_sources_itself(tree: Path) -> None:
+    """Modules with a source have Python's kind of loader, and leave to a hook for directories what it wants."""
+    code = """
+import pack.sub, top
+from importlib.machinery import FileFinder, SourceFileLoader
+result = [isinstance(module.__loader__, SourceFileLoader) for module in (pack.sub, top, pack)]
+class Own(SourceFileLoader):
+    pass
+sys.path_hooks.insert(0, FileFinder.path_hook((Own, [".py"])))
+sys.path_importer_cache.clear()
+del sys.modules["pack.sub"], sys.modules["top"]
+import pack.sub, top
+result += [type(pack.sub.__loader__).__name__, pack.sub.value, type(top.__loader__).__name__]
+"""
+    assert run(tree, code) == [True, False, False, "Own", 3, "Loader"]
+
+
+def test_what_an_interpreter_puts_first_replaces_nothing(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "top.py").write_text("value = 100")
+    (tmp_path / "new.py").write_text("value = 200")
+    code = f"""
+os.chdir({str(tmp_path)!r})
+sys.path.insert(0, "")
+finders.Finder.before = ""
+import top, new
+result = [top.value, new.value]
+"""
+    assert run(tree, code) == [1, 200]
+
+
+def test_the_module_site_is_replaced_once(tree: Path) -> None:
+    code = """
+finders.prepare_site()
+import site
+first = site.value
+del sys.modules["site"]
+import site
+result = [first, hasattr(site, "value"), finders._SiteFinder in sys.meta_path]
+"""
+    assert run(tree, code) == [8, False, False]
 
 
 def test_what_is_missing(tree: Path) -> None:
@@ -235,14 +283,14 @@ def test_who_knows_pyinstaller(tree: Path) -> None:
     code += """
 import _freezer_native
 toc = _freezer_native.PyzArchive()
-finder = archive.DirectoryFinder.path_hook(archive.bundle + "/pack")
+finder = finders.DirectoryFinder.path_hook(archive.bundle + "/pack")
 result = [
     sorted(toc.toc), toc.toc["pack"][0], toc.extract("top").co_filename, toc.extract("space"),
-    finder._pyz_entry_prefix, sorted(archive.names()) == sorted(toc.toc), [name for name, _ in archive.scripts()],
+    finder._pyz_entry_prefix, sorted(archive.names()) == sorted(toc.toc), archive.scripts(),
 ]
 for place in (archive.bundle + "/pack/data.txt", "/etc"):
     try:
-        archive.DirectoryFinder.path_hook(place)
+        finders.DirectoryFinder.path_hook(place)
     except ImportError as error:
         result.append(str(error))
 """

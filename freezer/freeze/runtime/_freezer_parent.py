@@ -1,0 +1,61 @@
+"""Whether the process that started this one is the application itself.
+
+Of a command line that the application gave to a shell, the new process sees no more than its arguments, which anybody
+could have chosen. So its parent must be a process of the same executable, or a shell with ``-c`` that such a process
+has started. Where there is no /proc, nobody is.
+"""
+
+import os
+import sys
+
+SHELLS = ("sh", "dash", "ash", "bash", "busybox", "ksh", "mksh", "zsh")
+PROGRAM = "program"
+"""The file name of the tree's program."""
+
+
+def is_application(arguments: "list[str]") -> bool:
+    """Whether the parent is the application, started with other arguments than these; with the same it starts itself
+    once more."""
+    try:
+        process = os.getppid()
+        unpacked = os.path.samefile(_exe(process), sys.executable)
+        if unpacked:
+            # The process that has unpacked this one, and waits for it.
+            process = _parent(process)
+        if _is_shell_for_one_command(process):
+            process = _parent(process)
+        return (
+            os.stat("/proc/%d" % process).st_uid == os.geteuid()
+            and _words(process)[1:] != arguments
+            and _runs_application(process, unpacked)
+        )
+    except (OSError, ValueError, LookupError):
+        return False
+
+
+def _runs_application(process: int, unpacked: bool) -> bool:
+    if not unpacked:
+        return os.path.samefile(_exe(process), "/proc/self/exe")
+    # Each process has unpacked a program of its own.
+    program = os.path.basename(os.readlink(_exe(process)))
+    return program == PROGRAM and os.path.samefile(_exe(_parent(process)), sys.executable)
+
+
+def _exe(process: int) -> str:
+    return "/proc/%d/exe" % process
+
+
+def _words(process: int) -> "list[str]":
+    with open("/proc/%d/cmdline" % process, "rb") as file:
+        return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+
+
+def _parent(process: int) -> int:
+    with open("/proc/%d/stat" % process, "rb") as file:
+        # The name in parentheses may contain anything, parentheses too.
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+
+def _is_shell_for_one_command(process: int) -> bool:
+    words = _words(process)
+    return os.path.basename(os.readlink(_exe(process))) in SHELLS and words[1:2] == ["-c"]

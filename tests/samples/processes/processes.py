@@ -1,0 +1,128 @@
+"""Libraries that start processes of this program as interpreters, and libraries that read its source."""
+
+import concurrent.futures
+import doctest
+import inspect
+import io
+import multiprocessing
+import os
+import pdb
+import runpy
+import subprocess
+import sys
+import tempfile
+
+import typeguard
+
+with typeguard.install_import_hook("shapes"):
+    import shapes
+
+FACTOR = 3
+
+
+def triple(number):
+    """
+    >>> triple(2)
+    6
+    """
+    return FACTOR * number
+
+
+def pools():
+    for method in multiprocessing.get_all_start_methods():
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
+            print("futures", method, list(executor.map(triple, range(3))))
+    import joblib
+
+    print("joblib", joblib.Parallel(n_jobs=2)(joblib.delayed(triple)(number) for number in range(3)))
+    with tempfile.TemporaryDirectory() as folder:
+        remembered = joblib.Memory(folder, verbose=0).cache(triple)
+        print("joblib's memory", remembered(4), remembered(4))
+    import multiprocess
+
+    with multiprocess.get_context("spawn").Pool(2) as pool:
+        print("multiprocess", pool.map(lambda number: number + FACTOR, range(3)))
+    import pathos.pools
+
+    with pathos.pools.ProcessPool(2) as pool:
+        print("pathos", pool.map(lambda number: number + FACTOR, range(3)))
+    import billiard
+
+    for method in ("fork", "spawn", "forkserver"):
+        with billiard.get_context(method).Pool(2) as pool:
+            print("billiard", method, pool.map(triple, range(3)))
+
+
+def gateways():
+    import execnet
+
+    for place in ("popen", "popen//python=" + sys.executable):
+        gateway = execnet.makegateway(place)
+        print("execnet", gateway.remote_exec(shapes).receive())
+        gateway.exit()
+
+
+def interpreters():
+    def run(*arguments, **options):
+        done = subprocess.run([sys.executable, *arguments], stdout=subprocess.PIPE, text=True, check=True, **options)
+        return done.stdout.strip()
+
+    print("-c", run("-c", "import shapes, sys; print(shapes.area(2, 2), sys.argv)", "x"))
+    print("-m", run("-m", "json.tool", "--compact", input='{"a":  1}'))
+    print("-", run("-", "x", input="import sys; print(sys.argv, __name__)"))
+    print("nothing", run(input="print(__name__)"))
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "script.py")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("import beside, sys\nprint(beside.value, sys.path[0] == %r)\n" % folder)
+        with open(os.path.join(folder, "beside.py"), "w", encoding="utf-8") as file:
+            file.write("value = 5\n")
+        print("script", run(script))
+        print("runpy", runpy.run_path(os.path.join(folder, "beside.py"))["value"])
+    print("itself", run(__file__, "again"))
+
+
+def sources():
+    import beartype
+    import dill.source
+    import icecream
+
+    try:
+        shapes.area("2", 3)
+    except typeguard.TypeCheckError:
+        print("typeguard's hook")
+    for check in (typeguard.typechecked, beartype.beartype):
+
+        @check
+        def half(number: int) -> int:
+            return number // 2
+
+        try:
+            half("2")
+        except Exception as error:
+            print(type(error).__module__.partition(".")[0])
+    icecream.ic.configureOutput(outputFunction=print, includeContext=False)
+    icecream.ic(FACTOR + 1)
+    print(inspect.getsource(shapes.area).splitlines()[1].strip())
+    print(dill.source.getsource(triple).splitlines()[-1].strip(), dill.loads(dill.dumps(lambda: FACTOR))())
+    print(doctest.testmod())
+    print(__loader__.get_source("__main__").splitlines()[0][:20], __loader__.get_code("__main__").co_name, __spec__)
+    output = io.StringIO()
+    debugger = pdb.Pdb(stdin=io.StringIO("list\ncontinue\n"), stdout=output)
+    debugger.set_trace()
+    print("pdb", "debugger.set_trace()" in output.getvalue())
+
+
+def main():
+    if sys.argv[1:] == ["again"]:
+        print("again")
+        return
+    for part in (pools, gateways, interpreters, sources):
+        if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
+            part()
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Which program a process of the application starts: the table of arguments, and the calls that execute programs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Optional
+
+import pytest
+
+import freezer.freeze.runtime
+
+RUNTIME = Path(freezer.freeze.runtime.__file__).parent
+MAIN = "/tree/_internal/app.py"
+PROGRAM = """\
+#!{python}
+import os, sys
+names = sorted(name for name in os.environb if name.endswith(b"D_X"))
+print("{name}", *sys.argv[1:], names)
+"""
+"""A program that says what it is, its arguments, and by which name it has the variable LD_X."""
+
+
+@pytest.fixture
+def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module, in an application called ``./app`` with two arguments; its interpreter is a shell script."""
+    monkeypatch.syspath_prepend(str(RUNTIME))
+    module: Any = importlib.import_module("_freezer_processes")
+    tree = tmp_path / "tree"
+    (tree / "bin").mkdir(parents=True)
+    for path, name in ((tree / "bin" / "python3", "interpreter"), (tmp_path / "app", "application")):
+        path.write_text(PROGRAM.format(python=sys.executable, name=name))
+        path.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "app"))
+    monkeypatch.setattr(sys, "argv", ["./app", "one", "two"])
+    for name, value in (
+        ("interpreter", str(tree / "bin" / "python3")),
+        ("main_script", MAIN),
+        ("called", "./app"),
+        ("own", ["one", "two"]),
+    ):
+        monkeypatch.setattr(module, name, value)
+    yield module
+    for name in [name for name in sys.modules if name.startswith("_freezer_")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # What the user gave is the application's.
+        ([], None),
+        (["one", "two"], None),
+        (["serve"], None),
+        (["--verbose", "-c"], None),
+        (["-v"], None),
+        (["-k", "-c", "x"], None),
+        (["-"], ["-"]),
+        # An interpreter, with options in any form that Python takes.
+        (["-c", "code", "-v"], ["-c", "code", "-v"]),
+        (["-ccode"], ["-ccode"]),
+        (["-m", "json.tool", "--x"], ["-m", "json.tool", "--x"]),
+        (["-u", "-c", "code"], ["-u", "-c", "code"]),
+        (["-uc", "code"], ["-u", "-c", "code"]),
+        (["-E", "-s", "-m", "pack"], ["-E", "-s", "-m", "pack"]),
+        (["-Esm", "pack"], ["-Es", "-m", "pack"]),
+        (["-W", "error", "-Xdev", "-mpack"], ["-Werror", "-Xdev", "-mpack"]),
+        (["-S", "-Bsc", "code"], ["-Bs", "-c", "code"]),
+        (["--check-hash-based-pycs", "never", "-c", "code"], ["-c", "code"]),
+        (["{folder}/script.py", "x"], ["{folder}/script.py", "x"]),
+        (["-u", "{folder}/tool", "x"], ["-u", "{folder}/tool", "x"]),
+        (["{folder}/with_main"], ["{folder}/with_main"]),
+        (["{folder}/shell"], None),
+        (["{folder}/missing.py"], None),
+        (["{folder}"], None),
+    ],
+)
+def test_the_table(processes: Any, tmp_path: Path, arguments: list[str], expected: Optional[list[str]]) -> None:
+    """``expected`` are an interpreter's arguments; None means the application, with the same arguments."""
+    (tmp_path / "script.py").write_text("")
+    (tmp_path / "tool").write_text("#!/usr/bin/env python3\n")
+    (tmp_path / "shell").write_text("#!/bin/sh\n")
+    (tmp_path / "with_main").mkdir()
+    (tmp_path / "with_main" / "__main__.py").write_text("")
+    given = [item.format(folder=tmp_path) for item in arguments]
+    wanted, words = processes.choose(given, piped=False)
+    assert (wanted, words) == (
+        (False, given) if expected is None else (True, [item.format(folder=tmp_path) for item in expected])
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["./app", "one", "two"], ["one", "two"]),
+        (["./app", "other"], ["other"]),
+        ([MAIN, "-c", "x"], ["-c", "x"]),
+        (["-u", "-W", "error", MAIN, "x"], ["x"]),
+        (["{executable}", "x"], ["x"]),
+        (["other", "one", "two"], ["other", "one", "two"]),
+    ],
+)
+def test_a_restart_by_the_main_scripts_name(processes: Any, arguments: list[str], expected: list[str]) -> None:
+    given = [item.format(executable=sys.executable) for item in arguments]
+    assert processes.choose(given, piped=False) == (False, expected)
+
+
+def test_a_restart_with_arguments_like_pythons(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``os.execv(sys.executable, sys.argv)``, also after the application has changed sys.argv."""
+    monkeypatch.setattr(processes, "own", ["-c", "settings"])
+    monkeypatch.setattr(sys, "argv", ["./app", "-m", "changed"])
+    for words in (["-c", "settings"], ["-m", "changed"]):
+        assert processes.choose(words, piped=False) == (False, words)
+    # A name without a directory is the program's only in front of its own arguments.
+    monkeypatch.setattr(processes, "called", "app")
+    assert processes.choose(["app", "-c", "settings"], piped=False) == (False, ["-c", "settings"])
+    assert processes.choose(["app", "other"], piped=False) == (False, ["app", "other"])
+
+
+def test_an_interpreter_starts_interpreters(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "own", None)
+    monkeypatch.setattr(sys, "argv", ["-c", "x"])
+    assert processes.choose(["-c", "x"], piped=False) == (True, ["-c", "x"])
+
+
+@pytest.mark.parametrize(
+    ("words", "program"),
+    [
+        ([], "application"),
+        (["-c", "x"], "interpreter -c x"),
+        (["-S", "-mx"], "interpreter -mx"),
+        (["./app", "y"], "application y"),
+    ],
+)
+def test_subprocess(
+    processes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], program: str
+) -> None:
+    """An interpreter's own variables of the dynamic loader have other names until start.c gives them back."""
+    import _posixsubprocess
+
+    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
+    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    link = tmp_path / "link"
+    link.symlink_to(sys.executable)
+    for name in (sys.executable, str(link)):
+        for environment in (None, {**os.environ, "LD_X": "mine"}):
+            done = subprocess.run([name, *words], env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            variable = b"\1D_X" if program.startswith("interpreter") else b"LD_X"
+            assert done.stdout == f"{program} {[] if environment is None else [variable]}\n"
+    done = subprocess.run(["/bin/echo", "-c"], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == "-c\n"
+
+
+def test_a_program_on_standard_input(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import _posixsubprocess
+
+    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
+    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"input": ""}, "interpreter"),
+        ({"stdin": subprocess.DEVNULL}, "application"),
+    ]
+    for options, program in cases:
+        done = subprocess.run([sys.executable], stdout=subprocess.PIPE, text=True, check=True, **options)
+        assert done.stdout.startswith(program)
+
+
+@pytest.mark.parametrize("name", ["execv", "execve", "posix_spawn"])
+@pytest.mark.parametrize(
+    ("words", "program"), [(["-c", "x"], "interpreter -c x"), (["one", "two"], "application one two")]
+)
+def test_execution(processes: Any, tmp_path: Path, name: str, words: list[str], program: str) -> None:
+    code = f"""
+import os, sys
+sys.path.insert(0, {str(RUNTIME)!r})
+import _freezer_processes as processes
+sys.executable, processes.interpreter = {sys.executable!r}, {processes.interpreter!r}
+processes.main_script, processes.own = {MAIN!r}, ["one", "two"]
+processes.install()
+more = [] if {name!r} == "execv" else [{{"LD_X": "mine", "PATH": os.environ["PATH"]}}]
+if {name!r} == "posix_spawn":
+    os.waitpid(os.posix_spawn(sys.executable, [sys.executable, *{words!r}], *more), 0)
+else:
+    getattr(os, {name!r})(sys.executable, [sys.executable, *{words!r}], *more)
+"""
+    done = subprocess.run(["/usr/bin/env", "python3", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.startswith(program + " [")
+
+
+def spawn_module() -> Any:
+    """Stands in for a module called ``spawn`` of multiprocessing, or of a copy."""
+
+    def main(kind: type[BaseException]) -> int:
+        raise kind
+
+    module: Any = ModuleType("multiprocess.spawn")
+    module.get_command_line = lambda **values: ["/app", "--some-fork"]
+    module.get_executable = lambda: b"/app"
+    module._main = main
+    return module
+
+
+def test_helpers_are_interpreters(processes: Any) -> None:
+    helpers: Any = importlib.import_module("_freezer_helpers")
+    spawn = spawn_module()
+    helpers.adapt(spawn)
+    *options, flag, command, last = spawn.get_command_line(pipe_handle=5)
+    assert options[0] == "/app" and flag == "-c" and last == "--some-fork"
+    assert command == "from multiprocess.spawn import spawn_main; spawn_main(pipe_handle=5)"
+    assert spawn._main(EOFError) == 1
+    with pytest.raises(KeyError):
+        spawn._main(KeyError)
+    # Whoever chooses the application's arguments must not choose a descriptor to take code from.
+    assert spawn.freeze_support() is None
+
+
+def test_a_parent_that_is_another_program(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent: Any = importlib.import_module("_freezer_parent")
+    assert not parent.is_application(["-c", "x"])
+    # This process's own program is its parent's, as that of a process that an application has forked.
+    monkeypatch.setattr(sys, "executable", "/nosuch")
+    assert not parent.is_application(["-c", "x"])
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+    child = os.fork()
+    if child == 0:
+        words = parent._words(os.getppid())[1:]
+        os._exit(parent.is_application(["-c", "x"]) * 1 + parent.is_application(words) * 2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
