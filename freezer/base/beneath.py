@@ -19,6 +19,8 @@ from typing import IO, Optional
 
 from freezer.base.dismantle import FOLDER, PLACE, reached, remove
 from freezer.base.isolation.system import LIBC
+from freezer.base.places import passing_over
+from freezer.base.shortage import raise_shortage
 
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_LINKS = 40
@@ -105,9 +107,10 @@ def _walked(top: int, path: str, *, follow: bool, lenient: bool) -> Iterator[tup
                 return
             try:
                 folders.append(os.open(part, PLACE | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folders[-1]))
-            except OSError:
+            except OSError as error:
                 if not lenient:
                     raise
+                raise_shortage(error)
                 folders.append(-1)
             names.append(part)
         # It ended with a directory that is open already: that is seen from the one above it.
@@ -130,10 +133,9 @@ def _parts(path: str) -> list[str]:
 
 def _link_at(folder: int, name: str) -> Optional[str]:
     """Return the target of a link; None if it is something else, or does not exist."""
-    try:
+    with passing_over():
         return os.readlink(name, dir_fd=folder)
-    except OSError:
-        return None
+    return None
 
 
 def _close(descriptor: int) -> None:
@@ -205,11 +207,9 @@ def names_in(top: int, path: str) -> list[str]:
 
 def kind_of(top: int, path: str) -> int:
     """Return the type of the file at ``path``, S_IFREG or another (inode(7)); 0 if there is none."""
-    try:
-        with opened_below(top, path) as place:
-            return stat.S_IFMT(os.fstat(place).st_mode)
-    except OSError:
-        return 0
+    with passing_over(), opened_below(top, path) as place:
+        return stat.S_IFMT(os.fstat(place).st_mode)
+    return 0
 
 
 def make_folder(top: int, path: str) -> None:

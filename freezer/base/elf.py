@@ -7,6 +7,7 @@ the files instead (System V gABI, chapter 5, "Dynamic Linking") and searches as 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import struct
@@ -15,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Optional, cast
 
+from freezer.base.places import is_link, passing_over, walk
+from freezer.base.shortage import raise_shortage
+
 ELF_MAGIC = b"\x7fELF"
 PT_GNU_STACK = 0x6474E551
 PF_X = 1
 
 DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
-"""The exceptions that reading a damaged file may raise: pyelftools trusts the offsets and sizes in the file."""
+"""The exceptions that reading a damaged file may raise: pyelftools trusts the offsets and sizes in the file, and the
+system refuses to seek there."""
 
 
 class NotElf(ValueError):
@@ -70,11 +75,9 @@ class Elf:
 
 def is_elf(path: Path) -> bool:
     """Return whether the file starts with the ELF magic; False for unreadable and irregular files."""
-    try:
-        with _opened(path) as file:
-            return file.read(len(ELF_MAGIC)) == ELF_MAGIC
-    except OSError:
-        return False
+    with passing_over(), _opened(path) as file:
+        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
+    return False
 
 
 def read_elf(path: Path) -> Elf:
@@ -91,14 +94,29 @@ def _opened(path: Path) -> IO[bytes]:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Raise NotElf for what reading a damaged file may raise."""
+    from elftools.common.exceptions import ELFError
+
+    try:
+        yield
+    except (*DAMAGE, ELFError) as error:
+        cause: Optional[BaseException] = error
+        while cause is not None:  # pyelftools wraps what a file raises
+            if isinstance(cause, OSError):
+                raise_shortage(cause)
+            cause = cause.__context__
+        raise NotElf(f"{path} is a damaged ELF file: {error}") from error
+
+
 def parse_elf(stream: IO[bytes], path: Path) -> Elf:
     """Read one open file, whose path is ``path``. Raises NotElf."""
-    from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
     if stream.read(len(ELF_MAGIC)) != ELF_MAGIC:
         raise NotElf(f"{path} is not an ELF file")
-    try:
+    with damage_named(path):
         file = ELFFile(stream)
         interpreter, dynamic, stack = None, False, False
         soname, needed, rpath, runpath = None, [], "", ""
@@ -134,18 +152,16 @@ def parse_elf(stream: IO[bytes], path: Path) -> Elf:
             executable_stack=stack,
             debug_information=file.get_section_by_name(".debug_info") is not None,
         )
-    except (*DAMAGE, ELFError) as error:
-        raise NotElf(f"{path} is a damaged ELF file: {error}") from error
 
 
 def find_elves(root: Path) -> list[Elf]:
     """Return all ELF files below ``root``, sorted by path, without symbolic links and damaged files."""
     found = []
-    for directory, folders, files in os.walk(root):
+    for directory, folders, files in walk(root):
         folders.sort()
         for name in sorted(files):
             path = Path(directory, name)
-            if path.is_symlink() or not is_elf(path):
+            if is_link(path) or not is_elf(path):
                 continue
             try:
                 found.append(read_elf(path))

@@ -17,10 +17,9 @@ from typing import Optional
 
 from freezer.base import tar
 from freezer.base.dismantle import FOLDER, remove
+from freezer.base.shortage import raise_shortage
 
 CHUNK = 1 << 20
-FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
-"""The error numbers that are not the fault of the archive."""
 LAST_TIME = 1 << 32
 """Seconds since 1970; more than every file system can store."""
 
@@ -52,7 +51,7 @@ class Tree:
     """The entries below a directory; ``top`` is a descriptor of it.
 
     ``owners`` is whether files get their owners, which only root can set; ``replace`` is whether an entry may replace
-    an earlier one. All methods raise Refused if an entry is not possible, and OSError if there is no space.
+    an earlier one. All methods raise Refused if an entry is not possible, and OSError if the system lacks something.
     """
 
     def __init__(self, top: int, *, owners: bool, replace: bool) -> None:
@@ -185,8 +184,7 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
-            raise
+        raise_shortage(error)
         raise Refused(error.strerror or str(error)) from error
     except UnicodeError as error:
         raise Refused(str(error)) from error

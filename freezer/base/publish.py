@@ -20,6 +20,7 @@ from typing import IO
 
 from freezer.base.errors import OutputError, UsageError
 from freezer.base.log import Log
+from freezer.base.shortage import FULL
 from freezer.base.streams import is_stream, is_terminal, open_stream
 
 CHUNK = 1 << 20
@@ -90,7 +91,9 @@ def check_target(target: Path, *, stream: bool = False) -> None:
         if target.parent.is_dir():
             sweep_beside(target)
         parent = target.parent
-        while not parent.exists() and parent != parent.parent:
+        while not os.path.exists(parent) and parent != parent.parent:
+            if os.path.islink(parent):
+                raise OSError(errno.ENOENT, "a directory above it is a link that leads nowhere", str(parent))
             parent = parent.parent
         probe = parent / _temporary_name(target)
         try:
@@ -145,7 +148,7 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
     """
     temporary = target.parent / _temporary_name(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(target.parent)
         umask = os.umask(0)
         os.umask(umask)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -167,6 +170,17 @@ def replacing(target: Path, *, mode: int) -> Iterator[IO[bytes]]:
         # What cannot be removed is swept by the next build.
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a directory and those above it, however many: those of the library call themselves for each."""
+    missing = []
+    while not os.path.isdir(folder) and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            path.mkdir()
 
 
 def is_result(path: Path) -> bool:
@@ -195,22 +209,10 @@ def publish_executable(source: Path, target: Path, log: Log) -> None:
 
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         hint = f"free some space on the file system of {target.parent}, or choose another place with -o"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "choose a writable place with -o"
     else:
         hint = "choose another place with -o"
     return OutputError(f"cannot write {target}: {error.strerror}", why=str(error), hint=hint)
-
-
-def full_disk(error: OSError, place: Path) -> OutputError:
-    """Return the error for a disk that filled up; it names the file system that is full."""
-    mount = place
-    while not os.path.ismount(mount) and mount != mount.parent:
-        mount = mount.parent
-    return OutputError(
-        f"no space left on {mount}",
-        why=str(error),
-        hint="free some space there; XDG_CACHE_HOME moves freezer's work to another file system",
-    )

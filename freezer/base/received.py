@@ -13,6 +13,7 @@ from pathlib import Path
 from freezer.base.beneath import names_in, opened_below, opened_plain
 from freezer.base.dismantle import PLACE
 from freezer.base.errors import EnvironmentFailure
+from freezer.base.shortage import raise_shortage
 
 MAX_DEPTH = 100
 """Levels of directories, each of which is open while those below it are looked at."""
@@ -46,6 +47,7 @@ def _check(path: Path, work: Path, kind: int) -> None:
             if stat.S_IFMT(os.fstat(found).st_mode) != kind:
                 raise _refusal(path, "it is of another type")
     except OSError as error:
+        raise_shortage(error)
         raise _refusal(path, error.strerror or str(error)) from error
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Optional
 
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
+from freezer.base.shortage import shortage_of
 from freezer.cli import build, cache, check, image, inspect
 from freezer.plan.choices import Verification
 
@@ -49,6 +51,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         cut = words.index("--")
         words, rest = words[:cut], words[cut + 1 :]
     arguments = build_parser().parse_args(_joined(words))
+    _print_any_name()
     try:
         with _signals_raise():
             return COMMANDS[arguments.command](arguments, rest)
@@ -60,9 +63,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         # The reader of the result is gone; the result itself is in place.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return ExitStatus.OUTPUT
-    except Exception:
+    except Exception as problem:
+        lacking = shortage_of(problem)
+        if lacking is not None:
+            _complain(lacking, arguments.json)
+            return lacking.status
         traceback.print_exc()
         print("freezer: this is a bug in freezer", file=sys.stderr)
         return ExitStatus.BUG
@@ -93,10 +100,27 @@ def _with_proof(words: list[str]) -> list[str]:
     return joined
 
 
+def _print_any_name() -> None:
+    """Have names of files that are not UTF-8 printed as they are, in every locale."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+
+
+def _drop_output() -> None:
+    """Have what is still to be written to standard output go nowhere: the interpreter would try again at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _complain(error: FreezerError, as_json: bool) -> None:
     print(f"freezer: {error.render()}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({"error": error.what, "why": error.why, "hint": error.hint, "status": int(error.status)}))
+    try:
+        if as_json:
+            print(json.dumps({"error": error.what, "why": error.why, "hint": error.hint, "status": int(error.status)}))
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
 
 
 @contextlib.contextmanager

@@ -85,9 +85,10 @@ def log_of(arguments: argparse.Namespace) -> Log:
 def readable(text: str) -> Path:
     """Return the path of a file argument. Raises InputError if it is no file, or cannot be read."""
     from freezer.base.errors import InputError
+    from freezer.base.places import is_file
 
     path = Path(os.path.abspath(text))
-    if not os.path.isfile(path):
+    if not is_file(path):
         raise InputError(f"{path} does not exist or is not a file")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read")
@@ -102,4 +103,6 @@ def readable_or_layout(text: str) -> Path:
 
 def is_layout(path: Path) -> bool:
     """Return whether a path is an OCI layout in a directory."""
-    return os.path.isfile(path / LAYOUT)
+    from freezer.base.places import is_file
+
+    return is_file(path / LAYOUT)

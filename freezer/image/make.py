@@ -24,6 +24,7 @@ from freezer.link.linkers import StaticApp
 from freezer.plan.choices import DEFAULT_EPOCH, ImageLayout
 from freezer.plan.image import ImagePlan
 from freezer.plan.outputs import check_image_output
+from freezer.plan.resolve_image import check_program_name
 
 PLATFORMS = {
     ("EM_X86_64", 64): Platform("amd64"),
@@ -50,6 +51,7 @@ def image_of_executable(
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
     name = name or executable.name
+    check_program_name(name)
     with _image_step(plan, log) as made:
         made.append(_write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin))
     return made[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.errors import UsageError
+from freezer.base.places import is_folder, passing_over
 from freezer.base.publish import check_target, is_result
 from freezer.base.streams import is_stream
 from freezer.plan.build import Plan
@@ -53,7 +54,7 @@ def inputs(plan: Plan) -> set[Path]:
     named = {*plan.added_paths(), *required.files, *required.sources, *required.links}
     if plan.entry.path is not None:
         # The modules beside a script are found when it is analysed.
-        named |= {plan.entry.path, plan.entry.path if plan.entry.path.is_dir() else plan.entry.path.parent}
+        named |= {plan.entry.path, plan.entry.path if is_folder(plan.entry.path) else plan.entry.path.parent}
     if plan.image is not None:
         named |= {item.source for item in plan.image.files}
     return named | {Path(text) for text in (plan.python, plan.chroot) if text is not None and os.sep in text}
@@ -68,7 +69,7 @@ def refuse_inputs(target: Path, sources: Iterable[Path]) -> None:
     if not os.path.lexists(target) or is_stream(target):
         return
     for source in sources:
-        within = source.is_dir() and _resolved(source) in _resolved(target).parents
+        within = is_folder(source) and _resolved(source) in _resolved(target).parents
         if _same(target, source) or (within and not _may_be_replaced(target)):
             raise UsageError(
                 f"{target} would be replaced by the result",
@@ -81,10 +82,9 @@ def _same(one: Path, other: Path) -> bool:
     """Tell whether two paths are one file, under whatever names, or would be one once they are written."""
     if _resolved(one) == _resolved(other):
         return True
-    try:
+    with passing_over():
         return os.path.samefile(one, other)
-    except OSError:
-        return False
+    return False
 
 
 def _resolved(path: Path) -> Path:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Optional
 
+from freezer.base.places import is_file
+
 COMMENT = re.compile(r"(^|\s+)#.*$")
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma", ".tlz")
@@ -131,4 +133,4 @@ def path_of(text: str, folder: Path) -> Optional[Path]:
         text = re.sub(r"\s*\[[^\]]*\]$", "", text)
         place = Path(os.path.normpath(folder / text))
     looks_like_path = os.sep in text or text.startswith(".")
-    return place if looks_like_path or (text.endswith(ARCHIVES) and place.is_file()) else None
+    return place if looks_like_path or (text.endswith(ARCHIVES) and is_file(place)) else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freezer.base.errors import InputError
+from freezer.base.places import exists, is_file, is_folder
 from freezer.plan.build import Plan
 from freezer.plan.requirement_lines import Line, is_url, parse_lines, path_of
 from freezer.plan.trees import repository_state, tree_signature
@@ -46,7 +47,7 @@ def named_files(plan: Plan) -> Named:
                 _add_source(named, plain_requirement(line, plan.folder), folders)
             for text in line.links:
                 places = [path_of(os.path.join(text, ""), folder) for folder in folders]
-                named.links |= {place for place in places if place is not None and place.exists()}
+                named.links |= {place for place in places if place is not None and exists(place)}
     return named
 
 
@@ -54,7 +55,7 @@ def plain_requirement(line: Line, folder: Path) -> str:
     """Return a line's requirement as one that is not editable; ``folder`` is pip's current directory."""
     text = line.requirement or ""
     # An editable directory may be called by its name alone, which else is a distribution's.
-    return f"./{text}" if line.editable and (folder / text.partition("[")[0]).is_dir() and os.sep not in text else text
+    return f"./{text}" if line.editable and is_folder(folder / text.partition("[")[0]) and os.sep not in text else text
 
 
 def included_files(file: Path, line: Line) -> list[Path]:
@@ -71,15 +72,21 @@ def included_files(file: Path, line: Line) -> list[Path]:
 def _add_source(named: Named, text: str, folders: tuple[Path, ...]) -> None:
     for folder in folders:
         path = path_of(text, folder)
-        if path is not None and path.exists():
+        if path is not None and exists(path):
             named.sources.add(path)
 
 
 def _read(path: Path) -> str:
+    # Opening a pipe would wait for its writer.
+    if exists(path) and not is_file(path):
+        raise InputError(f"cannot read {path}: it is not a regular file")
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if "\0" in text:
+        raise InputError(f"{path} is not a requirements file", why="it has null bytes")
+    return text
 
 
 def requirements_state(plan: Plan) -> Mapping[str, list[object]]:
@@ -102,12 +109,12 @@ def _local_state(named: Named) -> dict[str, list[object]]:
         # Where a repository is cloned from, its commits decide, and not its files.
         state[str(path)] = [*tree_signature(path), *repository_state(path)]
     for path in sorted(named.links):
-        state[str(path)] = [entry for item in _entries(path) if item.is_file() for entry in tree_signature(item)]
+        state[str(path)] = [entry for item in _entries(path) if is_file(item) for entry in tree_signature(item)]
     return state
 
 
 def _entries(path: Path) -> list[Path]:
-    return sorted(path.iterdir()) if path.is_dir() else [path]
+    return sorted(path.iterdir()) if is_folder(path) else [path]
 
 
 def local_paths(plan: Plan) -> set[Path]:

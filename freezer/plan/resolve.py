@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Optional, TypeVar
 
 from freezer.base.errors import InputError, UsageError
+from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
-from freezer.plan.resolve_image import resolve_image
+from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
 from freezer.plan.settings import (
     DISTRIBUTION,
@@ -62,13 +63,17 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)
+    created, epoch = _times(environ)
+    output = output_path(str(values["output"]), folder) if "output" in values else None
+    image = _image_beside(given, file, values, folder, created, epoch)
+    if image is not None:
+        check_program_name(output.name if output is not None else name or "")
     smoke = resolve_smoke(values)
     linker, compress = _linking(values)
-    created, epoch = _times(environ)
     return Plan(
         entry=entry,
         name=name,
-        output=output_path(str(values["output"]), folder) if "output" in values else None,
+        output=output,
         folder=folder,
         requirements=_existing(values, "requirement"),
         packages=(*values.get("with", ()), *script.dependencies),
@@ -98,7 +103,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         smoke=smoke,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
-        image=_image_beside(given, file, values, folder, created, epoch),
+        image=image,
     )
 
 
@@ -178,7 +183,7 @@ def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
     if given.get("entry") is None:
         return folder
     path = folder / str(given["entry"])
-    return path if path.is_dir() else path.parent
+    return path if is_folder(path) else path.parent
 
 
 def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[str, Any]:
@@ -233,7 +238,7 @@ def _chroot(values: Mapping[str, Any]) -> Optional[str]:
             raise InputError(f"--chroot-package {package!r} is not a package name")
     if chroot is not None and not DISTRIBUTION.match(chroot):
         chroot = os.path.abspath(chroot)
-        if not os.path.exists(chroot):
+        if not exists(chroot):
             raise InputError(
                 f"--chroot {chroot}: there is no such file or directory",
                 hint="give a directory, the tar of a root file system or image, or debian:SUITE",
@@ -244,7 +249,7 @@ def _chroot(values: Mapping[str, Any]) -> Optional[str]:
 def _existing(values: Mapping[str, Any], key: str) -> tuple[Path, ...]:
     paths = tuple(Path(os.path.abspath(item)) for item in values.get(key, ()))
     for path in paths:
-        if not path.is_file() or not os.access(path, os.R_OK):
+        if not is_file(path) or not os.access(path, os.R_OK):
             raise InputError(f"--{key.replace('_', '-')} {path}: there is no such file, or it cannot be read")
     return paths
 
@@ -253,10 +258,12 @@ def _pairs(values: Mapping[str, Any], key: str) -> tuple[tuple[Path, str], ...]:
     pairs = []
     for text in values.get(key, ()):
         whole = Path(text)
-        source, destination = (str(whole), ".") if whole.exists() else split_pair(text)
+        source, destination = (str(whole), ".") if exists(whole) else split_pair(text)
         path = Path(os.path.abspath(source))
-        if not path.exists():
+        if not exists(path):
             raise InputError(f"--{key.replace('_', '-')} {text}: {path} does not exist")
+        if not is_file(path) and not is_folder(path):
+            raise InputError(f"--{key.replace('_', '-')} {text}: {path} is neither a file nor a directory")
         pairs.append((path, destination))
     return tuple(pairs)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base.errors import InputError, UsageError
+from freezer.base.places import exists, is_file, is_folder
 from freezer.plan.build import Entry
 from freezer.plan.choices import EntryKind
 from freezer.plan.settings_file import FileSettings
@@ -34,7 +35,7 @@ def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) ->
     text = given.get("entry")
     if text is None and not choice and "entry" in file.values:
         text = file.values["entry"]
-    if text is not None and function is None and not (folder / text).exists() and _is_function(text):
+    if text is not None and function is None and not exists(folder / text) and _is_function(text):
         function, text = text, None
     if function is not None and not _is_function(function):
         raise InputError(f"{function!r} is not MODULE:FUNCTION", hint="for example: -e package.cli:main")
@@ -43,7 +44,7 @@ def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) ->
     if function is not None:
         top = function.split(":")[0].split(".")[0]
         for place in (folder, folder / "src"):
-            if (place / top).is_dir() or (place / f"{top}.py").is_file():
+            if is_folder(place / top) or is_file(place / f"{top}.py"):
                 return Entry(EntryKind.MODULE, place, function)
         return Entry(EntryKind.INSTALLED, None, function)
     installed = bool(given.get("with") or given.get("requirement"))
@@ -59,12 +60,12 @@ def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) ->
 
 def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Entry:
     path = Path(os.path.abspath(path))
-    if not path.exists():
+    if not exists(path):
         raise InputError(f"{path} does not exist", hint="name a script, a project directory, or -e MODULE:FUNCTION")
-    if path.is_dir():
+    if is_folder(path):
         if _is_project(path):
             return Entry(EntryKind.PROJECT, path, function, script)
-        if function is None and script is None and (path / MAIN).is_file():
+        if function is None and script is None and is_file(path / MAIN):
             return _package_at(path)
         if function is not None:
             return Entry(EntryKind.MODULE, path, function)
@@ -75,6 +76,8 @@ def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Ent
         )
     if function is not None or script is not None:
         raise UsageError(f"{path} is a file: it cannot be combined with --entry-point or --console-script")
+    if not is_file(path):
+        raise InputError(f"{path} is neither a file nor a directory")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path} cannot be read")
     if path.suffix == ".spec":
@@ -86,11 +89,11 @@ def _package_at(folder: Path) -> Entry:
     """Return the entry of a directory with a ``__main__.py``: it runs as ``python -m`` runs a package, or as ``python
     FOLDER`` if it is none. A package without ``__init__.py`` shows by the relative imports of its main module."""
     text = (folder / MAIN).read_bytes()
-    if not (folder / "__init__.py").is_file() and not RELATIVE_IMPORT.search(text):
+    if not is_file(folder / "__init__.py") and not RELATIVE_IMPORT.search(text):
         return Entry(EntryKind.SCRIPT, folder / MAIN)
     names = [folder.name]
     top = folder.parent
-    while (top / "__init__.py").is_file():
+    while is_file(top / "__init__.py"):
         names.insert(0, top.name)
         top = top.parent
     name = ".".join(names)
@@ -109,7 +112,7 @@ def _is_zip_application(path: Path) -> bool:
 
 
 def _is_project(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in PROJECT_FILES)
+    return any(is_file(folder / name) for name in PROJECT_FILES)
 
 
 def _is_function(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from freezer.base.errors import InputError
 from freezer.base.oci.reference import parse_reference
+from freezer.base.places import exists, is_file, is_folder
 from freezer.plan.choices import ImageLayout, LayerCompression
 from freezer.plan.image import AddedFile, AddedFolder, ImagePlan
 
@@ -68,6 +69,16 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
     )
 
 
+def check_program_name(name: str) -> None:
+    """Raise InputError for the name of an executable that an image's configuration cannot state."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"no image can contain a program called {name!r}", why="it is not UTF-8", hint="give it another name"
+        ) from error
+
+
 def _user(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", text)
     if match is None:
@@ -110,16 +121,16 @@ def _file(text: str) -> AddedFile:
             hint="DEST is a path in the image: --add-file config.toml:/etc/app/config.toml:0644",
         )
     source, destination = Path(match[1]), match[2]
-    if not source.exists():
+    if not exists(source):
         raise InputError(f"--add-file {text}: {source} does not exist")
-    if not source.is_file() and not source.is_dir():
+    if not is_file(source) and not is_folder(source):
         raise InputError(f"--add-file {text}: {source} is neither a file nor a directory")
     if not os.access(source, os.R_OK):
         raise InputError(f"--add-file {text}: {source} cannot be read")
-    if destination.endswith("/") and source.is_file():
+    if destination.endswith("/") and is_file(source):
         destination += source.name
     place = _place(destination, "--add-file")
-    if place == "/" and source.is_file():
+    if place == "/" and is_file(source):
         raise InputError(f"--add-file {text}: the destination is the root", hint=f"name the file: /{source.name}")
     return AddedFile(source, place, _mode(match[3], f"--add-file {text}") if match[3] is not None else None)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base.errors import InputError
+from freezer.base.places import is_file
 from freezer.plan.settings import (
     FILE_ONLY,
     IMAGE_DATA,
@@ -40,7 +41,7 @@ def read_settings(folder: Path) -> FileSettings:
     Raises InputError: an unreadable file, an unknown key (the nearest known one is named), a value of the wrong kind.
     """
     pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
-    if pyproject.is_file():
+    if is_file(pyproject):
         table = load_toml(pyproject).get("tool", {}).get("freezer")
         if table is not None:
             if not isinstance(table, dict):
@@ -54,7 +55,7 @@ def read_settings(folder: Path) -> FileSettings:
                 pyproject,
                 _checked(image, pyproject, "tool.freezer.image", KNOWN_OF_IMAGES),
             )
-    if setup.is_file():
+    if is_file(setup):
         import configparser
 
         parser = configparser.ConfigParser(interpolation=None)

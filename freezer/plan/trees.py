@@ -5,14 +5,15 @@ Only what tools are known to make is left out, and only where they make it: a pa
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
+from freezer.base.places import is_file, is_folder, is_link, passing_over
 from freezer.base.publish import is_result
+from freezer.base.shortage import raise_shortage
 
 REPOSITORIES = frozenset((".git", ".hg", ".svn"))
 CACHES = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox", ".eggs"))
@@ -24,9 +25,12 @@ DISTRIBUTIONS = (".whl", ".tar.gz", ".zip")
 
 
 def source_folders(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk a tree as ``os.walk`` does, in order, without repositories, caches, environments and build products."""
+    """Walk a tree as ``os.walk`` does, in order, without repositories, caches, environments and build products.
+
+    Directories that the user may not read are passed over, as nothing in the build can read them either.
+    """
     start = str(top)
-    for directory, folders, files in os.walk(start):
+    for directory, folders, files in os.walk(start, onerror=raise_shortage):
         folders[:] = sorted(name for name in folders if not _left_out(directory, name, directory == start))
         if directory == os.path.join(start, "build"):
             folders[:] = [name for name in folders if not _build_product(name)]
@@ -55,17 +59,17 @@ def _distribution(path: str) -> bool:
 
 def tree_signature(path: Path) -> list[tuple[str, int, int]]:
     """Return names, sizes (bytes) and modification times (ns) of the source files at or below ``path``."""
-    if not path.is_dir():
-        with contextlib.suppress(OSError):
+    if not is_folder(path):
+        with passing_over():
             status = path.stat()
             return [(str(path), status.st_size, status.st_mtime_ns)]
         return []
     entries = []
     for directory, folders, files in source_folders(path):
         # Links to directories are not walked into; where they lead is what counts.
-        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
+        links = [name for name in folders if is_link(os.path.join(directory, name))]
         for name in sorted((*files, *links)):
-            with contextlib.suppress(OSError):
+            with passing_over():
                 status = os.lstat(os.path.join(directory, name))
                 entries.append((os.path.join(directory, name), status.st_size, status.st_mtime_ns))
     return entries
@@ -76,7 +80,7 @@ def copy_sources(top: Path, target: Path) -> None:
     for directory, folders, files in source_folders(top):
         place = target / Path(directory).relative_to(top)
         place.mkdir(parents=True)
-        links = [name for name in folders if os.path.islink(os.path.join(directory, name))]
+        links = [name for name in folders if is_link(os.path.join(directory, name))]
         for name in (*files, *links):
             shutil.copy2(os.path.join(directory, name), place / name, follow_symlinks=False)
 
@@ -95,4 +99,4 @@ def repository_state(path: Path) -> list[tuple[str, int, int]]:
     top = above / ".git" if above is not None else path
     names = [top / "HEAD", top / "packed-refs"]
     names += [name for folder in ("heads", "tags") for name in sorted((top / "refs" / folder).rglob("*"))]
-    return [entry for name in names if name.is_file() for entry in tree_signature(name)]
+    return [entry for name in names if is_file(name) for entry in tree_signature(name)]

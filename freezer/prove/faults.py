@@ -7,7 +7,6 @@ such text on purpose, so what ends a failed run counts for more than what is som
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Optional
 
@@ -75,24 +74,12 @@ def find_suspicion(said: str) -> Optional[str]:
     return None
 
 
-def find_advice(said: str) -> Optional[str]:
-    """Return what to try, by the last exception in the output."""
+def last_exception(said: str) -> tuple[str, str]:
+    """Return the type and the text of the last exception in the output; without one, "" and the last line."""
     exceptions = _exceptions(said)
-    text = exceptions[-1].groupdict("")["text"] if exceptions else _last_line(said)
-    module = NO_MODULE.search(text)
-    if module:
-        return (
-            f"--hidden-import {module['name']}  if it is imported by name at run time\n"
-            f"--with NAME  if its distribution is not among the requirements"
-        )
-    if "getpwuid" in text:
-        return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
-    if exceptions and exceptions[-1]["type"].endswith(("PackageNotFoundError", "DistributionNotFound")):
-        return "--copy-metadata NAME"
-    if BUNDLE_PATH.search(text):
-        inside = BUNDLE_PATH.sub("", text).rstrip("'\"").rpartition("'")[2]
-        return f"--add-data SOURCE:{os.path.dirname(inside) or '.'}"
-    return None
+    if not exceptions:
+        return "", _last_line(said)
+    return exceptions[-1]["type"], exceptions[-1]["text"] or ""
 
 
 def last_lines(said: str, count: int) -> str:

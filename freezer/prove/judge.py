@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from freezer.base.errors import VerificationError
 from freezer.base.processes import describe_status
 from freezer.plan.build import Smoke
+from freezer.prove.advice import Sources, find_advice
 from freezer.prove.faults import (
     ended_by_fault,
     ended_by_missing_module,
-    find_advice,
     find_suspicion,
     has_uncaught_fault,
     last_lines,
@@ -36,6 +36,9 @@ CRASHES = frozenset((4, 5, 6, 7, 8, 11, 31))
 
 UNCAUGHT_STATUS = 1
 """The exit status of Python after an exception that nobody caught."""
+
+NOWHERE = Sources()
+"""The sources of an executable that exists: nobody knows them."""
 
 CANNOT_RUN = 126
 """The exit status of the native linker's launcher, and of ``start.so``, if the application could not be started."""
@@ -75,9 +78,15 @@ class Verdict(NamedTuple):
 
 
 def judge_run(
-    run: dict[str, Any], smoke: Smoke, name: str, places: tuple[str, ...] = INSIDE, where: str = EMPTY_ROOT
+    run: dict[str, Any],
+    smoke: Smoke,
+    name: str,
+    places: tuple[str, ...] = INSIDE,
+    where: str = EMPTY_ROOT,
+    sources: Sources = NOWHERE,
 ) -> Verdict:
-    """Judge one run. ``places`` are the directories that it may map files from, ``where`` is where it ran.
+    """Judge one run. ``places`` are the directories that it may map files from, ``where`` is where it ran; in
+    ``sources`` is looked for what the bundle lacks.
 
     Raises VerificationError.
     """
@@ -87,7 +96,7 @@ def judge_run(
     how = "is still running" if timed_out else describe_status(-signal if signal else status)
     failed = not timed_out and (signal is not None or status != 0)
     if smoke.status is not None and not (timed_out and smoke.endless):
-        _judge_end(run, smoke, name, where, how)
+        _judge_end(run, smoke, name, where, how, sources)
         # A status that was asked for says nothing, if Python itself ends with it for want of a module.
         broken = status == UNCAUGHT_STATUS and ended_by_missing_module(stderr)
     else:
@@ -96,7 +105,7 @@ def judge_run(
         raise VerificationError(
             f"{name} does not run {where}: it {how}",
             why=last_lines(said, WHY),
-            hint=find_advice(said) or "if it needs arguments to run: --smoke ARGS",
+            hint=find_advice(said, sources) or "if it needs arguments to run: --smoke ARGS",
         )
     warnings = []
     if failed and smoke.status is None:
@@ -120,7 +129,7 @@ def _judge_start(run: dict[str, Any], name: str, places: tuple[str, ...], where:
         raise VerificationError(f"{name} uses files outside its bundle", why="\n".join(strangers))
 
 
-def _judge_end(run: dict[str, Any], smoke: Smoke, name: str, where: str, how: str) -> None:
+def _judge_end(run: dict[str, Any], smoke: Smoke, name: str, where: str, how: str, sources: Sources) -> None:
     """Raise VerificationError if a run did not end in time, with the status that was expected."""
     said = _output(run)
     if run["timed_out"]:
@@ -133,7 +142,7 @@ def _judge_end(run: dict[str, Any], smoke: Smoke, name: str, where: str, how: st
         raise VerificationError(
             f"{name} {how} {where}; the expected status was {smoke.status}",
             why=last_lines(said, WHY),
-            hint=find_advice(said) or "if that status is right: --smoke-status N",
+            hint=find_advice(said, sources) or "if that status is right: --smoke-status N",
         )
 
 

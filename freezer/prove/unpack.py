@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from freezer.base import tar
+from freezer.base.beneath import kind_of, opened_top, resolved
 from freezer.base.compression import XZ, DamagedStream, Stream, compression_of, decompressed
-from freezer.base.elf import DAMAGE, NotElf, read_elf
+from freezer.base.elf import NotElf, damage_named, read_elf
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, Tree, inside, new_tree
+from freezer.base.places import is_link, walk
 from freezer.link.drivers.staticx_internals import LOADER as LOADER_LINK
 from freezer.link.drivers.staticx_internals import PROGRAM as PROGRAM_LINK
 from freezer.link.drivers.staticx_internals import SECTION
@@ -44,24 +47,23 @@ class Unpacked:
     def files(self) -> dict[str, int]:
         """Return the paths of all regular files in the bundle, and their sizes in bytes."""
         found = {}
-        for directory, _, names in os.walk(self.folder):
+        for directory, _, names in walk(self.folder):
             for name in names:
                 place = os.path.join(directory, name)
-                if not os.path.islink(place):
+                if not is_link(place):
                     found[os.path.relpath(place, self.folder)] = os.path.getsize(place)
         return found
 
 
 def find_archive(path: Path) -> Optional[tuple[int, int]]:
     """Return the (offset, size) in bytes of staticx's archive section in an ELF file; None if it has none."""
-    from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
-    with open(path, "rb") as file:
-        try:
+    try:
+        with open(path, "rb") as file, damage_named(path):
             section = ELFFile(file).get_section_by_name(SECTION)
-        except (*DAMAGE, ELFError) as error:
-            raise InputError(f"{path} is not an ELF file, or is damaged", why=str(error)) from error
+    except NotElf as error:
+        raise InputError(f"{path} is not an ELF file, or is damaged", why=str(error)) from error
     return None if section is None else (section["sh_offset"], section["sh_size"])
 
 
@@ -111,9 +113,10 @@ def _of_staticx(folder: Path) -> Unpacked:
 
 def _file_in(folder: Path, name: Optional[str]) -> Optional[str]:
     """Return the path below the directory of a file in it, with all links resolved; None if there is none."""
-    if name is None or not (folder / name).is_file():
+    if name is None:
         return None
-    return os.path.relpath(os.path.realpath(folder / name), os.path.realpath(folder))
+    with opened_top(folder) as top:
+        return resolved(top, name) if kind_of(top, name) == stat.S_IFREG else None
 
 
 def _unpack_archive(path: Path, folder: Path, place: tuple[int, int]) -> None:
@@ -164,9 +167,9 @@ def _put(path: Path, tree: Tree, member: tar.Member, content: tar.Content) -> No
 def _check_links(path: Path, folder: Path) -> None:
     """Refuse links that lead out through other links; nothing was read or written through a link before."""
     root = os.path.realpath(folder)
-    for directory, folders, files in os.walk(folder):
+    for directory, folders, files in walk(folder):
         for name in (*folders, *files):
             place = os.path.join(directory, name)
-            if os.path.islink(place) and not os.path.realpath(place).startswith(root + os.sep):
+            if is_link(place) and not os.path.realpath(place).startswith(root + os.sep):
                 why = os.path.relpath(place, folder)
                 raise InputError(f"the archive in {path} has a link that leads out of it", why=why)

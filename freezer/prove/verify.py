@@ -26,7 +26,8 @@ from freezer.freeze.drivers.freeze_messages import UnpackRequest
 from freezer.link.linkers import StaticApp
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, MANIFEST, Linker, Verification
-from freezer.prove.judge import HOST, judge_loads, judge_run
+from freezer.prove.advice import Sources, sources_of
+from freezer.prove.judge import HOST, NOWHERE, judge_loads, judge_run
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked, unpack_bundle
@@ -92,7 +93,8 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
         job.log.warning("not verified: the executable may not run where it is needed")
         return None
     with job.step("verify") as step:
-        proof = verify(linked.path, plan.smoke, plan.verify, job, jobs=plan.jobs, step=step)
+        sources = sources_of(plan.entry, plan.folder)
+        proof = verify(linked.path, plan.smoke, plan.verify, job, jobs=plan.jobs, step=step, sources=sources)
         loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
         step.result = f"{proof.outcome}{loaded}"
     for warning in proof.warnings:
@@ -103,9 +105,16 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
 
 
 def verify(
-    path: Path, smoke: Smoke, verification: Verification, job: Job, *, jobs: int, step: Optional[Step] = None
+    path: Path,
+    smoke: Smoke,
+    verification: Verification,
+    job: Job,
+    *,
+    jobs: int,
+    step: Optional[Step] = None,
+    sources: Sources = NOWHERE,
 ) -> Proof:
-    """Prove one executable, as far as ``verification`` wants.
+    """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -129,10 +138,10 @@ def verify(
         request["host_runs"] = [_on_host(run, path, job)]
     reply = run_sandbox(request, bundle, job, step=step)
     if "cause" in reply:
-        return _unisolated(path, smoke, verification, reply)
+        return _unisolated(path, smoke, verification, reply, sources)
     judge_loads(reply["loads"], bundle.known_missing, path.name)
     run = reply["runs"][0]
-    verdict = judge_run(run, smoke, path.name)
+    verdict = judge_run(run, smoke, path.name, sources=sources)
     return Proof(
         Strength.EMPTY_ROOT,
         reply["isolation"],
@@ -158,14 +167,16 @@ def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
     }
 
 
-def _unisolated(path: Path, smoke: Smoke, verification: Verification, reply: Mapping[str, Any]) -> Proof:
+def _unisolated(
+    path: Path, smoke: Smoke, verification: Verification, reply: Mapping[str, Any], sources: Sources
+) -> Proof:
     """Return what is left of a proof where the sandbox cannot isolate. Raises VerificationError if that is too little,
     or if a run on the host fails."""
     warning = weaken(path.name, reply["cause"], reply["remedy"], verification)
     if not reply["runs"]:
         return not_run(reply["cause"], warning)
     run = reply["runs"][0]
-    verdict = judge_run(run, smoke, path.name, where=HOST)
+    verdict = judge_run(run, smoke, path.name, where=HOST, sources=sources)
     return Proof(Strength.HOST, None, verdict.outcome, seconds_of(run), 0, (), (warning, *verdict.warnings))
 
 

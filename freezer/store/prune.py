@@ -51,7 +51,7 @@ class Rules:
 
 def parse_age(text: str) -> float:
     """Return the seconds of an age such as 12h, 30d or 2w. Raises UsageError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([hdw])", text.strip(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([hdw])", text.strip(), re.ASCII)
     if match is None:
         raise UsageError(f"--older-than {text}: this is not an age", hint="give hours, days or weeks: 12h, 30d, 2w")
     return float(match[1]) * AGES[match[2]]
@@ -62,7 +62,7 @@ def parse_size(text: str) -> int:
 
     There must be a unit: a bare number is bytes to some tools and gigabytes to others.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Z]+)", text.strip().upper(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([A-Z]+)", text.strip().upper(), re.ASCII)
     if match is None or match[2] not in SIZES:
         raise UsageError(f"--max-size {text}: this is not a size", hint="give a number and a unit: 500M, 5G, 4GiB, 0B")
     return int(float(match[1]) * SIZES[match[2]])

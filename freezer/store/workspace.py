@@ -20,8 +20,8 @@ from freezer.base.errors import EnvironmentFailure, OutputError, ToolError, Veri
 from freezer.base.job import BuildLog, Job
 from freezer.base.log import Log
 from freezer.base.processes import signals_held
-from freezer.base.publish import full_disk
 from freezer.base.removal import remove_tree
+from freezer.base.shortage import FULL, is_shortage, shortage
 
 KEPT_LOGS = 20
 HOLD_ATTEMPTS = 10
@@ -99,7 +99,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
             remove_tree(path)
         with contextlib.ExitStack() as items:
             job = Job(log, cache, work, held, build_log, items)
-            with _full_disk_named(job):
+            with _shortages_named(job):
                 yield job
     finally:
         holding.close()
@@ -141,17 +141,17 @@ def _there(usable: Callable[[], bool]) -> bool:
 
 
 @contextlib.contextmanager
-def _full_disk_named(job: Job) -> Iterator[None]:
-    """Name the file system that is full, whether freezer or a tool found it full."""
+def _shortages_named(job: Job) -> Iterator[None]:
+    """Name what the system lacks: also the file system that is full, if a tool found it full."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise full_disk(error, job.work) from error
+        if is_shortage(error):
+            raise shortage(error, job.work) from error
         raise
     except (EnvironmentFailure, ToolError, VerificationError) as error:
         if os.strerror(errno.ENOSPC) in (error.why or ""):
-            raise full_disk(OSError(error.why), job.work) from error
+            raise shortage(OSError(errno.ENOSPC, error.why), job.work) from error
         raise
 
 
@@ -162,7 +162,7 @@ def reading(path: Path, what: str, cache: Path, log: Log) -> Iterator[Job]:
         try:
             yield job
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL:
                 raise
             raise OutputError(f"cannot {what} {path}: {error.strerror}", why=str(error)) from error
 

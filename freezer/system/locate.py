@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.errors import InputError
+from freezer.base.places import is_file, is_folder
 from freezer.base.tools import user_home
 
 
@@ -24,9 +25,9 @@ def locate_interpreter(wanted: Optional[str]) -> Path:
         return Path(getattr(sys, "_base_executable", sys.executable) or sys.executable)
     if os.sep in wanted:
         path = Path(os.path.abspath(os.path.expanduser(wanted)))
-        if path.is_dir():
+        if is_folder(path):
             path = path / "bin" / "python3"
-        if not (path.is_file() and os.access(path, os.X_OK)):
+        if not (is_file(path) and os.access(path, os.X_OK)):
             raise InputError(f"--python {wanted}: no such executable")
         return path
     match = re.fullmatch(r"(?:python|cpython-)?(\d+(?:\.\d+){0,2})", wanted)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Optional
 
 from freezer.base import beneath
+from freezer.base.places import passing_over
 
 MAX_TEXT = 1 << 20
 """Bytes of a file of configuration; what is longer is cut off."""
@@ -49,11 +50,13 @@ def within(root: Path, path: Path) -> Path:
 
 def status_of(root: Path, path: Path) -> Optional[os.stat_result]:
     """Return the status of what a process in the root finds at ``path``; None if it finds nothing."""
-    try:
-        with beneath.opened_top(root) as top, beneath.opened_below(top, str(path.relative_to(root))) as found:
-            return os.fstat(found)
-    except OSError:
-        return None
+    with (
+        passing_over(),
+        beneath.opened_top(root) as top,
+        beneath.opened_below(top, str(path.relative_to(root))) as found,
+    ):
+        return os.fstat(found)
+    return None
 
 
 def is_file(root: Path, path: Path) -> bool:
@@ -82,11 +85,9 @@ def text_of(root: Path, path: Path) -> str:
 
 def names(root: Path, path: Path) -> list[str]:
     """Return the sorted names in a directory; none if there is no such directory."""
-    try:
-        with beneath.opened_top(root) as top:
-            return beneath.names_in(top, str(path.relative_to(root)))
-    except OSError:
-        return []
+    with passing_over(), beneath.opened_top(root) as top:
+        return beneath.names_in(top, str(path.relative_to(root)))
+    return []
 
 
 def matches(root: Path, pattern: str) -> Iterator[Path]:

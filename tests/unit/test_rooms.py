@@ -40,6 +40,7 @@ ELSEWHERE = {
 }
 """Modules without a file of tests that is called as they are: the file that has their tests, and the reason."""
 OF_SEVERAL = {
+    "cli/test_bad_input.py",
     "cli/test_errors.py",
     "freeze/test_runtime.py",
     "link/test_init.py",

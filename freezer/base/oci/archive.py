@@ -20,7 +20,7 @@ from freezer.base.compression import GZIP, ZSTD, DamagedStream, Stream, compress
 from freezer.base.errors import InputError
 from freezer.base.extract import inside
 from freezer.base.oci.documents import Blob, Image, object_at, objects_at, parse_document, strings
-from freezer.base.oci.files import Files, TarFiles, open_folder, wrong
+from freezer.base.oci.files import Files, TarFiles, open_folder, unreadable, wrong
 from freezer.base.oci.model import INDEX_TYPE, blob_name
 
 MAX_DOCUMENT = 4 << 20
@@ -230,7 +230,7 @@ def open_image(path: Path) -> Iterator[ImageArchive]:
             try:
                 file = stack.enter_context(open(path, "rb"))
             except OSError as error:
-                raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+                raise unreadable(path, error) from error
             compression = compression_of(file.read(6))
             if compression is not None:
                 raise compressed_whole(path, compression)

@@ -18,6 +18,7 @@ from freezer.base import tar
 from freezer.base.dismantle import FOLDER
 from freezer.base.errors import InputError
 from freezer.base.extract import inside
+from freezer.base.shortage import is_shortage
 
 CHUNK = 1 << 20
 OUTER = tar.Limits(entries=100_000, total=1 << 42, name=1024, depth=16)
@@ -37,6 +38,11 @@ class Files(Protocol):
 def wrong(path: Path, why: str) -> InputError:
     """Return the error for a file that is not an image, or is damaged."""
     return InputError(f"{path} is not an image, or is damaged", why=why)
+
+
+def unreadable(path: Path, error: OSError) -> InputError:
+    """Return the error for a file that the system cannot read."""
+    return InputError(f"{path} cannot be read: {error.strerror}", why=str(error))
 
 
 class TarFiles:
@@ -122,6 +128,8 @@ class FolderFiles:
         except FileNotFoundError:
             raise
         except OSError as error:
+            if is_shortage(error):
+                raise OSError(error.errno, error.strerror, str(self._path / name)) from error
             raise wrong(self._path, f"{name} cannot be read: {error.strerror}") from error
         finally:
             os.close(descriptor)
@@ -146,7 +154,7 @@ def open_folder(path: Path) -> Iterator[FolderFiles]:
     try:
         top = os.open(path, FOLDER & ~os.O_NOFOLLOW)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
+        raise unreadable(path, error) from error
     try:
         yield FolderFiles(path, top)
     finally:

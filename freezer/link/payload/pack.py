@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional, Union
 
+from freezer.base.places import is_link, walk
 from freezer.link.payload.filter import code_of, filtered
 from freezer.plan.choices import Packing
 
@@ -116,15 +117,15 @@ class Trailer:
 def records_of(tree: Path) -> list[Record]:
     """Return the records of a directory, in the order that the launcher requires."""
     found, links = [], []
-    for directory, folders, files in os.walk(tree):
+    for directory, folders, files in walk(tree):
         folders.sort()
         inside = os.path.relpath(directory, tree)
         if inside != ".":
             found.append(Record(Type.DIRECTORY, inside))
-        for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(directory, item))]):
+        for name in sorted(files + [item for item in folders if is_link(os.path.join(directory, item))]):
             path = Path(directory, name)
             relative = os.path.relpath(path, tree)
-            if path.is_symlink():
+            if is_link(path):
                 links.append(Record(Type.LINK, relative, data=os.fsencode(os.readlink(path))))
             else:
                 kind = Type.EXECUTABLE if path.stat().st_mode & 0o100 else Type.FILE

@@ -20,9 +20,10 @@ from freezer.base.errors import InputError
 from freezer.base.extract import Refused, inside, new_tree
 from freezer.base.oci.archive import ImageArchive, compressed_whole
 from freezer.base.oci.documents import Image, object_at
-from freezer.base.oci.files import DOCUMENTS, TarFiles, open_folder
+from freezer.base.oci.files import DOCUMENTS, TarFiles, open_folder, unreadable
 from freezer.base.oci.model import Platform
 from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root
+from freezer.base.places import is_file
 from freezer.base.publish import CHUNK, digest_file
 
 MAX_UNPACKED = 1 << 37
@@ -51,7 +52,7 @@ HOSTS = {
 
 def is_archive_or_layout(path: Path) -> bool:
     """Return whether ``path`` must be unpacked to be a root: a file, or an OCI layout."""
-    return os.path.isfile(path) or os.path.isfile(path / "oci-layout")
+    return is_file(path) or is_file(path / "oci-layout")
 
 
 def identify(path: Path) -> str:
@@ -66,7 +67,7 @@ def identify(path: Path) -> str:
     try:
         return digest_file(path)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def unpack(path: Path, folder: Path, *, digest: str) -> None:
@@ -86,7 +87,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
     try:
         file = open(path, "rb")  # noqa: SIM115 - only errors of opening are handled here
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     with file:
         before = os.fstat(file.fileno())
         compression = compression_of(file.read(6))
@@ -216,7 +217,3 @@ def _wrong(path: Path, why: str) -> InputError:
 
 def _changed(path: Path) -> InputError:
     return InputError(f"{path} changed while it was read", hint="build again")
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path} cannot be read: {error.strerror}", why=str(error))

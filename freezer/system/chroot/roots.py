@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ from freezer.base.dismantle import remove
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.isolation.users import subordinate_maps
 from freezer.base.job import Job
+from freezer.base.shortage import FULL
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import local_paths
@@ -168,7 +168,7 @@ def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job
         try:
             make(aside / "root")
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL:
                 raise
             raise EnvironmentFailure(f"cannot unpack {source}: {error.strerror}", why=str(error)) from error
         facts = {"source": source, "made": int(time.time()), "freezer": __version__}

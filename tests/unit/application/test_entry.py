@@ -201,3 +201,12 @@ def test_a_missing_parent_or_child_is_refused() -> None:
     for absent in ("a", "a.b"):
         with pytest.raises(InputError):
             refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
+
+
+def test_the_advice_for_a_missing_import_works() -> None:
+    """A module that will only be there at run time is not missing once it is excluded, as the hint says."""
+    with pytest.raises(InputError) as caught:
+        refuse_missing(application("later.part").own_imports, missing("later"), frozenset())
+    option, name = (caught.value.hint or "").rpartition(": ")[2].split()
+    assert option == "--exclude"
+    refuse_missing(application("later.part").own_imports, missing("later"), frozenset({name}))

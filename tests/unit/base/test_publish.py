@@ -13,7 +13,7 @@ from faults import failing_calls
 from support import hold, snapshot
 
 from freezer.base.errors import OutputError
-from freezer.base.publish import check_target, digest_file, full_disk, publish
+from freezer.base.publish import check_target, digest_file, publish
 
 
 @pytest.fixture
@@ -163,12 +163,6 @@ def test_check_target_refuses(out: Path, make: str) -> None:
 def test_a_link_to_a_directory_is_no_directory(out: Path) -> None:
     (out / "link").symlink_to(out)
     check_target(out / "link")
-
-
-def test_full_disk_names_the_mount() -> None:
-    error = full_disk(OSError(errno.ENOSPC, "full"), Path("/proc/self/fd"))
-    assert error.what == "no space left on /proc"
-    assert full_disk(OSError(errno.ENOSPC, "full"), Path("/no/such/place")).what == "no space left on /"
 
 
 def test_digest_file(out: Path) -> None:

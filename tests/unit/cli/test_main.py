@@ -48,6 +48,7 @@ def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
     assert own == {
         "freezer.base",
         "freezer.base.errors",
+        "freezer.base.shortage",
         "freezer.plan",
         "freezer.plan.choices",
         "freezer.plan.settings",

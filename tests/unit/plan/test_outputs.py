@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from furnishing import furnish
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from plans import plan
 
 from freezer.base.errors import FreezerError, OutputError, UsageError
@@ -50,14 +52,19 @@ FILES = {
 }
 
 
+def fill(top: Path) -> Path:
+    """One of each kind of input."""
+    furnish(top, *FILES.values(), "project/pyproject.toml")
+    (top / "project" / "pyproject.toml").write_text("")
+    (top / "r.txt").write_text("-r more/more.txt\n")
+    (top / "more" / "more.txt").write_text("six\n")
+    (top / "c.txt").write_text("six\n")
+    return top
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    furnish(tmp_path, *FILES.values(), "project/pyproject.toml")
-    (tmp_path / "project" / "pyproject.toml").write_text("")
-    (tmp_path / "r.txt").write_text("-r more/more.txt\n")
-    (tmp_path / "more" / "more.txt").write_text("six\n")
-    (tmp_path / "c.txt").write_text("six\n")
-    return tmp_path
+    return fill(tmp_path)
 
 
 def directly(path: Path) -> Path:
@@ -182,3 +189,56 @@ def test_nothing_is_left_or_changed(site: Path) -> None:
             continue
         raise AssertionError(kind)
     assert sorted((path, path.lstat().st_ctime_ns) for path in site.rglob("*") if not path.is_dir()) == before
+
+
+PARTS = (".", "..", "project", "pkg", "folder", "more", "dist", "up", "there", "new")
+LEAVES = (*sorted({name.rpartition("/")[2] for name in FILES.values()}), "hard", "soft", "new", "result", "APP.py")
+PATHS = st.tuples(st.lists(st.sampled_from(PARTS), max_size=4), st.sampled_from(LEAVES)).map(
+    lambda it: "/".join((*it[0], it[1]))
+)
+
+
+@pytest.fixture(scope="module")
+def tangle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Inputs that have several names: links, hard links, directories with links up and round in circles."""
+    top = tmp_path_factory.mktemp("tangle")
+    fill(top)
+    (top / "dist").mkdir()
+    (top / "dist/result").write_bytes(b"\x7fELF")
+    for place in ("", "folder", "project/pkg"):
+        (top / place / "up").symlink_to("..")
+        (top / place / "there").symlink_to(top)
+        (top / place / "soft").symlink_to(top / "cfg")
+        os.link(top / "data.txt", top / place / "hard")
+    return top
+
+
+def everything_read(top: Path) -> list[Path]:
+    """The files that a build with all kinds of inputs reads, but for what may be an earlier result."""
+    return [path for path in top.rglob("*") if path.is_file() and not path.is_symlink() and path.name != "result"]
+
+
+@settings(max_examples=150)
+@given(output=PATHS, image=PATHS, absolute=st.booleans())
+def test_no_way_to_an_input_leads_an_output_there(tangle: Path, output: str, image: str, absolute: bool) -> None:
+    """Whatever the paths are: what they lead to is no file that is read, nor each other."""
+    together: dict[str, Any] = {"entry": "app.py"}
+    for arguments in INPUTS.values():
+        together.update({key: value for key, value in arguments.items() if key not in ("entry", "image")})
+    together["add_file"] = ["cfg:/etc/cfg"]
+    given_output = str(tangle / output) if absolute else output
+    made = plan(tangle, **together, output=given_output, image=image)
+    read = everything_read(tangle)
+    try:
+        check_outputs(made)
+    except FreezerError as error:
+        assert str(tangle.parent) in error.render()
+        return
+    assert made.output is not None and made.image is not None
+    places = [Path(os.path.realpath(path.parent), path.name) for path in (made.output, made.image.output)]
+    assert places[0] != places[1]
+    for place in places:
+        # A link is replaced itself; a file of another name is the same file.
+        assert place.is_symlink() or not any(place.exists() and place.samefile(path) for path in read), place
+        assert not place.is_dir() or place.is_symlink()
+    assert everything_read(tangle) == read

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from freezer.base.errors import InputError
+from freezer.base.errors import ExitStatus, FreezerError, InputError
+from freezer.cli.main import build_parser
+from freezer.plan.choices import Linker, Verification
+from freezer.plan.resolve import resolve
+from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, ValueKind
 from freezer.plan.settings_file import read_settings
 
 
@@ -121,3 +128,143 @@ def test_the_nearest_key_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_settings(tmp_path)
         assert right in (caught.value.hint or "")
+
+
+# Whatever is in the file
+
+
+def toml(value: Any) -> str:
+    """A value as it is written in TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + "".join(f"\\U{ord(item):08x}" for item in value) + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml(key)} = {toml(item)}" for key, item in value.items()) + "}"
+    return repr(value)
+
+
+def table(values: dict[str, Any]) -> str:
+    return "[tool.freezer]\n" + "".join(f"{toml(key)} = {toml(value)}\n" for key, value in values.items())
+
+
+NAMES = tuple(setting.name for setting in (*SETTINGS, *FILE_ONLY))
+IMAGE_NAMES = tuple(setting.name for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["", "app.py", "a:b", "a=b", "no", "3.12", "~/x", "-", "debian:x", "/", "..", "x" * 300, "a/" * 2500]
+    ),
+    st.text(st.characters(max_codepoint=0xD7FF), max_size=8),
+)
+VALUES = st.recursive(
+    st.one_of(TEXTS, st.booleans(), st.integers(-3, 1 << 70), st.floats()),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(TEXTS, inner, max_size=2)),
+    max_leaves=3,
+)
+TABLES = st.dictionaries(
+    st.one_of(st.sampled_from(NAMES), st.just("image"), TEXTS),
+    st.one_of(VALUES, st.dictionaries(st.sampled_from(IMAGE_NAMES), VALUES, min_size=1, max_size=2)),
+    min_size=1,
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with an application, for many examples."""
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "app.py").touch()
+    return folder
+
+
+def keys_of(values: dict[str, Any]) -> set[str]:
+    return {key for name, value in values.items() for key in (name, *(value if isinstance(value, dict) else ()))}
+
+
+@settings(max_examples=200)
+@given(values=TABLES)
+def test_any_table_is_a_plan_or_an_error_that_names_the_key(place: Path, values: dict[str, Any]) -> None:
+    write(place, "pyproject.toml", table(values))
+    try:
+        made = resolve({"entry": "app.py"}, folder=place, environ={})
+    except FreezerError as error:
+        assert error.status in (ExitStatus.USAGE, ExitStatus.INPUT)
+        said = error.render()
+        assert any(key in said or repr(key) in said for key in keys_of(values)), said
+    else:
+        assert made.entry.path == place / "app.py"
+
+
+@settings(max_examples=100)
+@given(text=st.binary(max_size=60).map(lambda data: b"[tool.freezer]\nname = 'x'\n" + data))
+def test_any_file_is_read_or_named(place: Path, text: bytes) -> None:
+    for name in ("pyproject.toml", "setup.cfg"):
+        (place / name).write_bytes(text.replace(b"[tool.", b"[") if name == "setup.cfg" else text)
+        try:
+            read_settings(place)
+        except InputError as error:
+            assert str(place / name) in error.what
+        finally:
+            (place / name).unlink()
+
+
+WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
+OF_KIND = {
+    ValueKind.FLAG: st.booleans(),
+    ValueKind.SWITCH: st.booleans(),
+    ValueKind.NUMBER: st.integers(0, 255),
+    ValueKind.LIST: st.lists(WORDS, min_size=1, max_size=3),
+}
+GOOD = st.fixed_dictionaries(
+    {},
+    optional={
+        **{
+            item.name: OF_KIND[item.kind] for item in SETTINGS if item.kind in OF_KIND and item.name != "chroot-package"
+        },
+        "name": WORDS,
+        "smoke": st.lists(WORDS, max_size=3).map(" ".join),
+        "python": WORDS,
+        "add-data": st.lists(WORDS.map(lambda word: f"app.py:{word}"), min_size=1, max_size=2),
+        "linker": st.sampled_from([item.value for item in Linker]),
+        "verify": st.sampled_from([item.value for item in Verification]),
+        "output": WORDS,
+    },
+)
+
+
+def words_of(values: dict[str, Any]) -> list[str]:
+    """The same settings on the command line."""
+    words = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            words.append(f"--{'' if value else 'no-'}{name}")
+        else:
+            words += [f"--{name}={item}" for item in (value if isinstance(value, list) else [value])]
+    return words
+
+
+def configuration(values: dict[str, Any]) -> str:
+    """The same settings in setup.cfg."""
+    lines = []
+    for name, value in values.items():
+        lines.append(f"{name} = " + ("\n    ".join(["", *value]) if isinstance(value, list) else str(value)))
+    return "[freezer]\n" + "".join(f"{line}\n" for line in lines)
+
+
+@settings(max_examples=40)
+@given(values=GOOD)
+def test_settings_mean_the_same_wherever_they_are(place: Path, values: dict[str, Any]) -> None:
+    made = []
+    for name, text in (("", ""), ("pyproject.toml", table(values)), ("setup.cfg", configuration(values))):
+        words = words_of(values) if not name else []
+        arguments = vars(build_parser().parse_args(["build", "app.py", *words]))
+        if name:
+            write(place, name, text)
+        try:
+            made.append(resolve(arguments, folder=place, environ={}))
+        finally:
+            if name:
+                (place / name).unlink()
+    assert made[0] == made[1] == made[2]

@@ -11,9 +11,9 @@ import pytest
 from freezer.prove.faults import (
     ended_by_fault,
     ended_by_missing_module,
-    find_advice,
     find_suspicion,
     has_uncaught_fault,
+    last_exception,
     last_lines,
 )
 
@@ -112,11 +112,11 @@ def test_suspicions() -> None:
     assert find_suspicion(HEADER + "ValueError: wrong\n") is None
 
 
-def test_advice() -> None:
-    assert "--hidden-import app.yaml" in (find_advice("error: No module named 'app.yaml'\n") or "")
-    assert find_advice(f"cannot read '{BUNDLE}/data/x'\n") == "--add-data SOURCE:data"
-    assert find_advice("usage: app FILE\n") is None
-    assert find_advice("") is None
+def test_the_last_exception() -> None:
+    assert last_exception(MISSING + HEADER + "a.Error: b: c\n") == ("a.Error", "b: c")
+    assert last_exception(HEADER + "ValueError\n") == ("ValueError", "")
+    assert last_exception("usage: app FILE\n\n") == ("", "usage: app FILE")
+    assert last_exception("") == ("", "")
 
 
 def test_last_lines() -> None:

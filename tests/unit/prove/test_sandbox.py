@@ -20,7 +20,7 @@ from hostile import make_host, state_of
 from support import need_root, processes_with
 
 import freezer.base.isolation
-from freezer.base import beneath, dismantle
+from freezer.base import beneath, dismantle, errors, places, shortage
 from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
@@ -134,7 +134,7 @@ def copy_program(package: Path) -> Path:
         place = package / folder.relative_to(top)
         shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(folder.parent / "__init__.py", place.parent)
-    for module in (beneath, dismantle):
+    for module in (beneath, dismantle, errors, places, shortage):
         shutil.copy(str(module.__file__), package / "base")
     shutil.copy(freezer.__file__, package)
     for path in (package, *package.rglob("*")):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from furnishing import furnish
@@ -52,3 +54,21 @@ def test_copy_root(tmp_path: Path) -> None:
     assert not (copy / "etc/fifo").exists()
     assert (copy / "home/private").stat().st_mode & 0o777 == 0o700
     assert (copy / "home/private/x").read_text() == "home/private/x"
+
+
+@pytest.mark.parametrize("code", [None, errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EIO])
+def test_files_that_cannot_be_cloned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: Optional[int]) -> None:
+    """By this file system or kernel, or by a Python that was built against a C library without that call."""
+
+    def refuse(*_arguments: object) -> int:
+        raise OSError(code, os.strerror(code or 0))
+
+    if code is None:
+        monkeypatch.delattr(os, "copy_file_range")
+    else:
+        monkeypatch.setattr(os, "copy_file_range", refuse)
+    root = furnish(tmp_path / "root", "etc/file")
+    (root / "etc/large").write_bytes(bytes(range(256)) * 10_000)
+    assert copy_root(root, tmp_path / "copy") == []
+    for name in ("etc/file", "etc/large"):
+        assert (tmp_path / "copy" / name).read_bytes() == (root / name).read_bytes()

@@ -1,0 +1,133 @@
+"""What to try when the application's output reports something missing from its bundle.
+
+What is missing often is in the application's sources: a module that is imported by a computed name, a file that is read
+from beside the script. Then the advice names it, and the option that brings it along, to be copied as it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.places import passing_over
+from freezer.plan.build import Entry
+from freezer.plan.choices import EntryKind
+from freezer.prove.faults import BUNDLE_PATH, NO_MODULE, last_exception
+
+PACKAGE = "__init__.py"
+NO_METADATA = re.compile(r"[Nn]o package metadata was found for '?(?P<name>[\w.-]+)|The '(?P<requirement>[\w.-]+)")
+NO_LIBRARY = re.compile(r"(?P<name>[\w.+-]+\.so[\w.]*): cannot open shared object file")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the application's own files are: ``folders`` are those that its modules are found in, ``here`` is the
+    directory that freezer was called in, which paths of options are relative to."""
+
+    folders: tuple[Path, ...] = ()
+    here: Path = Path("/")
+
+    def find(self, name: str) -> Optional[Path]:
+        """Return the file or directory called ``name``, relative to one of the folders; None if there is none."""
+        for folder in self.folders:
+            path = folder / name
+            with passing_over():
+                os.stat(path)
+                return path
+        return None
+
+    def named(self, path: Path) -> str:
+        """Return a path as it can be given to an option."""
+        inside = self.here in path.parents
+        return shlex.quote(str(path.relative_to(self.here) if inside else path))
+
+
+def sources_of(entry: Entry, here: Path) -> Sources:
+    """Return the sources of an entry: beside a script or a spec file, at the top of a project or in its ``src``."""
+    if entry.path is None:
+        return Sources((here,), here)
+    if entry.kind in (EntryKind.SCRIPT, EntryKind.SPEC):
+        return Sources((entry.path.parent,), here)
+    return Sources((entry.path, entry.path / "src"), here)
+
+
+def find_advice(said: str, sources: Sources) -> Optional[str]:
+    """Return what to try, by the last exception in the output; None if the output says nothing of the bundle."""
+    kind, text = last_exception(said)
+    module = NO_MODULE.search(text)
+    if module:
+        return _of_module(module["name"], sources)
+    if "getpwuid" in text:
+        return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
+    if kind.endswith(("PackageNotFoundError", "DistributionNotFound")):
+        named = NO_METADATA.search(text)
+        return f"--copy-metadata {(named['name'] or named['requirement']) if named else 'NAME'}"
+    library = NO_LIBRARY.search(text)
+    if library:
+        return _of_library(library["name"], sources)
+    places = list(BUNDLE_PATH.finditer(text))
+    if not places:
+        return None
+    bundle = places[-1]
+    quote = text[: bundle.start()][-1:]
+    name = text[bundle.end() :]
+    return _of_file(name.rpartition(quote)[0] if quote in ("'", '"') else name.strip(), sources)
+
+
+def _of_module(name: str, sources: Sources) -> str:
+    """Return what brings a module; that of a package that exists may be one of many which are imported by name."""
+    place = name.replace(".", "/")
+    found = sources.find(f"{place}.py") or sources.find(f"{place}/{PACKAGE}") or sources.find(place)
+    # A directory is a package without an __init__.py only if there are modules in it.
+    if found is None or (found.is_dir() and not any(found.glob("*.py"))):
+        return (
+            f"--hidden-import {name}  if it is imported by name at run time\n"
+            f"--with NAME  if its distribution is not among the requirements"
+        )
+    advice = [f"--hidden-import {name}  it is {sources.named(found)}"]
+    package = name if found.is_dir() or found.name == PACKAGE else name.rpartition(".")[0]
+    if package:
+        advice.append(f"--collect-all {package}  if others of its modules are imported by name, too")
+    return "\n".join(advice)
+
+
+def _of_file(inside: str, sources: Sources) -> str:
+    """Return what brings a file or directory; ``inside`` is its path in the bundle."""
+    inside = os.path.normpath(inside)
+    found = None if os.path.isabs(inside) or inside.split("/")[0] in (".", "..") else sources.find(inside)
+    if found is None:
+        return f"--add-data SOURCE:{os.path.dirname(inside) or '.'}"
+    if found.is_dir():
+        return _option("--add-data", found, inside, sources)
+    folder = os.path.dirname(inside)
+    advice = [_option("--add-data", found, folder or ".", sources)]
+    if folder:
+        advice.append(f"{_option('--add-data', found.parent, folder, sources)}  for all files beside it, too")
+    return "\n".join(advice)
+
+
+def _of_library(name: str, sources: Sources) -> Optional[str]:
+    for folder, below in _places(sources):
+        found = sources.find(os.path.normpath(f"{below}/{name}"))
+        if found is not None and found.parent == folder:
+            return _option("--add-binary", found, below, sources)
+    return None
+
+
+def _places(sources: Sources) -> Iterator[tuple[Path, str]]:
+    """Yield the folders and the directories in them, each with its path in the bundle."""
+    for top in sources.folders:
+        yield top, "."
+        with passing_over():
+            for entry in sorted(os.scandir(top), key=lambda entry: entry.name):
+                if entry.is_dir():
+                    yield Path(entry.path), entry.name
+
+
+def _option(option: str, source: Path, destination: str, sources: Sources) -> str:
+    return f"{option} {sources.named(source)}:{shlex.quote(destination)}"
