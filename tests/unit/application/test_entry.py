@@ -21,7 +21,7 @@ from freezer.system.host import Host
 def ask(folder: Path, **request: Any) -> dict[str, Any]:
     """The driver's answer, under this Python."""
     full = {
-        "search": [], "own": [str(folder)], "script": None, "function": None, "console_script": None,
+        "search": [], "own": [str(folder)], "script": None, "function": None, "package": None, "console_script": None,
         "distribution": None, **request,
     }  # fmt: skip
     done = subprocess.run(

@@ -499,20 +499,6 @@ def test_no_bytecode_in_the_tree(deferred: Any, tmp_path: Path, monkeypatch: pyt
         assert (folder / "__pycache__").exists() is written
 
 
-def test_helpers_whose_parent_has_other_options(deferred: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An application has set PYTHONWARNINGS: PyInstaller tells its helpers by the options that they share."""
-    from subprocess import _args_from_interpreter_flags  # type: ignore[attr-defined]
-
-    command = "from multiprocessing.resource_tracker import main;main(7)"
-    monkeypatch.setattr(sys, "argv", ["app", "-S", "-Wodd", "-c", command, "more"])
-    arguments = sys.argv[1:]
-    deferred._take_options(arguments)
-    assert sys.argv == ["app", *_args_from_interpreter_flags(), "-c", command, "more"]
-    monkeypatch.setattr(sys, "argv", ["app", "--multiprocessing-fork", "x=1"])
-    deferred._take_options(sys.argv[1:])
-    assert sys.argv == ["app", "--multiprocessing-fork", "x=1"]
-
-
 # The finder
 
 

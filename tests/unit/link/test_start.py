@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import subprocess
@@ -33,6 +34,17 @@ int main(int count, char **words, char **environment)
     for (; *environment != NULL; environment++)
         printf("%s%c", *environment, 0);
     return getenv("PYTHONEXECUTABLE") != NULL;
+}
+"""
+WAITING = """
+#include <unistd.h>
+int main(void)
+{
+    char got;
+    for (int file = 3; file < 20; file++)
+        close(file);
+    (void)!write(1, "x", 1);
+    return (int)read(0, &got, 1);
 }
 """
 # What staticx's start-up code does, once it has unpacked: it says where, and runs the program under its own path.
@@ -68,7 +80,6 @@ class Started:
     python: str
     arguments: tuple[str, ...]
     executable: str
-    helper: str
     argv: tuple[str, ...]
     environ: dict[str, str]
 
@@ -90,8 +101,7 @@ def run(
         python,
         tuple(rest[: own - 1]),
         rest[own],
-        rest[own + 2],
-        tuple(rest[own + 3 :]),
+        tuple(rest[own + 2 :]),
         {key: value for key, _, value in pairs},
     )
 
@@ -126,18 +136,46 @@ def test_what_staticx_unpacked(program: Path, executable: Path, way: str) -> Non
     assert found.python == f"{program.parent}/bin/python3"
     assert found.arguments == ARGUMENTS
     assert found.executable == str(executable)
-    assert found.helper == str(program)
     assert found.argv == (called, "x y", "")
     assert found.environ == env
 
 
+@pytest.mark.parametrize("container", list(Container))
 @pytest.mark.parametrize("called", ["/usr/bin/app", "app", ""])
-def test_a_process_that_the_program_starts(program: Path, called: str) -> None:
-    """It is started by the program's path, and by the executable's name if that is to be known."""
-    # In a directory, as subprocess starts programs without an empty name else.
-    found = run([called, "x"], {}, executable=program, cwd=program.parent)
-    assert found.executable == (called if called.startswith("/") else str(program))
-    assert (found.helper, found.argv) == (str(program), (called, "x"))
+def test_an_interpreter(tmp_path: Path, container: Container, called: str) -> None:
+    """By its name in the tree; it gets the arguments as they are, and the executable's path by an option. Variables of
+    the dynamic loader have come under other names, and what a container would say is the caller's."""
+    program = tree(tmp_path / "tree", container)
+    name = program.parent / "bin" / "python3"
+    name.parent.mkdir()
+    name.symlink_to("../program")
+    env = {"\1D_PRELOAD": "x", "_FREEZER_START": "7:/other", "STATICX_PROG_PATH": "/other", "A": "b"}
+    done = subprocess.run(
+        [called, "-c", "x y", ""], executable=name, env=env, cwd=tmp_path, capture_output=True, check=True
+    )
+    said, _, environment = done.stdout.decode().partition("\1")
+    path = called if called.startswith("/") else str(name)
+    assert said.split("\0")[:-1] == [str(name), "-X", f"freezer_executable={path}", "-c", "x y", ""]
+    found = dict(item.split("=", 1) for item in environment.split("\0")[:-1])
+    assert found == {"LD_PRELOAD": "x", "_FREEZER_START": "7:/other", "STATICX_PROG_PATH": "/other", "A": "b"}
+
+
+def test_an_interpreter_locks_its_entry(tmp_path: Path) -> None:
+    """So that the entry is not removed when the application has ended and this has not."""
+    program = tree(tmp_path / "tree", Container.LAUNCHER, WAITING)
+    (tmp_path / "used").touch()
+    (program.parent / "bin").mkdir()
+    (program.parent / "bin" / "python3").symlink_to("../program")
+    for name, locked in (("bin/python3", True), ("program", False)):
+        with subprocess.Popen([program.parent / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None and process.stdout.read(1) == b"x"
+            with open(tmp_path / "used", "rb") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    assert not locked
+                except BlockingIOError:
+                    assert locked
+            process.communicate()
 
 
 def test_the_program_by_the_kernels_name_for_it(program: Path, tmp_path: Path) -> None:
@@ -146,7 +184,7 @@ def test_the_program_by_the_kernels_name_for_it(program: Path, tmp_path: Path) -
     link.symlink_to(program)
     found = run([str(link)], {}, cwd=tmp_path)
     assert found.python == f"{program.parent}/bin/python3"
-    assert found.executable == found.helper == str(program)
+    assert found.executable == str(link)
     assert run(["link"], {}, executable="../link", cwd=program.parent).python == found.python
 
 
@@ -162,7 +200,7 @@ def test_the_other_containers_believe_nothing_of_staticxs(tmp_path: Path, contai
     said = {"STATICX_PROG_PATH": "/usr/bin/other", "STATICX_BUNDLE_DIR": "/nowhere"}
     found = run([str(program)], said)
     assert found.python == f"{program.parent}/bin/python3"
-    assert (found.executable, found.helper, found.argv) == (str(program), "", (str(program),))
+    assert (found.executable, found.argv) == (str(program), (str(program),))
     assert found.environ == said
 
 

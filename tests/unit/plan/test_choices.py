@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from freezer.plan import choices
-from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, ImageLayout, LayerCompression, Linker, Packing
+from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, ImageLayout, LayerCompression, Linker, Packing, Sources
 
 KINDS = [kind for kind in vars(choices).values() if isinstance(kind, type) and issubclass(kind, enum.Enum)]
 KINDS.remove(enum.Enum) if enum.Enum in KINDS else None
@@ -28,8 +28,9 @@ def test_what_people_write() -> None:
     assert [item.value for item in Linker] == ["staticx", "native"]
     assert [item.value for item in Packing] == ["none", "fast", "small"]
     assert [item.value for item in ImageLayout] == ["binary", "unpacked"]
+    assert [item.value for item in Sources] == ["own", "all", "none"]
     assert [item.name.lower() for item in LayerCompression] == ["none", "gzip", "zstd"]
-    assert len(EntryKind) == 5
+    assert len(EntryKind) == 7
 
 
 def test_suffixes_of_media_types() -> None:

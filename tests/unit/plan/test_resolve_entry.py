@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
 from plans import plan
 
+from freezer.base.errors import InputError
 from freezer.plan.choices import EntryKind
 
 
@@ -33,6 +35,40 @@ def test_package_directory(here: Path) -> None:
     made = plan(here, entry="package")
     assert (made.entry.kind, made.entry.path) == (EntryKind.SCRIPT, here / "package" / "__main__.py")
     assert made.name == "package"
+
+
+@pytest.mark.parametrize("files", [("__init__.py", ""), ("__main__.py", "if x:\n    from . import y\n")])
+def test_a_package_runs_as_python_m_does(here: Path, files: tuple[str, str]) -> None:
+    folder = here / "lib" / "top" / "tool"
+    folder.mkdir(parents=True)
+    (here / "lib" / "top" / "__init__.py").write_text("")
+    (folder / "__main__.py").write_text("")
+    (folder / files[0]).write_text(files[1])
+    made = plan(here, entry="lib/top/tool")
+    assert (made.entry.kind, made.entry.path, made.entry.package) == (EntryKind.PACKAGE, here / "lib", "top.tool")
+    assert made.name == "tool"
+
+
+def test_a_package_that_cannot_be_imported(here: Path) -> None:
+    (here / "my-tool").mkdir()
+    for name in ("__init__.py", "__main__.py"):
+        (here / "my-tool" / name).write_text("")
+    with pytest.raises(InputError, match="my-tool cannot be a package"):
+        plan(here, entry="my-tool")
+
+
+def test_a_zip_application(here: Path) -> None:
+    """By its content, as Python goes by that; it may begin with a line for the kernel."""
+    for name in ("tool.pyz", "other"):
+        with open(here / name, "wb") as file:
+            file.write(b"#!/usr/bin/env python3\n")
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("__main__.py", "")
+        made = plan(here, entry=name)
+        assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.ARCHIVE, here / name, Path(name).stem)
+    with zipfile.ZipFile(here / "data.zip", "w") as archive:
+        archive.writestr("data", "")
+    assert plan(here, entry="data.zip").entry.kind is EntryKind.SCRIPT
 
 
 def test_spec(here: Path) -> None:
