@@ -16,7 +16,7 @@ from typing import Any, Optional, TypeVar
 from freezer.base.errors import InputError, UsageError
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Packing, Verification
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Own, Packing, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
@@ -92,6 +92,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
         image=_image_beside(given, file, values, folder, created, epoch),
+        own=_choice(values["own"], Own, "--own") if "own" in values else None,
+        exclude_data=tuple(values.get("exclude_data", ())),
     )
 
 

@@ -31,10 +31,10 @@ class Additions:
     """Lists that an Analysis takes; ``datas`` and ``binaries`` are (file, folder in the bundle)."""
 
     def __init__(self, request: FreezeRequest) -> None:
-        self.search = request["search"]
-        self.datas = [(source, folder) for source, folder in request["add_data"]]
+        self.search = [*request["beside"], *request["search"]]
+        self.datas = [(source, folder) for source, folder in (*request["add_data"], *request["own_data"])]
         self.binaries = [(source, folder) for source, folder in request["add_binary"]]
-        self.modules = list(request["hidden_imports"])
+        self.modules = [*request["hidden_imports"], *request["named"]]
         self.hooks = request["hooks"]
         self.exclude = request["exclude"]
 
@@ -73,6 +73,8 @@ def find_additions(request: FreezeRequest, collector: collect.Collector) -> Addi
     distributions = collector.inventory.distributions
     if request["distribution"]:
         additions.take(collector.whole_distribution(distributions[installed.canonical(request["distribution"])]))
+    for name in request["whole"]:
+        additions.take(collector.whole_package(name))
     text = b"\n".join(_read(path) for path in request["own_files"])
     additions.take(_of_own_sources(text, collector, distributions))
     return additions

@@ -99,6 +99,23 @@ class Collector:
         self._remember(distribution, found)
         return found
 
+    def whole_package(self, name: str) -> Collected:
+        """All modules and data of a package of somebody else's that the application names in its settings."""
+        found = Collected()
+        package = self.inventory.packages.get(self._package_of(name))
+        if package is None or package.distribution is None:
+            return found
+        inside = os.path.join(name.replace(".", os.sep), "")
+        modules = (item for item in self._submodules(package) if (item + ".").startswith(name + "."))
+        found.modules += sorted(item for item in modules if not _is_test(item))
+        found.datas += [
+            (path, folder)
+            for path, folder in self._data_files(package)
+            if os.path.join(folder, "").startswith(inside) and not path.endswith(".po")
+        ]
+        self._remember(package.distribution, found)
+        return found
+
     def package(self, name: str, hooked: bool) -> Collected:
         """What the package ``name`` needs; ``hooked`` says that PyInstaller has a hook of its own for it."""
         found = Collected()
@@ -109,9 +126,10 @@ class Collector:
         found.modules += modules
         if not hooked:
             text = package.text
-            if READS_OWN_FILES.search(text):
+            # What of the application's own files comes along is known.
+            if READS_OWN_FILES.search(text) and package.distribution is not None:
                 found.datas += self._data_files(package)
-            if IMPORTS_BY_NAME.search(text) or opaque:
+            if (IMPORTS_BY_NAME.search(text) or opaque) and package.distribution is not None:
                 found.modules += list(self._submodules(package))
         found.add(self._of_text(package))
         if package.distribution is not None:
@@ -255,6 +273,12 @@ class Collector:
         if b"pyo3" in content:
             names |= {name for name in COMMON_FROM_C if name.encode() in content}
         return sorted(names)
+
+
+def _is_test(module: str) -> bool:
+    """Whether a module is a test of the package that it is in."""
+    last = module.rpartition(".")[2]
+    return last in ("test", "tests", "conftest") or last.startswith("test_")
 
 
 _STD = frozenset(("collections.abc", "concurrent.futures", "importlib.metadata", "importlib.resources", "os.path"))

@@ -10,8 +10,10 @@ class FreezeRequest(TypedDict):
     """One run of PyInstaller, by ``run_pyinstaller``.
 
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
-    ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
-    ``add_binary`` are (file, folder in the bundle); ``toolchain`` is the directory with PyInstaller, ``runtime`` that
+    ``beside`` are more of them, in which only the application's own modules are.
+    ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``own_data`` are files of
+    its own, ``named`` modules that its code names, and ``whole`` packages of which it names everything; ``add_data``
+    and ``add_binary`` are (file, folder in the bundle), as is ``own_data``; ``toolchain`` is the directory with PyInstaller, ``runtime`` that
     with the ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath``
     are directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
     """
@@ -20,7 +22,11 @@ class FreezeRequest(TypedDict):
     spec: bool
     name: str
     search: list[str]
+    beside: list[str]
     own_files: list[str]
+    own_data: list[tuple[str, str]]
+    named: list[str]
+    whole: list[str]
     local_packages: dict[str, str]
     distribution: Optional[str]
     add_data: list[tuple[str, str]]

@@ -40,7 +40,6 @@ DEFERRED = {
 """Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
 it; freezer runs each one once its module is first imported."""
 
-
 class Analysis(Protocol):
     """What PyInstaller has found: entries of (name, source, type).
 
@@ -147,6 +146,26 @@ def keep_own_hooks() -> None:
         return [found for found in discover() if found[1] != HOOK_PRIORITY_CONTRIBUTED_HOOKS] + own
 
     build_main.discover_hook_directories = discover_hook_directories
+
+
+def find_elsewhere(places: Mapping[str, str]) -> None:
+    """Have top-level modules be found in the directories that ``places`` has for their names, and nowhere else: the
+    graph binds 163 modules of the standard library before it knows where the application's are."""
+    from PyInstaller import compat
+    from PyInstaller.depend.analysis import PyiModuleGraph
+
+    find, analyze = PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules
+
+    def find_module(self: Any, name: str, path: Any, parent: Any = None) -> Any:
+        return find(self, name, [places[name]] if parent is None and name in places else path, parent)
+
+    def analyze_base_modules(self: Any) -> None:
+        analyze(self)
+        self._base_modules = [node for node in self._base_modules if node.identifier.partition(".")[0] not in places]
+
+    if places:
+        PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules = find_module, analyze_base_modules
+        compat.PY3_BASE_MODULES -= set(places)
 
 
 def spec_classes() -> tuple[Any, Any, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import additions
@@ -20,6 +21,7 @@ import freeze_report
 import installed
 import pyinstaller_internals as internals
 import spec_classes
+import standard_modules
 import start_with_toolchain
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]
     internals.share_imports(start, start_with_toolchain.load_source)
     internals.keep_own_hooks()
+    internals.find_elsewhere(standard_modules.shadowed([*request["beside"], *request["search"]]))
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
@@ -80,11 +83,22 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     return spec
 
 
+def put_on_path(search: Sequence[str]) -> None:
+    """Have modules be found in directories before those of the environment, but after Python's own: what runs here,
+    and in the processes that it starts, must not import a module of the application's that is called like one of those.
+    What the application finds is another matter: see ``standard_modules.shadowed``."""
+    places = [number for number, place in enumerate(sys.path) if os.path.basename(place).endswith("-packages")]
+    at = places[0] if places else len(sys.path)
+    sys.path[at:at] = search
+
+
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         request: FreezeRequest = json.load(file)
-    sys.path[:0] = request["search"]
-    collector = collect.Collector(installed.Inventory(sys.path, request["local_packages"].items(), request["search"]))
+    put_on_path(request["search"])
+    inventory = installed.Inventory(sys.path, request["local_packages"].items(), request["search"])
+    put_on_path(request["beside"])
+    collector = collect.Collector(inventory)
     spec = run(request, collector)
     with open(request["report"], "w", encoding="utf-8") as file:
         json.dump(freeze_report.report(request, spec, collector), file)

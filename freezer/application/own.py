@@ -1,0 +1,129 @@
+"""What comes along of the application's own ground without being imported or asked for, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.application.drivers.entry_messages import EntryFacts, GroundRequest
+from freezer.application.ground import Ground
+from freezer.base.log import human_size
+from freezer.plan.build import Plan
+from freezer.plan.choices import Own
+from freezer.system.buildroot import BuildRoot
+
+SECRET = "secret"
+MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file that comes along: its ``source``, the folder of the bundle that it goes to, its size in bytes, and why."""
+
+    source: Path
+    folder: str
+    size: int
+    why: str
+
+    @property
+    def place(self) -> str:
+        """Return its path in the bundle."""
+        return self.source.name if self.folder == "." else f"{self.folder}/{self.source.name}"
+
+
+@dataclass(frozen=True)
+class OwnGroup:
+    """Files with one directory at the top of the bundle, or a single one, for one reason: ``path``, their number,
+    their bytes, why they come along."""
+
+    path: str
+    files: int
+    size: int
+    why: str
+
+
+@dataclass(frozen=True)
+class OwnFound:
+    """What comes along. ``modules`` are named or in a package, with the reason; ``foreign`` are modules of others that
+    the code names, ``whole`` packages of which it names everything; ``left_out`` are files that stay out, with the
+    reason; ``limited`` says why data has to be named."""
+
+    top: Optional[Path] = None
+    files: tuple[OwnFile, ...] = ()
+    modules: tuple[tuple[str, str], ...] = ()
+    foreign: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()
+    limited: Optional[str] = None
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files."""
+        return sum(item.size for item in self.files)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the paths of secrets that stay out."""
+        return tuple(path for path, reason in self.left_out if SECRET in reason)
+
+    def groups(self) -> tuple[OwnGroup, ...]:
+        """Return the files as people think of them: what is at the top of the bundle, directories as one."""
+        sums: dict[tuple[str, str], tuple[int, int]] = {}
+        for item in self.files:
+            first, slash, _ = item.place.partition("/")
+            key = (first + slash, item.why)
+            number, size = sums.get(key, (0, 0))
+            sums[key] = number + 1, size + item.size
+        return tuple(OwnGroup(path, *counts, why) for (path, why), counts in sorted(sums.items()))
+
+    def sentence(self) -> str:
+        """Return one line for the log; "" if there is nothing to say."""
+        parts = []
+        if self.files:
+            names = list(dict.fromkeys(group.path for group in self.groups()))
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            plural = "file" if len(self.files) == 1 else "files"
+            parts.append(f"{len(self.files)} {plural}, {human_size(self.size)}: {', '.join(names[:MOST_NAMED])}{more}")
+        if self.secrets:
+            parts.append(f"left out as secret: {', '.join(self.secrets[:MOST_NAMED])}")
+        return "; ".join(parts)
+
+
+def ground_request(plan: Plan, ground: Optional[Ground], root: BuildRoot) -> GroundRequest:
+    """Return the ground as the driver is told of it."""
+    own = (plan.own or Own.ALL).value
+    if ground is None:
+        return {"own": own, "top": None, "project": None, "limited": True, "code": [], "data": [], "refused": []}
+    return {
+        "own": own,
+        "top": root.inside(ground.top),
+        "project": root.inside(ground.project),
+        "limited": ground.limited is not None,
+        "code": [root.inside(path) for path in ground.code],
+        "data": [(root.inside(path), path.stat().st_size, reason) for path, reason in ground.data],
+        "refused": [(root.inside(path), reason) for path, reason in ground.refused],
+    }
+
+
+def own_found(facts: EntryFacts, ground: Optional[Ground], root: BuildRoot) -> OwnFound:
+    """Return what the driver has found."""
+    files = [(root.outside(path), folder, why) for path, folder, why in facts["data"]]
+    left_out = [(root.outside(path), reason) for path, reason in sorted(facts["left_out"].items())]
+    return OwnFound(
+        top=ground.top if ground is not None else None,
+        files=tuple(OwnFile(path, folder, path.stat().st_size, why) for path, folder, why in files),
+        modules=tuple(sorted(facts["modules"].items())),
+        foreign=tuple(facts["foreign"]),
+        whole=tuple(facts["whole"]),
+        left_out=tuple((name, why) for name, (_, why) in zip(_shown(ground, (p for p, _ in left_out)), left_out)),
+        limited=ground.limited if ground is not None else None,
+    )
+
+
+def _shown(ground: Optional[Ground], paths: Iterable[Path]) -> Iterator[str]:
+    """Yield paths as people are told them: relative to the ground if they are below it."""
+    for path in paths:
+        below = ground is not None and ground.top in path.parents
+        yield str(path.relative_to(ground.top)) if below and ground is not None else str(path)
