@@ -30,7 +30,7 @@ from freezer.base.log import human_size
 from freezer.base.publish import is_result
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
-from freezer.plan.trees import repository_of, source_folders
+from freezer.plan.trees import source_folders
 
 LARGEST = 20_000_000
 """Bytes of a file, or of a directory beside the script, that comes along without being named."""
@@ -239,4 +239,3 @@ def _is_text(name: str) -> bool:
 def _leads_to_secret(path: Path) -> bool:
     target = path.resolve()
     return is_secret_name(target.name) or bool(SECRET_FOLDERS & set(target.parts))
-

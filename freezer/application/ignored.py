@@ -6,6 +6,7 @@ repository although a pattern has them count as ignored here.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +34,8 @@ class Ignored:
         repository = repository_of(top)
         self._patterns: list[Pattern] = []
         self._read: set[Path] = set()
-        above = [top] if repository is None else [folder for folder in (*reversed(top.parents), top)]
-        for folder in above:
-            if repository is None or folder == repository or repository in folder.parents:
+        for folder in (*reversed(top.parents), top):
+            if folder == top or (repository is not None and repository in (folder, *folder.parents)):
                 self.enter(folder)
         if repository is not None:
             self._take(repository / ".git" / "info" / "exclude", repository)
@@ -65,19 +65,18 @@ class Ignored:
 
 def read_patterns(text: str, base: Path) -> Iterator[Pattern]:
     """Yield the patterns of a .gitignore file in the directory ``base``."""
-    for line in text.splitlines():
-        line = re.sub(r"(?<!\\)\s+$", "", line)
+    for whole in text.splitlines():
+        written = re.sub(r"(?<!\\)\s+$", "", whole)
+        comes_back, of_directory = written.startswith("!"), written.endswith("/")
+        line = written[1:].rstrip("/") if comes_back else written.rstrip("/")
         if not line or line.startswith("#"):
-            continue
-        comes_back = line.startswith("!")
-        line = line[1:] if comes_back else line
-        of_directory = line.endswith("/")
-        line = line.rstrip("/")
-        if not line:
             continue
         anchored = "/" in line
         matches = _translated(line.lstrip("/"))
-        yield Pattern(base, re.compile(matches if anchored else f"(?:.*/)?{matches}", re.DOTALL), of_directory, comes_back)
+        everywhere = matches if anchored else f"(?:.*/)?{matches}"
+        # Git takes a pattern that makes no sense for one that matches nothing.
+        with contextlib.suppress(re.error):
+            yield Pattern(base, re.compile(everywhere, re.DOTALL), of_directory, comes_back)
 
 
 def _translated(pattern: str) -> str:

@@ -20,10 +20,11 @@ from typing import Any, Optional
 
 import freezer
 from freezer.application.entry import Application
+from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
-from freezer.plan.choices import EntryKind
+from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
 from freezer.plan.trees import repository_state, tree_signature
 from freezer.system.chroot.roots import source_state_of
@@ -56,9 +57,16 @@ def named_inputs(plan: Plan, cache: Path) -> NamedInputs:
             "added": _signatures(*(tree_signature(path) for path in plan.added_paths())),
             "project": _signatures(tree_signature(project), repository_state(project)) if project is not None else {},
             "requirements": requirements_state(plan),
+            "ground": _ground(plan),
         }
     )
     return NamedInputs(state, begun)
+
+
+def _ground(plan: Plan) -> dict[str, bool]:
+    """Return the names of the files that may come along unasked; those that do count as sources, too."""
+    ground = find_ground(plan) if plan.own is not Own.NONE else None
+    return {str(path): True for path, reason in ground.data if not reason} if ground is not None else {}
 
 
 def toolchain_state() -> dict[str, Any]:

@@ -27,7 +27,16 @@ TOOLS = (
     *("poetry.lock", "uv.lock", "pdm.lock", "environment.yml", "tox.ini", "noxfile.py", "pytest.ini", "mypy.ini"),
     *("conftest.py", "Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.y*ml", "Procfile"),
     *("Dockerfile*", "*.dockerfile", "docker-compose*.y*ml", "compose*.y*ml", "Jenkinsfile", "Vagrantfile"),
-    *("README*", "CHANGELOG*", "CHANGES*", "CONTRIBUTING*", "CODE_OF_CONDUCT*", "AUTHORS*", "SECURITY.md", "CODEOWNERS"),
+    *(
+        "README*",
+        "CHANGELOG*",
+        "CHANGES*",
+        "CONTRIBUTING*",
+        "CODE_OF_CONDUCT*",
+        "AUTHORS*",
+        "SECURITY.md",
+        "CODEOWNERS",
+    ),
     *("LICENSE*", "LICENCE*", "COPYING*", "package.json", "package-lock.json", "yarn.lock", "tsconfig*.json", "*.spec"),
     *("mkdocs.yml", "ruff.toml", "codecov.yml", "coverage.xml", "renovate.json"),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from freezer.application.drivers.entry_messages import EntryFacts, GroundRequest
 from freezer.application.ground import Ground
@@ -48,7 +49,7 @@ class OwnGroup:
 class OwnFound:
     """What comes along. ``modules`` are named or in a package, with the reason; ``foreign`` are modules of others that
     the code names, ``whole`` packages of which it names everything; ``left_out`` are files that stay out, with the
-    reason; ``limited`` says why data has to be named."""
+    reason; ``limited`` says why data beside the code stays out although the code asks for its place."""
 
     top: Optional[Path] = None
     files: tuple[OwnFile, ...] = ()
@@ -78,17 +79,52 @@ class OwnFound:
             sums[key] = number + 1, size + item.size
         return tuple(OwnGroup(path, *counts, why) for (path, why), counts in sorted(sums.items()))
 
+    def notes(self) -> dict[str, Any]:
+        """Return what is told of it, for JSON: the same on every machine."""
+        return {
+            "files": [dataclasses.asdict(group) for group in self.groups()],
+            "modules": [{"name": name, "why": why} for name, why in self.modules],
+        }
+
+    def lines(self) -> list[str]:
+        """Return all of it for people: what comes along, and what stays out."""
+        if not (self.files or self.modules or self.foreign or self.left_out or self.limited):
+            return ["nothing but what the code imports"]
+        found = [
+            f"{_counted(len(self.files), 'file')}, {human_size(self.size)}; {_counted(len(self.modules), 'module')}"
+        ]
+        for group in self.groups():
+            counted = f"{_counted(group.files, 'file')}, " if group.path.endswith("/") else ""
+            found.append(f"  {group.path}  {counted}{human_size(group.size)}: {group.why}")
+        together: dict[tuple[str, str], list[str]] = {}
+        for name, why in self.modules:
+            together.setdefault((name.partition(".")[0], why), []).append(name)
+        for (top, why), names in together.items():
+            found.append(f"  {names[0] if len(names) == 1 else f'{top}  {len(names)} modules'}: {why}")
+        if self.foreign:
+            found += ["named, of others:", *(f"  {name}" for name in self.foreign)]
+        if self.left_out or self.limited:
+            found += ["left out:", *(f"  {path}: {why}" for path, why in self.left_out)]
+        if self.limited:
+            found.append(f"  data beside the code: {self.limited}")
+        return found
+
     def sentence(self) -> str:
         """Return one line for the log; "" if there is nothing to say."""
-        parts = []
+        parts = [f"data beside the code stays out: {self.limited}"] if self.limited and not self.files else []
         if self.files:
             names = list(dict.fromkeys(group.path for group in self.groups()))
             more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-            plural = "file" if len(self.files) == 1 else "files"
-            parts.append(f"{len(self.files)} {plural}, {human_size(self.size)}: {', '.join(names[:MOST_NAMED])}{more}")
+            parts.append(
+                f"{_counted(len(self.files), 'file')}, {human_size(self.size)}: {', '.join(names[:MOST_NAMED])}{more}"
+            )
         if self.secrets:
             parts.append(f"left out as secret: {', '.join(self.secrets[:MOST_NAMED])}")
         return "; ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def ground_request(plan: Plan, ground: Optional[Ground], root: BuildRoot) -> GroundRequest:
@@ -118,7 +154,7 @@ def own_found(facts: EntryFacts, ground: Optional[Ground], root: BuildRoot) -> O
         foreign=tuple(facts["foreign"]),
         whole=tuple(facts["whole"]),
         left_out=tuple((name, why) for name, (_, why) in zip(_shown(ground, (p for p, _ in left_out)), left_out)),
-        limited=ground.limited if ground is not None else None,
+        limited=ground.limited if ground is not None and facts["asks"] else None,
     )
 
 

@@ -11,8 +11,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from freezer.application.entry import Application, refuse_missing
+from freezer.application.own import OwnFound
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
@@ -55,7 +57,7 @@ class FrozenApp:
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
-    the application's own sources: names, and paths below the contents.
+    the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there.
     """
 
     tree: Path
@@ -69,6 +71,7 @@ class FrozenApp:
     strip: bool
     own_modules: frozenset[str] = frozenset()
     own_files: frozenset[str] = frozenset()
+    own: Optional[OwnFound] = None
 
     @property
     def program(self) -> Path:
@@ -156,6 +159,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         strip=facts["strip"],
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
+        own=application.own,
     )
 
 

@@ -51,7 +51,7 @@ class EntryFacts(TypedDict):
     ``modules`` are its modules that are named or belong to a package, with the reason; ``foreign`` are modules of
     others that it names, ``whole`` packages of which it names everything; ``searched`` are directories that it adds to
     ``sys.path``; ``data`` are files that come along, as (file, folder in the bundle, the reason), ``left_out`` those
-    that do not.
+    that do not; ``asks`` says how the code asks for the place of its files, "" if it does not.
     """
 
     error: None
@@ -69,6 +69,7 @@ class EntryFacts(TypedDict):
     searched: list[str]
     data: list[tuple[str, str, str]]
     left_out: dict[str, str]
+    asks: str
 
 
 class SyntaxFailure(TypedDict):

@@ -110,6 +110,7 @@ def answer(request: EntryRequest) -> EntryAnswer:
         "searched": parts.search,
         "data": parts.files.placed(parts.packages),
         "left_out": parts.files.left_out,
+        "asks": parts.files.place,
     }
 
 

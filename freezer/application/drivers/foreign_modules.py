@@ -35,7 +35,9 @@ def depth_of(module: str, roots: Sequence[str] = ()) -> int:
                 spec = None
         if spec is None:
             return depth
-        path = spec.submodule_search_locations
+        # The places of a namespace package are looked up anew by its parent, which has not been imported.
+        places = spec.submodule_search_locations
+        path = None if places is None else list(getattr(places, "_path", places))
     return len(parts)
 
 

@@ -22,16 +22,20 @@ SETTINGS = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json")
 """Files in which frameworks look for the names of modules."""
 LARGEST_SETTINGS = 256 << 10
 NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[\w.]+)?")
-CLIMBS = re.compile(rb"parent\s*\.\s*parent|parents\s*\[|dirname\(\s*(?:[\w.]*\(\s*)*(?:[\w.]*dirname)|pardir|['\"]\.\.")
+CLIMBS = re.compile(
+    rb"parent\s*\.\s*parent|parents\s*\[|dirname\(\s*(?:[\w.]*\(\s*)*(?:[\w.]*dirname)|pardir|['\"]\.\."
+)
 LARGE = "larger"
 
 
 class OwnFiles:
     """``data`` are the files that come along and ``sources`` those of them that are Python's, each with the reason;
-    ``left_out`` are files that are named, or asked for with all others, and stay out, with the reason."""
+    ``left_out`` are files that are named, or asked for with all others, and stay out, with the reason. ``place`` says
+    how the code asks for the place of its files; "" if it does not."""
 
     def __init__(self, ground: GroundRequest, index: OwnIndex) -> None:
         self.top = ground["top"] or ""
+        self.project = ground["project"] or ""
         self.wanted = ground["own"] == "all"
         self.index = index
         self.data: dict[str, str] = {}
@@ -41,23 +45,26 @@ class OwnFiles:
         self._only_named = {path: reason for path, _, reason in ground["data"] if reason}
         self._sizes = {path: size for path, size, _ in ground["data"]}
         self._refused = dict(ground["refused"])
-        self._place = ""
+        self.place = ""
         self._listing = ""
         self._read: set[str] = set()
         self._folders = {folder for path in (*self._sizes, *index.files) for folder in self._above(path)}
         self._code = frozenset(index.files)
 
     def shown(self, path: str) -> str:
-        """A path as people are told it."""
-        return os.path.relpath(path, self.top) if self.top and self._below_top(path) else path
+        """A path as people are told it, which is the same wherever the project is."""
+        for place in filter(None, (self.top, self.project)):
+            if path.startswith(os.path.join(place, "")):
+                return os.path.relpath(path, place)
+        return os.path.basename(path)
 
     def take(self, item: Named, path: str, where: str) -> None:
         """Take what the source ``path`` names, or note that it asks for files."""
         if not self.wanted:
             return
         if item.kind == "place":
-            if not self._place and (os.path.dirname(path) in self.index.roots or _climbs(path)):
-                self._place = "%s at %s" % (item.text, where)
+            if not self.place and (os.path.dirname(path) in self.index.roots or _climbs(path)):
+                self.place = "%s at %s" % (item.text, where)
         elif item.kind == "listing":
             self._listing = self._listing or "%s at %s" % (item.text, where)
         elif item.kind == "files":
@@ -74,10 +81,10 @@ class OwnFiles:
             return
         for name, place in packages.items():
             self._take_package(name, os.path.join(place, ""))
-        if self._place and not self._limited:
+        if self.place and not self._limited:
             for path in self._sizes:
                 if path not in self.data and path not in self._only_named:
-                    self.data[path] = "beside the code, which asks for its place: " + self._place
+                    self.data[path] = "beside the code, which asks for its place: " + self.place
         for path in [path for path in self.data if path not in self._read and path.endswith(SETTINGS)]:
             self._read.add(path)
             if self._sizes[path] <= LARGEST_SETTINGS:
@@ -90,10 +97,10 @@ class OwnFiles:
         """Note what stays out although the code asks for all files."""
         taken = [os.path.join(os.path.dirname(path), "") for path in self.data]
         for path, reason in self._refused.items():
-            if self.data and (self._place or path.startswith(tuple(taken))):
+            if self.data and (self.place or path.startswith(tuple(taken))):
                 self.left_out.setdefault(path, reason)
         for path, reason in self._only_named.items():
-            if self._place and path not in self.data and reason.startswith(LARGE):
+            if self.place and path not in self.data and reason.startswith(LARGE):
                 self.left_out.setdefault(path, reason)
 
     def placed(self, packages: Mapping[str, str]) -> list[tuple[str, str, str]]:
@@ -138,7 +145,7 @@ class OwnFiles:
     def _take_large(self, text: str, why: str) -> None:
         """Take a file that is named by its last name alone, if that decides whether it comes along."""
         for path in self._only_named:
-            if os.path.basename(path) == text and path not in self.data and self._place:
+            if os.path.basename(path) == text and path not in self.data and self.place:
                 self.data[path] = why
         for path, reason in self._refused.items():
             if os.path.basename(path) == text:
@@ -149,14 +156,16 @@ class OwnFiles:
             return
         for path in (*self._sizes, *self._code):
             place = os.path.relpath(path, self.top)
-            if fnmatch.fnmatchcase(place, pattern) or ("/" not in pattern and pattern.endswith(".py") and (
-                fnmatch.fnmatchcase(os.path.basename(path), pattern) and pattern != "*.py"
-            )):
+            if fnmatch.fnmatchcase(place, pattern) or (
+                "/" not in pattern
+                and pattern.endswith(".py")
+                and (fnmatch.fnmatchcase(os.path.basename(path), pattern) and pattern != "*.py")
+            ):
                 (self.data if path in self._sizes else self.sources).setdefault(path, why)
 
     def _take_package(self, name: str, inside: str) -> None:
         regular = os.path.isfile(os.path.join(inside, "__init__.py"))
-        for path, size in self._sizes.items():
+        for path in self._sizes:
             if path.startswith(inside) and path not in self.data and not self._reason_in(path, inside):
                 self.data[path] = "in the package %s" % name
         for path in self._code:

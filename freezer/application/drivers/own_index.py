@@ -21,7 +21,8 @@ def module_name(place: str) -> Optional[str]:
         return None
     if parts[-1] == "__init__":
         parts.pop()
-    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
+    # Django's migrations are called 0001_initial: no statement imports such a module, but its name does.
+    return ".".join(parts) if parts and all(re.fullmatch(r"\w+", part) for part in parts) else None
 
 
 class OwnIndex:

@@ -65,7 +65,8 @@ def modules_with_computed_names(source: Source) -> Iterator[Named]:
         begins = parts[0] is not None and FIRST_LETTERS.fullmatch(parts[0])
         ends = parts[-1] is not None and re.fullmatch(r"[._]\w{2,}", parts[-1])
         if begins or ends or id(node) in imported:
-            yield Named("pattern", "".join(r"[\w.]+" if part is None else re.escape(part) for part in parts), node.lineno)
+            pattern = "".join(r"[\w.]+" if part is None else re.escape(part) for part in parts)
+            yield Named("pattern", pattern, getattr(node, "lineno", 0))
 
 
 def computed(node: ast.expr, source: Source) -> Optional[list[Optional[str]]]:

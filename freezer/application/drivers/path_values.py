@@ -1,7 +1,8 @@
 """What an expression for a path stands for, worked out from the text of a source alone.
 
-Applications say where their files are by ``__file__`` and constants: ``os.path.join(os.path.dirname(__file__), "lib")``,
-``Path(__file__).resolve().parent / "lib"``, ``BASE_DIR / "lib"``. Nothing is run; what is computed otherwise is unknown.
+Applications say where their files are by ``__file__`` and constants: ``os.path.join(os.path.dirname(__file__),
+"lib")``, ``Path(__file__).resolve().parent / "lib"``, ``BASE_DIR / "lib"``. Nothing is run; what is computed otherwise
+is unknown.
 """
 
 from __future__ import annotations

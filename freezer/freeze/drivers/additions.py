@@ -4,12 +4,12 @@ top-level package, which asks the collector once PyInstaller finds that the appl
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import collect
 import installed
 import pyinstaller_internals as internals
+from package_rules import Collected
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
@@ -38,7 +38,7 @@ class Additions:
         self.hooks = request["hooks"]
         self.exclude = request["exclude"]
 
-    def take(self, found: collect.Collected) -> None:
+    def take(self, found: Collected) -> None:
         """Take what the collector has found."""
         self.datas += [(source, folder or ".") for source, folder in found.datas]
         self.modules += found.modules
@@ -76,20 +76,8 @@ def find_additions(request: FreezeRequest, collector: collect.Collector) -> Addi
     for name in request["whole"]:
         additions.take(collector.whole_package(name))
     text = b"\n".join(_read(path) for path in request["own_files"])
-    additions.take(_of_own_sources(text, collector, distributions))
+    additions.take(collector.of_text(text))
     return additions
-
-
-def _of_own_sources(
-    text: bytes, collector: collect.Collector, distributions: Mapping[str, installed.Distribution]
-) -> collect.Collected:
-    found = collector.plugins(text)
-    collector.opened |= collect.opened_libraries(text)
-    for match in collect.ASKS_METADATA.finditer(text):
-        asked = distributions.get(installed.canonical(match.group(1).decode()))
-        if asked is not None:
-            found.datas += collector.metadata(asked)
-    return found
 
 
 def _read(path: str) -> bytes:

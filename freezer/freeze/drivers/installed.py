@@ -65,10 +65,12 @@ class Inventory:
 
     def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = (), own: Sequence[str] = ()) -> None:
         """Read the search path. ``local_roots`` are (name, place) of packages that no distribution has; they are the
-        application's own, as is what lies in the directories ``own``."""
+        application's own, as is what lies in the directories ``own``. ``requested`` are the distributions that were
+        required by name, and not by others alone (PEP 376)."""
         self.own = tuple(os.path.join(place, "") for place in own)
         self.distributions: dict[str, Distribution] = {}
         self.packages: dict[str, Package] = {}
+        self.requested: list[Distribution] = []
         self._names: dict[int, str] = {}
         self._of: dict[int, list[Package]] = {}
         self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
@@ -78,6 +80,8 @@ class Inventory:
                 continue
             self.distributions[canonical(name)] = distribution
             self._names[id(distribution)] = name
+            if distribution.read_text("REQUESTED") is not None:
+                self.requested.append(distribution)
             for entry in distribution.entry_points:
                 if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
                     self.groups.setdefault(entry.group, []).append((entry, distribution))

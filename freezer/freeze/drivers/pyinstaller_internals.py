@@ -40,6 +40,7 @@ DEFERRED = {
 """Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
 it; freezer runs each one once its module is first imported."""
 
+
 class Analysis(Protocol):
     """What PyInstaller has found: entries of (name, source, type).
 

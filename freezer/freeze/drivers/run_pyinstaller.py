@@ -17,9 +17,11 @@ import additions
 import bare_code
 import collect
 import collect_context
+import distribution_files
 import freeze_report
 import installed
 import pyinstaller_internals as internals
+import records
 import spec_classes
 import standard_modules
 import start_with_toolchain
@@ -33,7 +35,7 @@ START = "_freezer_run"
 """The script of the run-time modules' that takes its place."""
 
 
-def finish_analysis(analysis: internals.Analysis, request: FreezeRequest) -> None:
+def finish_analysis(analysis: internals.Analysis, request: FreezeRequest, inventory: installed.Inventory) -> None:
     """Put the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
     analysis.datas[:] = [entry for entry in analysis.datas if not _is_dropped(entry[0])]
@@ -50,6 +52,7 @@ def finish_analysis(analysis: internals.Analysis, request: FreezeRequest) -> Non
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in sources.items())
     internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in sources.items()})
+    records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()
     analysis.datas.sort()
@@ -57,7 +60,7 @@ def finish_analysis(analysis: internals.Analysis, request: FreezeRequest) -> Non
 
 def _is_dropped(destination: str) -> bool:
     folder, name = os.path.split(destination)
-    return name in collect.DROPPED_METADATA - {"WHEEL"} and folder.endswith((".dist-info", ".egg-info"))
+    return name in distribution_files.DROPPED_METADATA - {"WHEEL"} and folder.endswith((".dist-info", ".egg-info"))
 
 
 def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Spec:
@@ -70,7 +73,9 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
-    spec = spec_classes.Spec(found, lambda analysis: finish_analysis(analysis, request), request["strip"])
+    spec = spec_classes.Spec(
+        found, lambda analysis: finish_analysis(analysis, request, collector.inventory), request["strip"]
+    )
     spec.install()
     internals.sort_base_library()
     arguments = ["--noconfirm", "--clean", "--distpath", request["dist"], "--workpath", request["work"]]

@@ -9,7 +9,8 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 
 STARTED = (
-    "_collections_abc _sitebuiltins abc codecs encodings genericpath importlib io ntpath os posixpath site stat zipimport"
+    "_collections_abc _sitebuiltins abc codecs encodings genericpath importlib io ntpath os posixpath site stat "
+    "zipimport"
 ).split()
 """Modules that Python has imported before an application's first line, and that are never found elsewhere."""
 
