@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import importlib.util
+import pkgutil
 import sys
 from collections.abc import Sequence
 from typing import Optional
@@ -21,24 +21,42 @@ def exists(module: str, roots: Sequence[str] = ()) -> bool:
 
 def depth_of(module: str, roots: Sequence[str] = ()) -> int:
     """How many parts of a dotted name, from its beginning, are a module that can be found."""
-    path: Optional[Sequence[str]] = [*roots, *sys.path]
+    path: Sequence[str] = [*roots, *sys.path]
     parts = module.split(".")
     for depth in range(len(parts)):
-        spec = None
-        if path is not None:
-            spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: depth + 1]), path)
-        if spec is None and depth == 0 and parts[0]:
+        places, _ = find(".".join(parts[: depth + 1]), path)
+        if places is None and depth == 0 and parts[0]:
             # Built in, frozen, or known to a finder that an editable installation has brought.
             try:
                 spec = importlib.util.find_spec(parts[0])
             except ValueError:
                 spec = None
-        if spec is None:
+            if spec is not None:
+                places = list(spec.submodule_search_locations or ())
+        if places is None:
             return depth
-        # The places of a namespace package are looked up anew by its parent, which has not been imported.
-        places = spec.submodule_search_locations
-        path = None if places is None else list(getattr(places, "_path", places))
+        path = places
     return len(parts)
+
+
+def find(name: str, path: Sequence[str]) -> tuple[Optional[list[str]], bool]:
+    """The directories that the modules of a package are in, none for a module, None if there is nothing of that name;
+    and whether it is more than a namespace. The import system looks such directories up by the parent, imported."""
+    portions: list[str] = []
+    for place in path:
+        finder = pkgutil.get_importer(place)
+        spec = finder.find_spec(name) if finder is not None else None
+        if spec is None:
+            continue
+        if spec.loader is not None:
+            return list(spec.submodule_search_locations or ()), True
+        portions += spec.submodule_search_locations or ()
+    return portions or None, False
+
+
+def is_elsewhere(top: str) -> bool:
+    """Whether a module or regular package of that name is in the environment, which comes before a mere directory."""
+    return find(top, sys.path)[1]
 
 
 class ForeignModules:

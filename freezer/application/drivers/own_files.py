@@ -152,15 +152,12 @@ class OwnFiles:
                 self.left_out.setdefault(path, "%s; %s" % (reason, why))
 
     def _take_matching(self, pattern: str, why: str) -> None:
-        if not re.search(r"\w\w", pattern):
+        if pattern.startswith("*.") or not re.search(r"\w\w", pattern):
             return
         for path in (*self._sizes, *self._code):
-            place = os.path.relpath(path, self.top)
-            if fnmatch.fnmatchcase(place, pattern) or (
-                "/" not in pattern
-                and pattern.endswith(".py")
-                and (fnmatch.fnmatchcase(os.path.basename(path), pattern) and pattern != "*.py")
-            ):
+            place, name = os.path.relpath(path, self.top), os.path.basename(path)
+            scripts = "/" not in pattern and pattern.endswith(".py") and fnmatch.fnmatchcase(name, pattern)
+            if scripts or fnmatch.fnmatchcase(place, pattern):
                 (self.data if path in self._sizes else self.sources).setdefault(path, why)
 
     def _take_package(self, name: str, inside: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Optional
 
 SUFFIXES = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
@@ -26,9 +26,12 @@ def module_name(place: str) -> Optional[str]:
 
 
 class OwnIndex:
-    """The modules of ``files`` by name; ``roots`` are the directories that they are imported from."""
+    """The modules of ``files`` by name; ``roots`` are the directories that they are imported from. ``elsewhere`` tells
+    whether others have a module of a name, which then is not that of a mere directory."""
 
-    def __init__(self, files: Iterable[str], roots: Sequence[str]) -> None:
+    def __init__(self, files: Iterable[str], roots: Sequence[str], elsewhere: Callable[[str], bool]) -> None:
+        self._elsewhere = elsewhere
+        self._others: dict[str, bool] = {}
         self.files = sorted(files)
         self.roots: list[str] = []
         self.modules: dict[str, str] = {}
@@ -44,13 +47,21 @@ class OwnIndex:
         start = os.path.join(root, "")
         for path in self.files:
             name = module_name(path[len(start) :]) if path.startswith(start) else None
-            if name is not None:
+            if name is not None and not self._is_others(name.partition(".")[0], start):
                 self.modules.setdefault(name, path)
                 parts = name.split(".")
                 self.packages.update(".".join(parts[:depth]) for depth in range(1, len(parts)))
                 if os.path.basename(path) == "__init__.py":
                     self.packages.add(name)
         return True
+
+    def _is_others(self, top: str, start: str) -> bool:
+        place = start + top
+        if top not in self._others:
+            directory = os.path.isdir(place) and not os.path.isfile(os.path.join(place, "__init__.py"))
+            single = any(os.path.isfile(place + suffix) for suffix in SUFFIXES)
+            self._others[top] = directory and not single and self._elsewhere(top)
+        return self._others[top]
 
     def named(self, text: str) -> Optional[str]:
         """The longest beginning of a dotted name that is a module or package of the application's own; None if none."""

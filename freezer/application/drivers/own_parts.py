@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from foreign_modules import ForeignModules
+from foreign_modules import ForeignModules, is_elsewhere
 from own_files import OwnFiles
 from own_index import OwnIndex
 from own_rules import named_in
@@ -87,7 +87,7 @@ class OwnParts:
     def __init__(self, ground: GroundRequest, roots: Sequence[str], excluded: Iterable[str] = ()) -> None:
         self.ground = ground
         self.named = ground["own"] != "none"
-        self.index = OwnIndex(ground["code"] if self.named else (), roots)
+        self.index = OwnIndex(ground["code"] if self.named else (), roots, is_elsewhere)
         self.files = OwnFiles(ground, self.index)
         self.foreign = ForeignModules(self.index)
         self.visited: dict[str, bool] = {}
@@ -155,6 +155,8 @@ class OwnParts:
         top = name.partition(".")[0]
         if only_packages and top not in self.index.packages:
             return
+        if any(os.path.join(root, top) in self._roots for root in self._roots):
+            return
         for module in self.index.whole(name):
             path = self.index.modules[module]
             if module not in self.modules:
@@ -168,19 +170,20 @@ class OwnParts:
 
     def _grant(self) -> bool:
         """Look up all that is named; return whether that leads to more sources."""
-        for item, path, shown in list(self._wishes):
-            if item.kind == "search" and item.text not in self._roots:
-                if self.ground["top"] is None or _below(item.text, self.ground["project"] or self.ground["top"]):
-                    self._roots.append(item.text)
-                    self.search.append(item.text)
-                    self.index.add_root(item.text)
-                    # What was looked for in vain may be there.
-                    self._queue += [(file, self._names[file], sure) for file, sure in self.visited.items()]
-                    self.visited.clear()
-                    self.imports.clear()
-            elif self.named:
-                self._grant_named(item, path, "%s:%d" % (shown, item.line))
+        for item, _, _ in self._wishes:
+            if item.kind == "search" and item.text not in self._roots and self._in_project(item.text):
+                self._roots.append(item.text)
+                self.search.append(item.text)
+                self.index.add_root(item.text)
+                # What was looked for in vain may be there.
+                self._queue += [(file, self._names[file], certain) for file, certain in self.visited.items()]
+                self.visited.clear()
+                self.imports.clear()
+        if self._queue:
+            return True
         if self.named:
+            for item, path, shown in list(self._wishes):
+                self._grant_named(item, path, "%s:%d" % (shown, item.line))
             for text, shown in self.files.settle(self.packages):
                 self._wishes[Named("object", text, 0), shown, shown] = None
                 self._grant_named(Named("object", text, 0), shown, shown)
@@ -188,6 +191,10 @@ class OwnParts:
                 if path not in self.visited:
                     self._queue.append((path, os.path.basename(path)[:-3], False))
         return bool(self._queue)
+
+    def _in_project(self, place: str) -> bool:
+        project = self.ground["project"]
+        return project is None or place == project or place.startswith(os.path.join(project, ""))
 
     def _grant_named(self, item: Named, path: str, where: str) -> None:
         if item.kind in ("module", "object", "package"):
@@ -200,9 +207,5 @@ class OwnParts:
             for module in self.index.matching(item.text):
                 if self.index.modules[module] != self._start:
                     self._reach(module, "its name may be computed at " + where)
-        else:
+        elif item.kind != "search":
             self.files.take(item, path, where)
-
-
-def _below(path: str, top: str) -> bool:
-    return path == top or path.startswith(os.path.join(top, ""))

@@ -83,8 +83,8 @@ def computed(node: ast.expr, source: Source) -> Optional[list[Optional[str]]]:
     if isinstance(template, ast.Constant) and isinstance(template.value, str):
         pieces = re.split(hole, template.value)
         joined: list[Optional[str]] = []
-        for piece in pieces:
-            joined += [None] if joined else []
+        for number, piece in enumerate(pieces):
+            joined += [None] if number else []
             joined += [piece] if piece else []
         return joined
     return None

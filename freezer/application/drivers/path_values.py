@@ -11,7 +11,7 @@ import ast
 import os
 from typing import Optional
 
-SAME = frozenset(("abspath", "realpath", "normpath", "expanduser", "fspath", "str", "resolve", "absolute", "Path"))
+SAME = frozenset(("abspath", "realpath", "normpath", "expanduser", "fspath", "str", "resolve", "absolute"))
 """Functions and methods whose value is the path that they are given."""
 SAME_METHODS = frozenset(("resolve", "absolute", "as_posix", "expanduser", "__str__"))
 JOINS = frozenset(("join", "joinpath", "Path", "PurePath"))
@@ -92,6 +92,6 @@ class PathValues:
         if name == "dirname" and len(node.args) == 1:
             inner = self.value(node.args[0])
             return None if inner is None else os.path.dirname(inner)
-        if name in JOINS and len(node.args) > 1:
+        if name in JOINS and node.args:
             return self._joined(list(node.args), os.sep)
         return self.value(node.args[0]) if name in SAME and len(node.args) == 1 else None

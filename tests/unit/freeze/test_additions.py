@@ -23,9 +23,9 @@ del sys.path[0]
 def request(folder: Path, **changes: Any) -> FreezeRequest:
     """A request as it arrives: JSON has lists for tuples."""
     plain: Any = {
-        "search": ["/own"], "own_files": [], "distribution": None, "add_data": [["/d", "data"]],
-        "add_binary": [["/b", "."]], "hidden_imports": ["hidden"], "collect_all": [], "copy_metadata": [],
-        "exclude": ["tkinter"], "hooks": str(folder), **changes,
+        "search": ["/own"], "beside": ["/script"], "own_files": [], "own_data": [], "named": [], "whole": [],
+        "distribution": None, "add_data": [["/d", "data"]], "add_binary": [["/b", "."]], "hidden_imports": ["hidden"],
+        "collect_all": [], "copy_metadata": [], "exclude": ["tkinter"], "hooks": str(folder), **changes,
     }  # fmt: skip
     wanted: FreezeRequest = plain
     return wanted
@@ -43,6 +43,13 @@ def test_they_come_behind_the_spec_files_own(tmp_path: Path) -> None:
         "excludes": ["tkinter"],
         "upx": True,
     }
+
+
+def test_own_parts_are_added(tmp_path: Path) -> None:
+    made = additions.Additions(request(tmp_path, own_data=[["/script/x.css", "static"]], named=["backend_sql"]))
+    assert made.datas == [("/d", "data"), ("/script/x.css", "static")]
+    assert made.modules == ["hidden", "backend_sql"]
+    assert made.search == ["/script", "/own"]
 
 
 def test_own_sources_ask_for_plugins_metadata_and_libraries(tmp_path: Path) -> None:
