@@ -39,6 +39,8 @@ CODE = (".py", ".so")
 PROJECT_MARKS = ("pyproject.toml", "setup.cfg", "setup.py", "requirements.txt", "Pipfile", "manage.py", "uv.lock")
 HOME_FOLDERS = ("Desktop", "Documents", "Downloads", "Music", "Pictures", "Public", "Templates", "Videos", "bin")
 SHARED = tuple(map(Path, ("/", "/tmp", "/var/tmp", "/dev/shm", "/home", "/root", "/opt", "/srv", "/mnt", "/media")))
+SHARED += tuple(Path("/usr", name) for name in ("bin", "lib", "lib64", "libexec", "local", "sbin", "share", "src"))
+SHARED += tuple(Path("/usr/local", name) for name in ("bin", "lib", "sbin", "share", "src"))
 SYSTEM = tuple(map(Path, ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr")))
 
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import additions
 import bare_code
+import bundle_records
 import collect
 import collect_context
 import distribution_files
 import freeze_report
 import installed
 import pyinstaller_internals as internals
-import records
 import spec_classes
 import standard_modules
 import start_with_toolchain
@@ -52,7 +52,7 @@ def finish_analysis(analysis: internals.Analysis, request: FreezeRequest, invent
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in sources.items())
     internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in sources.items()})
-    records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
+    bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()
     analysis.datas.sort()

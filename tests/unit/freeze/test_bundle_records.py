@@ -11,7 +11,7 @@ from typing import Any
 from freezer.freeze.drivers import DRIVERS
 
 sys.path.insert(0, str(DRIVERS))
-records: Any = importlib.import_module("records")
+bundle_records: Any = importlib.import_module("bundle_records")
 installed: Any = importlib.import_module("installed")
 del sys.path[0]
 
@@ -33,7 +33,7 @@ def test_a_record_names_what_has_come_along(tmp_path: Path) -> None:
         binaries=[],
         pure=[("thing", str(site / "thing" / "__init__.py"), "PYMODULE"), ("space", None, "PYMODULE")],
     )
-    records.add_records(analysis, installed.Inventory([str(site)]), str(tmp_path / "made"))
+    bundle_records.add_records(analysis, installed.Inventory([str(site)]), str(tmp_path / "made"))
     place, source, kind = analysis.datas[-1]
     assert (place, kind) == ("thing-1.0.dist-info/RECORD", "DATA")
     assert Path(source).read_text().splitlines() == [
