@@ -101,6 +101,8 @@ def found_inputs(environment: Environment, application: Application, files: Iter
             "folders": _folders(map(str, sorted(folders))),
             "packages": {str(path): _signatures(tree_signature(path)) for path in sorted(packages)},
             "environment": _complete([str(home)]),
+            # Where no file came along unasked, none that is new will.
+            "asks": {"files": True} if application.own.asks or application.own.files else {},
         }
     )
 
@@ -129,7 +131,8 @@ def change(before: Mapping[str, Any], named: State) -> Optional[str]:
         "packages": {name: _signatures(tree_signature(Path(name))) for name in before["packages"]},
         "environment": _complete(before["environment"]),
     }
-    for group, now in {**named, **_plain(found)}.items():
+    decisive = {group: now for group, now in named.items() if group != "ground" or before["asks"]}
+    for group, now in {**decisive, **_plain(found)}.items():
         for name in sorted({*before[group], *now}):
             if name not in now:
                 return f"{name} is no longer there"

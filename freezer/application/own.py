@@ -49,7 +49,8 @@ class OwnGroup:
 class OwnFound:
     """What comes along. ``modules`` are named or in a package, with the reason; ``foreign`` are modules of others that
     the code names, ``whole`` packages of which it names everything; ``left_out`` are files that stay out, with the
-    reason; ``limited`` says why data beside the code stays out although the code asks for its place."""
+    reason; ``asks`` says how the code asks for the place of its files, and ``limited`` why data beside it stays out all
+    the same."""
 
     top: Optional[Path] = None
     files: tuple[OwnFile, ...] = ()
@@ -58,6 +59,7 @@ class OwnFound:
     whole: tuple[str, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     limited: Optional[str] = None
+    asks: str = ""
 
     @property
     def size(self) -> int:
@@ -155,6 +157,7 @@ def own_found(facts: EntryFacts, ground: Optional[Ground], root: BuildRoot) -> O
         whole=tuple(facts["whole"]),
         left_out=tuple((name, why) for name, (_, why) in zip(_shown(ground, (p for p, _ in left_out)), left_out)),
         limited=ground.limited if ground is not None and facts["asks"] else None,
+        asks=facts["asks"],
     )
 
 

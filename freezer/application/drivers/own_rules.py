@@ -17,7 +17,8 @@ from parsed_source import IMPORTS_BY_NAME, Named, Source, argument, called, dott
 LONGEST = 300
 """Characters of the longest string that may name something."""
 OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::[\w.]+(?:\(\))?)?")
-READERS = frozenset(("get_data", "PackageLoader", "files", "open_text", "read_text", "open_binary", "as_file"))
+READERS = frozenset(("get_data", "PackageLoader", "files", "resource_filename", "resource_string"))
+"""Functions that read files of the package that they are given."""
 APPLICATIONS = frozenset(("Flask", "Quart", "Blueprint", "APIFlask", "Dash", "Eel"))
 """Classes that look for templates and static files beside the module whose name they are given."""
 LISTING = frozenset(("listdir", "scandir", "glob", "iglob", "rglob", "iterdir", "walk"))
@@ -131,7 +132,7 @@ def _items(node: ast.expr) -> list[ast.expr]:
 
 
 def asks_for_its_place(source: Source) -> Iterator[Named]:
-    """``__file__``, ``importlib.resources``, ``pkgutil.get_data``, ``sys.path[0]``: files beside the code are read."""
+    """``__file__``, ``pkgutil.get_data(__package__, x)``, ``sys.path[0]``: files beside the code are read."""
     other = {id(inner) for node in source.nodes for item in _searched(node) for inner in ast.walk(item)}
     for node in source.nodes:
         # What only makes the program's name of it asks for no place.
@@ -150,8 +151,10 @@ def asks_for_its_place(source: Source) -> Iterator[Named]:
             index = node.slice
             if isinstance(index, ast.Constant) and index.value == 0 and dotted(node.value) == "sys.path":
                 yield Named("place", "sys.path[0]", node.lineno)
-        elif isinstance(node, ast.Call) and (called(node) in READERS or dotted(node.func) == "inspect.getfile"):
-            yield Named("place", called(node), node.lineno)
+        elif isinstance(node, ast.Call):
+            own = any(dotted(item) in ("__name__", "__package__") for item in node.args[:1])
+            if (own and called(node) in READERS) or dotted(node.func) == "inspect.getfile":
+                yield Named("place", called(node), node.lineno)
 
 
 def web_applications(source: Source) -> Iterator[Named]:
@@ -160,6 +163,8 @@ def web_applications(source: Source) -> Iterator[Named]:
         if called(node) in APPLICATIONS and any(dotted(item) == "__name__" for item in node.args):
             yield Named("place", "%s(__name__)" % called(node), node.lineno)
             yield from (Named("file", name, node.lineno) for name in ("templates", "static", "assets"))
+        elif called(node) == "PackageLoader":
+            yield Named("file", "templates", node.lineno)
 
 
 def files_named_by_strings(source: Source) -> Iterator[Named]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from compiled_imports import embedded_names, imports_in_source
+from compiled_imports import NEVER_GUESSED, embedded_names, imports_in_source
 from distribution_files import data_files, metadata_files, shared_files
 from installed import EXTENSION_SUFFIXES, Inventory, Package, canonical, contents, module_name
 
@@ -24,6 +24,7 @@ IMPORTS_BY_NAME = re.compile(
     rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"
     rb"|lazy_import|LazyModule|LazyLoader|lazy_loader|import_string|locate\("
 )
+IMPORTS_LITERALLY = re.compile(rb"\b(?:__import__|import_module)\(\s*['\"]([A-Za-z_][\w.]*)['\"]\s*[,)]")
 ASKS_METADATA = re.compile(
     rb"(?:version|distribution|metadata|requires|get_distribution|require|files)\(\s*['\"]([A-Za-z0-9._-]+)['\"]"
 )
@@ -64,6 +65,12 @@ def its_modules(package: Package, inventory: Inventory, hooked: bool, found: Col
         return
     if IMPORTS_BY_NAME.search(package.text) or any(_source_of(path) is None for path in _compiled(package)):
         found.modules += submodules(package)
+
+
+def imports_by_function(package: Package, inventory: Inventory, hooked: bool, found: Collected) -> None:
+    """``__import__("pkgutil")`` and ``import_module("a.b")`` are imports like those of statements."""
+    names = {match.group(1).decode() for match in IMPORTS_LITERALLY.finditer(package.text)}
+    found.modules += sorted(name for name in names if name.partition(".")[0] not in NEVER_GUESSED)
 
 
 def imports_of_compiled_modules(package: Package, inventory: Inventory, hooked: bool, found: Collected) -> None:
@@ -108,6 +115,7 @@ RULES: tuple[Rule, ...] = (
     its_metadata,
     its_data,
     its_modules,
+    imports_by_function,
     imports_of_compiled_modules,
     modules_of_mypyc,
     metadata_that_is_asked_for,

@@ -20,7 +20,15 @@ from freezer.system.host import Host
 
 def ask(folder: Path, **request: Any) -> dict[str, Any]:
     """The driver's answer, under this Python."""
-    ground = {"own": "none", "top": None, "project": None, "limited": True, "code": [], "data": [], "refused": []}
+    ground: dict[str, Any] = {
+        "own": "none",
+        "top": None,
+        "project": None,
+        "limited": True,
+        "code": [],
+        "data": [],
+        "refused": [],
+    }
     full = {
         "search": [], "own": [str(folder)], "ground": ground, "script": None, "function": None, "console_script": None,
         "distribution": None, **request,

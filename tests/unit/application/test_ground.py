@@ -36,8 +36,8 @@ def test_code_data_and_what_never_comes_along(tmp_path: Path) -> None:
         (
             "pkg/__init__.py pkg/x.html pkg/.hidden pkg/tests/test_x.py pkg/test/limits.ini settings.json .env "
             "secrets.py venv/pyvenv.cfg venv/lib/x.py node_modules/x.js __pycache__/x.pyc .git/HEAD .idea/x "
-            ".ssh/config tests/conftest.py test_app.py setup.py README.md Dockerfile requirements.txt app.log lib/x.so ignored/x "
-            "pkg/secrets.toml build/lib/x.txt build/icon.png dist/x.whl x.egg-info/SOURCES.txt"
+            ".ssh/config tests/conftest.py test_app.py setup.py README.md Dockerfile requirements.txt app.log "
+            "lib/x.so ignored/x pkg/secrets.toml build/lib/x.txt build/icon.png dist/x.whl x.egg-info/SOURCES.txt"
         ).split(),
         "x",
     )

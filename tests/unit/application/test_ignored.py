@@ -45,7 +45,8 @@ def tree(top: Path) -> None:
 
 def ignored_below(top: Path) -> set[str]:
     """The ignored files, found as the ground is walked."""
-    ignored, found = Ignored(top), set()
+    ignored = Ignored(top)
+    found: set[Path] = set()
 
     def visit(folder: Path) -> None:
         ignored.enter(folder)

@@ -175,6 +175,14 @@ def test_strings_of_cython_that_nothing_divides(strings: str, found: str, not_fo
     assert ("needed_package" in names) == ("needed_package" in strings)
 
 
+def test_imports_by_function(site: Path, install: Install) -> None:
+    code = (
+        "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\nimport_module('.x')\n__import__('tkinter')\n"
+    )
+    install("space", {"space/__init__.py": code})
+    assert collector(site).package("space", hooked=True).modules == ["pkgutil"]
+
+
 def test_optional_imports_that_are_required_by_name(site: Path, install: Install) -> None:
     """As pandas and openpyxl: being named is the wish."""
     for name in ("named", "unnamed", "stranger"):
