@@ -18,6 +18,7 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, Linker, Own, Packing, Verification
 from freezer.plan.image import ImagePlan
+from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import resolve_image
 from freezer.plan.settings import (
@@ -32,10 +33,6 @@ from freezer.plan.settings import (
 )
 from freezer.plan.settings_file import FileSettings, read_settings
 
-OWNED_BY_FREEZER = frozenset(
-    ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
-    + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
-)
 SMOKE = ("smoke", "smoke_status", "smoke_timeout")
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 MAX_EPOCH = 0o77777777777
@@ -52,10 +49,9 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     file = read_settings(_settings_folder(given, folder))
     entry = resolve_entry(given, file, folder)
     values = _merged(given, file, folder)
-    rest = tuple(given.get("rest") or values.get("pyinstaller_args") or ())
-    for argument in rest:
-        if argument.split("=")[0] in OWNED_BY_FREEZER:
-            raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer sets it itself")
+    rest = passed_on(given.get("rest") or (), folder)
+    if not rest and file.path is not None:
+        rest = passed_on(values.get("pyinstaller_args") or (), file.path.parent)
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)

@@ -121,7 +121,7 @@ def test_a_package_that_reads_its_files_brings_them(site: Path, install: Install
 
 
 def test_a_hook_of_pyinstallers_knows_better(site: Path, install: Install) -> None:
-    files = {"plain/__init__.py": "p = __file__\nimport_module('plain.x')\n", "plain/x.py": "", "plain/data.txt": "x"}
+    files = {"plain/__init__.py": "p = __file__\nimport_module(x)\n", "plain/x.py": "", "plain/data.txt": "x"}
     install("plain", files)
     found = collector(site).package("plain", hooked=True)
     assert code_of(site, found) == {}
