@@ -125,6 +125,7 @@ def share_imports(start: Sequence[str], load_source: Callable[[str, str], Module
     """
     from PyInstaller import compat
     from PyInstaller.depend import analysis, imphook
+    from PyInstaller.isolated import _parent
     from PyInstaller.utils import hooks
 
     imphook.importlib_load_source = analysis.importlib_load_source = load_source
@@ -132,6 +133,8 @@ def share_imports(start: Sequence[str], load_source: Callable[[str, str], Module
     compat.__wrap_python = lambda arguments, options: wrap([*start, *arguments], options)
     # It is put on the search path of those processes, where the application would find the toolchain.
     hooks.HOMEPATH = os.devnull
+    # They are told the search path once they run; in PYTHONPATH, the application's modules would come before Python's.
+    _parent._subprocess_env = os.environ.copy
 
 
 def keep_own_hooks() -> None:
