@@ -93,7 +93,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
         distribution=facts["distribution"],
         metadata=project.metadata if project is not None else _metadata(facts["metadata"]),
-        own=own_found(facts, ground, root),
+        own=own_found(facts, ground, root, search[0] if project is not None else None),
         imported_from=(*searched, *((ground.top,) if ground is not None else ())),
     )
 

@@ -124,6 +124,7 @@ class _Files:
 
     def __init__(self, plan: Plan, top: Path, project: Path) -> None:
         self.top = top
+        self._project = project.resolve()
         self.code: list[Path] = []
         self.data: list[tuple[Path, str]] = []
         self.refused: list[tuple[Path, str]] = []
@@ -141,16 +142,7 @@ class _Files:
             self._ignored = Ignored(top)
         sizes: dict[str, int] = {}
         begun = len(self.data)
-        for directory, folders, files in source_folders(top):
-            folder = Path(directory)
-            if folder != top:
-                self._ignored.enter(folder)
-            self.number += len(files)
-            if self.number > MOST_FILES:
-                break
-            folders[:] = [name for name in folders if self._enters(folder / name, folder == top)]
-            for name in files:
-                self._sort(folder / name, folder == top)
+        self._walk(top, top)
         for path, _ in self.data[begun:]:
             first = path.relative_to(top).parts[0]
             sizes[first] = sizes.get(first, 0) + path.stat().st_size
@@ -161,20 +153,42 @@ class _Files:
             if first in heavy and not reason:
                 self.data[number] = path, f"heavy: {first} has {human_size(sizes[first])}"
 
+    def _walk(self, start: Path, top: Path) -> None:
+        for directory, folders, files in source_folders(start):
+            folder = Path(directory)
+            if folder != top:
+                self._ignored.enter(folder)
+            self.number += len(files)
+            if self.number > MOST_FILES:
+                break
+            entered = [name for name in folders if self._enters(folder / name)]
+            links = [name for name in entered if (folder / name).is_symlink()]
+            folders[:] = [name for name in entered if name not in links]
+            for name in files:
+                self._sort(folder / name, folder == top)
+            for name in links:
+                if self._leads_aside(folder / name):
+                    self._walk(folder / name, top)
+
+    def _leads_aside(self, link: Path) -> bool:
+        """Tell whether a link leads to another directory of the project, in which it is not itself."""
+        target, here = link.resolve(), link.parent.resolve()
+        return self._project in target.parents and target != here and target not in here.parents
+
     def walk_packages(self, top: Path) -> None:
         """Take the modules and regular packages of a directory that is no project, and nothing else of it."""
         with os.scandir(top) as entries:
             for entry in sorted(entries, key=lambda item: item.name):
                 path = Path(entry.path)
-                if entry.is_dir() and (path / "__init__.py").is_file() and self._enters(path, at_top=True):
+                if entry.is_dir() and (path / "__init__.py").is_file() and self._enters(path):
                     for directory, folders, files in source_folders(path):
-                        folders[:] = [name for name in folders if self._enters(Path(directory, name), at_top=False)]
+                        folders[:] = [name for name in folders if self._enters(Path(directory, name))]
                         for name in files:
                             self._sort(Path(directory, name), at_top=False)
                 elif entry.is_file() and path.suffix in CODE:
                     self._sort(path, at_top=True)
 
-    def _enters(self, path: Path, at_top: bool) -> bool:
+    def _enters(self, path: Path) -> bool:
         name = path.name
         if name in SECRET_FOLDERS:
             self.refused.append((path, "a directory with secrets"))
@@ -182,7 +196,7 @@ class _Files:
             self.refused.append((path, "exclude-data"))
         elif self._ignored.has(path, directory=True):
             self.refused.append((path, "git ignores it"))
-        elif not (name.startswith(".") or name in TOOL_FOLDERS or path.is_symlink()):
+        elif not (name.startswith(".") or name in TOOL_FOLDERS):
             return not holds_tests(name, os.listdir(path) if os.access(path, os.R_OK | os.X_OK) else ())
         return False
 

@@ -50,7 +50,7 @@ class OwnFound:
     """What comes along. ``modules`` are named or in a package, with the reason; ``foreign`` are modules of others that
     the code names, ``whole`` packages of which it names everything; ``left_out`` are files that stay out, with the
     reason; ``asks`` says how the code asks for the place of its files, and ``limited`` why data beside it stays out all
-    the same."""
+    the same; ``wheel`` is what a project's wheel has installed."""
 
     top: Optional[Path] = None
     files: tuple[OwnFile, ...] = ()
@@ -60,6 +60,7 @@ class OwnFound:
     left_out: tuple[tuple[str, str], ...] = ()
     limited: Optional[str] = None
     asks: str = ""
+    wheel: tuple[OwnGroup, ...] = ()
 
     @property
     def size(self) -> int:
@@ -79,7 +80,7 @@ class OwnFound:
             key = (first + slash, item.why)
             number, size = sums.get(key, (0, 0))
             sums[key] = number + 1, size + item.size
-        return tuple(OwnGroup(path, *counts, why) for (path, why), counts in sorted(sums.items()))
+        return (*self.wheel, *(OwnGroup(path, *counts, why) for (path, why), counts in sorted(sums.items())))
 
     def notes(self) -> dict[str, Any]:
         """Return what is told of it, for JSON: the same on every machine."""
@@ -90,11 +91,10 @@ class OwnFound:
 
     def lines(self) -> list[str]:
         """Return all of it for people: what comes along, and what stays out."""
-        if not (self.files or self.modules or self.foreign or self.left_out or self.limited):
+        if not (self.files or self.modules or self.foreign or self.left_out or self.limited or self.wheel):
             return ["nothing but what the code imports"]
-        found = [
-            f"{_counted(len(self.files), 'file')}, {human_size(self.size)}; {_counted(len(self.modules), 'module')}"
-        ]
+        number, size = sum(group.files for group in self.groups()), sum(group.size for group in self.groups())
+        found = [f"{_counted(number, 'file')}, {human_size(size)}; {_counted(len(self.modules), 'module')}"]
         for group in self.groups():
             counted = f"{_counted(group.files, 'file')}, " if group.path.endswith("/") else ""
             found.append(f"  {group.path}  {counted}{human_size(group.size)}: {group.why}")
@@ -115,7 +115,7 @@ class OwnFound:
         """Return one line for the log; "" if there is nothing to say."""
         parts = [f"data beside the code stays out: {self.limited}"] if self.limited and not self.files else []
         if self.files:
-            names = list(dict.fromkeys(group.path for group in self.groups()))
+            names = list(dict.fromkeys(group.path for group in self.groups()[len(self.wheel) :]))
             more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
             parts.append(
                 f"{_counted(len(self.files), 'file')}, {human_size(self.size)}: {', '.join(names[:MOST_NAMED])}{more}"
@@ -145,8 +145,10 @@ def ground_request(plan: Plan, ground: Optional[Ground], root: BuildRoot) -> Gro
     }
 
 
-def own_found(facts: EntryFacts, ground: Optional[Ground], root: BuildRoot) -> OwnFound:
-    """Return what the driver has found."""
+def own_found(
+    facts: EntryFacts, ground: Optional[Ground], root: BuildRoot, unpacked: Optional[Path] = None
+) -> OwnFound:
+    """Return what the driver has found; ``unpacked`` is the directory that a project's wheel was unpacked to."""
     files = [(root.outside(path), folder, why) for path, folder, why in facts["data"]]
     left_out = [(root.outside(path), reason) for path, reason in sorted(facts["left_out"].items())]
     return OwnFound(
@@ -158,7 +160,19 @@ def own_found(facts: EntryFacts, ground: Optional[Ground], root: BuildRoot) -> O
         left_out=tuple((name, why) for name, (_, why) in zip(_shown(ground, (p for p, _ in left_out)), left_out)),
         limited=ground.limited if ground is not None and facts["asks"] else None,
         asks=facts["asks"],
+        wheel=_of_wheel(unpacked) if unpacked is not None else (),
     )
+
+
+def _of_wheel(unpacked: Path) -> tuple[OwnGroup, ...]:
+    """Return what a wheel has installed, but for what describes it."""
+    found = []
+    for path in sorted(unpacked.iterdir()):
+        if path.suffix != ".dist-info" and path.name != "bin":
+            files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
+            name = f"{path.name}/" if path.is_dir() else path.name
+            found.append(OwnGroup(name, len(files), sum(item.stat().st_size for item in files), "the wheel has it"))
+    return tuple(found)
 
 
 def _shown(ground: Optional[Ground], paths: Iterable[Path]) -> Iterator[str]:

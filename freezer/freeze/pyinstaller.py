@@ -190,6 +190,7 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "own_data": [(root.inside(item.source), item.folder) for item in application.own.files],
         "named": sorted({name for name, _ in application.own.modules} | set(application.own.foreign)),
         "whole": list(application.own.whole),
+        "exclude_data": list(plan.exclude_data),
         "local_packages": {name: root.inside(place) for name, place in application.local_packages.items()},
         "distribution": application.distribution,
         "add_data": [(root.inside(source), destination) for source, destination in plan.add_data],

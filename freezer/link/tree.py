@@ -47,7 +47,7 @@ def make_tree(
 def manifest(closed: ClosedApp) -> Record:
     """Return the file with notes for freezer's later checks."""
     notes: dict[str, object] = {"missing_libraries": sorted({item.soname for item in closed.missing})}
-    if closed.frozen.own is not None and (closed.frozen.own.files or closed.frozen.own.modules):
+    if closed.frozen.own is not None and (closed.frozen.own.groups() or closed.frozen.own.modules):
         notes["own"] = closed.frozen.own.notes()
     return Record(Type.FILE, MANIFEST, data=json.dumps(notes, sort_keys=True).encode() + b"\n")
 

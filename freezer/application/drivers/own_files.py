@@ -173,6 +173,9 @@ class OwnFiles:
                 self.sources[path] = "in the package %s, but no module of it" % name
             elif self._listing:
                 self.sources[path] = "directories are listed: " + self._listing
+            elif not regular and self.place:
+                # A mere directory: its files may be imported, or read by their places, as alembic does.
+                self.sources[path] = "in the directory %s, which is no regular package" % name
 
     def _reason_in(self, path: str, inside: str) -> Optional[str]:
         """Why a file of a package stays out unless it is named."""

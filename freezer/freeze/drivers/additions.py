@@ -3,6 +3,7 @@ top-level package, which asks the collector once PyInstaller finds that the appl
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -72,12 +73,22 @@ def find_additions(request: FreezeRequest, collector: collect.Collector) -> Addi
             raise SystemExit("ERROR: --copy-metadata %s: %s" % (name, error)) from None
     distributions = collector.inventory.distributions
     if request["distribution"]:
-        additions.take(collector.whole_distribution(distributions[installed.canonical(request["distribution"])]))
+        whole = collector.whole_distribution(distributions[installed.canonical(request["distribution"])])
+        whole.datas = [item for item in whole.datas if not _is_excluded(*item, request["exclude_data"])]
+        additions.take(whole)
     for name in request["whole"]:
         additions.take(collector.whole_package(name))
     text = b"\n".join(_read(path) for path in request["own_files"])
     additions.take(collector.of_text(text))
     return additions
+
+
+def _is_excluded(source: str, folder: str, patterns: list[str]) -> bool:
+    """Whether a file, or a directory that it is in, is called as one of the patterns has it."""
+    place = os.path.normpath(os.path.join(folder, os.path.basename(source)))
+    parts = place.split(os.sep)
+    above = [os.path.join(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return any(fnmatch.fnmatchcase(item, pattern.rstrip("/")) for item in above for pattern in patterns)
 
 
 def _read(path: str) -> bytes:

@@ -12,10 +12,11 @@ class FreezeRequest(TypedDict):
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
     ``beside`` are more of them, in which only the application's own modules are. ``own_files``, ``local_packages`` and
     ``distribution`` say what is the application's own; ``own_data`` are files of its own, ``named`` modules that its
-    code names, and ``whole`` packages of which it names everything; ``own_data``, ``add_data`` and ``add_binary`` are
-    (file, folder in the bundle); ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the
-    ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are
-    directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
+    code names, ``whole`` packages of which it names everything, and ``exclude_data`` patterns of files that stay out;
+    ``own_data``, ``add_data`` and ``add_binary`` are (file, folder in the bundle); ``toolchain`` is the directory with
+    PyInstaller, ``runtime`` that with the ``runtime_modules``, which become part of the application; ``hooks``,
+    ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report`` is the file to write a
+    ``FreezeReport`` to.
     """
 
     script: str
@@ -27,6 +28,7 @@ class FreezeRequest(TypedDict):
     own_data: list[tuple[str, str]]
     named: list[str]
     whole: list[str]
+    exclude_data: list[str]
     local_packages: dict[str, str]
     distribution: Optional[str]
     add_data: list[tuple[str, str]]

@@ -33,7 +33,7 @@ class OwnSources:
         files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []
         self.files = {_real(path) for path in (*files, *request["own_files"])}
         # What is written for the bundle is in it, too.
-        info = (item.parts[0] for item in (distribution.files or () if distribution else ()))
+        info = (str(item).split("/")[0] for item in (distribution.files or () if distribution else ()))
         self.description = tuple({os.path.join(name, "") for name in info if name.endswith(".dist-info")})
 
     def has(self, path: str) -> bool:

@@ -93,6 +93,18 @@ def test_links_to_secrets(tmp_path: Path) -> None:
     assert (data, refused) == ({}, {"settings.ini": "a secret"})
 
 
+def test_links_to_directories_of_the_project(tmp_path: Path) -> None:
+    for name in ("project/shared/x.html", "elsewhere/y", "project/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    app = tmp_path / "project" / "app"
+    app.mkdir()
+    for name, target in (("templates", "../shared"), ("other", "../../elsewhere"), ("circle", "."), ("above", "..")):
+        (app / name).symlink_to(target)
+    _, data, _ = names(ground(app, {}))
+    assert set(data) == {"templates/x.html"}
+
+
 def test_a_home_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script in it has its modules and packages, and no data but theirs."""
     monkeypatch.setenv("HOME", str(tmp_path))

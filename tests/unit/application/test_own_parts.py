@@ -184,6 +184,14 @@ def test_sources_that_are_read_as_files(tmp_path: Path) -> None:
     assert made.foreign.modules == {"plistlib"}
 
 
+def test_a_mere_directory_that_settings_name(tmp_path: Path) -> None:
+    code = "Config(Path(__file__).parent / 'alembic.ini')\n"
+    files = {"alembic.ini": "script_location = %(here)s/migrations\n", "migrations/env.py": "import models\n"}
+    made = parts(tmp_path, {"app.py": code, **files, "models.py": ""})
+    assert places(made) == set(files)
+    assert str(tmp_path / "models.py") in made.visited
+
+
 @pytest.mark.parametrize("code", ["os.listdir(d)", "Path(d).glob('*.py')", "os.scandir(d)"])
 def test_packages_come_as_files_where_directories_are_listed(tmp_path: Path, code: str) -> None:
     made = parts(tmp_path, {"app.py": f"import pkg\nd = pkg.__path__[0]\n{code}\n", **PACKAGE})
