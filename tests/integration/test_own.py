@@ -21,6 +21,9 @@ FILES = {
         "name = sys.argv[1] if len(sys.argv) > 1 else 'csv'\n"
         "print(importlib.import_module('backend_' + name).N, importlib.import_module('hooks.late').N)\n"
         "print(vendored.text(), queue.N, checks.names())\n"
+        "if sys.version_info >= (3, 10):\n"
+        "    from importlib import resources\n"
+        "    assert resources.files('hooks').joinpath('late.py').is_file()\n"
         "for path in sorted(p for p in HERE.rglob('*') if p.suffix in ('.txt', '.html', '.env', '.sh')):\n"
         "    print(path.relative_to(HERE), os.access(path, os.X_OK))\n"
     ),

@@ -53,8 +53,11 @@ def its_metadata(package: Package, inventory: Inventory, hooked: bool, found: Co
 
 
 def its_data(package: Package, inventory: Inventory, hooked: bool, found: Collected) -> None:
-    """A package whose code reads its own files brings its data files; what of the application's own comes is known."""
-    if not hooked and package.distribution is not None and READS_OWN_FILES.search(package.text):
+    """A package whose code reads its own files brings its data files, as does one that has nothing else; what of the
+    application's own comes along is known."""
+    if hooked or package.distribution is None:
+        return
+    if READS_OWN_FILES.search(package.text) or not any(name_of(package, path) for path in package.files):
         found.datas += data_files(package)
 
 

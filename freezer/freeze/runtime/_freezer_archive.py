@@ -8,8 +8,7 @@ PyInstaller's run-time hooks, and code that knows about PyInstaller, go by these
 Layout: "FRZRMOD1"; the size of the table (8 bytes, little-endian); the table, marshalled; code, marshalled, one after
 the other. The table's "modules" maps names to (offset, size, kind); "extensions" has the extension modules beside it,
 names and paths; "scripts" what is run at the start, (name, offset, size); "path" the directories of ``sys.path``;
-"next" is the name of another archive, if the modules are in several; "packed" has the names of modules whose code is
-compressed (zlib), where there are such.
+"next" is the name of another archive, if the modules are in several; "packed" names those whose code is compressed.
 """
 
 import marshal
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 
 MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 """Kinds of entries, as in PyInstaller's PYZ archives."""
+NamespacePath = type("NamespacePath", (list,), {"__repr__": lambda self: "NamespacePath(%s)" % list.__repr__(self)})
+"""The ``__path__`` of a namespace package, which importlib.resources knows by this name."""
 
 
 def _open(path: str) -> int:
@@ -176,7 +177,7 @@ def _spec(name: str, key: str) -> "Optional[ModuleSpec]":
     kind = entry[2]
     if kind == NAMESPACE:
         spec = ModuleSpec(name, None)
-        spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
+        spec.submodule_search_locations = NamespacePath([bundle + "/" + key.replace(".", "/")])
         return spec
     loader = Loader(name, archive, key, kind == PACKAGE)
     spec = ModuleSpec(name, loader, origin=loader.path)  # type: ignore[arg-type]

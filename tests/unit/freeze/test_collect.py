@@ -280,6 +280,15 @@ def test_namespace_packages(site: Path, install: Install) -> None:
     assert made.package("space", hooked=False).modules == []
 
 
+def test_directories_with_nothing_but_data(site: Path, install: Install) -> None:
+    install("three", {"space/three/__init__.py": "", "space/data/x.txt": "", "space/data/deep/y.txt": "", "a-b/z": ""})
+    install("api", {"space/api/x_pb2.py": "", "space/api/x.proto": ""})
+    made = collector(site)
+    assert set(made.inventory.packages) == {"space.three", "space.data", "space.api.x_pb2"}
+    found = made.package("space.data", hooked=False)
+    assert code_of(site, found) == {"space/data/x.txt": "space/data", "space/data/deep/y.txt": "space/data/deep"}
+
+
 def test_what_of_local_packages_comes_along_is_decided_elsewhere(site: Path, tmp_path: Path) -> None:
     """There, secrets and what git ignores are left out."""
     local = tmp_path / "local"
