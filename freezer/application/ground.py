@@ -202,7 +202,7 @@ class _Files:
 
     def _sort(self, path: Path, at_top: bool) -> None:
         name = path.name
-        if not path.is_file() or not _is_text(name):
+        if not path.is_file() or not _is_text(name) or path in self._outputs or path in self._inputs:
             return
         secret = is_secret_name(name) or (path.is_symlink() and _leads_to_secret(path))
         if secret or (path.suffix not in CODE and has_private_key(path)):
@@ -211,8 +211,6 @@ class _Files:
             self.refused.append((path, "exclude-data"))
         elif self._ignored.has(path, directory=False):
             self.refused.append((path, "git ignores it"))
-        elif path in self._outputs or path in self._inputs:
-            return
         elif path.suffix == ".py":
             if not (at_top and (is_test(name) or name in ("setup.py", "conftest.py", "noxfile.py"))):
                 self.code.append(path)

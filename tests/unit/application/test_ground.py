@@ -76,6 +76,11 @@ def test_results_of_builds_are_no_data(tmp_path: Path) -> None:
     assert data == {"older": "the result of a build", "image.tar": "", "libx.so.1": "", "empty": ""}
 
 
+def test_what_is_added_by_name_is_no_secret_that_stays_out(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----")
+    assert names(ground(tmp_path, {}, add_data=["key.pem:."]))[1:] == ({}, {})
+
+
 def test_exclude_data(tmp_path: Path) -> None:
     files = {"a.psd": "", "raw/x": "", "static/a.psd": "", "static/a.css": ""}
     _, data, refused = names(ground(tmp_path, files, exclude_data=["*.psd", "raw"]))
