@@ -15,7 +15,8 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import Own
 from freezer.system.buildroot import BuildRoot
 
-SECRET = "secret"
+SECRET, BY_SIZE = "secret", ("larger", "heavy")
+"""What is in reasons why files stay out, and how they begin."""
 MOST_NAMED = 3
 
 
@@ -66,6 +67,11 @@ class OwnFound:
     def size(self) -> int:
         """Return the bytes of all files."""
         return sum(item.size for item in self.files)
+
+    @property
+    def large(self) -> tuple[str, ...]:
+        """Return the paths of what stays out by its size."""
+        return tuple(path for path, reason in self.left_out if reason.startswith(BY_SIZE))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -122,6 +128,8 @@ class OwnFound:
             )
         if self.secrets:
             parts.append(f"left out as secret: {', '.join(self.secrets[:MOST_NAMED])}")
+        if self.large:
+            parts.append(f"left out as large: {', '.join(self.large[:MOST_NAMED])}")
         return "; ".join(parts)
 
 

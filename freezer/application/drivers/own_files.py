@@ -25,7 +25,8 @@ NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*(?::[\w.]+)?")
 CLIMBS = re.compile(
     rb"parent\s*\.\s*parent|parents\s*\[|dirname\(\s*(?:[\w.]*\(\s*)*(?:[\w.]*dirname)|pardir|['\"]\.\."
 )
-LARGE = "larger"
+LARGE, HEAVY = "larger", "heavy"
+"""How the reasons begin for which files and directories stay out by their size."""
 
 
 class OwnFiles:
@@ -43,6 +44,9 @@ class OwnFiles:
         self.left_out: dict[str, str] = {}
         self._limited = ground["limited"]
         self._only_named = {path: reason for path, _, reason in ground["data"] if reason}
+        self._by_name: dict[str, list[str]] = {}
+        for path in (*self._only_named, *(path for path, _ in ground["refused"])):
+            self._by_name.setdefault(os.path.basename(path), []).append(path)
         self._sizes = {path: size for path, size, _ in ground["data"]}
         self._refused = dict(ground["refused"])
         self.place = ""
@@ -69,7 +73,7 @@ class OwnFiles:
             self._listing = self._listing or "%s at %s" % (item.text, where)
         elif item.kind == "files":
             self._take_matching(item.text, "matches %r at %s" % (item.text, where))
-        elif item.kind == "file":
+        elif item.kind == "file" and (self.place or set(item.text) & set("./")):
             for base in dict.fromkeys((os.path.dirname(path), *self.index.roots, self.top)):
                 self._take_named(os.path.normpath(os.path.join(base, item.text)), "named at " + where)
             self._take_large(item.text, "named at " + where)
@@ -100,8 +104,9 @@ class OwnFiles:
             if self.data and (self.place or path.startswith(tuple(taken))):
                 self.left_out.setdefault(path, reason)
         for path, reason in self._only_named.items():
-            if self.place and path not in self.data and reason.startswith(LARGE):
-                self.left_out.setdefault(path, reason)
+            if self.place and path not in self.data and reason.startswith((LARGE, HEAVY)):
+                first = path[: path.find(os.sep, len(self.top) + 1)] if reason.startswith(HEAVY) else path
+                self.left_out.setdefault(first, reason)
 
     def placed(self, packages: Mapping[str, str]) -> list[tuple[str, str, str]]:
         """All files as (file, folder in the bundle, the reason): at the same place below the directory that the code
@@ -144,12 +149,11 @@ class OwnFiles:
 
     def _take_large(self, text: str, why: str) -> None:
         """Take a file that is named by its last name alone, if that decides whether it comes along."""
-        for path in self._only_named:
-            if os.path.basename(path) == text and path not in self.data and self.place:
+        for path in self._by_name.get(text, ()):
+            if path in self._refused:
+                self.left_out.setdefault(path, "%s; %s" % (self._refused[path], why))
+            elif path not in self.data and self.place:
                 self.data[path] = why
-        for path, reason in self._refused.items():
-            if os.path.basename(path) == text:
-                self.left_out.setdefault(path, "%s; %s" % (reason, why))
 
     def _take_matching(self, pattern: str, why: str) -> None:
         if pattern.startswith("*.") or not re.search(r"\w\w", pattern):

@@ -113,12 +113,11 @@ class OwnParts:
             again = path in self._names
             self.visited[path] = certain
             self._names.setdefault(path, name)
-            with open(path, "rb") as file:
-                text = file.read()
             package = name if os.path.basename(path) == INIT else name.rpartition(".")[0]
             try:
-                source = Source(path, name, package, text)
-            except (SyntaxError, ValueError, RecursionError):
+                with open(path, "rb") as file:
+                    source = Source(path, name, package, file.read())
+            except (SyntaxError, ValueError, RecursionError, OSError):
                 if certain:
                     raise
                 continue
@@ -182,7 +181,8 @@ class OwnParts:
         if self._queue:
             return True
         if self.named:
-            for item, path, shown in list(self._wishes):
+            # Whether the code asks for its place decides what a word means.
+            for item, path, shown in sorted(self._wishes, key=lambda wish: wish[0].kind != "place"):
                 self._grant_named(item, path, "%s:%d" % (shown, item.line))
             for text, shown in self.files.settle(self.packages):
                 self._wishes[Named("object", text, 0), shown, shown] = None

@@ -30,7 +30,7 @@ def test_a_sentence_for_the_log() -> None:
     assert OwnFound(modules=(("a", "named at app.py:1"),)).sentence() == ""
     secrets = ((".env", "a secret"), ("big", "larger than 20.0 MB"))
     assert OwnFound(files=FILES, left_out=secrets).sentence() == (
-        "3 files, 1.5 kB: settings.json, static/; left out as secret: .env"
+        "3 files, 1.5 kB: settings.json, static/; left out as secret: .env; left out as large: big"
     )
     many = tuple(OwnFile(Path(f"/srv/{name}"), ".", 1, "x") for name in "abcde")
     assert OwnFound(files=many).sentence() == "5 files, 5 B: a, b, c and 2 more"

@@ -145,8 +145,10 @@ def test_data_beside_code_that_asks_for_its_place(tmp_path: Path) -> None:
 
 
 def test_data_that_nothing_asks_for(tmp_path: Path) -> None:
-    made = parts(tmp_path, {"app.py": "print('hello', 'static')\n", "x.json": "", "photo.jpg": "", "static/a.css": ""})
-    assert places(made) == {"static/a.css"}
+    made = parts(
+        tmp_path, {"app.py": "print('static', 'b/c')\n", "x.json": "", "photo.jpg": "", "static/a.css": "", "b/c/d": ""}
+    )
+    assert places(made) == {"b/c/d"}
 
 
 def test_data_of_a_directory_that_is_no_project(tmp_path: Path) -> None:
@@ -219,6 +221,15 @@ def test_what_has_to_be_named(tmp_path: Path) -> None:
     made = parts(tmp_path, files, only=dict.fromkeys(("models/model.bin", "models/old.bin"), "larger than 20 MB"))
     assert places(made) == {"models/model.bin"}
     assert made.files.left_out == {str(tmp_path / "models/old.bin"): "larger than 20 MB"}
+
+
+def test_a_directory_that_is_too_big(tmp_path: Path) -> None:
+    files = {"app.py": "open(Path(__file__).parent / x)\n", "raw/a/1": "", "raw/2": "", "x": ""}
+    reason = "heavy: raw has 1.0 GB"
+    made = parts(tmp_path, files, only=dict.fromkeys(("raw/a/1", "raw/2"), reason))
+    assert (places(made), made.files.left_out) == ({"x"}, {str(tmp_path / "raw"): reason})
+    files["app.py"] = "open(Path(__file__).parent / 'raw' / x)\n"
+    assert places(parts(tmp_path, files, only=dict.fromkeys(("raw/a/1", "raw/2"), reason))) == {"x", "raw/a/1", "raw/2"}
 
 
 def test_secrets_are_told_of(tmp_path: Path) -> None:
