@@ -17,7 +17,9 @@ from parsed_source import IMPORTS_BY_NAME, Named, Source, argument, called, dott
 LONGEST = 300
 """Characters of the longest string that may name something."""
 OBJECT = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::[\w.]+(?:\(\))?)?")
-READERS = frozenset(("get_data", "PackageLoader", "files", "resource_filename", "resource_string"))
+READERS = frozenset(
+    "get_data PackageLoader files open_text read_text open_binary resource_filename resource_string".split()
+)
 """Functions that read files of the package that they are given."""
 APPLICATIONS = frozenset(("Flask", "Quart", "Blueprint", "APIFlask", "Dash", "Eel"))
 """Classes that look for templates and static files beside the module whose name they are given."""
@@ -157,14 +159,25 @@ def asks_for_its_place(source: Source) -> Iterator[Named]:
                 yield Named("place", called(node), node.lineno)
 
 
+def resources_of_packages(source: Source) -> Iterator[Named]:
+    """``importlib.resources.files("texts")``, ``pkgutil.get_data("texts", x)``: the files of a package, or of a mere
+    directory."""
+    for node in source.calls:
+        first = node.args[0] if node.args and called(node) in READERS else None
+        name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+        if ":" not in name and OBJECT.fullmatch(name):
+            yield Named("module", name, node.lineno, sure=True)
+            yield Named("file", name.replace(".", "/") + "/", node.lineno)
+
+
 def web_applications(source: Source) -> Iterator[Named]:
     """``Flask(__name__)`` reads templates/ and static/ beside its module."""
     for node in source.calls:
         if called(node) in APPLICATIONS and any(dotted(item) == "__name__" for item in node.args):
             yield Named("place", "%s(__name__)" % called(node), node.lineno)
-            yield from (Named("file", name, node.lineno) for name in ("templates", "static", "assets"))
+            yield from (Named("file", name, node.lineno) for name in ("templates/", "static/", "assets/"))
         elif called(node) == "PackageLoader":
-            yield Named("file", "templates", node.lineno)
+            yield Named("file", "templates/", node.lineno)
 
 
 def files_named_by_strings(source: Source) -> Iterator[Named]:
@@ -208,6 +221,7 @@ RULES: tuple[Rule, ...] = (
     modules_with_computed_names,
     directories_searched,
     asks_for_its_place,
+    resources_of_packages,
     web_applications,
     files_named_by_strings,
     own_directories_listed,

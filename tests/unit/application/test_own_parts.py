@@ -223,6 +223,14 @@ def test_what_has_to_be_named(tmp_path: Path) -> None:
     assert made.files.left_out == {str(tmp_path / "models/old.bin"): "larger than 20 MB"}
 
 
+@pytest.mark.parametrize(
+    "code", ["files('texts')", "Flask(__name__)", "PackageLoader('app')", "get_data('texts', 'x')"]
+)
+def test_directories_that_libraries_read(tmp_path: Path, code: str) -> None:
+    made = parts(tmp_path, {"app.py": code + "\n", "texts/a": "", "templates/a": "", "other/a": ""}, limited=True)
+    assert places(made) == {"texts/a" if "texts" in code else "templates/a"}
+
+
 def test_a_directory_that_is_too_big(tmp_path: Path) -> None:
     files = {"app.py": "open(Path(__file__).parent / x)\n", "raw/a/1": "", "raw/2": "", "x": ""}
     reason = "heavy: raw has 1.0 GB"

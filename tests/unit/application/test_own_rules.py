@@ -142,7 +142,13 @@ def test_code_that_does_not(code: str) -> None:
 def test_web_applications() -> None:
     items = found(own_rules.web_applications, "app = Flask(__name__, static_url_path='')\nFlask('x')\n")
     assert items[0] == ("place", "Flask(__name__)")
-    assert {("file", "templates"), ("file", "static")} <= set(items)
+    assert {("file", "templates/"), ("file", "static/")} <= set(items)
+    assert found(own_rules.web_applications, "PackageLoader('app')") == [("file", "templates/")]
+
+
+def test_resources_of_packages() -> None:
+    code = "importlib.resources.files('pkg.texts')\npkgutil.get_data(name, 'x')\nPath('x').read_text()\nfiles('a/b')\n"
+    assert found(own_rules.resources_of_packages, code) == [("module", "pkg.texts"), ("file", "pkg/texts/")]
 
 
 @pytest.mark.parametrize(
