@@ -95,7 +95,7 @@ class OwnFiles:
                 with open(path, "rb") as file:
                     text = file.read().decode("utf-8", "replace")
                 for name in sorted({match.group() for match in NAME.finditer(text)}):
-                    yield name.partition(":")[0], self.shown(path)
+                    yield name, self.shown(path)
 
     def finish(self) -> None:
         """Note what stays out although the code asks for all files."""

@@ -84,7 +84,7 @@ class OwnParts:
     visibly, with the reason why they come along; ``search`` the directories that the code adds to ``sys.path``.
     """
 
-    def __init__(self, ground: GroundRequest, roots: Sequence[str], excluded: Iterable[str] = ()) -> None:
+    def __init__(self, ground: GroundRequest, roots: Sequence[str]) -> None:
         self.ground = ground
         self.named = ground["own"] != "none"
         self.index = OwnIndex(ground["code"] if self.named else (), roots, is_elsewhere)
@@ -185,8 +185,8 @@ class OwnParts:
             for item, path, shown in sorted(self._wishes, key=lambda wish: wish[0].kind != "place"):
                 self._grant_named(item, path, "%s:%d" % (shown, item.line))
             for text, shown in self.files.settle(self.packages):
-                self._wishes[Named("object", text, 0), shown, shown] = None
-                self._grant_named(Named("object", text, 0), shown, shown)
+                module, colon, _ = text.partition(":")
+                self._grant_named(Named("object" if colon else "module", module, 0), shown, shown)
             for path in sorted(self.files.sources):
                 if path not in self.visited:
                     self._queue.append((path, os.path.basename(path)[:-3], False))

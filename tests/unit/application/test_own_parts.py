@@ -253,7 +253,7 @@ def test_secrets_are_told_of(tmp_path: Path) -> None:
 def test_modules_that_settings_name(tmp_path: Path) -> None:
     files = {
         "app.py": "open(Path(__file__).with_name('plugins.yaml'))\n",
-        "plugins.yaml": "plugins:\n  - class: backends.csv.Reader\n  - hooks\n",
+        "plugins.yaml": "plugins:\n  - class: backends.csv.Reader\n  - hooks\nname: app\n",
         "backends/csv.py": "", "hooks.py": "", "other.py": "",
     }  # fmt: skip
     made = parts(tmp_path, files)
