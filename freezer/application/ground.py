@@ -30,6 +30,7 @@ from freezer.base.log import human_size
 from freezer.base.publish import is_result
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
+from freezer.plan.requirements import named_files
 from freezer.plan.trees import source_folders
 
 LARGEST = 20_000_000
@@ -131,7 +132,9 @@ class _Files:
         self.number = 0
         self._ignored = Ignored(top)
         self._excluded = plan.exclude_data
-        self._inputs = {*plan.requirements, *plan.constraints, *plan.added_paths()}
+        required = named_files(plan)
+        self._inputs = {*required.files, *plan.added_paths()}
+        self._elsewhere = required.sources | required.links
         self._outputs = {plan.output, plan.target(plan.name or "")}
         if plan.image is not None:
             self._outputs.add(plan.image.output)
@@ -196,7 +199,7 @@ class _Files:
             self.refused.append((path, "exclude-data"))
         elif self._ignored.has(path, directory=True):
             self.refused.append((path, "git ignores it"))
-        elif not (name.startswith(".") or name in TOOL_FOLDERS):
+        elif not (name.startswith(".") or name in TOOL_FOLDERS or path in self._elsewhere):
             return not holds_tests(name, os.listdir(path) if os.access(path, os.R_OK | os.X_OK) else ())
         return False
 

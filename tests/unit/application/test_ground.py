@@ -81,6 +81,12 @@ def test_what_is_added_by_name_is_no_secret_that_stays_out(tmp_path: Path) -> No
     assert names(ground(tmp_path, {}, add_data=["key.pem:."]))[1:] == ({}, {})
 
 
+def test_what_is_required_is_not_the_applications_own(tmp_path: Path) -> None:
+    files = {"base.txt": "./dep\n", "all.txt": "-r base.txt\n", "dep/setup.py": "", "dep/x.txt": "", "notes.txt": ""}
+    code, data, _ = names(ground(tmp_path, files, requirement=["all.txt"]))
+    assert (code, data) == ({"app.py"}, {"notes.txt": ""})
+
+
 def test_exclude_data(tmp_path: Path) -> None:
     files = {"a.psd": "", "raw/x": "", "static/a.psd": "", "static/a.css": ""}
     _, data, refused = names(ground(tmp_path, files, exclude_data=["*.psd", "raw"]))
