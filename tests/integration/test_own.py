@@ -90,7 +90,7 @@ def test_it_is_told_before(freezer: Freezer, site: Path) -> None:
     assert why["backend_sql"] == "its name may be computed at app.py:8"
     assert why["hooks.late"] == "named at app.py:8"
     assert {item["path"]: item["why"] for item in told["left_out"]} == {
-        ".env": "a secret",
+        ".env": "a secret; named at app.py:13",
         "ignored.txt": "git ignores it",
     }
     nothing = freezer("plan", "app.py", "--own", "none", cwd=site)
