@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from freezer.application.entry import Application
 from freezer.application.inputs import NamedInputs, named_inputs
 from freezer.application.origin import origin_of
 from freezer.application.prepare import prepare
@@ -44,6 +45,14 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
         return dataclasses.replace(kept, image=image)
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:
         return _build(plan, named, job)
+
+
+def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
+    """Run the stages up to the application, which says what comes along. Raises FreezerError."""
+    tools.require(TOOLS)
+    with workspace(cache, plan.name or "plan", keep=False, log=log) as job:
+        root = open_root(plan, job)
+        return prepare(plan, root, probe_interpreter(plan, root, job), job)[1]
 
 
 def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:

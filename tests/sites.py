@@ -13,6 +13,7 @@ from running import Runner
 from freezer.application.entry import Application
 from freezer.application.inputs import named_inputs
 from freezer.application.origin import origin_of
+from freezer.application.own import OwnFound
 from freezer.base.log import Log, Verbosity
 from freezer.base.publish import digest_file
 from freezer.environment.interpreter import Interpreter
@@ -52,8 +53,10 @@ class Site:
         }  # fmt: skip
         return resolve(given, folder=self.folder, environ={})
 
-    def write(self, other: Optional[Other] = None, during: Callable[[], object] = lambda: None) -> None:
-        """Remember a build; ``during`` is what happens while it runs."""
+    def write(
+        self, other: Optional[Other] = None, during: Callable[[], object] = lambda: None, asks: str = "__file__"
+    ) -> None:
+        """Remember a build; ``during`` is what happens while it runs, ``asks`` how the code asks for its files."""
         named = named_inputs(self.plan(), self.cache)
         during()
         python = locate_interpreter(None)
@@ -62,7 +65,9 @@ class Site:
             self.cache / "env/key/bin/python", interpreter, "key", False, Host(), self.cache / "toolchain/key/modules"
         )
         own = (self.folder / "app.py", self.folder / "helper.py")
-        application = Application("app", own[0], False, (), own, (), {"pkg": self.folder / "pkg"}, None)
+        found = OwnFound(top=self.folder, asks=asks)
+        packages = {"pkg": self.folder / "pkg"}
+        application = Application("app", own[0], False, (), own, (), packages, None, own=found)
         frozen = FrozenApp(Path("/"), "app", Path("/"), frozenset(), {}, (*own, self.cache / "work/x"), (), (), False)
         out = self.folder / "out"
         proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("a note",))

@@ -10,20 +10,22 @@ import dataclasses
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
 from freezer.application.drivers import DRIVERS
 from freezer.application.drivers.entry_messages import EntryAnswer, EntryFacts, EntryFailure, EntryRequest
+from freezer.application.ground import Ground, find_ground
 from freezer.application.metadata import Metadata, parse_metadata
+from freezer.application.own import OwnFound, ground_request, own_found
 from freezer.application.project import ProjectWheel, choose_script
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.environment.pip import pip
 from freezer.environment.venv import Environment
 from freezer.plan.build import Entry, Plan
-from freezer.plan.choices import EntryKind
+from freezer.plan.choices import EntryKind, Own
 from freezer.plan.resolve_entry import MAIN
 from freezer.system.buildroot import BuildRoot
 
@@ -53,8 +55,9 @@ class Application:
     ``search`` are directories in front of the environment's; ``own_files`` the application's source files and
     ``own_imports`` their unconditional imports as (module, file, line); ``local_packages`` maps its packages that no
     distribution owns to their directories; ``distribution`` is the one that owns the entry point,
-    ``metadata`` is that distribution's. ``data`` (files, and directories in the bundle) and ``modules`` are the content
-    of a zip application, all of which is its own.
+    ``metadata`` is that distribution's. ``own`` is what comes along of its own ground without being imported, and
+    ``imported_from`` are the directories that its modules are imported from besides. ``data`` (files, and directories
+    in the bundle) and ``modules`` are the content of a zip application, all of which is its own.
     """
 
     name: str
@@ -66,6 +69,8 @@ class Application:
     local_packages: Mapping[str, Path]
     distribution: Optional[str]
     metadata: Optional[Metadata] = None
+    own: OwnFound = field(default_factory=OwnFound)
+    imported_from: tuple[Path, ...] = ()
     data: tuple[tuple[Path, str], ...] = ()
     modules: tuple[str, ...] = ()
 
@@ -83,7 +88,13 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         return _resolve_archive(plan, environment, job)
     search = _search(plan, environment, project, job)
     script = choose_script(plan, project)
-    facts = _find(plan, environment, project, search, script, job)
+    ground = find_ground(plan)
+    facts = _find(plan, environment, project, search, script, ground, job)
+    searched = tuple(root.outside(item) for item in facts["searched"])
+    if ground is not None and any(ground.top not in folder.parents for folder in searched):
+        # Modules beside the ground: now it is known where.
+        ground = find_ground(plan, searched)
+        facts = _find(plan, environment, project, search, script, ground, job)
     imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
     if not plan.pyinstaller_args:
         # With arguments of its own, PyInstaller may find more modules; then it reports missing ones itself.
@@ -99,6 +110,8 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         local_packages={} if project is not None else {key: root.outside(v) for key, v in facts["packages"].items()},
         distribution=facts["distribution"],
         metadata=project.metadata if project is not None else _metadata(facts["metadata"]),
+        own=own_found(facts, ground, root, search[0] if project is not None else None),
+        imported_from=(*searched, *((ground.top,) if ground is not None else ())),
     )
 
 
@@ -108,7 +121,11 @@ def _resolve_archive(plan: Plan, environment: Environment, job: Job) -> Applicat
     assert plan.entry.path is not None
     unpack_archive(plan.entry.path, folder)
     script = dataclasses.replace(
-        plan, entry=Entry(EntryKind.SCRIPT, folder / MAIN), name=plan.name or plan.entry.path.stem
+        plan,
+        entry=Entry(EntryKind.SCRIPT, folder / MAIN),
+        name=plan.name or plan.entry.path.stem,
+        # All of the archive comes along, and what was unpacked is gone after the build.
+        own=Own.NONE,
     )
     found = resolve_application(script, environment, None, job)
     data, modules = contents_of(folder)
@@ -166,6 +183,7 @@ def _find(
     project: Optional[ProjectWheel],
     search: tuple[Path, ...],
     script: Optional[str],
+    ground: Optional[Ground],
     job: Job,
 ) -> EntryFacts:
     """Run the driver that reads the entry in the environment's Python, and return its facts. Raises InputError."""
@@ -174,6 +192,7 @@ def _find(
     request: EntryRequest = {
         "search": [root.inside(item) for item in search],
         "own": [root.inside(item) for item in own],
+        "ground": ground_request(plan, ground, root),
         "script": root.inside(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else None,
         "function": entry.function,
         "package": entry.package,

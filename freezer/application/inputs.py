@@ -20,10 +20,11 @@ from typing import Any, Optional
 
 import freezer
 from freezer.application.entry import Application
+from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
-from freezer.plan.choices import EntryKind
+from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
 from freezer.plan.trees import repository_state, tree_signature
 from freezer.system.chroot.roots import source_state_of
@@ -58,9 +59,16 @@ def named_inputs(plan: Plan, cache: Path) -> NamedInputs:
             "archive": _files([str(archive)]) if archive is not None else {},
             "project": _signatures(tree_signature(project), repository_state(project)) if project is not None else {},
             "requirements": requirements_state(plan),
+            "ground": _ground(plan),
         }
     )
     return NamedInputs(state, begun)
+
+
+def _ground(plan: Plan) -> dict[str, bool]:
+    """Return the names of the files that may come along unasked; those that do count as sources, too."""
+    ground = find_ground(plan) if plan.own is not Own.NONE else None
+    return {str(path): True for path, reason in ground.data if not reason} if ground is not None else {}
 
 
 def toolchain_state() -> dict[str, Any]:
@@ -95,6 +103,8 @@ def found_inputs(environment: Environment, application: Application, files: Iter
             "folders": _folders(map(str, sorted(folders))),
             "packages": {str(path): _signatures(tree_signature(path)) for path in sorted(packages)},
             "environment": _complete([str(home)]),
+            # Where no file came along unasked, none that is new will.
+            "asks": {"files": True} if application.own.asks or application.own.files else {},
         }
     )
 
@@ -123,7 +133,8 @@ def change(before: Mapping[str, Any], named: State) -> Optional[str]:
         "packages": {name: _signatures(tree_signature(Path(name))) for name in before["packages"]},
         "environment": _complete(before["environment"]),
     }
-    for group, now in {**named, **_plain(found)}.items():
+    decisive = {group: now for group, now in named.items() if group != "ground" or before["asks"]}
+    for group, now in {**decisive, **_plain(found)}.items():
         for name in sorted({*before[group], *now}):
             if name not in now:
                 return f"{name} is no longer there"

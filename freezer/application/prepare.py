@@ -5,6 +5,7 @@ from __future__ import annotations
 from freezer.application.entry import Application, resolve_application
 from freezer.application.project import build_wheel, choose_script
 from freezer.base.job import Job
+from freezer.base.log import human_size
 from freezer.environment.interpreter import Interpreter, check_architecture, check_version
 from freezer.environment.venv import Environment, make_environment
 from freezer.plan.build import Plan
@@ -27,4 +28,11 @@ def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> 
         application = resolve_application(plan, environment, project, job)
         check_outputs(plan, application.name)
         step.result = "reused" if environment.reused else "made"
+    own = application.own
+    if own.sentence():
+        job.log.line(f"  {'own files':<12} {'':8}  {own.sentence()}")
+    for group in own.groups():
+        job.log.detail(f"    {group.path}: {group.files} files, {human_size(group.size)}; {group.why}")
+    for name, why in (*own.modules, *own.left_out):
+        job.log.detail(f"    {name}: {why}")
     return environment, application

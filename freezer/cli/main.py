@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, inspect
+from freezer.cli import build, cache, check, image, inspect, plan
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -29,6 +29,7 @@ COMMANDS = {
     "image": image.run,
     "check": check.run,
     "inspect": inspect.run,
+    "plan": plan.run,
     "cache": cache.run,
 }
 
@@ -38,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, image, check, inspect, cache):
+    for command in (build, plan, image, check, inspect, cache):
         command.add_parser(commands)
     return parser
 

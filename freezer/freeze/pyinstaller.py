@@ -11,8 +11,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from freezer.application.entry import Application, refuse_missing
+from freezer.application.own import OwnFound
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
@@ -65,7 +67,7 @@ class FrozenApp:
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
-    the application's own sources: names, and paths below the contents.
+    the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there.
     """
 
     tree: Path
@@ -79,6 +81,7 @@ class FrozenApp:
     strip: bool
     own_modules: frozenset[str] = frozenset()
     own_files: frozenset[str] = frozenset()
+    own: Optional[OwnFound] = None
 
     @property
     def program(self) -> Path:
@@ -166,6 +169,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         strip=facts["strip"],
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
+        own=application.own,
     )
 
 
@@ -191,7 +195,12 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "spec": application.is_spec,
         "name": application.name,
         "search": [root.inside(item) for item in application.search],
+        "beside": [root.inside(item) for item in application.imported_from],
         "own_files": [root.inside(item) for item in application.own_files],
+        "own_data": [(root.inside(item.source), item.folder) for item in application.own.files],
+        "named": sorted({name for name, _ in application.own.modules} | set(application.own.foreign)),
+        "whole": list(application.own.whole),
+        "exclude_data": list(plan.exclude_data),
         "local_packages": {name: root.inside(place) for name, place in application.local_packages.items()},
         "distribution": application.distribution,
         "add_data": [(root.inside(source), destination) for source, destination in (*plan.add_data, *application.data)],

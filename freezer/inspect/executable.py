@@ -23,7 +23,7 @@ from freezer.base.removal import remove_tree
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers import pyinstaller_internals as internals
 from freezer.freeze.drivers.freeze_messages import ArchiveListing, ListRequest
-from freezer.inspect.report import Item
+from freezer.inspect.report import Item, OwnPart
 from freezer.inspect.tree_files import executable_items
 from freezer.link.drivers.staticx_internals import NAME_SERVICES
 from freezer.link.parts import APPLICATION, RUNTIME, Names, names_of
@@ -32,16 +32,27 @@ from freezer.plan.choices import CONTENTS, MANIFEST, Linker
 from freezer.prove.unpack import Unpacked, find_archive, unpack_bundle
 
 TABLE = "table of contents"
+MOST_NOTES = 16 << 20
+"""Bytes of notes that are read."""
 FILES = (internals.BINARY, internals.DATA, internals.LINK)
 """What a one-file program of PyInstaller's unpacks."""
 
 
 def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
+    """Return an executable's items alone; see ``inspect_with_notes``."""
+    return inspect_with_notes(path, job, name=name)[0]
+
+
+def inspect_with_notes(
+    path: Path, job: Job, *, name: Optional[str] = None
+) -> tuple[tuple[Item, ...], tuple[OwnPart, ...]]:
     """Return an executable's items, sorted by path; the file itself if not made by freezer, staticx or PyInstaller.
+    With them, what of the application's own the build has taken along unasked, as far as it is noted.
 
     ``name`` is the file's original name. The sizes of the items add up to those of the unpacked files and of the
     program that unpacks them. Raises InputError if the file is damaged.
     """
+    own: tuple[OwnPart, ...] = ()
     name = name or path.name
     folder = Path(tempfile.mkdtemp(prefix="inspect-", dir=job.work))
     try:
@@ -56,9 +67,23 @@ def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> t
             place = find_archive(path)
             assert place is not None
             items.append(Item(".staticx.start", path.stat().st_size - place[1], "staticx", RUNTIME))
+        if unpacked is not None:
+            own = read_notes(unpacked.folder / MANIFEST)
     finally:
         remove_tree(folder)
-    return tuple(sorted(items, key=lambda item: (item.path, item.size)))
+    return tuple(sorted(items, key=lambda item: (item.path, item.size))), own
+
+
+def read_notes(file: Path) -> tuple[OwnPart, ...]:
+    """Return what the notes in an executable say of the application's own; nothing if they cannot be understood."""
+    try:
+        if file.is_symlink() or file.stat().st_size > MOST_NOTES:
+            return ()
+        own = json.loads(file.read_text(encoding="utf-8")).get("own", {})
+        files = [OwnPart(str(i["path"]), int(i["files"]), int(i["size"]), str(i["why"])) for i in own.get("files", ())]
+        return (*files, *(OwnPart(str(i["name"]), 0, 0, str(i["why"])) for i in own.get("modules", ())))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ()
 
 
 def architecture(path: Path) -> str:

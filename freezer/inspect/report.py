@@ -27,6 +27,17 @@ class Item:
 
 
 @dataclass(frozen=True)
+class OwnPart:
+    """What came along of the application's own without being asked for, and why: files with one directory at the top,
+    or a single one, or a module, of which ``files`` is 0. ``size`` is in bytes."""
+
+    path: str
+    files: int
+    size: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Group:
     """The sum of the items of one kind and group: bytes and number. ``group`` is "" for the sum of a whole kind."""
 
@@ -76,6 +87,7 @@ class Report:
     names: tuple[str, ...] = ()
     settings: Optional[Settings] = None
     layers: tuple[Layer, ...] = ()
+    own: tuple[OwnPart, ...] = ()
 
     @property
     def unpacked(self) -> int:

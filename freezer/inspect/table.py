@@ -15,9 +15,10 @@ from freezer.inspect.report import Group, Report, printable
 
 GROUPS = 25
 FILES = 15
+OWN = 40
 BAR = 16
 """Cells of a full bar."""
-NAMES = frozenset({"digest", "kind", "group", "file"})
+NAMES = frozenset({"digest", "kind", "group", "file", "why"})
 """The columns whose values may be cut off."""
 
 
@@ -33,7 +34,7 @@ def render_table(report: Report, width: int, *, color: bool = False) -> str:
         # Ignore the variables of the environment: the caller decides the width.
         _environ={},
     )
-    for made in (_head(report), *_layers(report), _kinds(report), _groups(report), _files(report)):
+    for made in (_head(report), *_layers(report), _kinds(report), _groups(report), _files(report), *_own(report)):
         console.print(made)
     return "".join(line.rstrip() + "\n" for line in stream.getvalue().splitlines())
 
@@ -91,6 +92,17 @@ def _files(report: Report) -> Table:
     for item in report.largest(FILES):
         made.add_row(human_size(item.size), _text(item.path))
     return made
+
+
+def _own(report: Report) -> Iterator[Table]:
+    if report.own:
+        made = _table("\nThe application's own, taken along unasked", "file", "size", "files", "why")
+        for part in report.own[:OWN]:
+            sizes = (human_size(part.size), str(part.files)) if part.files else ("", "")
+            made.add_row(_text(part.path), *sizes, _text(part.why))
+        if len(report.own) > OWN:
+            made.add_row(_text(f"and {len(report.own) - OWN} more (--json)"), "", "", "")
+        yield made
 
 
 def describe(report: Report) -> tuple[tuple[str, str], ...]:

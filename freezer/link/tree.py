@@ -49,8 +49,10 @@ def make_tree(
 
 def manifest(closed: ClosedApp) -> Record:
     """Return the file with notes for freezer's later checks."""
-    missing = json.dumps({"missing_libraries": sorted({item.soname for item in closed.missing})}, sort_keys=True)
-    return Record(Type.FILE, MANIFEST, data=missing.encode() + b"\n")
+    notes: dict[str, object] = {"missing_libraries": sorted({item.soname for item in closed.missing})}
+    if closed.frozen.own is not None and (closed.frozen.own.groups() or closed.frozen.own.modules):
+        notes["own"] = closed.frozen.own.notes()
+    return Record(Type.FILE, MANIFEST, data=json.dumps(notes, sort_keys=True).encode() + b"\n")
 
 
 def landmarks(package: Package) -> list[Record]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer.plan.choices import EntryKind, ImageLayout, Linker, Packing, Sources, Verification
+from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
 
 
@@ -72,6 +72,8 @@ class Plan:
     jobs: int
     epoch: int
     image: Optional[ImagePlan] = None
+    own: Optional[Own] = None
+    exclude_data: tuple[str, ...] = ()
 
     @property
     def unpacked(self) -> bool:

@@ -63,6 +63,14 @@ class Verification(enum.Enum):
     NO = "no"
 
 
+class Own(enum.Enum):
+    """What of the application's own files comes along without being asked for: all, its code alone, or nothing."""
+
+    ALL = "all"
+    CODE = "code"
+    NONE = "none"
+
+
 class ImageLayout(enum.Enum):
     """What an image has of the application: its executable, or the files that it would unpack, in layers."""
 

@@ -17,8 +17,9 @@ from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Packing, Sources, Verification
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
+from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
@@ -35,10 +36,6 @@ from freezer.plan.settings import (
 )
 from freezer.plan.settings_file import FileSettings, read_settings
 
-OWNED_BY_FREEZER = frozenset(
-    ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
-    + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
-)
 SMOKE = ("smoke", "smoke_status", "smoke_timeout")
 _Choice = TypeVar("_Choice", bound=enum.Enum)
 MAX_EPOCH = 0o77777777777
@@ -55,10 +52,9 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     file = read_settings(_settings_folder(given, folder))
     entry = resolve_entry(given, file, folder)
     values = _merged(given, file, folder)
-    rest = tuple(given.get("rest") or values.get("pyinstaller_args") or ())
-    for argument in rest:
-        if argument.split("=")[0] in OWNED_BY_FREEZER:
-            raise UsageError(f"{argument} cannot be passed to PyInstaller", why="freezer sets it itself")
+    rest = passed_on(given.get("rest") or (), folder)
+    if not rest and file.path is not None:
+        rest = passed_on(values.get("pyinstaller_args") or (), file.path.parent)
     script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
     name = values.get("name", default_name(entry))
     if name is not None:
@@ -104,6 +100,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
         image=image,
+        own=_choice(values["own"], Own, "--own") if "own" in values else None,
+        exclude_data=tuple(values.get("exclude_data", ())),
     )
 
 

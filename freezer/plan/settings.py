@@ -86,6 +86,22 @@ SETTINGS = (
         "chroot-package", ValueKind.LIST, "add a package of the distribution to that system (repeat)", ENTRY, (), "NAME"
     ),
     Setting("refresh", ValueKind.FLAG, "make the build environment anew, and build even if nothing changed", ENTRY),
+    Setting(
+        "own",
+        ValueKind.TEXT,
+        "what comes along of the application's own files: all (default), code (modules), or none (what it imports)",
+        CONTENT,
+        (),
+        "WHAT",
+    ),
+    Setting(
+        "exclude-data",
+        ValueKind.LIST,
+        "leave out files and directories of the application's own by this pattern (repeat)",
+        CONTENT,
+        (),
+        "PATTERN",
+    ),
     Setting("add-data", ValueKind.PAIRS, "add a file or directory to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
     Setting("add-binary", ValueKind.PAIRS, "add a binary to the bundle (repeat)", CONTENT, (), "SOURCE:DEST"),
     Setting(

@@ -22,8 +22,9 @@ FILES = {
         'print(json.dumps({"python": platform.python_version(), "tls": ssl.OPENSSL_VERSION}))\n'
     ),
     "fetch.py": 'import requests\n\nprint(requests.get("https://example.org/").status_code)\n',
-    "reads.py": 'from pathlib import Path\n\nprint((Path(__file__).parent / "settings.txt").read_text())\n',
-    "settings.txt": "settings\n",
+    "reads/reads.py": 'from pathlib import Path\n\nprint((Path(__file__).parent / "settings.txt").read_text())\n',
+    "reads/settings.txt": "settings\n",
+    "reads/.env": "PASSWORD=secret\n",
     "typo/pyproject.toml": '[tool.freezer]\nhiden-import = ["myapp.plugins.csv"]\n',
 }
 

@@ -304,8 +304,11 @@ def test_a_script_with_metadata(freezer: Freezer, tmp_path: Path, run_in_empty_r
 
 @pytest.mark.parametrize("which", ["none", "all"])
 def test_sources(freezer: Freezer, tmp_path: Path, which: str) -> None:
-    (tmp_path / "app.py").write_text("import helper, json, os, re\nfor module in (helper, json, re):\n"
-                                     "    print(os.path.exists(module.__file__))\nprint(os.path.exists(__file__))\n")  # fmt: skip
+    (tmp_path / "app.py").write_text(
+        "import helper, json, os, re\n"
+        "for file in (helper.__file__, json.__file__, re.__file__, __file__):\n"
+        "    print(os.path.exists(file))\n"
+    )
     (tmp_path / "helper.py").write_text("")
     built = freezer("build", "app.py", "--linker", "native", "--source", which, "--verify", "no", cwd=tmp_path).output
     done = subprocess.run([built], stdout=subprocess.PIPE, text=True, check=True)

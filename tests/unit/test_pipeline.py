@@ -202,3 +202,9 @@ def test_work_is_kept_on_request(stages: Stages, here: Path) -> None:
     (work,) = (stages.folder / "cache" / "work").iterdir()
     assert work.name.startswith("app-")
     assert len(list(work.glob("own-*/link"))) == 1
+
+
+def test_a_survey_runs_the_stages_up_to_the_application(stages: Stages, here: Path) -> None:
+    found: object = pipeline.survey(plan(here, entry="app.py"), cache=here / "cache", log=stages.log)
+    assert found == Application()
+    assert stages.called == ["require", "open_root", "probe_interpreter", "prepare"]

@@ -7,38 +7,22 @@ syntax error is named here, with its file and line, and so that a module missing
 
 from __future__ import annotations
 
-import ast
-import importlib.machinery
 import importlib.metadata
-import importlib.util
 import json
 import os
 import sys
-import warnings
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, Optional
+
+# An isolated Python does not look beside the program.
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from foreign_modules import exists
+from own_parts import OwnParts, locate
+
+del sys.path[0]
 
 if TYPE_CHECKING:
     from entry_messages import EntryAnswer, EntryRequest
-
-
-class Import(NamedTuple):
-    """One import statement's module. ``certain`` means executed whenever the file is; what a statement imports from a
-    module may be an attribute as well as a module."""
-
-    module: str
-    line: int
-    certain: bool
-    maybe_attribute: bool
-
-
-class Sources(NamedTuple):
-    """The application's own sources: its files, their certain imports as (module, file, line), and the directories of
-    its packages."""
-
-    files: list[str]
-    imports: list[tuple[str, str, int]]
-    packages: dict[str, str]
 
 
 def console_scripts() -> dict[str, list[tuple[str, str]]]:
@@ -65,107 +49,16 @@ def owner_of(module: str) -> Optional[str]:
     return None
 
 
-def locate(module: str, roots: Iterable[str]) -> Optional[str]:
-    """The file of a module below one of ``roots``, or None. Nothing is imported."""
-    for root in roots:
-        stem = os.path.join(root, *module.split("."))
-        for candidate in (os.path.join(stem, "__init__.py"), stem + ".py"):
-            if os.path.isfile(candidate):
-                return candidate
-    return None
-
-
-def exists(module: str, roots: Sequence[str] = ()) -> bool:
-    """Whether a module of that name can be found, below ``roots`` too, without importing its parents."""
-    path: Optional[Sequence[str]] = [*roots, *sys.path]
-    parts = module.split(".")
-    for depth in range(len(parts)):
-        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: depth + 1]), path)
-        if spec is None and depth == 0:
-            # Built in, frozen, or known to a finder that an editable installation has brought.
-            spec = importlib.util.find_spec(parts[0])
-        if spec is None:
-            return False
-        path = spec.submodule_search_locations
-        if path is None and depth + 1 < len(parts):
-            return False
-    return True
-
-
-class Imports(ast.NodeVisitor):
-    """Collects what a file imports."""
-
-    def __init__(self, package: str) -> None:
-        self.package = package
-        self.found: list[Import] = []
-        self.depth = 0
-
-    def nested(self, node: ast.AST) -> None:
-        self.depth += 1
-        self.generic_visit(node)
-        self.depth -= 1
-
-    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = nested
-    visit_If = visit_Try = visit_TryStar = visit_For = visit_While = visit_With = visit_Match = nested
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self.found.append(Import(alias.name, node.lineno, not self.depth, False))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        base = node.module or ""
-        if node.level:
-            parents = self.package.split(".") if self.package else []
-            parents = parents[: len(parents) - (node.level - 1)]
-            base = ".".join(parents + ([base] if base else []))
-        if base:
-            self.found.append(Import(base, node.lineno, not self.depth, False))
-            for alias in node.names:
-                self.found.append(Import(base + "." + alias.name, node.lineno, not self.depth, True))
-
-
-def own_sources(path: str, name: str, roots: Sequence[str]) -> Sources:
-    """Parse the file ``path`` of the module ``name`` and, through its imports, every file below ``roots`` that it
-    reaches. Raises SyntaxError or ValueError for one that is executed for certain."""
-    queue = [(path, name, True)]
-    files: dict[str, bool] = {}
-    imports: list[tuple[str, str, int]] = []
-    packages: dict[str, str] = {}
-    while queue:
-        path, name, certain = queue.pop(0)
-        if path in files and (files[path] or not certain):
-            continue
-        files[path] = certain
-        with open(path, "rb") as file:
-            text = file.read()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(text, path)
-        except (SyntaxError, ValueError):
-            if certain:
-                raise
-            continue
-        package = name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
-        visitor = Imports(package)
-        visitor.visit(tree)
-        for item in visitor.found:
-            if certain and item.certain and not item.maybe_attribute:
-                imports.append((item.module, path, item.line))
-            parts = item.module.split(".")
-            for depth in range(1, len(parts) + 1):
-                prefix = ".".join(parts[:depth])
-                found = locate(prefix, roots)
-                if found is not None:
-                    queue.append((found, prefix, certain and item.certain))
-                    top = locate(parts[0], roots)
-                    if top and os.path.basename(top) == "__init__.py":
-                        packages[parts[0]] = os.path.dirname(top)
-    return Sources(sorted(files), imports, packages)
+def put_on_path(search: list[str]) -> None:
+    """Have modules be found in directories before those of the environment, but after Python's own: what runs here
+    must not import a module of the application's that is called like one of those."""
+    places = [number for number, place in enumerate(sys.path) if os.path.basename(place).endswith("-packages")]
+    at = places[0] if places else len(sys.path)
+    sys.path[at:at] = search
 
 
 def answer(request: EntryRequest) -> EntryAnswer:
-    sys.path[:0] = request["search"]
+    put_on_path(request["search"])
     roots = request["own"]
     module = attribute = distribution = metadata = None
     start = None
@@ -192,25 +85,35 @@ def answer(request: EntryRequest) -> EntryAnswer:
         start = os.path.join(roots[0], *name.split(".")) + ".py"
     else:
         start, name = request["script"], "__main__"
+    parts = OwnParts(request["ground"], roots)
     try:
-        sources = own_sources(start, name, roots) if start is not None else Sources([], [], {})
+        if start is not None:
+            parts.visit(start, name)
     except SyntaxError as error:
         # A null byte is a syntax error without a place in newer versions of Python.
         file, line = error.filename or start or "", error.lineno or 1
         return {"error": "syntax", "file": file, "line": line, "message": error.msg}
     except ValueError as error:
         return {"error": "syntax", "file": start or "", "line": 1, "message": str(error)}
-    tops = {module.split(".")[0] for module, _, _ in sources.imports}
+    parts.files.finish()
+    tops = {module.split(".")[0] for module, _, _ in parts.imports}
     return {
         "error": None,
         "module": module,
         "attribute": attribute,
         "distribution": distribution,
         "metadata": metadata,
-        "files": sources.files,
-        "imports": sources.imports,
-        "packages": sources.packages,
-        "missing": sorted(top for top in tops if not exists(top, roots)),
+        "files": sorted(parts.visited),
+        "imports": parts.imports,
+        "packages": parts.packages,
+        "missing": sorted(top for top in tops if not exists(top, [*parts.search, *roots])),
+        "modules": parts.modules,
+        "foreign": sorted(parts.foreign.modules),
+        "whole": sorted(parts.foreign.whole),
+        "searched": parts.search,
+        "data": parts.files.placed(parts.packages),
+        "left_out": parts.files.left_out,
+        "asks": parts.files.place,
     }
 
 

@@ -3,13 +3,15 @@ top-level package, which asks the collector once PyInstaller finds that the appl
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import collect
 import installed
+import package_rules
 import pyinstaller_internals as internals
+from package_rules import Collected
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
@@ -35,15 +37,15 @@ class Additions:
     """Lists that an Analysis takes; ``datas`` and ``binaries`` are (file, folder in the bundle)."""
 
     def __init__(self, request: FreezeRequest) -> None:
-        self.search = request["search"]
-        self.datas = [(source, folder) for source, folder in request["add_data"]]
+        self.search = [*request["beside"], *request["search"]]
+        self.datas = [(source, folder) for source, folder in (*request["add_data"], *request["own_data"])]
         self.binaries = [(source, folder) for source, folder in request["add_binary"]]
-        self.modules = [*MODULES, *request["hidden_imports"]]
+        self.modules = [*MODULES, *request["hidden_imports"], *request["named"]]
         self.hooks = request["hooks"]
         self.exclude = request["exclude"]
         self.optimize = request["optimize"]
 
-    def take(self, found: collect.Collected) -> None:
+    def take(self, found: Collected) -> None:
         """Take what the collector has found."""
         self.datas += [(source, folder or ".") for source, folder in found.datas]
         self.modules += found.modules
@@ -79,23 +81,23 @@ def find_additions(request: FreezeRequest, collector: collect.Collector) -> Addi
             raise SystemExit("ERROR: --copy-metadata %s: %s" % (name, error)) from None
     distributions = collector.inventory.distributions
     if request["distribution"]:
-        additions.take(collector.whole_distribution(distributions[installed.canonical(request["distribution"])]))
+        whole = collector.whole_distribution(distributions[installed.canonical(request["distribution"])])
+        whole.datas = [item for item in whole.datas if not _is_excluded(*item, request["exclude_data"])]
+        additions.take(whole)
+    for name in request["whole"]:
+        additions.take(collector.whole_package(name))
     text = b"\n".join(_read(path) for path in request["own_files"])
-    additions.take(_of_own_sources(text, collector, distributions))
+    additions.take(collector.of_text(text))
+    additions.modules += package_rules.run_modules(text)
     return additions
 
 
-def _of_own_sources(
-    text: bytes, collector: collect.Collector, distributions: Mapping[str, installed.Distribution]
-) -> collect.Collected:
-    found = collector.plugins(text)
-    found.modules += collect.run_modules(text)
-    collector.opened |= collect.opened_libraries(text)
-    for match in collect.ASKS_METADATA.finditer(text):
-        asked = distributions.get(installed.canonical(match.group(1).decode()))
-        if asked is not None:
-            found.datas += collector.metadata(asked)
-    return found
+def _is_excluded(source: str, folder: str, patterns: list[str]) -> bool:
+    """Whether a file, or a directory that it is in, is called as one of the patterns has it."""
+    place = os.path.normpath(os.path.join(folder, os.path.basename(source)))
+    parts = place.split(os.sep)
+    above = [os.path.join(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    return any(fnmatch.fnmatchcase(item, pattern.rstrip("/")) for item in above for pattern in patterns)
 
 
 def _read(path: str) -> bytes:

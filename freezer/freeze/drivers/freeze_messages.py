@@ -10,19 +10,26 @@ class FreezeRequest(TypedDict):
     """One run of PyInstaller, by ``run_pyinstaller``.
 
     ``script`` is a spec file if ``spec`` is set; ``search`` are directories in front of the environment's;
-    ``own_files``, ``local_packages`` and ``distribution`` say what is the application's own; ``add_data`` and
-    ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of ``freezer.plan.choices.Sources``;
-    ``python_options`` are those of the application's Python, and ``optimize`` is the level that its code is compiled
-    with; ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the ``runtime_modules``, which become
-    part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report``
-    is the file to write a ``FreezeReport`` to.
+    ``beside`` are more of them, in which only the application's own modules are. ``own_files``, ``local_packages`` and
+    ``distribution`` say what is the application's own; ``own_data`` are files of its own, ``named`` modules that its
+    code names, ``whole`` packages of which it names everything, and ``exclude_data`` patterns of files that stay out;
+    ``own_data``, ``add_data`` and ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of
+    ``freezer.plan.choices.Sources``; ``python_options`` are those of the application's Python, and ``optimize`` is the
+    level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the
+    ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are
+    directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
     """
 
     script: str
     spec: bool
     name: str
     search: list[str]
+    beside: list[str]
     own_files: list[str]
+    own_data: list[tuple[str, str]]
+    named: list[str]
+    whole: list[str]
+    exclude_data: list[str]
     local_packages: dict[str, str]
     distribution: Optional[str]
     add_data: list[tuple[str, str]]

@@ -32,7 +32,8 @@ def canonical(name: str) -> str:
 
 
 class Package:
-    """One importable top-level thing of a distribution: a regular package (also inside a namespace) or a module.
+    """One importable top-level thing of a distribution: a regular package (also inside a namespace), a directory in
+    which there is only data, or a module.
 
     With ``own`` it is the application's, and all of it comes along, whatever its folders are called.
     """
@@ -65,10 +66,12 @@ class Inventory:
 
     def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = (), own: Sequence[str] = ()) -> None:
         """Read the search path. ``local_roots`` are (name, place) of packages that no distribution has; they are the
-        application's own, as is what lies in the directories ``own``."""
+        application's own, as is what lies in the directories ``own``. ``requested`` are the distributions that were
+        required by name, and not by others alone (PEP 376)."""
         self.own = tuple(os.path.join(place, "") for place in own)
         self.distributions: dict[str, Distribution] = {}
         self.packages: dict[str, Package] = {}
+        self.requested: list[Distribution] = []
         self._names: dict[int, str] = {}
         self._of: dict[int, list[Package]] = {}
         self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
@@ -78,6 +81,8 @@ class Inventory:
                 continue
             self.distributions[canonical(name)] = distribution
             self._names[id(distribution)] = name
+            if distribution.read_text("REQUESTED") is not None:
+                self.requested.append(distribution)
             for entry in distribution.entry_points:
                 if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
                     self.groups.setdefault(entry.group, []).append((entry, distribution))
@@ -95,14 +100,18 @@ class Inventory:
         )
         regular = {os.path.dirname(path) for path in files if os.path.basename(path) == "__init__.py"}
         regular |= {os.path.dirname(p) for p in files if re.match(r"__init__\.[^/]*(so|pyc)$", os.path.basename(p))}
-        for path in files:
-            parts = os.path.relpath(path, base).split(os.sep)
+        inside = [os.path.relpath(path, base).split(os.sep) for path in files]
+        with_code = {tuple(parts[:depth]) for parts in inside if module_name(parts) for depth in range(len(parts))}
+        for path, parts in zip(files, inside):
             name, place = module_name(parts), path
             for depth in range(1, len(parts)):
                 folder = os.path.join(base, *parts[:depth])
                 if folder in regular:
                     name, place = ".".join(parts[:depth]), folder
                     break
+                if name is None and tuple(parts[:depth]) not in with_code and all(map(str.isidentifier, parts[:depth])):
+                    # Data alone: the code that reads it names the directory like a package.
+                    name, place = ".".join(parts[:depth]), folder
             if name is None:
                 continue
             if name not in self.packages:

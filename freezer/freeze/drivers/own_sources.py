@@ -28,10 +28,13 @@ class OwnSources:
         self.others = [
             _real(place) for place in (sys.prefix, request["runtime"], request["toolchain"], *filter(None, schemes))
         ]
-        given = [source for source, _ in request["add_data"]]
+        given = [source for source, _ in (*request["add_data"], *request["own_data"])]
         self.places = [_real(place) for place in (*request["search"], *request["local_packages"].values(), *given)]
         files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []
         self.files = {_real(path) for path in (*files, *request["own_files"])}
+        # What is written for the bundle is in it, too.
+        info = (str(item).split("/")[0] for item in (distribution.files or () if distribution else ()))
+        self.description = tuple({os.path.join(name, "") for name in info if name.endswith(".dist-info")})
 
     def has(self, path: str) -> bool:
         """Whether a file is the application's own for certain."""
@@ -50,7 +53,11 @@ class OwnSources:
         files = {
             place
             for place, path, kind in beside
-            if kind != internals.SYMLINK and (self.has_code(path) if kind == internals.EXTENSION else self.has(path))
+            if kind != internals.SYMLINK
+            and (
+                (self.has_code(path) if kind == internals.EXTENSION else self.has(path))
+                or place.startswith(self.description)
+            )
         }
         return {"modules": sorted(modules), "files": sorted(files)}
 

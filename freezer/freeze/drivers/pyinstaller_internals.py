@@ -128,6 +128,7 @@ def share_imports(start: Sequence[str], load_source: Callable[[str, str], Module
     """
     from PyInstaller import compat
     from PyInstaller.depend import analysis, imphook
+    from PyInstaller.isolated import _parent
     from PyInstaller.utils import hooks
 
     imphook.importlib_load_source = analysis.importlib_load_source = load_source
@@ -135,6 +136,8 @@ def share_imports(start: Sequence[str], load_source: Callable[[str, str], Module
     compat.__wrap_python = lambda arguments, options: wrap([*start, *arguments], options)
     # It is put on the search path of those processes, where the application would find the toolchain.
     hooks.HOMEPATH = os.devnull
+    # They are told the search path once they run; in PYTHONPATH, the application's modules would come before Python's.
+    _parent._subprocess_env = os.environ.copy
 
 
 def keep_own_hooks() -> None:
@@ -150,6 +153,26 @@ def keep_own_hooks() -> None:
         return [found for found in discover() if found[1] != HOOK_PRIORITY_CONTRIBUTED_HOOKS] + own
 
     build_main.discover_hook_directories = discover_hook_directories
+
+
+def find_elsewhere(places: Mapping[str, str]) -> None:
+    """Have top-level modules be found in the directories that ``places`` has for their names, and nowhere else: the
+    graph binds 163 modules of the standard library before it knows where the application's are."""
+    from PyInstaller import compat
+    from PyInstaller.depend.analysis import PyiModuleGraph
+
+    find, analyze = PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules
+
+    def find_module(self: Any, name: str, path: Any, parent: Any = None) -> Any:
+        return find(self, name, [places[name]] if parent is None and name in places else path, parent)
+
+    def analyze_base_modules(self: Any) -> None:
+        analyze(self)
+        self._base_modules = [node for node in self._base_modules if node.identifier.partition(".")[0] not in places]
+
+    if places:
+        PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules = find_module, analyze_base_modules
+        compat.PY3_BASE_MODULES -= set(places)
 
 
 def spec_classes() -> tuple[Any, Any, Any]:

@@ -10,18 +10,22 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import additions
 import bare_code
+import bundle_records
 import collect
 import collect_context
+import distribution_files
 import freeze_report
 import installed
 import own_sources
 import pyinstaller_internals as internals
 import sources
 import spec_classes
+import standard_modules
 import start_with_toolchain
 
 if TYPE_CHECKING:
@@ -33,7 +37,12 @@ START = "_freezer_run"
 """The script of the run-time modules' that takes its place."""
 
 
-def finish_analysis(analysis: internals.Analysis, request: FreezeRequest, source_files: sources.SourceFiles) -> None:
+def finish_analysis(
+    analysis: internals.Analysis,
+    request: FreezeRequest,
+    inventory: installed.Inventory,
+    source_files: sources.SourceFiles,
+) -> None:
     """Put the sources and the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
     analysis.datas[:] = [entry for entry in analysis.datas if not _is_dropped(entry[0])]
@@ -53,6 +62,7 @@ def finish_analysis(analysis: internals.Analysis, request: FreezeRequest, source
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
     internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in runtime.items()})
+    bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()
     analysis.datas.sort()
@@ -67,7 +77,7 @@ def _add_sources(analysis: internals.Analysis, source_files: sources.SourceFiles
 
 def _is_dropped(destination: str) -> bool:
     folder, name = os.path.split(destination)
-    return name in collect.DROPPED_METADATA - {"WHEEL"} and folder.endswith((".dist-info", ".egg-info"))
+    return name in distribution_files.DROPPED_METADATA - {"WHEEL"} and folder.endswith((".dist-info", ".egg-info"))
 
 
 def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Spec:
@@ -76,6 +86,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]
     internals.share_imports(start, start_with_toolchain.load_source)
     internals.keep_own_hooks()
+    internals.find_elsewhere(standard_modules.shadowed([*request["beside"], *request["search"]]))
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
@@ -84,7 +95,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     source_files = sources.SourceFiles(request, collector.inventory, own)
     spec = spec_classes.Spec(
         found,
-        lambda analysis: finish_analysis(analysis, request, source_files),
+        lambda analysis: finish_analysis(analysis, request, collector.inventory, source_files),
         request["strip"],
         request["python_options"],
     )
@@ -100,11 +111,22 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     return spec
 
 
+def put_on_path(search: Sequence[str]) -> None:
+    """Have modules be found in directories before those of the environment, but after Python's own: what runs here,
+    and in the processes that it starts, must not import a module of the application's that is called like one of those.
+    What the application finds is another matter: see ``standard_modules.shadowed``."""
+    places = [number for number, place in enumerate(sys.path) if os.path.basename(place).endswith("-packages")]
+    at = places[0] if places else len(sys.path)
+    sys.path[at:at] = search
+
+
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         request: FreezeRequest = json.load(file)
-    sys.path[:0] = request["search"]
-    collector = collect.Collector(installed.Inventory(sys.path, request["local_packages"].items(), request["search"]))
+    put_on_path(request["search"])
+    inventory = installed.Inventory(sys.path, request["local_packages"].items(), request["search"])
+    put_on_path(request["beside"])
+    collector = collect.Collector(inventory)
     spec = run(request, collector)
     with open(request["report"], "w", encoding="utf-8") as file:
         json.dump(freeze_report.report(request, spec, collector), file)

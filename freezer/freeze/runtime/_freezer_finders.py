@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from _freezer_archive import Archive
 
 NAMESPACE, PACKAGE = _freezer_archive.NAMESPACE, _freezer_archive.PACKAGE
+NamespacePath = type("NamespacePath", (list,), {"__repr__": lambda self: "NamespacePath(%s)" % list.__repr__(self)})
+"""The ``__path__`` of a namespace package, which importlib.resources knows by this name."""
 archives = _freezer_archive.archives
 bundle = _freezer_archive.bundle
 
@@ -113,7 +115,7 @@ def _spec(name: str, key: str) -> "Optional[ModuleSpec]":
     kind = entry[2]
     if kind == NAMESPACE:
         spec = ModuleSpec(name, None)
-        spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
+        spec.submodule_search_locations = NamespacePath([bundle + "/" + key.replace(".", "/")])
         return spec
     loader = (SourceLoader if key in archive.sources else Loader)(name, archive, key, kind == PACKAGE)
     spec = ModuleSpec(name, loader, origin=loader.path)  # type: ignore[arg-type]

@@ -20,8 +20,18 @@ from freezer.system.host import Host
 
 def ask(folder: Path, **request: Any) -> dict[str, Any]:
     """The driver's answer, under this Python."""
+    ground: dict[str, Any] = {
+        "own": "none",
+        "top": None,
+        "project": None,
+        "limited": True,
+        "code": [],
+        "data": [],
+        "refused": [],
+    }
     full = {
-        "search": [], "own": [str(folder)], "script": None, "function": None, "package": None, "console_script": None,
+        "search": [], "own": [str(folder)], "ground": ground, "script": None, "function": None, "package": None,
+        "console_script": None,
         "distribution": None, **request,
     }  # fmt: skip
     done = subprocess.run(

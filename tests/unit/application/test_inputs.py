@@ -34,7 +34,8 @@ CHANGES: dict[str, tuple[Callable[[Site], Any], str]] = {
     "output removed": (remove("site/out"), "site has changed"),
     "new module": (write("site/new.py"), "site has changed"),
     "new module in a package": (write("site/pkg/new.py"), "site/pkg has changed"),
-    "new data in a package": (write("site/pkg/new.txt"), "site/pkg has changed"),
+    "new data in a package": (write("site/pkg/new.txt"), "site/pkg/new.txt is new"),
+    "new data beside the script": (write("site/settings.json"), "site/settings.json is new"),
     "environment": (remove("cache/env/key/complete"), "cache/env/key is no longer there"),
     "time": (lambda finished: os.utime(finished.folder / "app.py", (1, 1)), "site/app.py has changed"),
 }
@@ -47,6 +48,18 @@ def test_a_change_is_noticed(finished: Site, name: str) -> None:
     change(finished)
     assert finished.kept() is None
     assert finished.said == f"{finished.folder.parent}/{said}"
+
+
+@pytest.mark.parametrize("name", [".env", "app.log", "README.md"])
+def test_what_never_comes_along_unasked_is_no_change(finished: Site, name: str) -> None:
+    (finished.folder / name).write_text("x")
+    assert finished.kept() is not None
+
+
+def test_new_data_is_no_change_for_code_that_does_not_ask_for_its_files(finished: Site) -> None:
+    finished.write(asks="")
+    (finished.folder / "notes.txt").write_text("x")
+    assert finished.kept() is not None
 
 
 @pytest.mark.parametrize("name", inputs.BUNDLED)

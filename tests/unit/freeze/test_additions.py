@@ -23,9 +23,10 @@ del sys.path[0]
 def request(folder: Path, **changes: Any) -> FreezeRequest:
     """A request as it arrives: JSON has lists for tuples."""
     plain: Any = {
-        "search": ["/own"], "own_files": [], "distribution": None, "add_data": [["/d", "data"]],
-        "add_binary": [["/b", "."]], "hidden_imports": ["hidden"], "collect_all": [], "copy_metadata": [],
-        "exclude": ["tkinter"], "optimize": 0, "hooks": str(folder), **changes,
+        "search": ["/own"], "beside": ["/script"], "own_files": [], "own_data": [], "named": [], "whole": [],
+        "exclude_data": [],
+        "distribution": None, "add_data": [["/d", "data"]], "add_binary": [["/b", "."]], "hidden_imports": ["hidden"],
+        "collect_all": [], "copy_metadata": [], "exclude": ["tkinter"], "optimize": 0, "hooks": str(folder), **changes,
     }  # fmt: skip
     wanted: FreezeRequest = plain
     return wanted
@@ -51,6 +52,25 @@ def test_the_code_is_compiled_as_one_of_them_wants(tmp_path: Path, own: Optional
     options: dict[str, Any] = {} if own is None else {"optimize": own}
     additions.Additions(request(tmp_path, optimize=wanted)).add_to(options)
     assert options["optimize"] == level
+
+
+def test_own_parts_are_added(tmp_path: Path) -> None:
+    made = additions.Additions(request(tmp_path, own_data=[["/script/x.css", "static"]], named=["backend_sql"]))
+    assert made.datas == [("/d", "data"), ("/script/x.css", "static")]
+    assert made.modules == ["runpy", "hidden", "backend_sql"]
+    assert made.search == ["/script", "/own"]
+
+
+def test_data_of_the_projects_wheel_may_stay_out(tmp_path: Path) -> None:
+    names = ["app/__init__.py", "app/raw/a.bin", "app/a.psd", "app/keep.txt", "app-1.0.dist-info/METADATA"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("Metadata-Version: 2.1\nName: app\nVersion: 1.0\n" if "META" in name else "")
+    (tmp_path / "app-1.0.dist-info" / "RECORD").write_text("".join(f"{name},,\n" for name in names))
+    collector = collect.Collector(installed.Inventory([str(tmp_path)]))
+    wanted = request(tmp_path, distribution="app", exclude_data=["*.psd", "app/raw"], add_data=[])
+    found = additions.find_additions(wanted, collector)
+    assert {Path(path).name for path, _ in found.datas} == {"keep.txt", "METADATA"}
 
 
 def test_own_sources_ask_for_plugins_metadata_and_libraries(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from freezer.freeze.drivers import DRIVERS
 # Neighbours of a script, which imports them by their short names.
 sys.path.insert(0, str(DRIVERS))
 collect: Any = importlib.import_module("collect")
+compiled_imports: Any = importlib.import_module("compiled_imports")
 installed: Any = importlib.import_module("installed")
 del sys.path[0]
 
@@ -80,7 +81,7 @@ def test_metadata_always_comes_along(site: Path, install: Install) -> None:
     install("Plain-Thing", {"plain/__init__.py": "x = 1\n", "plain/data.txt": "x"})
     found = collector(site).package("plain", hooked=False)
     info = "Plain_Thing-1.0.dist-info"
-    assert datas(site, found) == {f"{info}/METADATA": info}
+    assert datas(site, found) == {f"{info}/METADATA": info, f"{info}/licenses/LICENSE": f"{info}/licenses"}
     assert found.modules == []
 
 
@@ -120,7 +121,7 @@ def test_a_package_that_reads_its_files_brings_them(site: Path, install: Install
 
 
 def test_a_hook_of_pyinstallers_knows_better(site: Path, install: Install) -> None:
-    files = {"plain/__init__.py": "p = __file__\nimport_module('plain.x')\n", "plain/x.py": "", "plain/data.txt": "x"}
+    files = {"plain/__init__.py": "p = __file__\nimport_module(x)\n", "plain/x.py": "", "plain/data.txt": "x"}
     install("plain", files)
     found = collector(site).package("plain", hooked=True)
     assert code_of(site, found) == {}
@@ -155,6 +156,65 @@ def test_imports_of_a_compiled_module_with_its_source(site: Path, install: Insta
     install("fast", {"fast/__init__.py": "", f"fast/core{SUFFIX}": "", "fast/core.py": source})
     modules = collector(site).package("fast", hooked=False).modules
     assert {"json", "fast.sibling", "other.place", "numpy"} <= set(modules)
+
+
+@pytest.mark.parametrize(
+    ("strings", "found", "not_found"),
+    [
+        ("asyncio.coroutinescline_in_tracebackcolorsysneeded_packageplistlibrun", "colorsys plistlib", "asyncio"),
+        ("__main__cline_in_tracebackminidomparseStringxml.dom", "xml.dom xml.dom.minidom", "xml.sax"),
+        ("__main__cline_in_tracebackcoredocumentrun", "", "re code copy"),
+        ("base64cline_in_tracebackrun", "base64", ""),
+        ("cline_in_tracebackbase64", "", "base64"),
+    ],
+)  # fmt: skip
+def test_strings_of_cython_that_nothing_divides(strings: str, found: str, not_found: str) -> None:
+    names = set(compiled_imports.embedded_names(b"\x7fELF\x80" + strings.encode() + b"\x80\0", {"needed_package"}))
+    assert set(found.split()) <= names
+    assert not set(not_found.split()) & names
+    assert ("needed_package" in names) == ("needed_package" in strings)
+
+
+def test_imports_by_function(site: Path, install: Install) -> None:
+    code = (
+        "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\nimport_module('.x')\n__import__('tkinter')\n"
+    )
+    install("space", {"space/__init__.py": code})
+    assert collector(site).package("space", hooked=True).modules == ["pkgutil"]
+
+
+def test_optional_imports_that_are_required_by_name(site: Path, install: Install) -> None:
+    """As pandas and openpyxl: being named is the wish."""
+    for name in ("named", "unnamed", "stranger"):
+        install(name, {f"{name}/__init__.py": ""})
+    for name in ("named", "stranger"):
+        (site / f"{name}-1.0.dist-info" / "REQUESTED").write_text("")
+    install("frame", {"frame/__init__.py": "optional('named')\noptional('unnamed')\n# stranger things\n"})
+    assert collector(site).package("frame", hooked=True).modules == ["named"]
+
+
+def test_names_of_data_that_are_like_those_of_code(site: Path, install: Install) -> None:
+    names = ("my-lib.so", "lib-odd.name.so", "vec0.so", ".hidden", "libver.so.2", "plugin", "run-it")
+    files = {f"pk/bin/{name}": "\x7fELF" for name in names}
+    install("pk", {"pk/__init__.py": "p = __file__\n", **files, "pk/fast.so": "\x7fELF PyInit_fast\0"})
+    found = collector(site).package("pk", hooked=False)
+    assert code_of(site, found) == {f"pk/bin/{name}": "pk/bin" for name in names}
+
+
+def test_data_below_the_prefix_of_a_dependency(site: Path, install: Install) -> None:
+    files = {"../../share/dep/x.ini": "", "../../share/locale/de/dep.mo": "", "../../conf/a": "", "../../bin/dep": ""}
+    install("dep", {"dep.py": "", **files})
+    found = collector(site).package("dep", hooked=True)
+    places = {Path(path).name: folder for path, folder in found.datas if ".dist-info" not in folder}
+    assert places == {"x.ini": "share/dep", "dep.mo": "share/locale/de", "a": "conf"}
+
+
+def test_a_whole_package_of_others(site: Path, install: Install) -> None:
+    names = ("admin/__init__.py", "admin/x.html", "admin/tags/__init__.py", "admin/de.po", "admin/de.mo", "auth/y.html")
+    install("web", {"web/__init__.py": "", "web/auth/__init__.py": "", **{f"web/{name}": "" for name in names}})
+    found = collector(site).whole_package("web.admin")
+    assert code_of(site, found) == {"web/admin/x.html": "web/admin", "web/admin/de.mo": "web/admin"}
+    assert sorted(found.modules) == ["web.admin", "web.admin.tags"]
 
 
 def test_imports_of_a_compiled_module_without_source(site: Path, install: Install) -> None:
@@ -207,6 +267,7 @@ def test_the_whole_distribution(site: Path, install: Install) -> None:
     assert sorted(found.modules) == ["app", "app.cli", "module"]
     places = {Path(path).name: folder for path, folder in found.datas}
     assert places.pop("METADATA") == info.name
+    assert places.pop("LICENSE") == f"{info.name}/licenses"
     assert places == {"x.css": "app/style", "icon.svg": "share/app", "app.conf": "etc/app"}
 
 
@@ -219,15 +280,24 @@ def test_namespace_packages(site: Path, install: Install) -> None:
     assert made.package("space", hooked=False).modules == []
 
 
-def test_local_packages(site: Path, tmp_path: Path) -> None:
+def test_directories_with_nothing_but_data(site: Path, install: Install) -> None:
+    install("three", {"space/three/__init__.py": "", "space/data/x.txt": "", "space/data/deep/y.txt": "", "a-b/z": ""})
+    install("api", {"space/api/x_pb2.py": "", "space/api/x.proto": ""})
+    made = collector(site)
+    assert set(made.inventory.packages) == {"space.three", "space.data", "space.api.x_pb2"}
+    found = made.package("space.data", hooked=False)
+    assert code_of(site, found) == {"space/data/x.txt": "space/data", "space/data/deep/y.txt": "space/data/deep"}
+
+
+def test_what_of_local_packages_comes_along_is_decided_elsewhere(site: Path, tmp_path: Path) -> None:
+    """There, secrets and what git ignores are left out."""
     local = tmp_path / "local"
-    for name in (*OWN_FOLDERS, "__pycache__", "environment"):
-        (local / name).mkdir(parents=True)
-        (local / name / "data.txt").write_text("x")
-    (local / "environment" / "pyvenv.cfg").write_text("")
-    (local / "__init__.py").write_text("p = __file__\n")
+    local.mkdir()
+    (local / "__init__.py").write_text("p = __file__\nimport_module(n)\n")
+    (local / "data.txt").write_text("x")
+    (local / "other.py").write_text("")
     found = collector(site, (("local", str(local)),)).package("local", hooked=False)
-    assert sorted(found.datas) == [(str(local / name / "data.txt"), f"local/{name}") for name in sorted(OWN_FOLDERS)]
+    assert (found.datas, found.modules) == ([], [])
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -252,7 +322,7 @@ def test_the_report_remembers(site: Path, install: Install) -> None:
     made = collector(site)
     made.package("plain", hooked=False)
     files, modules = made.given["plain"]
-    assert {Path(path).name for path in files} == {"data.txt", "METADATA"}
+    assert {Path(path).name for path in files} == {"data.txt", "METADATA", "LICENSE"}
     assert modules == {"plain"}
 
 
@@ -271,12 +341,12 @@ def test_the_report_remembers(site: Path, install: Install) -> None:
     ],
 )
 def test_imports_in_source(text: bytes, name: str, is_package: bool, found: list[str]) -> None:
-    assert collect.imports_in_source(text, name, is_package) == found
+    assert compiled_imports.imports_in_source(text, name, is_package) == found
 
 
 @given(st.binary())
 def test_imports_in_anything(text: bytes) -> None:
-    for name in collect.imports_in_source(text, "a.b", False):
+    for name in compiled_imports.imports_in_source(text, "a.b", False):
         assert all(part.isidentifier() for part in name.split("."))
 
 

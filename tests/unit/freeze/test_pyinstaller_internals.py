@@ -73,6 +73,37 @@ result = [internals.NotAppended.package, done.returncode, '"objcopy"' in inspect
     assert ask(code) == ["/x/pkg", 0, True]
 
 
+def test_modules_are_found_elsewhere(tmp_path: Path) -> None:
+    """Else modules of the application's that are called like the standard library's would be those of Python."""
+    (tmp_path / "queue.py").write_text("MINE = 1\n")
+    code = """
+from PyInstaller.config import CONF
+CONF.update(workpath=sys.argv[1], pathex=[], hiddenimports=[])
+internals.need_no_binutils()
+internals.find_elsewhere({"queue": sys.argv[1]})
+from PyInstaller.depend.analysis import initialize_modgraph
+graph = initialize_modgraph()
+node = graph.find_node("queue") or graph.import_hook("queue")[0]
+others = graph.find_node("heapq")
+based = [item.identifier for item in graph._base_modules]
+result = [node.filename, "queue" in based, "heapq" in based, others.filename == node.filename]
+"""
+    assert ask(code, str(tmp_path)) == [str(tmp_path / "queue.py"), False, True, False]
+
+
+def test_processes_of_pyinstallers_get_no_search_path_by_a_variable() -> None:
+    """Else a module of the application's called like one of Python's would end them before their first line."""
+    code = """
+from PyInstaller.config import CONF
+from PyInstaller.isolated import _parent
+CONF["pathex"] = ["/own"]
+before = _parent._subprocess_env().get("PYTHONPATH", "")
+internals.share_imports(["x"], None)
+result = ["/own" in before, "/own" in _parent._subprocess_env().get("PYTHONPATH", "")]
+"""
+    assert ask(code) == [True, False]
+
+
 def test_another_tool_is_refused() -> None:
     """A release that runs something else must not be taken for one that does as known."""
     code = """

@@ -12,9 +12,9 @@ from reports import MODULES, pack
 
 from freezer.base.errors import InputError
 from freezer.base.job import Job
-from freezer.inspect.executable import architecture, inspect_executable, parse_listing
+from freezer.inspect.executable import architecture, inspect_executable, parse_listing, read_notes
 from freezer.inspect.look import inspect
-from freezer.inspect.report import Item
+from freezer.inspect.report import Item, OwnPart
 from freezer.link.parts import APPLICATION, LIBRARY, PACKAGE, RUNTIME, STANDARD
 from freezer.prove.unpack import find_archive
 
@@ -132,3 +132,26 @@ def test_no_file(tmp_path: Path, job: Job) -> None:
     for path in (tmp_path / "missing", tmp_path):
         with pytest.raises(InputError, match=str(path)):
             inspect(path, job)
+
+
+def test_notes_on_what_came_along_unasked(tmp_path: Path) -> None:
+    notes = tmp_path / ".freezer.json"
+    files = [{"path": "static/", "files": 2, "size": 9, "why": "named at app.py:1"}]
+    modules = [{"name": "wsgi", "why": "named at app.py:2"}]
+    notes.write_text(json.dumps({"missing_libraries": [], "own": {"files": files, "modules": modules}}))
+    assert read_notes(notes) == (
+        OwnPart("static/", 2, 9, "named at app.py:1"),
+        OwnPart("wsgi", 0, 0, "named at app.py:2"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"own": 1}', '{"own": {"files": [{"path": 1}]}}', '{"own": {"files": 3}}', "\ud800"]
+)
+def test_notes_that_cannot_be_understood(tmp_path: Path, text: str) -> None:
+    """They are anybody's."""
+    (tmp_path / "notes").write_bytes(text.encode("utf-8", "surrogatepass"))
+    (tmp_path / "link").symlink_to("notes")
+    assert read_notes(tmp_path / "notes") == ()
+    assert read_notes(tmp_path / "link") == ()
+    assert read_notes(tmp_path / "gone") == ()

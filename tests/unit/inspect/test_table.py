@@ -6,7 +6,7 @@ import re
 
 from reports import hostile_report, report
 
-from freezer.inspect.report import FILE, Item, Layer, Settings
+from freezer.inspect.report import FILE, Item, Layer, OwnPart, Settings
 from freezer.inspect.table import render_table
 from freezer.link.parts import LIBRARY
 
@@ -27,6 +27,16 @@ def test_table() -> None:
         assert "\x1b" not in text
     assert "\x1b[" in render_table(made, 100, color=True)
     assert render_table(report(), 80)
+
+
+def test_what_came_along_unasked() -> None:
+    own = (OwnPart("static/", 12, 40_000, "named at app.py:3"), OwnPart("wsgi", 0, 0, "named at app.py:\x1b[31m9"))
+    text = render_table(report(own=own), 100)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["static/", "40.0", "kB", "12", "named", "at", "app.py:3"] in lines
+    assert "\x1b" not in text
+    assert "and 60 more" in render_table(report(own=own * 50), 100)
+    assert "unasked" not in render_table(report(), 100)
 
 
 def test_table_of_hostile_names() -> None:

@@ -398,6 +398,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "search": [str(tmp_path / "home")],
         "local_packages": {"near": str(tmp_path / "near")},
         "own_files": [str(tmp_path / "script.py")],
+        "own_data": [],
         "add_data": [[str(tmp_path / "data"), "."]],
         "runtime": "/freezer/runtime",
         "toolchain": "/freezer/toolchain",
