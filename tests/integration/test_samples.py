@@ -22,8 +22,9 @@ PYTHONS = ("system", "runpath")
 LINKERS = ("staticx", "native")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 LEFT_OUT = {
-    (name, "native", "runpath") for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs")
-} | {("fastapi_app", "staticx", "runpath")}
+    (name, "native", "runpath")
+    for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs", "processes")
+} | {(name, "staticx", "runpath") for name in ("fastapi_app", "processes")}
 """Builds that take long, and in which nothing differs that does not differ in others."""
 
 
