@@ -15,6 +15,8 @@ import marshal
 import os
 from pathlib import Path
 
+from freezer.base.places import walk
+
 MAGIC = b"TZif"
 """What a zone's file begins with (RFC 8536)."""
 
@@ -45,6 +47,4 @@ def archive_of(source: Path) -> bytes:
 
 
 def _files(source: Path) -> list[str]:
-    return [
-        os.path.relpath(os.path.join(folder, name), source) for folder, _, names in os.walk(source) for name in names
-    ]
+    return [os.path.relpath(os.path.join(folder, name), source) for folder, _, names in walk(source) for name in names]

@@ -52,9 +52,6 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     file = read_settings(_settings_folder(given, folder))
     entry = resolve_entry(given, file, folder)
     values = _merged(given, file, folder)
-    rest = passed_on(given.get("rest") or (), folder)
-    if not rest and file.path is not None:
-        rest = passed_on(values.get("pyinstaller_args") or (), file.path.parent)
     script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
     name = values.get("name", default_name(entry))
     if name is not None:
@@ -89,7 +86,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         requires_python=script.requires_python,
         sources=_choice(values.get("source", Sources.OWN.value), Sources, "--source"),
         python_options=python_options(values.get("python_option", ())),
-        pyinstaller_args=rest,
+        pyinstaller_args=_rest(given, values, file, folder),
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo", "services")},
         linker=linker,
         compress=compress,
@@ -103,6 +100,14 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=_choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
     )
+
+
+def _rest(given: Mapping[str, Any], values: Mapping[str, Any], file: FileSettings, folder: Path) -> tuple[str, ...]:
+    """Return PyInstaller's arguments: those of the command line, else those of the settings file."""
+    rest = passed_on(given.get("rest") or (), folder)
+    if not rest and file.path is not None:
+        rest = passed_on(values.get("pyinstaller_args") or (), file.path.parent)
+    return rest
 
 
 def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:

@@ -25,7 +25,7 @@ def is_application(arguments: "list[str]") -> bool:
         if _is_shell_for_one_command(process):
             process = _parent(process)
         return (
-            os.stat("/proc/%d" % process).st_uid == os.geteuid()
+            _owner(process) == os.geteuid()
             and _words(process)[1:] != arguments
             and _runs_application(process, unpacked)
         )
@@ -39,6 +39,10 @@ def _runs_application(process: int, unpacked: bool) -> bool:
     # Each process has unpacked a program of its own.
     program = os.path.basename(os.readlink(_exe(process)))
     return program == PROGRAM and os.path.samefile(_exe(_parent(process)), sys.executable)
+
+
+def _owner(process: int) -> int:
+    return os.stat("/proc/%d" % process).st_uid
 
 
 def _exe(process: int) -> str:

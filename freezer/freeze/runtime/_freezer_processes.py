@@ -8,7 +8,8 @@ gives, or somebody who may choose nothing else, always are the application's.
 
 The rules, for the arguments behind the program's name:
 
-* those that this process has itself, or a path of its main script in front of any: the application, once more;
+* those that this process has itself, or a path of its main script in front of any: the application, once more (no
+  arguments, too, if standard input is this process's);
 * options of Python's that end in ``-c``, ``-m`` or ``-``, or a Python program (a file by its name or first line, a
   directory or archive with a ``__main__``): an interpreter;
 * no arguments but options of Python's, and a pipe or file as standard input that was made for the process: an
@@ -51,7 +52,10 @@ def choose(arguments: "Sequence[str]", piped: bool) -> "tuple[bool, list[str]]":
     """Return whether an interpreter is wanted, and the arguments for it or for the application; ``arguments`` are those
     behind the program's name, ``piped`` says that standard input was made for the process."""
     words = list(arguments)
-    return (False, words) if _are_own(words) else _choose_by_kind(words, piped)
+    # An application without arguments that gives a program to one without arguments does not start itself.
+    if _are_own(words) and (words or not piped):
+        return False, words
+    return _choose_by_kind(words, piped)
 
 
 def _choose_by_kind(arguments: "Sequence[str]", piped: bool) -> "tuple[bool, list[str]]":

@@ -122,6 +122,14 @@ def test_a_restart_with_arguments_like_pythons(processes: Any, monkeypatch: pyte
     assert processes.choose(["app", "other"], piped=False) == (False, ["app", "other"])
 
 
+def test_an_application_without_arguments(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that it pipes to its executable is no restart, which would go on without end."""
+    monkeypatch.setattr(processes, "own", [])
+    monkeypatch.setattr(sys, "argv", ["./app"])
+    assert processes.choose([], piped=True) == (True, [])
+    assert processes.choose([], piped=False) == (False, [])
+
+
 def test_an_interpreter_starts_interpreters(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "own", None)
     monkeypatch.setattr(sys, "argv", ["-c", "x"])
@@ -219,15 +227,62 @@ def test_helpers_are_interpreters(processes: Any) -> None:
     assert spawn.freeze_support() is None
 
 
-def test_a_parent_that_is_another_program(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("ancestors", "is_application"),
+    [
+        ([("program", ["app"])], True),
+        ([("program", ["app", "-c", "x"])], False),  # the same arguments: the application starts itself once more
+        ([("bash", ["bash"])], False),
+        ([("sh", ["sh", "-c", "app -c x"]), ("program", ["app"])], True),
+        ([("sh", ["sh"]), ("program", ["app"])], False),  # somebody types into a shell
+        ([("sh", ["sh", "-c", "app -c x"]), ("bash", ["bash"])], False),
+        ([("sh", ["sh", "-c", "app"]), ("sh", ["sh", "-c", "app"]), ("program", ["app"])], False),
+        ([("sudo", ["sudo", "app"]), ("program", ["app"])], False),
+        # staticx: each process has a program of its own, whose parent is the executable.
+        ([("app", ["app"]), ("other/program", ["app"]), ("app", ["app"])], True),
+        ([("app", ["app"]), ("sh", ["sh", "-c", "app"]), ("other/program", ["app"]), ("app", ["app"])], True),
+        ([("app", ["app"]), ("other/program", ["app"]), ("sudo", ["sudo"])], False),
+        ([("app", ["app"]), ("bash", ["bash"]), ("app", ["app"])], False),
+        ([("app", ["app"]), ("bash", ["bash"])], False),
+    ],
+)
+def test_the_parent(
+    processes: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ancestors: list[tuple[str, list[str]]],
+    is_application: bool,
+) -> None:
+    """``ancestors`` are programs, the parent first, with the words of their command lines."""
     parent: Any = importlib.import_module("_freezer_parent")
+    programs = tmp_path / "programs"
+    (programs / "other").mkdir(parents=True)
+    (programs / "program").symlink_to(os.readlink("/proc/self/exe"))
+    for name in ("bash", "sh", "sudo", "other/program"):
+        (programs / name).touch()
+    (programs / "app").symlink_to(sys.executable)
+
+    def exe(process: int) -> str:
+        # As in /proc, a link to the program.
+        link = tmp_path / f"exe-{process}"
+        if not link.is_symlink():
+            link.symlink_to(programs / ancestors[process][0])
+        return str(link)
+
+    monkeypatch.setattr(parent, "_exe", exe)
+    monkeypatch.setattr(parent, "_words", lambda process: ancestors[process][1])
+    monkeypatch.setattr(parent, "_parent", lambda process: process + 1)
+    monkeypatch.setattr(parent, "_owner", lambda process: os.geteuid())
+    monkeypatch.setattr(os, "getppid", lambda: 0)
+    assert parent.is_application(["-c", "x"]) == is_application
+    monkeypatch.setattr(parent, "_owner", lambda process: os.geteuid() + 1)
     assert not parent.is_application(["-c", "x"])
-    # This process's own program is its parent's, as that of a process that an application has forked.
-    monkeypatch.setattr(sys, "executable", "/nosuch")
-    assert not parent.is_application(["-c", "x"])
-    monkeypatch.setattr(sys, "executable", "/bin/sh")
-    child = os.fork()
-    if child == 0:
-        words = parent._words(os.getppid())[1:]
-        os._exit(parent.is_application(["-c", "x"]) * 1 + parent.is_application(words) * 2)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def test_what_proc_says(processes: Any) -> None:
+    parent: Any = importlib.import_module("_freezer_parent")
+    own = os.getpid()
+    assert parent._parent(own) == os.getppid()
+    assert parent._owner(own) == os.geteuid()
+    assert os.path.samefile(parent._exe(own), "/proc/self/exe")
+    assert parent._words(own)[-1] == Path("/proc/self/cmdline").read_text().split("\0")[-2]

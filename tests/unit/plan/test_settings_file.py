@@ -221,7 +221,9 @@ GOOD = st.fixed_dictionaries(
     {},
     optional={
         **{
-            item.name: OF_KIND[item.kind] for item in SETTINGS if item.kind in OF_KIND and item.name != "chroot-package"
+            item.name: OF_KIND[item.kind]
+            for item in SETTINGS
+            if item.kind in OF_KIND and item.name not in ("chroot-package", "python-option")
         },
         "name": WORDS,
         "smoke": st.lists(WORDS, max_size=3).map(" ".join),
