@@ -27,6 +27,7 @@ from freezer.application.never_taken import (
 )
 from freezer.base.errors import InputError
 from freezer.base.log import human_size
+from freezer.base.places import is_file, is_folder, is_link, passing_over
 from freezer.base.publish import is_result
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
@@ -76,7 +77,7 @@ def find_ground(plan: Plan, searched: Iterable[Path] = ()) -> Optional[Ground]:
             hint="move the application to a directory of its own, or name its files: --add-data SOURCE:DEST",
         )
     function = plan.entry.function or plan.entry.package
-    if reason is None and function is not None and (top / function.partition(":")[0].partition(".")[0]).is_dir():
+    if reason is None and function is not None and is_folder(top / function.partition(":")[0].partition(".")[0]):
         reason = "the application is a package"
     files = _Files(plan, top, project)
     if no_project(top) is None:
@@ -97,7 +98,7 @@ def project_of(top: Path) -> Path:
     for folder in (top, *top.parents):
         if no_project(folder) is not None:
             break
-        if any((folder / name).is_file() for name in PROJECT_MARKS) or os.path.lexists(folder / ".git"):
+        if any(is_file(folder / name) for name in PROJECT_MARKS) or os.path.lexists(folder / ".git"):
             return folder
     return top.parent if no_project(top.parent) is None else top
 
@@ -109,7 +110,7 @@ def no_project(top: Path) -> Optional[str]:
         return "it is the system's"
     if top == Path("/") or top in home.parents:
         return "it contains homes"
-    if any((top / name).is_file() for name in PROJECT_MARKS):
+    if any(is_file(top / name) for name in PROJECT_MARKS):
         return None
     if top == home or top.parent == Path("/home"):
         return "it is a home"
@@ -149,7 +150,7 @@ class _Files:
         for path, _ in self.data[begun:]:
             first = path.relative_to(top).parts[0]
             sizes[first] = sizes.get(first, 0) + path.stat().st_size
-        heavy = {name for name, size in sizes.items() if size > LARGEST and not (top / name / "__init__.py").is_file()}
+        heavy = {name for name, size in sizes.items() if size > LARGEST and not is_file(top / name / "__init__.py")}
         for number in range(begun, len(self.data)):
             path, reason = self.data[number]
             first = path.relative_to(top).parts[0]
@@ -165,7 +166,7 @@ class _Files:
             if self.number > MOST_FILES:
                 break
             entered = [name for name in folders if self._enters(folder / name)]
-            links = [name for name in entered if (folder / name).is_symlink()]
+            links = [name for name in entered if is_link(folder / name)]
             folders[:] = [name for name in entered if name not in links]
             for name in files:
                 self._sort(folder / name, folder == top)
@@ -180,16 +181,17 @@ class _Files:
 
     def walk_packages(self, top: Path) -> None:
         """Take the modules and regular packages of a directory that is no project, and nothing else of it."""
-        with os.scandir(top) as entries:
-            for entry in sorted(entries, key=lambda item: item.name):
-                path = Path(entry.path)
-                if entry.is_dir() and (path / "__init__.py").is_file() and self._enters(path):
-                    for directory, folders, files in source_folders(path):
-                        folders[:] = [name for name in folders if self._enters(Path(directory, name))]
-                        for name in files:
-                            self._sort(Path(directory, name), at_top=False)
-                elif entry.is_file() and path.suffix in CODE:
-                    self._sort(path, at_top=True)
+        names: list[str] = []
+        with passing_over():
+            names = sorted(os.listdir(top))
+        for path in (top / name for name in names):
+            if is_folder(path) and is_file(path / "__init__.py") and self._enters(path):
+                for directory, folders, files in source_folders(path):
+                    folders[:] = [name for name in folders if self._enters(Path(directory, name))]
+                    for name in files:
+                        self._sort(Path(directory, name), at_top=False)
+            elif is_file(path) and path.suffix in CODE:
+                self._sort(path, at_top=True)
 
     def _enters(self, path: Path) -> bool:
         name = path.name
@@ -205,9 +207,9 @@ class _Files:
 
     def _sort(self, path: Path, at_top: bool) -> None:
         name = path.name
-        if not path.is_file() or not _is_text(name) or path in self._outputs or path in self._inputs:
+        if not is_file(path) or not _is_text(name) or path in self._outputs or path in self._inputs:
             return
-        secret = is_secret_name(name) or (path.is_symlink() and _leads_to_secret(path))
+        secret = is_secret_name(name) or (is_link(path) and _leads_to_secret(path))
         if secret or (path.suffix not in CODE and has_private_key(path)):
             self.refused.append((path, "a secret"))
         elif self._excludes(path):

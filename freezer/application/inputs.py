@@ -22,6 +22,7 @@ import freezer
 from freezer.application.entry import Application
 from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
+from freezer.base.places import is_folder
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
@@ -94,7 +95,7 @@ def found_inputs(environment: Environment, application: Application, files: Iter
     folders = {path.parent for path in own} | {
         path.parent for path in sources if not any(place in path.parents for place in libraries)
     }
-    packages = [path for path in application.local_packages.values() if path.is_dir()]
+    packages = [path for path in application.local_packages.values() if is_folder(path)]
     interpreter = [environment.interpreter.executable, environment.interpreter.libpython]
     return _plain(
         {
