@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+from commits import build, install
+
 SAMPLES = {"hello": "hello.py", "cli": "."}
 """What is built of a sample's directory."""
 WAYS = {
@@ -26,7 +25,6 @@ WAYS = {
     "staticx": ("--linker", "staticx"),
     "unpacked image": ("--linker", "native", "--image", "image.tar", "--image-layout", "unpacked"),
 }
-EPOCH = "1600000000"
 
 
 def main() -> int:
@@ -44,43 +42,18 @@ def main() -> int:
         for sample in arguments.sample or SAMPLES:
             source = top / "0" / "clone" / "tests" / "samples" / sample
             for title, options in WAYS.items():
-                results = [build(freezer, source, SAMPLES[sample], options, top) for freezer in installed]
+                results = [digests(freezer, source, SAMPLES[sample], options, top) for freezer in installed]
                 same = results[0] == results[1]
                 differing += not same
                 print(f"{sample}, {title}: {'the same bytes' if same else 'DIFFERENT'}", *results[same:], flush=True)
     return 1 if differing else 0
 
 
-def install(commit: str, folder: Path) -> Path:
-    """Install a commit, with the programs that it compiles, and return the directory to import it from."""
-    clone, target = folder / "clone", folder / "installed"
-    run("git", "clone", "--quiet", CHECKOUT, clone)
-    run("git", "-C", clone, "checkout", "--quiet", run("git", "-C", CHECKOUT, "rev-parse", commit).strip())
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target, clone)
-    return target
-
-
-def build(freezer: Path, source: Path, entry: str, options: tuple[str, ...], top: Path) -> str:
+def digests(freezer: Path, source: Path, entry: str, options: tuple[str, ...], top: Path) -> str:
     """Build a sample anew, and return the beginnings of its results' SHA-256."""
     with tempfile.TemporaryDirectory(dir=top) as name:
-        place = Path(name) / "sample"
-        run("cp", "-R", source, place)
-        command = [sys.executable, "-m", "freezer", "build", entry, "-o", "../app", "--no-verify", "--quiet"]
-        command += [word.replace("image.tar", "../image.tar") for word in options]
-        variables = {"PYTHONPATH": str(freezer), "XDG_CACHE_HOME": f"{name}/cache", "SOURCE_DATE_EPOCH": EPOCH}
-        run(*command, cwd=place, env={**os.environ, **variables})
-        made = [path for path in (Path(name) / "app", Path(name) / "image.tar") if path.exists()]
+        made = build(freezer, source, entry, options, Path(name))
         return " ".join(hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in made)
-
-
-def run(*command: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """Run a program, and return what it printed. Ends this one with its message if it fails."""
-    done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{command[0]} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
 
 
 if __name__ == "__main__":
