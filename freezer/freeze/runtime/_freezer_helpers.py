@@ -27,10 +27,14 @@ def _adapt_runpy(module: "Any") -> None:
         path = _freezer_processes.main_script
         if not isinstance(path_name, (str, bytes)) or os.fsdecode(path_name) != path:
             return run_path(path_name, init_globals, run_name)
-        from _freezer_runner import main_code
+        from _freezer_finders import main_loader
+        from _freezer_runner import MAIN_SCRIPT
 
-        name = run_name or "<run_path>"
-        return module._run_module_code(main_code(path), init_globals, name, pkg_name="", script_name=path)
+        loader, name = main_loader(MAIN_SCRIPT, path), run_name or "<run_path>"
+        code = loader.get_code("__main__")
+        found = module._run_module_code(code, init_globals, name, pkg_name="", script_name=path)
+        # PyInstaller's helpers have a loader, too; those of a script under Python have none.
+        return {**found, "__loader__": loader}
 
     module.run_path = run_path_
 
