@@ -170,7 +170,11 @@ class _SiteFinder:
         if name != "site":
             return None
         sys.meta_path.remove(_SiteFinder)
-        return _spec(name, "_freezer_site")
+        spec = _spec(name, "_freezer_site")
+        # From Python 3.11 on the interpreter's own is a frozen module, which has this.
+        if spec is not None:
+            spec.loader_state = type(sys.implementation)(origname=name, filename=bundle + "/site.py")
+        return spec
 
 
 def prepare_site() -> None:
