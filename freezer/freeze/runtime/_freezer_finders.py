@@ -173,7 +173,8 @@ class _SiteFinder:
         spec = _spec(name, "_freezer_site")
         # From Python 3.11 on the interpreter's own is a frozen module, which has this.
         if spec is not None:
-            spec.loader_state = type(sys.implementation)(origname=name, filename=bundle + "/site.py")
+            namespace: Any = type(sys.implementation)
+            spec.loader_state = namespace(origname=name, filename=bundle + "/site.py")
         return spec
 
 
