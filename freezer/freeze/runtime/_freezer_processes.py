@@ -212,8 +212,9 @@ def wrap_fork_exec(original: "Any") -> "Any":
 
     def fork_exec(*given: "Any") -> "Any":
         words, candidates, environment, stdin = given[0], given[1], given[5], given[6]
-        own_program = next((item for item in candidates if is_own_executable(item)), None)
-        if own_program is None:
+        # The first that can be executed, will be.
+        own_program = next((item for item in candidates if os.access(item, os.X_OK)), None)
+        if own_program is None or not is_own_executable(own_program):
             return original(*given)
         found = replacement(own_program, words, _is_stream(stdin))
         if found is None:

@@ -164,6 +164,22 @@ def test_subprocess(
     assert done.stdout == "-c\n"
 
 
+def test_a_program_of_the_same_name(processes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of the directories in PATH comes first decides what is executed."""
+    import _posixsubprocess
+
+    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
+    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "app").write_text('#!/bin/sh\necho other "$@"\n')
+    (other / "app").chmod(0o755)
+    for path, expected in (([other, tmp_path], "other -c x"), ([tmp_path, other], "interpreter -c x []")):
+        env = {"PATH": ":".join(map(str, path))}
+        done = subprocess.run(["app", "-c", "x"], env=env, stdout=subprocess.PIPE, text=True, check=True)
+        assert done.stdout == expected + "\n"
+
+
 def test_a_program_on_standard_input(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import _posixsubprocess
 
