@@ -563,12 +563,12 @@ def test_no_variable_says_where_the_interpreter_is(app: Application, name: str, 
 def test_the_interpreters_settings(app: Application, plain: Application) -> None:
     found = app.says("report")
     code = "import sys; print(sys.flags, end='')"
-    command = [plain.words[0], "-S", "-c", code]
+    command = [plain.words[0], "-c", code]
     assert found["flags"] == subprocess.run(command, env={}, capture_output=True, text=True, check=True).stdout
     assert found["frozen"] is True and found["warnings"] == []
     assert Path(found["bundle"]) == app.cache / identity(app.path) / "tree" / "_internal"
     assert found["prefix"] == found["bundle"] and Path(found["file"]) == Path(found["bundle"], "probe.py")
-    assert not {"site", "importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl", "typing"} & set(
+    assert not {"importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl", "typing"} & set(
         found["modules"]
     )
 
