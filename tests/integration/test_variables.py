@@ -94,7 +94,6 @@ TALKATIVE = {
 
 def comparable(found: dict[str, Any]) -> dict[str, Any]:
     """Without what differs (docs/variables.md), and what is random."""
-    del found["flags"]["no_site"]
     if found["flags"]["hash_randomization"] and found["seed"] is None:
         del found["hash"]
     return found

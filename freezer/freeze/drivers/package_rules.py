@@ -28,6 +28,9 @@ IMPORTS_LITERALLY = re.compile(rb"\b(?:__import__|import_module)\(\s*['\"]([A-Za
 RUNS_MODULE = re.compile(rb"['\"]-m['\"]\s*,\s*['\"]([A-Za-z_][\w.]*)['\"]")
 NEEDS_INSTALLATION = {"pip", "ensurepip", "venv", "virtualenv"}
 """Modules run by ``-m`` that need a Python that is installed, which a frozen application is not."""
+BUILD_TOOLS = {"pip", "setuptools", "wheel"}
+"""Distributions that lists of requirements often name although nothing imports them; setuptools would be imported at
+each start."""
 ASKS_METADATA = re.compile(
     rb"(?:version|distribution|metadata|requires|get_distribution|require|files)\(\s*['\"]([A-Za-z0-9._-]+)['\"]"
 )
@@ -116,7 +119,7 @@ def requirements_that_are_named(package: Package, inventory: Inventory, hooked: 
     if package.distribution is None:
         return
     for distribution in inventory.requested:
-        if distribution is not package.distribution:
+        if distribution is not package.distribution and canonical(inventory.name_of(distribution)) not in BUILD_TOOLS:
             for other in inventory.of(distribution):
                 word = re.escape(other.name.encode())
                 if re.search(rb"['\"]%s['\"]|^\s*(?:import|from)\s+%s\b" % (word, word), package.text, re.MULTILINE):

@@ -505,28 +505,6 @@ static int interpret(int count, char **given, char **environment, const char *py
     return interpreter((int)used, words, environment);
 }
 
-/* Be the application. */
-static int apply(int count, char **given, char **environment, const char *python, const char *path, const char *name)
-{
-    int used = 0;
-    take_name(path);
-    /* Each of Python's own arguments takes at least two bytes of their room. */
-    char **words = room_for((size_t)count + ROOM / 2 + 8);
-    if (words == NULL)
-        return 126;
-    words[used++] = (char *)python;
-    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
-        words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);
-    words[used++] = (char *)path;
-    words[used++] = (char *)locale_of(environment);
-    if (count > 0)
-        words[used++] = (char *)name;
-    for (int i = 1; i < count; i++)
-        words[used++] = given[i];
-    words[used] = NULL;
-    return interpreter(used, words, environment);
-}
-
 /* Return the name by which Python finds its directories. It follows links, which lead out of the tree if the program is
    in memory; the name of a file that does not exist it takes as it is. */
 static const char *findable(const char *python)
@@ -541,6 +519,28 @@ static const char *findable(const char *python)
         name[i] = python[i];
     name[size - 1] = '\0'; /* "bin/python" */
     return name;
+}
+
+/* Be the application. */
+static int apply(int count, char **given, char **environment, const char *python, const char *path, const char *name)
+{
+    int used = 0;
+    take_name(path);
+    /* Each of Python's own arguments takes at least two bytes of their room. */
+    char **words = room_for((size_t)count + ROOM / 2 + 8);
+    if (words == NULL)
+        return 126;
+    words[used++] = (char *)findable(python);
+    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
+        words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);
+    words[used++] = (char *)path;
+    words[used++] = (char *)locale_of(environment);
+    if (count > 0)
+        words[used++] = (char *)name;
+    for (int i = 1; i < count; i++)
+        words[used++] = given[i];
+    words[used] = NULL;
+    return interpreter(used, words, environment);
 }
 
 static int run(int count, char **given, char **environment)
@@ -572,7 +572,7 @@ static int run(int count, char **given, char **environment)
     struct split made;
     if (needs_init(said) && split(&made, environment) == INIT)
         return become_init(&made, python, given, environment);
-    return apply(count, given, environment, findable(python), path, name);
+    return apply(count, given, environment, python, path, name);
 }
 
 char *getenv(const char *name);
