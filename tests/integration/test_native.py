@@ -1051,6 +1051,6 @@ def test_uncaught_exceptions(app: Application, plain: Application, how: str) -> 
 
 
 def test_pkg_resources(link: Callable[..., Path], app: Application, plain: Application) -> None:
-    own = app.at(link("resources", "--hidden-import", "pkg_resources"))
-    script = Application((plain.words[0], str(SAMPLES / "probe" / "resources.py")), plain.environment)
+    own = app.at(link("packages", "--hidden-import", "pkg_resources"))
+    script = Application((plain.words[0], str(SAMPLES / "probe" / "packages.py")), plain.environment)
     assert own.says() == script.says()

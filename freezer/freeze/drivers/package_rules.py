@@ -79,7 +79,8 @@ def its_modules(package: Package, inventory: Inventory, hooked: bool, found: Col
 def imports_by_function(package: Package, inventory: Inventory, hooked: bool, found: Collected) -> None:
     """``__import__("pkgutil")`` and ``import_module("a.b")`` are imports like those of statements."""
     names = {match.group(1).decode() for match in IMPORTS_LITERALLY.finditer(package.text)}
-    found.modules += sorted(name for name in names if name.partition(".")[0] not in NEVER_GUESSED)
+    left_out = NEVER_GUESSED | BUILD_TOOLS
+    found.modules += sorted(name for name in names if name.partition(".")[0] not in left_out)
 
 
 def modules_run_by_name(package: Package, inventory: Inventory, hooked: bool, found: Collected) -> None:
