@@ -292,8 +292,8 @@ def loaded(engine: Docker, tar: Path, name: str) -> Iterator[str]:
         engine.remove(f"docker.io/library/{name}:latest")
 
 
-WRITERS = ("mp", "db", "flask_app")
-"""Samples that make files: the sockets of a fork server, a database, signs of life of gunicorn's workers."""
+WRITERS = ("mp", "db", "flask_app", "processes")
+"""Samples that make files: the sockets of a fork server, a database, signs of life of gunicorn's workers, scripts."""
 
 
 @pytest.mark.parametrize("linker", ["native"])
