@@ -84,9 +84,9 @@ def open_to_all(folder: Path) -> None:
     """Let every user reach a directory of the tests: those that pytest makes below /tmp are for its own user alone."""
     for place in (folder, *folder.parents):
         mode = place.stat().st_mode
-        if mode & 0o055 == 0o055:
-            break
-        place.chmod(mode & 0o7777 | 0o055)
+        # Another session of tests may have closed the directory that they share.
+        if mode & 0o055 != 0o055:
+            place.chmod(mode & 0o7777 | 0o055)
 
 
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:
