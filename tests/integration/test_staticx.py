@@ -112,7 +112,7 @@ def test_closed_streams(app: Application, closed: str, tmp_path: Path) -> None:
 
 
 SMALL = """
-import ctypes, multiprocessing, os, sys
+import ctypes, multiprocessing.spawn, os, sys
 
 def look(_=0):
     return os.readlink('/proc/self/exe'), sys.executable
