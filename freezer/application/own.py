@@ -145,12 +145,20 @@ def ground_request(plan: Plan, ground: Optional[Ground], root: BuildRoot) -> Gro
     return {
         "own": own,
         "top": root.inside(ground.top),
-        "project": root.inside(ground.project),
+        "project": _inside(root, ground.project) or root.inside(ground.top),
         "limited": ground.limited is not None,
         "code": [root.inside(path) for path in ground.code],
         "data": [(root.inside(path), path.stat().st_size, reason) for path, reason in ground.data],
         "refused": [(root.inside(path), reason) for path, reason in ground.refused],
     }
+
+
+def _inside(root: BuildRoot, path: Path) -> Optional[str]:
+    """Return the path inside a system; None if it is not visible there, as what is above the sources."""
+    try:
+        return root.inside(path)
+    except ValueError:
+        return None
 
 
 def own_found(
