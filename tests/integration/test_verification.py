@@ -43,10 +43,10 @@ def test_a_missing_data_file(freezer: Freezer, site: Path) -> None:
     """It is there on the build machine, beside the script; only the empty root tells."""
     script(site, "from pathlib import Path\nprint(Path(__file__).with_name('data.txt').read_text())\n")
     (site / "data.txt").write_text("data")
-    message = freezer.fails("build", "app.py", cwd=site, status=VERIFICATION)
+    message = freezer.fails("build", "app.py", "--own", "none", cwd=site, status=VERIFICATION)
     assert "app does not run in an empty root: it exited with status 1" in message
-    assert "data.txt" in message and "--add-data SOURCE:." in message
-    assert shown(freezer("build", "app.py", "--add-data", "data.txt", cwd=site)) == "data\n"
+    assert "data.txt" in message and "--add-data data.txt:." in message
+    assert shown(freezer("build", "app.py", "--own", "none", "--add-data", "data.txt", cwd=site)) == "data\n"
 
 
 def test_a_status_of_its_own_is_reported(freezer: Freezer, site: Path) -> None:
