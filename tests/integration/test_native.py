@@ -568,9 +568,7 @@ def test_the_interpreters_settings(app: Application, plain: Application) -> None
     assert found["frozen"] is True and found["warnings"] == []
     assert Path(found["bundle"]) == app.cache / identity(app.path) / "tree" / "_internal"
     assert found["prefix"] == found["bundle"] and Path(found["file"]) == Path(found["bundle"], "probe.py")
-    assert not {"importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl", "typing"} & set(
-        found["modules"]
-    )
+    assert not {"importlib.metadata", "inspect", "multiprocessing", "ctypes", "ssl", "typing"} & set(found["modules"])
 
 
 HOST_TOOLS = (
