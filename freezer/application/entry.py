@@ -22,6 +22,7 @@ from freezer.application.own import OwnFound, ground_request, own_found
 from freezer.application.project import ProjectWheel, choose_script
 from freezer.base.errors import InputError
 from freezer.base.job import Job
+from freezer.base.shortage import raise_shortage
 from freezer.environment.pip import pip
 from freezer.environment.venv import Environment
 from freezer.plan.build import Entry, Plan
@@ -153,7 +154,10 @@ def unpack_archive(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             # It drops "..", drives and leading slashes from names; zip archives of Python's have no links.
             archive.extractall(folder)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError) as error:
+        # A full disk says nothing about the archive. A RuntimeError asks for a password, or names a method of packing.
+        if isinstance(error, OSError):
+            raise_shortage(error)
         raise InputError(f"{path} cannot be unpacked", why=str(error), hint="make the archive again") from error
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +223,17 @@ def test_the_advice_for_a_missing_import_works() -> None:
     option, name = (caught.value.hint or "").rpartition(": ")[2].split()
     assert option == "--exclude"
     refuse_missing(application("later.part").own_imports, missing("later"), frozenset({name}))
+
+
+def test_a_full_disk_is_no_damage_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
+
+    with zipfile.ZipFile(tmp_path / "tool.pyz", "w") as archive:
+        archive.writestr("__main__.py", "")
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", fail)
+    with pytest.raises(OSError, match="No space left"):
+        module.unpack_archive(tmp_path / "tool.pyz", tmp_path / "out")
+    (tmp_path / "bad.pyz").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"bad\.pyz cannot be unpacked"):
+        module.unpack_archive(tmp_path / "bad.pyz", tmp_path / "out")

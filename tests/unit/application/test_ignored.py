@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import need_program
 
 from freezer.application.ignored import Ignored, read_patterns
 
@@ -69,8 +68,8 @@ def test_patterns(tmp_path: Path) -> None:
     assert not {"keep.log", "sub/x.log", "sub/top.txt", "docs/sub/x.html", "filex.txt", "plain"} & found
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="compares with git, which is not there")
 def test_git_says_the_same(tmp_path: Path) -> None:
+    need_program("git")
     tree(tmp_path)
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     (tmp_path / ".git" / "info" / "exclude").write_text("plain\n")
