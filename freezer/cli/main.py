@@ -60,6 +60,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         _complain(error, arguments.json)
         return error.status
     except KeyboardInterrupt as stop:
+        # If the signal came while source text was run by exec(), as dataclasses do, Python remembers that. Started as
+        # python -m freezer, it would then end itself by SIGINT, whatever the status is; the next exec() resets it.
+        exec("")
         _complain(Interrupted(str(stop) or "interrupted"), arguments.json)
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:

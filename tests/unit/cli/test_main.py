@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from freezer import __version__
+from freezer.base.errors import ExitStatus
 from freezer.cli import main as cli
 from freezer.cli.main import build_parser, main
 
@@ -77,8 +78,27 @@ def test_every_command_can_print_json_and_be_quiet() -> None:
         assert (parsed.json, parsed.quiet, parsed.verbose) == (True, True, False)
 
 
+INTERRUPTED_IN_EXEC = """
+import sys
+from freezer.cli import main
+
+main.COMMANDS["cache"] = lambda *_: exec("raise KeyboardInterrupt")
+sys.exit(main.main(["cache", "list"]))
+"""
+
+
+def test_an_interrupted_exec_of_source_text_is_a_status(here: Path) -> None:
+    """Python would end ``python -m`` by SIGINT, if the last source text that it has run was interrupted."""
+    (here / "interrupted.py").write_text(INTERRUPTED_IN_EXEC)
+    done = subprocess.run([sys.executable, "-m", "interrupted"], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitStatus.INTERRUPTED, done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_become_an_exception_and_are_given_back(number: signal.Signals) -> None:
+    for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whoever starts the tests may have had them ignored.
+        signal.signal(item, signal.SIG_DFL)
     before = {item: signal.getsignal(item) for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     # Libraries that read files catch every Exception, and raise one of their own.
     with pytest.raises(KeyboardInterrupt, match=number.name), cli._signals_raise(), contextlib.suppress(Exception):
