@@ -22,6 +22,7 @@ from freezer.base.received import check_file, check_folder, check_tree
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
+from freezer.freeze.drivers.pyinstaller_internals import PROGRAM
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
@@ -61,7 +62,7 @@ class Added:
 
 @dataclass(frozen=True)
 class FrozenApp:
-    """The application as a directory: ``tree`` with the program ``name`` and its contents beside it, and
+    """The application, called ``name``, as a directory: ``tree`` with its program and contents beside that, and
     ``package``, the archive of its code.
 
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
@@ -86,7 +87,7 @@ class FrozenApp:
     @property
     def program(self) -> Path:
         """PyInstaller's bootloader, which nothing starts."""
-        return self.tree / self.name
+        return self.tree / (self.name + PROGRAM)
 
     @property
     def contents(self) -> Path:
@@ -174,16 +175,16 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
 
 
 def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str, Path, Path]:
-    """Return the tree, its program's name, the archive of code and the list of warnings.
+    """Return the tree, the application's name, the archive of code and the list of warnings.
 
     Raises EnvironmentFailure if another system has made something else of them.
     """
     tree, package, warnings = (root.outside(facts[name]) for name in ("tree", "package", "warnings"))
-    name = os.path.basename(facts["program"])
+    name = os.path.basename(facts["name"])
     if root.path != Path("/"):
         check_tree(tree, job.work)
         check_folder(tree / CONTENTS, job.work)
-        for path in (tree / name, package, warnings):
+        for path in (tree / (name + PROGRAM), package, warnings):
             check_file(path, job.work)
     return tree, name, package, warnings
 

@@ -106,7 +106,7 @@ def whole(package: Package, contents: Path) -> Archive:
 
 def with_sources(package: Package, contents: Path) -> frozenset[str]:
     """Return the names of the modules whose source is in the bundle, at the place that they say they come from."""
-    main = package.scripts[-1][0] + ".py" if package.scripts else ""
+    main = package.scripts[-1][0] if package.scripts else ""
     found = set()
     for name, (_, _, kind) in package.modules.items():
         place = name.replace(".", "/") + ("/__init__.py" if kind == PACKAGE else ".py")

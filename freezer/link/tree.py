@@ -83,7 +83,7 @@ def _order(record: Record) -> int:
 def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
     """Return the files by which PyInstaller starts an application, which the tree does not need: paths in the tree."""
     tree = closed.frozen.tree
-    found = {closed.frozen.name, f"{CONTENTS}/base_library.zip"}
+    found = {closed.frozen.program.name, f"{CONTENTS}/base_library.zip"}
     records = records_of(tree)
     files = [item.source for item in records if item.source is not None and item.source != closed.frozen.program]
     if not any(_needs(path, package.library) for path in (closed.python, *files)):

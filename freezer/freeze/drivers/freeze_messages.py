@@ -70,15 +70,15 @@ class AddedParts(TypedDict):
 
 
 class FreezeReport(TypedDict):
-    """What PyInstaller has made: ``program`` in the directory ``tree``, and ``package``, the archive of its code.
+    """What PyInstaller has made of the application ``name``: the directory ``tree`` and its code, ``package``.
 
     ``origins`` maps places in the bundle to the directories that binaries are from; ``sources`` are all files that went
     in; ``warnings`` is PyInstaller's file of modules that it did not find; ``opened`` are libraries that code looks up
     by name.
     """
 
+    name: str
     tree: str
-    program: str
     package: str
     modules: list[str]
     origins: dict[str, str]

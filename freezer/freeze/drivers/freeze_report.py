@@ -20,8 +20,8 @@ def report(request: FreezeRequest, spec: spec_classes.Spec, collector: collect.C
     analysis, executable, collection = spec.analyses[0], spec.executables[0], spec.collections[0]
     distribution = own_sources.of_distribution(collector.inventory, request["distribution"])
     return {
+        "name": os.path.basename(executable.name)[: -len(internals.PROGRAM)],
         "tree": collection.name,
-        "program": os.path.basename(executable.name),
         "package": internals.NotAppended.package,
         "modules": sorted(module_names(analysis)),
         "origins": {

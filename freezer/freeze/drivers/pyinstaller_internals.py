@@ -27,6 +27,10 @@ BESIDE = frozenset(("BINARY", "EXTENSION", "DATA", "SYMLINK", "DEPENDENCY", "ZIP
 CONTENTS = "_internal"
 """The directory beside the program that they are in."""
 
+PROGRAM = ".freezer-program"
+"""What is appended to the name of the program. Of two entries with one name PyInstaller drops the file for the program,
+though it puts them into different directories; no file of an application ends so."""
+
 SCRIPT, MODULES, ARCHIVE_OF_MODULES = "s", "mM", "z"
 """Type codes of a package's entries that have code; the second of the modules' is a package's."""
 BINARY, DATA, LINK, SPLASH = "b", "x", "n", "l"

@@ -46,7 +46,9 @@ def finish_analysis(
     """Put the sources and the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
     analysis.datas[:] = [entry for entry in analysis.datas if not _is_dropped(entry[0])]
-    _add_sources(analysis, source_files)
+    name, path, kind = analysis.scripts[-1]
+    main_file = sources.main_file(analysis, path)
+    _add_sources(analysis, source_files, main_file)
     runtime = {name: os.path.join(request["runtime"], name + ".py") for name in (START, *request["runtime_modules"])}
     scripts = []
     for name, path, kind in analysis.scripts:
@@ -56,9 +58,9 @@ def finish_analysis(
             analysis.pure.append(("_freezer_" + name, path, internals.PYTHON_MODULE))
         else:
             scripts.append((name, path, kind))
-    name, path, kind = scripts[-1]
     analysis.pure.append((MAIN_SCRIPT, path, kind.replace(internals.PYTHON_SOURCE, internals.PYTHON_MODULE)))
-    scripts[-1] = (name, runtime.pop(START), internals.PYTHON_SOURCE)
+    # Its name in the package is its file's, with the suffix, which __file__ has at run time.
+    scripts[-1] = (main_file, runtime.pop(START), internals.PYTHON_SOURCE)
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
     internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in runtime.items()})
@@ -68,10 +70,10 @@ def finish_analysis(
     analysis.datas.sort()
 
 
-def _add_sources(analysis: internals.Analysis, source_files: sources.SourceFiles) -> None:
+def _add_sources(analysis: internals.Analysis, source_files: sources.SourceFiles, main_file: str) -> None:
     """Add the sources of modules and of the main script to the data, except where there is a file already."""
-    name, path, _ = analysis.scripts[-1]
-    found = {entry[0]: entry for entry in [*source_files.of(analysis), *source_files.main_script(name, path)]}
+    main_script = source_files.main_script(main_file, analysis.scripts[-1][1])
+    found = {entry[0]: entry for entry in [*source_files.of(analysis), *main_script]}
     analysis.datas.extend(entry for place, entry in found.items() if place not in {item[0] for item in analysis.datas})
 
 

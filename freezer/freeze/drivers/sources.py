@@ -46,10 +46,9 @@ class SourceFiles:
                 yield place(name, path), path, internals.DATA_FILE
 
     def main_script(self, name: str, path: str) -> list[tuple[str, str, str]]:
-        """Return the entry for the main script, which is beside the modules; none if it is not the application's."""
-        if not path.endswith(SOURCE) or not self._is_wanted(name, path):
-            return []
-        return [(name + SOURCE, path, internals.DATA_FILE)]
+        """Return the entry for the main script, which is beside the modules as the file ``name``; none if it is not the
+        application's."""
+        return [(name, path, internals.DATA_FILE)] if self._is_wanted(os.path.splitext(name)[0], path) else []
 
     def _is_wanted(self, name: str, path: str) -> bool:
         if self._which != "own":
@@ -74,6 +73,17 @@ def place(name: str, path: str) -> str:
     """Return the place of a module's source in the bundle."""
     folder = name.replace(".", os.sep)
     return os.path.join(folder, PACKAGE_FILE) if os.path.basename(path) == PACKAGE_FILE else folder + SOURCE
+
+
+def main_file(analysis: internals.Analysis, path: str) -> str:
+    """Return the name of the main script's file in the bundle: its own, whatever the suffix, if no directory there has
+    that name. A script without a suffix is often called like the package that it starts."""
+    name = os.path.basename(path)
+    modules = {**internals.base_modules(analysis), **{name: path or "" for name, path, _ in analysis.pure}}
+    packages = {name for name, path in modules.items() if os.path.basename(path) == PACKAGE_FILE}
+    folders = {place.partition(os.sep)[0] for place, _, _ in [*analysis.datas, *analysis.binaries] if os.sep in place}
+    above = {module.partition(".")[0] for module in modules if "." in module}
+    return name + SOURCE if name in packages | folders | above else name
 
 
 def reads_own_source(package: installed.Package) -> bool:

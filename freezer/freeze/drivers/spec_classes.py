@@ -51,10 +51,12 @@ class Spec:
                 spec.strip = spec.strip or bool(options.get("strip"))
                 options.update(exclude_binaries=True, upx=False, append_pkg=True, strip=False)
                 options["contents_directory"] = internals.CONTENTS
+                name = options.get("name") or "app"
+                options["name"] = name + internals.PROGRAM
                 super().__init__(*program, spec.python_options, **options)
                 spec.executables.append(self)
                 if alone:
-                    COLLECT(self, beside, name=os.path.basename(self.name))
+                    COLLECT(self, beside, name=os.path.basename(name))
 
         class COLLECT(base_collect):  # type: ignore[misc,valid-type]
             def __init__(self, *parts: object, **options: Any) -> None:

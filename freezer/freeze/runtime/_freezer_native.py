@@ -83,7 +83,7 @@ def _prepare(executable: str) -> None:
         _place_frozen_modules(bundle)
     tree = os.path.dirname(bundle)
     _freezer_processes.interpreter = tree + "/bin/python3"
-    _freezer_processes.main_script = bundle + "/" + _freezer_archive.scripts()[-1][0] + ".py"
+    _freezer_processes.main_script = bundle + "/" + _freezer_archive.scripts()[-1][0]
     _freezer_processes.install()
     more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle, **_freezer_processes.hooks()}
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)

@@ -1,2 +1,2 @@
-# Takes the main script's place among the scripts that the bootloader runs.
-__import__("_freezer_runner").run()
+# Takes the main script's place among the scripts in PyInstaller's package. Nothing runs it: the main script's code is a
+# module's, and _freezer_runner runs that.

@@ -11,6 +11,7 @@ from freezer.base.errors import EnvironmentFailure, InputError, ToolError
 from freezer.base.job import Job
 from freezer.freeze import pyinstaller as module
 from freezer.freeze.drivers.freeze_messages import FreezeReport
+from freezer.freeze.drivers.pyinstaller_internals import PROGRAM
 from freezer.freeze.pyinstaller import read_warnings
 from freezer.plan.choices import CONTENTS
 from freezer.system.chroot.chroot import Chroot, Mount
@@ -59,12 +60,12 @@ def facts(job: Job) -> dict[str, str]:
     """What the driver says in another system."""
     (job.work / "dist/app" / CONTENTS).mkdir(parents=True)
     (job.work / "freeze").mkdir()
-    for name in ("dist/app/app", "freeze/app.pkg", "freeze/warn-app.txt"):
+    for name in (f"dist/app/app{PROGRAM}", "freeze/app.pkg", "freeze/warn-app.txt"):
         (job.work / name).touch()
     work = "/freezer/work"
     return {
         "tree": f"{work}/dist/app",
-        "program": "app",
+        "name": "app",
         "package": f"{work}/freeze/app.pkg",
         "warnings": f"{work}/freeze/warn-app.txt",
     }
@@ -87,8 +88,8 @@ def test_what_another_system_hands_over(facts: dict[str, str], job: Job) -> None
     [
         ("tree", "/usr"),
         ("tree", "/freezer/work/../../etc"),
-        ("program", ""),
-        ("program", CONTENTS),
+        ("name", ""),
+        ("name", CONTENTS),
         ("package", "/etc/shadow"),
         ("warnings", "/freezer/work/freeze"),
     ],
@@ -98,7 +99,9 @@ def test_what_it_may_not_hand_over(facts: dict[str, str], job: Job, name: str, v
         received({**facts, name: value}, job)
 
 
-@pytest.mark.parametrize("name", ["dist", "dist/app", f"dist/app/{CONTENTS}", "dist/app/app", "freeze/app.pkg"])
+@pytest.mark.parametrize(
+    "name", ["dist", "dist/app", f"dist/app/{CONTENTS}", f"dist/app/app{PROGRAM}", "freeze/app.pkg"]
+)
 def test_links_in_what_it_hands_over(facts: dict[str, str], job: Job, tmp_path: Path, name: str) -> None:
     (job.work / name).rename(tmp_path / "elsewhere")
     (job.work / name).symlink_to(tmp_path / "elsewhere")

@@ -64,14 +64,20 @@ BINARY, DATA, LINK, SCRIPT = (("lib.so", "/l", "BINARY"), ("d", "/d", "DATA"), (
 
 def test_a_program_of_one_file_becomes_a_directory(made: Made) -> None:
     pyz = object()
-    exe = made.EXE(pyz, [SCRIPT], [BINARY, LINK], [DATA], strip=True, name="ignored", upx=True)
+    exe = made.EXE(pyz, [SCRIPT], [BINARY, LINK], [DATA], strip=True, name="dist/tool", upx=True)
     assert exe.parts == (pyz, [SCRIPT], [], [], OPTIONS)
     expected = {"exclude_binaries": True, "upx": False, "strip": False, "contents_directory": "_internal"}
     assert expected.items() <= exe.options.items()
     (collection,) = made.spec.collections
     assert collection.parts == (exe, [BINARY, LINK, DATA])
-    assert collection.options["name"] == "program"
+    assert collection.options["name"] == "tool"
     assert made.spec.executables == [exe] and made.spec.strip is True
+
+
+def test_no_file_of_the_application_has_the_programs_name(made: Made) -> None:
+    """Else PyInstaller would drop data that is called like the application, such as a script without a suffix."""
+    assert made.EXE([SCRIPT], name="dist/tool").options["name"] == "dist/tool.freezer-program"
+    assert made.EXE([SCRIPT]).options["name"] == "app.freezer-program"
 
 
 def test_a_program_in_a_directory_stays_one(made: Made) -> None:

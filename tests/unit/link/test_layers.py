@@ -208,7 +208,7 @@ def application(folder: Path, *, extra: bool = False) -> ClosedApp:
         "-Wl,--allow-shlib-undefined",
         libraries=[near],
     )
-    program = compile_c("int main(void) { return 0; }", tree / "app")
+    program = compile_c("int main(void) { return 0; }", tree / "app.freezer-program")
     interpreter = read_elf(program).interpreter
     assert interpreter is not None
     shutil.copy(interpreter, tree)
