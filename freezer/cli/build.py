@@ -12,7 +12,7 @@ from typing import Any
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.image import image_facts
-from freezer.cli.options import add_output_options, add_setting, log_of, print_paths, refuse_two_results
+from freezer.cli.options import add_entry, add_output_options, add_setting, log_of, print_paths, refuse_two_results
 from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
 
 DESCRIPTION = """\
@@ -27,12 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build = commands.add_parser(
         "build", help="make a static executable of a Python application", description=DESCRIPTION
     )
-    build.add_argument(
-        "entry",
-        nargs="?",
-        metavar="ENTRY",
-        help="the application to freeze (default: the project in the current directory)",
-    )
+    add_entry(build)
     groups: dict[str, Any] = {}
     for setting in (*SETTINGS, *IMAGE_SETTINGS):
         if setting.group not in groups:

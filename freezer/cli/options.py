@@ -17,6 +17,16 @@ LAYOUT = "oci-layout"
 """The file that makes a directory an image (image-layout.md of the OCI image specification)."""
 
 
+def add_entry(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names the application."""
+    parser.add_argument(
+        "entry",
+        nargs="?",
+        metavar="ENTRY",
+        help="the application to freeze (default: the project in the current directory)",
+    )
+
+
 def add_setting(parser: Any, setting: Setting) -> None:
     """Add one setting to a parser or to a group of its arguments; the value is None if the option is not given."""
     options: dict[str, Any] = {"help": setting.help, "dest": setting.attribute, "default": None}

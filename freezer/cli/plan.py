@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from freezer.base.errors import ExitStatus
-from freezer.cli.options import add_output_options, add_setting, log_of
+from freezer.cli.options import add_entry, add_output_options, add_setting, log_of
 from freezer.plan.settings import CONTENT, ENTRY, SETTINGS
 
 DESCRIPTION = """\
@@ -26,12 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     plan = commands.add_parser(
         "plan", help="show what of the application's own files a build would take along", description=DESCRIPTION
     )
-    plan.add_argument(
-        "entry",
-        nargs="?",
-        metavar="ENTRY",
-        help="the application (default: the project in the current directory)",
-    )
+    add_entry(plan)
     groups: dict[str, Any] = {}
     for setting in SETTINGS:
         if setting.group in (ENTRY, CONTENT):

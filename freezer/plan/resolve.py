@@ -34,7 +34,7 @@ from freezer.plan.settings import (
     anchored,
     split_pair,
 )
-from freezer.plan.settings_file import FileSettings, read_settings
+from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 
 SMOKE = ("smoke", "smoke_status", "smoke_timeout")
 _Choice = TypeVar("_Choice", bound=enum.Enum)
@@ -43,7 +43,8 @@ MAX_EPOCH = 0o77777777777
 
 
 def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> Plan:
-    """Make a plan of parsed arguments, the settings file that goes with the entry, and the environment.
+    """Make a plan of parsed arguments, the settings in the script and in the file that goes with the entry, and the
+    environment.
 
     ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``. Raises UsageError
     for what cannot be combined, InputError for what does not exist or is malformed.
@@ -51,8 +52,9 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     given = {key: value for key, value in arguments.items() if value is not None}
     file = read_settings(_settings_folder(given, folder))
     entry = resolve_entry(given, file, folder)
-    values = _merged(given, file, folder)
     script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
+    file = laid_over(script.settings, file)
+    values = _merged(given, file, folder)
     name = values.get("name", default_name(entry))
     if name is not None:
         _check_name(name)

@@ -1,4 +1,4 @@
-"""What a script says of itself in comments: its dependencies, and the Python that it needs.
+"""What a script says of itself in comments: its dependencies, the Python that it needs, and settings of freezer's.
 
 The format is that of inline script metadata
 (https://packaging.python.org/en/latest/specifications/inline-script-metadata/, PEP 723): a block of comment lines from
@@ -13,23 +13,28 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base.errors import InputError
-from freezer.plan.settings_file import parse_toml
+from freezer.plan.settings_file import FileSettings, parse_toml, tool_settings
 
 START, END = "# /// script", "# ///"
+NO_SETTINGS = FileSettings({}, None)
+ENTRIES = ("entry", "entry_point", "console_script")
+"""Settings that name what is frozen."""
 
 
 @dataclass(frozen=True)
 class ScriptMetadata:
-    """``dependencies`` as pip takes them; ``requires_python`` as version specifiers, None if any will do."""
+    """``dependencies`` as pip takes them; ``requires_python`` as version specifiers, None if any will do; ``settings``
+    are those in ``[tool.freezer]``."""
 
     dependencies: tuple[str, ...] = ()
     requires_python: Optional[str] = None
+    settings: FileSettings = NO_SETTINGS
 
 
 def read_script_metadata(path: Path) -> ScriptMetadata:
     """Return the metadata in a script; empty if there is none, or the file is no text.
 
-    Raises InputError for a block that is malformed, and for a second one.
+    Raises InputError for a block that is malformed, for a second one, and for settings as ``read_settings`` does.
     """
     try:
         with tokenize.open(path) as file:
@@ -70,4 +75,10 @@ def _metadata(table: dict[str, Any], path: Path) -> ScriptMetadata:
         raise InputError(f"dependencies in {path} must be a list of strings", hint='as in: dependencies = ["rich"]')
     if python is not None and not isinstance(python, str):
         raise InputError(f"requires-python in {path} must be a string", hint='as in: requires-python = ">=3.9"')
-    return ScriptMetadata(tuple(dependencies), python)
+    settings = tool_settings(table, path) or NO_SETTINGS
+    named = [key for key in ENTRIES if key in settings.values]
+    if named:
+        raise InputError(
+            f"{path}: {named[0].replace('_', '-')} cannot be set in a script", why="the script itself is what is frozen"
+        )
+    return ScriptMetadata(tuple(dependencies), python, settings)

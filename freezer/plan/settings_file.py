@@ -1,4 +1,5 @@
-"""Reading the settings of a project: ``[tool.freezer]`` of pyproject.toml, or ``[freezer]`` of setup.cfg."""
+"""Reading the settings of a project: ``[tool.freezer]`` of pyproject.toml, or ``[freezer]`` of setup.cfg. The first of
+these is read from a script's metadata, too."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ KNOWN_OF_IMAGES = {setting.key_in_files: setting for setting in (IMAGE_OUTPUT, *
 
 @dataclass(frozen=True)
 class FileSettings:
-    """The settings of one file. ``path`` is None where there is none; ``image`` are those of its table for images."""
+    """The settings of one file, or of several that are laid over each other. ``path`` is the file, whose directory
+    PyInstaller's arguments are relative to; None where there is none. ``image`` are those of its table for images."""
 
     values: Mapping[str, Any]
     path: Optional[Path]
@@ -42,19 +44,9 @@ def read_settings(folder: Path) -> FileSettings:
     """
     pyproject, setup = folder / "pyproject.toml", folder / "setup.cfg"
     if is_file(pyproject):
-        table = load_toml(pyproject).get("tool", {}).get("freezer")
-        if table is not None:
-            if not isinstance(table, dict):
-                raise InputError(f"{pyproject}: tool.freezer must be a table")
-            image = table.get(IMAGE_TABLE, {})
-            if not isinstance(image, dict):
-                raise InputError(f"{pyproject}: tool.freezer.image must be a table")
-            rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
-            return FileSettings(
-                _checked(rest, pyproject, "tool.freezer", KNOWN),
-                pyproject,
-                _checked(image, pyproject, "tool.freezer.image", KNOWN_OF_IMAGES),
-            )
+        settings = tool_settings(load_toml(pyproject), pyproject)
+        if settings is not None:
+            return settings
     if is_file(setup):
         import configparser
 
@@ -70,6 +62,35 @@ def read_settings(folder: Path) -> FileSettings:
         if any(section in parser for section in sections):
             return FileSettings(sections["freezer"], setup, sections[f"freezer.{IMAGE_TABLE}"])
     return FileSettings({}, None)
+
+
+def tool_settings(document: Mapping[str, Any], path: Path) -> Optional[FileSettings]:
+    """Return the settings in ``[tool.freezer]`` of a TOML document, which is in the file ``path``; None if there is no
+    such table. Raises InputError as ``read_settings`` does."""
+    tool = _table(document, "tool", path, "tool")
+    if "freezer" not in tool:
+        return None
+    table = _table(tool, "freezer", path, "tool.freezer")
+    image = _table(table, IMAGE_TABLE, path, "tool.freezer.image")
+    rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
+    return FileSettings(
+        _checked(rest, path, "tool.freezer", KNOWN),
+        path,
+        _checked(image, path, "tool.freezer.image", KNOWN_OF_IMAGES),
+    )
+
+
+def _table(above: Mapping[str, Any], key: str, path: Path, name: str) -> dict[str, Any]:
+    found = above.get(key, {})
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: {name} must be a table")
+    return found
+
+
+def laid_over(upper: FileSettings, lower: FileSettings) -> FileSettings:
+    """Return the settings of two files; what is in both is taken from the upper one."""
+    path = upper.path if "pyinstaller_args" in upper.values else lower.path
+    return FileSettings({**lower.values, **upper.values}, path, {**lower.image, **upper.image})
 
 
 def load_toml(path: Path) -> dict[str, Any]:

@@ -48,6 +48,16 @@ def test_blocks(tmp_path: Path, text: str, expected: ScriptMetadata) -> None:
         ("# /// script\n# dependencies = [1]\n# ///\n", "must be a list of strings"),
         ("# /// script\n# requires-python = 3\n# ///\n", "must be a string"),
         ("# /// script\n# ///\n\n# /// script\n# ///\n", "more than one block"),
+        ("# /// script\n# tool = 3\n# ///\n", r"script\.py: tool must be a table"),
+        ("# /// script\n# [tool]\n# freezer = 3\n# ///\n", r"script\.py: tool\.freezer must be a table"),
+        (
+            "# /// script\n# [tool.freezer]\n# nmae = 'x'\n# ///\n",
+            r"script\.py: unknown key 'nmae' in \[tool\.freezer\]",
+        ),
+        ("# /// script\n# [tool.freezer]\n# strip = 1\n# ///\n", r"script\.py: strip must be true or false, not 1"),
+        ("# /// script\n# [tool.freezer.image]\n# x = 1\n# ///\n", r"in \[tool\.freezer\.image\]"),
+        ("# /// script\n# [tool.freezer]\n# entry = 'b.py'\n# ///\n", "entry cannot be set in a script"),
+        ("# /// script\n# [tool.freezer]\n# entry-point = 'b:c'\n# ///\n", "entry-point cannot be set in a script"),
     ],
 )
 def test_malformed(tmp_path: Path, text: str, message: str) -> None:
@@ -58,6 +68,38 @@ def test_malformed(tmp_path: Path, text: str, message: str) -> None:
 def test_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_bytes(b"\xff# /// script\n")
     assert read_script_metadata(tmp_path / "x.py") == ScriptMetadata()
+
+
+def block(*lines: str) -> str:
+    return "".join(f"# {line}\n" for line in ("/// script", *lines, "///"))
+
+
+def test_settings(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, block("[tool.freezer]", "name = 'x'", "add-data = ['d:e']", "[tool.freezer.image]", "cmd = 'a'")
+    )
+    assert found.settings.values == {"name": "x", "add_data": [str(tmp_path / "d:e")]}
+    assert found.settings.image == {"cmd": "a"}
+    assert read(tmp_path, block("[tool.uv]", "x = 1")).settings.values == {}
+
+
+def test_settings_of_the_script_and_of_its_directory(here: Path) -> None:
+    """The command line comes first, then the script's, then those of the settings file, whoever names the script."""
+    (here / "pyproject.toml").write_text(
+        "[tool.freezer]\nentry = 'sub/app.py'\nname = 'file'\nlinker = 'native'\nexclude = ['a', 'b']\n"
+        "pyinstaller-args = ['--paths', 'lib']\n[tool.freezer.image]\noutput = 'image.tar'\nuser = '5'\ncmd = 'one'\n"
+    )
+    (here / "sub").mkdir()
+    text = block("[tool.freezer]", "name = 'script'", "exclude = ['c']", "[tool.freezer.image]", "cmd = 'two'")
+    (here / "sub" / "app.py").write_text(text)
+    made = plan(here)
+    assert (made.name, made.linker.value, made.exclude) == ("script", "native", ("c",))
+    assert made.pyinstaller_args == ("--paths", str(here / "lib"))
+    assert made.image is not None and (made.image.uid, made.image.arguments) == (5, ("two",))
+    assert plan(here, name="given").name == "given"
+    assert plan(here, entry="sub/app.py").linker.value == "staticx"
+    (here / "sub" / "app.py").write_text(block("[tool.freezer]", "pyinstaller-args = ['--paths', 'lib']"))
+    assert plan(here).pyinstaller_args == ("--paths", str(here / "sub" / "lib"))
 
 
 def test_a_script_needs_no_requirements(here: Path) -> None:

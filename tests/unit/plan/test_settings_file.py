@@ -86,6 +86,7 @@ def test_a_python_by_its_path_is_relative_to_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("tool = 3\n", ("tool must be a table",)),
         ("[tool]\nfreezer = 3\n", ("must be a table",)),
         ("[tool.freezer]\nnmae = 'x'\n", ("'nmae'", "[tool.freezer]")),
         ("[tool.freezer]\nstrip = 1\n", ("strip", "true or false", "1")),
