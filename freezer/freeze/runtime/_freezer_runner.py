@@ -1,8 +1,8 @@
 """Runs the application's main script as Python itself would.
 
-The bootloader ends every uncaught exception with a message of its own and status 1, Ctrl-C included. Python prints the
-traceback alone, and is killed by SIGINT when a KeyboardInterrupt is not caught, so that the caller's shell sees it.
-The script's code is in the archive as a module, where processes spawned by multiprocessing find it too.
+The script's code is in the archive as a module, where processes spawned by multiprocessing find it too. What it does not
+catch is left to the interpreter, which prints it, ends threads, runs what atexit has, says what it cannot flush, and is
+killed by SIGINT after a KeyboardInterrupt. Only the traceback is without the frames of what has started the script.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -13,7 +13,7 @@ import _freezer_finders
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, TracebackType
-    from typing import Optional
+    from typing import Any, Optional
 
 MAIN_SCRIPT = "_freezer_main_script"
 START_SCRIPT = "/_freezer_main.py"
@@ -45,15 +45,11 @@ def run(path: str) -> None:
     except SystemExit:
         raise
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted:
+        if isinstance(error, KeyboardInterrupt):
             # At a terminal the signal comes a second time, forwarded by the program that unpacked this one.
             _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
-        error.__traceback__ = _of_application(error.__traceback__)
-        sys.excepthook(type(error), error, error.__traceback__)
-        if interrupted:
-            _die_of_interrupt()
-        sys.exit(1)
+        _shorten(error)
+        raise
 
 
 def run_module(name: str) -> None:
@@ -67,6 +63,22 @@ def run_module(name: str) -> None:
     main.__package__ = package
     main.__cached__ = spec.cached  # type: ignore[attr-defined]
     exec(spec.loader.get_code(name), main.__dict__)
+
+
+def _shorten(error: BaseException) -> None:
+    """Have the interpreter print an exception, which it is about to do, with the application's frames alone."""
+    hook: Any = getattr(sys, "excepthook", None)
+    traceback = _of_application(error.__traceback__)
+
+    def print_once(kind: "type[BaseException]", value: BaseException, _longer: "Optional[TracebackType]") -> None:
+        sys.excepthook = hook
+        if value is error:
+            value.__traceback__ = sys.last_traceback = traceback
+        hook(kind, value, value.__traceback__)
+
+    # If there is none, the interpreter says so.
+    if callable(hook):
+        sys.excepthook = print_once
 
 
 def _of_application(traceback: "Optional[TracebackType]") -> "Optional[TracebackType]":
@@ -87,19 +99,3 @@ def main_code(path: str) -> "CodeType":
     code = _freezer_finders.main_loader(MAIN_SCRIPT, path).get_code("__main__")
     assert code is not None
     return code
-
-
-def _die_of_interrupt() -> None:
-    import atexit
-    import os
-
-    if "threading" in sys.modules:
-        sys.modules["threading"]._shutdown()
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass
-    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    os.kill(os.getpid(), _signal.SIGINT)
