@@ -31,6 +31,7 @@ from freezer.system.buildroot import BuildRoot
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_MODULES = (
     "_freezer_archive",
+    "_freezer_caches",
     "_freezer_deferred",
     "_freezer_encodings",
     "_freezer_finders",

@@ -24,7 +24,10 @@ BY_NAME = {sample.name: sample for sample in SAMPLES}
 LEFT_OUT = {
     (name, "native", "runpath")
     for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs", "processes")
-} | {(name, "staticx", "runpath") for name in ("fastapi_app", "processes")}
+} | {
+    *((name, "staticx", "runpath") for name in ("fastapi_app", "processes", "compiled")),
+    *(("compiled", *rest) for rest in (("staticx", "system"), ("native", "runpath"))),
+}
 """Builds that take long, and in which nothing differs that does not differ in others."""
 
 

@@ -130,6 +130,17 @@ SAMPLES: tuple[Sample, ...] = (
         needs=frozenset({Need.INDEX}),
     ),
     Sample(
+        name="compiled",
+        build=(
+            "{samples}/numeric/compiled.py",
+            *("-r", "{samples}/numeric/compiled.txt"),
+            *("--smoke", "sum", "--smoke-timeout", "60"),
+        ),
+        run=(),
+        stdout=_text("45.0 compiled", "45.0 cached", "45.0 compiled", "45.0 cached"),
+        needs=frozenset({Need.INDEX}),
+    ),
+    Sample(
         name="flask_app",
         build=(
             "{samples}/flask_app/flask_app.py",

@@ -85,7 +85,12 @@ def _prepare(executable: str) -> None:
     _freezer_processes.interpreter = tree + "/bin/python3"
     _freezer_processes.main_script = bundle + "/" + _freezer_archive.scripts()[-1][0]
     _freezer_processes.install()
-    more = {"pyimod02_importers": _adapt_importers, "ctypes": _search_bundle, **_freezer_processes.hooks()}
+    more = {
+        "pyimod02_importers": _adapt_importers,
+        "ctypes": _search_bundle,
+        "numba.core.caching": _place_caches,
+        **_freezer_processes.hooks(),
+    }
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
 
 
@@ -127,6 +132,12 @@ def _search_bundle(_ctypes: "ModuleType") -> None:
     import pyimod03_ctypes
 
     pyimod03_ctypes.install()
+
+
+def _place_caches(caching: "ModuleType") -> None:
+    import _freezer_caches
+
+    _freezer_caches.adapt(caching, _freezer_archive.bundle)
 
 
 def _restore_locale(original: str) -> None:

@@ -1,8 +1,8 @@
 """Runs the application's main script as Python itself would.
 
-The script's code is in the archive as a module, where processes spawned by multiprocessing find it too. What it does not
-catch is left to the interpreter, which prints it, ends threads, runs what atexit has, says what it cannot flush, and is
-killed by SIGINT after a KeyboardInterrupt. Only the traceback is without the frames of what has started the script.
+The script's code is in the archive as a module, where processes spawned by multiprocessing find it too. An exception
+that it does not catch is left to the interpreter: that prints it, ends threads, runs what atexit has, says what it
+cannot flush, and is killed by SIGINT after a KeyboardInterrupt. It prints none of the frames that started the script.
 """
 
 import _signal  # type: ignore[import-not-found]
