@@ -38,12 +38,7 @@ FILES = (internals.BINARY, internals.DATA, internals.LINK)
 """What a one-file program of PyInstaller's unpacks."""
 
 
-def inspect_executable(path: Path, job: Job, *, name: Optional[str] = None) -> tuple[Item, ...]:
-    """Return an executable's items alone; see ``inspect_with_notes``."""
-    return inspect_with_notes(path, job, name=name)[0]
-
-
-def inspect_with_notes(
+def inspect_executable(
     path: Path, job: Job, *, name: Optional[str] = None
 ) -> tuple[tuple[Item, ...], tuple[OwnPart, ...]]:
     """Return an executable's items, sorted by path; the file itself if not made by freezer, staticx or PyInstaller.
@@ -79,10 +74,18 @@ def read_notes(file: Path) -> tuple[OwnPart, ...]:
     try:
         if file.is_symlink() or file.stat().st_size > MOST_NOTES:
             return ()
-        own = json.loads(file.read_text(encoding="utf-8")).get("own", {})
+        return parse_notes(file.read_bytes())
+    except OSError:
+        return ()
+
+
+def parse_notes(data: bytes) -> tuple[OwnPart, ...]:
+    """Return what notes say of the application's own; nothing if they cannot be understood."""
+    try:
+        own = json.loads(data.decode("utf-8")).get("own", {})
         files = [OwnPart(str(i["path"]), int(i["files"]), int(i["size"]), str(i["why"])) for i in own.get("files", ())]
         return (*files, *(OwnPart(str(i["name"]), 0, 0, str(i["why"])) for i in own.get("modules", ())))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return ()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -23,9 +22,9 @@ from freezer.base.publish import CHUNK
 from freezer.closure.provisions import PROVISIONS, size_of
 from freezer.image.contents import PLACES
 from freezer.image.merged import MergedRoot, find_program
-from freezer.inspect.executable import inspect_executable
+from freezer.inspect.executable import MOST_NOTES, inspect_executable, parse_notes
 from freezer.inspect.module_archives import Contents, read_contents
-from freezer.inspect.report import FILE, Item, Layer, Report, Settings
+from freezer.inspect.report import FILE, Item, Layer, OwnPart, Report, Settings
 from freezer.inspect.tree_files import ARCHIVE_NAME, TreeFile, tree_items
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.parts import DATA
@@ -47,6 +46,7 @@ def inspect_image(path: Path, job: Job) -> Report:
         items: list[Item] = []
         parts: list[TreeFile] = []
         layers: list[Layer] = []
+        own: list[OwnPart] = []
         for blob in image.layers:
             files = unpacked = 0
             for member, content in archive.layer_members(blob):
@@ -58,9 +58,13 @@ def inspect_image(path: Path, job: Job) -> Report:
                 try:
                     if tree is not None and name.startswith(tree):
                         below = name[len(tree) :]
+                        if below == MANIFEST:
+                            own += parse_notes(content.read(MOST_NOTES))
                         parts.append(TreeFile(below, member.size, _contents(below, member, content)))
                     else:
-                        items += _file(name, member, content, job)
+                        found, notes = _file(name, member, content, job)
+                        items += found
+                        own += notes
                 except tar.DamagedTar as error:
                     raise InputError(f"{path} is damaged", why=f"in {name!r}: {error}") from error
             layers.append(Layer(blob.digest or "", blob.diff_id or "", blob.size, unpacked, files))
@@ -79,6 +83,7 @@ def inspect_image(path: Path, job: Job) -> Report:
         names=tuple(str(name) for name in image.names),
         settings=settings,
         layers=tuple(layers),
+        own=tuple(own),
     )
 
 
@@ -111,8 +116,10 @@ def _contents(name: str, member: tar.Member, content: tar.Content) -> Optional[C
     return read_contents(content, member.size, name)
 
 
-def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iterator[Item]:
-    """Yield a file of a layer as one item, or the items inside it."""
+def _file(
+    name: str, member: tar.Member, content: tar.Content, job: Job
+) -> tuple[tuple[Item, ...], tuple[OwnPart, ...]]:
+    """Return a file of a layer as one item, or the items inside it, with what is noted of the application's own."""
     start = content.read(len(ELF_MAGIC))
     if start == ELF_MAGIC:
         with tempfile.NamedTemporaryFile(prefix="inspect-", dir=job.work) as copy:
@@ -123,11 +130,15 @@ def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iter
             executable = Path(copy.name)
             if _has_inside(name, member, executable):
                 base = posixpath.basename(name)
-                for item in inspect_executable(executable, job, name=base):
-                    inner = item.path.removeprefix(f"{base}/")
-                    yield dataclasses.replace(item, path=name if inner == base else f"{name}//{inner}")
-                return
-    yield Item(name, member.size, *_group(name))
+                items, own = inspect_executable(executable, job, name=base)
+                return tuple(_inner(item, name, base) for item in items), own
+    return (Item(name, member.size, *_group(name)),), ()
+
+
+def _inner(item: Item, name: str, base: str) -> Item:
+    """Return an item of the executable ``name`` as one of the image."""
+    inner = item.path.removeprefix(f"{base}/")
+    return dataclasses.replace(item, path=name if inner == base else f"{name}//{inner}")
 
 
 def _group(name: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from freezer.base.elf import is_elf
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.log import Log
-from freezer.inspect.executable import architecture, inspect_with_notes
+from freezer.inspect.executable import architecture, inspect_executable
 from freezer.inspect.image import inspect_image
 from freezer.inspect.report import Report
 from freezer.store.workspace import reading
@@ -35,5 +35,5 @@ def inspect(path: Path, job: Job) -> Report:
         raise InputError(f"{path} cannot be read: {error.strerror}", why=str(error)) from error
     if not is_elf(path):
         return inspect_image(path, job)
-    items, own = inspect_with_notes(path, job)
+    items, own = inspect_executable(path, job)
     return Report(str(path), "executable", status.st_size, architecture(path), items, own=own)

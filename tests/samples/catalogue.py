@@ -203,6 +203,7 @@ SAMPLES: tuple[Sample, ...] = (
             "multiprocess [3, 4, 5]",
             "pathos [3, 4, 5]",
             *(f"billiard {method} [0, 3, 6]" for method in ("fork", "spawn")),
+            "celery [0, 3, 6]",
             "execnet 6",
             "execnet 6",
             '-c ["-c", "x"]',

@@ -53,6 +53,15 @@ def pools():
     for method in ("fork", "spawn"):
         with billiard.get_context(method).Pool(2) as pool:
             print("billiard", method, pool.map(triple, range(3)))
+    import celery
+    import celery.concurrency.prefork
+
+    application = celery.Celery()
+    application.finalize()
+    workers = celery.concurrency.prefork.TaskPool(2, app=application, initargs=(application, "here"))
+    workers.start()
+    print("celery", [workers.apply_async(triple, (number,)).get() for number in range(3)])
+    workers.stop()
 
 
 def gateways():

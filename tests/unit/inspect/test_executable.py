@@ -38,7 +38,7 @@ def test_one_directory(link: Callable[..., Path], tmp_path: Path, job: Job) -> N
         "_internal/only/ext.abi3.so": b"e" * 23,
     }
     path = link(files)
-    items = inspect_executable(path, job)
+    items = inspect_executable(path, job)[0]
     assert sum(item.size for item in items) == start_size(path) + sum(map(len, files.values()))
     assert list(items) == sorted(items, key=lambda item: item.path)
     assert all(item.size >= 0 for item in items)
@@ -71,7 +71,7 @@ def test_one_file(link: Callable[..., Path], tmp_path: Path, job: Job) -> None:
     inside = {"libssl.so.3": b"s" * 9, "greeter/data.txt": b"d", "base_library.zip": b"z", "locale/de.mo": b"p"}
     files = {"tool": pack(tmp_path / "pack", inside, MODULES), "libc.so.6": b"c"}
     path = link(files)
-    items = inspect_executable(path, job)
+    items = inspect_executable(path, job)[0]
     assert sum(item.size for item in items) == start_size(path) + sum(map(len, files.values()))
     found = {item.path: (item.size, item.group, item.kind) for item in items}
     assert found["tool/libssl.so.3"] == (9, "libssl", LIBRARY)
@@ -82,7 +82,7 @@ def test_one_file(link: Callable[..., Path], tmp_path: Path, job: Job) -> None:
 
 def test_program_of_another_kind(link: Callable[..., Path], job: Job) -> None:
     path = link({"tool": b"not from PyInstaller", "libc.so.6": b"c"})
-    found = {item.path: item.size for item in inspect_executable(path, job)}
+    found = {item.path: item.size for item in inspect_executable(path, job)[0]}
     assert found == {".staticx.start": start_size(path), "tool": 20, "libc.so.6": 1}
 
 

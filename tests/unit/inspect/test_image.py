@@ -19,7 +19,7 @@ from freezer.inspect import image
 from freezer.inspect.executable import inspect_executable
 from freezer.inspect.image import inspect_image
 from freezer.inspect.look import inspect
-from freezer.inspect.report import FILE, Item, Settings
+from freezer.inspect.report import FILE, Item, OwnPart, Settings
 from freezer.inspect.table import render_table
 from freezer.inspect.treemap import render_html
 from freezer.link.parts import APPLICATION, DATA, LIBRARY, PACKAGE, RUNTIME, STANDARD
@@ -123,7 +123,7 @@ def test_image(opened: Callable[..., None], link: Callable[..., Path], program: 
     assert found["app/tool//PYZ.pyz/tool.cli"].kind == APPLICATION
     assert found["app/native//modules/native.x"] == Item("app/native//modules/native.x", 8, "native", APPLICATION)
     assert found["app/native//program"].size == 1
-    inner = sum(item.size for path in (tool, native) for item in inspect_executable(path, job))
+    inner = sum(item.size for path in (tool, native) for item in inspect_executable(path, job)[0])
     outer = tool.stat().st_size + native.stat().st_size
     assert made.unpacked == sum(part.unpacked for part in made.layers) - outer + inner
     assert not list(job.work.glob("inspect-*"))
@@ -198,6 +198,29 @@ def test_unpacked_image(opened: Callable[..., None], tmp_path: Path, job: Job) -
         "app/.freezer.json": ("freezer", RUNTIME),
     }
     assert not list(job.work.glob("inspect-*"))
+
+
+NOTES = b'{"own": {"files": [{"path": "static/", "files": 2, "size": 9, "why": "named at app.py:1"}]}}'
+OWN = (OwnPart("static/", 2, 9, "named at app.py:1"),)
+
+
+def test_own_parts_of_an_unpacked_image(opened: Callable[..., None], tmp_path: Path, job: Job) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    opened(unpacked_image(*UNPACKED[:-1], {**UNPACKED[-1], "app/.freezer.json": NOTES}))
+    made = inspect(tmp_path / "image.tar", job)
+    assert made.own == OWN
+    assert "static/" in render_table(made, 10)
+    assert {item.path: item.size for item in made.items}["app/.freezer.json"] == len(NOTES)
+
+
+def test_own_parts_of_an_executable_in_an_image(
+    opened: Callable[..., None], program: Path, tmp_path: Path, job: Job
+) -> None:
+    (tmp_path / "image.tar").write_bytes(b"anything")
+    tree = {"program": b"r", "modules": modules_archive({"x": 8}, {}), ".freezer.json": NOTES}
+    files = {"app/tool": link_natively(program, tree, tmp_path / "n").read_bytes(), "srv/.freezer.json": NOTES}
+    opened(FakeImage({"config": {"Entrypoint": ["/app/tool"]}}, (layer(files),)))
+    assert inspect(tmp_path / "image.tar", job).own == OWN
 
 
 def test_unpacked_image_put_on(opened: Callable[..., None], tmp_path: Path, job: Job) -> None:

@@ -35,7 +35,7 @@ def test_native(program: Path, tmp_path: Path, job: Job) -> None:
     path = link_natively(program, files, tmp_path / "tool")
     trailer = find_payload(path)
     assert trailer is not None
-    items = inspect_executable(path, job)
+    items = inspect_executable(path, job)[0]
     assert sum(item.size for item in items) == trailer.offset + 128 + sum(map(len, files.values()))
     assert list(items) == sorted(items, key=lambda item: item.path)
     found = {item.path: (item.group, item.kind) for item in items}
@@ -69,9 +69,9 @@ def test_native(program: Path, tmp_path: Path, job: Job) -> None:
     assert (sizes["modules/tool.cli"], sizes["modules/scripts/tool"], sizes["program"]) == (9, 6, 29)
     # Where freezer's library starts it, the program is the interpreter.
     started = link_natively(program, {"program": b"p" * 29, "start.so": b"s"}, tmp_path / "started")
-    kinds = {item.path: (item.group, item.kind) for item in inspect_executable(started, job)}
+    kinds = {item.path: (item.group, item.kind) for item in inspect_executable(started, job)[0]}
     assert (kinds["program"], kinds["start.so"]) == (("Python", RUNTIME), ("freezer", RUNTIME))
-    named = inspect_executable(path, job, name="greeter")
+    named = inspect_executable(path, job, name="greeter")[0]
     assert {item.kind for item in named if item.group == "greeter"} == {APPLICATION}
     assert not list(job.work.glob("inspect-*"))
 
