@@ -15,19 +15,23 @@ OWNED_BY_FREEZER = frozenset(
     ("--distpath", "--workpath", "--specpath", "--name", "-n", "--onefile", "-F", "--onedir", "-D", "--noconfirm", "-y")
     + ("--clean", "--upx-dir", "--contents-directory", "--runtime-tmpdir", "-h", "--help", "-v", "--version")
 )
+SPEC_ARGUMENTS = "--"
 LISTS = frozenset(("--paths", "-p"))
 PATHS = frozenset(("--additional-hooks-dir", "--runtime-hook", "--splash"))
 PAIRS = frozenset(("--add-data", "--add-binary"))
 
 
 def passed_on(arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
-    """Return the arguments as PyInstaller gets them; relative paths are relative to ``folder``.
+    """Return the arguments as PyInstaller gets them; relative paths are relative to ``folder``. What follows another
+    ``--`` are the spec file's own arguments, which stay as they are.
 
     Raises UsageError for an option that freezer sets itself.
     """
     found: list[str] = []
     waiting = ""
-    for argument in arguments:
+    for place, argument in enumerate(arguments):
+        if argument == SPEC_ARGUMENTS:
+            return (*found, *arguments[place:])
         option, equals, value = argument.partition("=")
         if waiting:
             found.append(_anchored(waiting, argument, folder))

@@ -104,10 +104,10 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     spec.install()
     internals.sort_base_library()
     arguments = ["--noconfirm", "--clean", "--distpath", request["dist"], "--workpath", request["work"]]
-    arguments += request["pyinstaller_args"]
     if not request["spec"]:
         arguments += ["--onedir", "--name", request["name"], "--specpath", request["specpath"]]
-    internals.run([*arguments, request["script"]])
+    # The script comes first, since what is passed on may end with arguments of a spec file's own.
+    internals.run([*arguments, request["script"], *request["pyinstaller_args"]])
     if len(spec.executables) != 1 or len(spec.collections) != 1:
         raise SystemExit("ERROR: the spec file must make exactly one executable, it makes %d" % len(spec.executables))
     return spec

@@ -174,7 +174,9 @@ class _SiteFinder:
         # From Python 3.11 on the interpreter's own is a frozen module, which has this.
         if spec is not None:
             namespace: Any = type(sys.implementation)
-            spec.loader_state = namespace(origname=name, filename=bundle + "/site.py")
+            loader: Any = spec.loader
+            loader.path = spec.origin = bundle + "/site.py"
+            spec.loader_state = namespace(origname=name, filename=spec.origin)
         return spec
 
 

@@ -14,7 +14,7 @@ import _freezer_runner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
-    from typing import Any, Union
+    from typing import Any, Optional, Union
 
 BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
@@ -79,8 +79,8 @@ def _prepare(executable: str) -> None:
     sys.frozen, sys._MEIPASS = True, bundle  # type: ignore[attr-defined]
     sys.prefix = sys.exec_prefix = sys.base_prefix = sys.base_exec_prefix = bundle
     if sys.version_info >= (3, 11):
-        sys._stdlib_dir = bundle
-        _place_frozen_modules(bundle)
+        library, sys._stdlib_dir = sys._stdlib_dir, bundle
+        _place_frozen_modules(library, bundle)
     tree = os.path.dirname(bundle)
     _freezer_processes.interpreter = tree + "/bin/python3"
     _freezer_processes.main_script = bundle + "/" + _freezer_archive.scripts()[-1][0]
@@ -150,16 +150,21 @@ def _restore_locale(original: str) -> None:
             os.environ["LC_CTYPE"] = value
 
 
-def _place_frozen_modules(bundle: str) -> None:
-    """Give the modules that are built into the interpreter a file, as they have where the library is on disk."""
+def _place_frozen_modules(library: "Optional[str]", bundle: str) -> None:
+    """Have the modules that are built into the interpreter say that they come from the bundle, as all others do, and
+    not from ``library``, where the interpreter has looked for its own."""
     import _imp
 
+    def placed(path: str) -> str:
+        return bundle + path[len(library) :] if library and path.startswith(library + "/") else path
+
     for name, module in list(sys.modules.items()):
-        if not _imp.is_frozen(name) or hasattr(module, "__file__"):
+        if not _imp.is_frozen(name):
             continue
         state = getattr(module.__spec__, "loader_state", None)
         origin = getattr(state, "origname", None) or name
-        path = bundle + "/" + origin.replace(".", "/")
-        module.__file__ = path + ("/__init__.pyc" if _imp.is_frozen_package(name) else ".pyc")
-        if state is not None and getattr(state, "filename", "") is None:
+        inside = origin.replace(".", "/") + ("/__init__.py" if _imp.is_frozen_package(name) else ".py")
+        module.__file__ = placed(getattr(module, "__file__", None) or bundle + "/" + inside)
+        if state is not None and name != "_frozen_importlib":
+            # This one never has it.
             state.filename = module.__file__

@@ -451,6 +451,10 @@ def facilities(folder):
         "getdoc": lambda: inspect.getdoc(inside.deep.leaf.answer),
         "getmodule": lambda: inspect.getmodule(inside.deep.leaf.answer).__name__,
         "getfile": lambda: os.path.basename(inspect.getfile(inside.deep.leaf)),
+        "library": lambda: [
+            os.path.relpath(importlib.import_module(name).__file__, os.path.dirname(inspect.__file__))
+            for name in ("os", "abc", "codecs", "io", "site", "encodings", "importlib._bootstrap")
+        ],
         "signature": lambda: str(inspect.signature(captured)),
         "run_module": lambda: captured(runpy.run_module, "inside", run_name="__main__", alter_sys=True).split()[:2],
         "run_module json": lambda: runpy.run_module("colorsys")["rgb_to_hsv"](1, 1, 1),

@@ -23,6 +23,8 @@ HERE = Path("/here")
         (["--add-data", "x:y"], ["--add-data", "/here/x:y"]),
         (["--add-data=x"], ["--add-data=x"]),
         (["--hidden-import", "--paths"], ["--hidden-import", "--paths"]),
+        # A spec file's own arguments.
+        (["-p", "x", "--", "-p", "x", "--name=y"], ["-p", "/here/x", "--", "-p", "x", "--name=y"]),
         ([], []),
     ],
 )
