@@ -54,6 +54,9 @@ def main():
         memory.unlink()
     elif what == "call":
         print(subprocess.run([sys.executable, *rest], stdout=subprocess.PIPE, text=True, check=False).stdout, end="")
+    elif what == "file":
+        import inspect
+        print(os.path.basename(__file__), main.__code__.co_filename == __file__, inspect.getsource(ran).split(":")[0])
     elif what == "shell":
         os.system(rest[0].format(executable=sys.executable))
     elif what == "restart" and "AGAIN" not in os.environ:
@@ -132,9 +135,10 @@ def starter(
 ) -> Iterator[Starter]:
     need_root()
     folder = tmp_path_factory.mktemp("starter")
-    (folder / "starter.py").write_text(APPLICATION)
+    # Without a suffix, as scripts that are installed.
+    (folder / "starter").write_text(APPLICATION)
     os.environ["RUNS"] = str(folder / "runs")
-    built = freezer("build", "starter.py", "--linker", request.param, "--verify", "no", cwd=folder).output
+    built = freezer("build", "starter", "--linker", request.param, "--verify", "no", cwd=folder).output
     place = folder / "place"
     place.mkdir()
     os.chown(place, USER, USER)
@@ -162,6 +166,10 @@ def test_a_parent_that_ends_at_any_moment(starter: Starter, method: str) -> None
         process.communicate()
         starter.all_end()
         assert starter.runs() <= 1
+
+
+def test_a_script_keeps_its_name(starter: Starter) -> None:
+    assert starter.says("file") == "starter True def ran()\n"
 
 
 def test_shared_memory(starter: Starter) -> None:

@@ -165,9 +165,10 @@ SAMPLES: tuple[Sample, ...] = (
         build=("{samples}/mp/mp.py",),
         run=(),
         stdout=_text(
-            f"fork: pool {_SQUARES} queue [1, 2] value 3",
-            f"spawn: pool {_SQUARES} queue [1, 2] value 3",
-            f"forkserver: pool {_SQUARES} queue [1, 2] value 3",
+            *(
+                f"{method}: pool {_SQUARES} queue [1, 2] value 3 nested [0, 1, 2] threads [0, 1, 2]"
+                for method in ("fork", "spawn", "forkserver")
+            ),
             f"executor: map {_SQUARES}",
         ),
         needs=frozenset({Need.SHARED_MEMORY}),
