@@ -58,7 +58,7 @@ def test_hello(hello: Path, tmp_path: Path, job: Job) -> None:
     assert (RUNTIME, "Python") in groups or any(group.startswith("libpython") for _, group in groups)
     assert not [group for kind, group in groups if kind == PACKAGE]
     application = [item.path for item in report.items if item.kind == APPLICATION]
-    assert application == ["_internal/hello.py", "modules/_freezer_main_script", "modules/scripts/hello"]
+    assert application == ["_internal/hello.py", "modules/_freezer_main_script", "modules/scripts/hello.py"]
     assert render_table(report, 100)
     assert render_html(report) == render_html(look_into(hello, job))
 

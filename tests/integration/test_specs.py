@@ -22,17 +22,22 @@ exe = EXE(pyz, a.scripts, exclude_binaries=True, name="another")
 COLLECT(exe, a.binaries, a.datas, name="others")
 """
 LOOSE_MODULES = ONE_DIRECTORY.replace('["app.py"], ', '["app.py"], noarchive=True, ')
+WITH_ARGUMENTS = "import sys\n" + ONE_FILE.replace('("data.txt", "part")', '("data.txt", sys.argv[2])')
 
 
 @pytest.mark.parametrize(
-    "spec", [ONE_FILE, ONE_DIRECTORY, LOOSE_MODULES], ids=["one file", "one directory", "loose modules"]
+    ("spec", "arguments"),
+    [(WITH_ARGUMENTS, ["--", "--", "--name", "part"]), (ONE_DIRECTORY, []), (LOOSE_MODULES, [])],
+    ids=["one file, with arguments", "one directory", "loose modules"],
 )
-def test_spec(freezer: Freezer, tmp_path: Path, spec: str, run_in_empty_root: Callable[..., Run]) -> None:
+def test_spec(
+    freezer: Freezer, tmp_path: Path, spec: str, arguments: list[str], run_in_empty_root: Callable[..., Run]
+) -> None:
     """Links beside the program must not make one file of it again, which would unpack itself at each start."""
     (tmp_path / "data.txt").write_text("the data")
     (tmp_path / "app.py").write_text(
         "import pathlib, sys\nplace = pathlib.Path(sys._MEIPASS)\nprint(place.name, (place / 'link.txt').read_text())\n"
     )
     (tmp_path / "app.spec").write_text(spec)
-    built = freezer("build", "app.spec", cwd=tmp_path)
+    built = freezer("build", "app.spec", *arguments, cwd=tmp_path)
     assert run_in_empty_root(built.output).stdout == "_internal the data\n"

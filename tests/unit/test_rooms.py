@@ -43,6 +43,7 @@ OF_SEVERAL = {
     "cli/test_bad_input.py",
     "cli/test_errors.py",
     "freeze/test_runtime.py",
+    "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
     "link/test_init.py",
     "link/test_launcher.py",
