@@ -12,7 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from freezer.base.elf import Elf, NotElf, find_elves, read_elf
+from freezer.base.elf import Elf, find_elves, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Job
 from freezer.base.log import human_size

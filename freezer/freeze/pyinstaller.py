@@ -216,6 +216,7 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "optimize": optimization(plan.python_options),
         "pyinstaller_args": list(plan.pyinstaller_args),
         "toolchain": root.inside(environment.toolchain),
+        "analysis": root.inside(environment.analysis),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
         "hooks": root.inside(job.folder("hooks")),
