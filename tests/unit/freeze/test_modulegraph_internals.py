@@ -77,7 +77,9 @@ before = {name: analysis.collect_submodules(name) for name in names}
 internals.list_base_packages()
 # The processes that would be asked are gone.
 from PyInstaller import isolated
+from PyInstaller.utils import hooks
 isolated.Python = None
+assert hooks.collect_submodules("encodings") == before["encodings"]
 result = [len(names) > 2, before == {name: analysis.collect_submodules(name) for name in names}]
 """
     assert ask(code, tmp_path) == [True, True]
