@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional
 
 import installed
+import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
 
@@ -41,7 +42,7 @@ class SourceFiles:
     def of(self, analysis: internals.Analysis) -> Iterator[tuple[str, str, str]]:
         """Return entries of data for an Analysis: (place in the bundle, source file, type)."""
         modules = {name: path for name, path, _ in analysis.pure}
-        for name, path in sorted({**internals.base_modules(analysis), **modules}.items()):
+        for name, path in sorted({**modulegraph_internals.base_modules(analysis.graph), **modules}.items()):
             if path and os.path.isabs(path) and path.endswith(SOURCE) and self._is_wanted(name, path):
                 yield place(name, path), path, internals.DATA_FILE
 
@@ -79,7 +80,8 @@ def main_file(analysis: internals.Analysis, path: str) -> str:
     """Return the name of the main script's file in the bundle: its own, whatever the suffix, if no directory there has
     that name. A script without a suffix is often called like the package that it starts."""
     name = os.path.basename(path)
-    modules = {**internals.base_modules(analysis), **{name: path or "" for name, path, _ in analysis.pure}}
+    modules = modulegraph_internals.base_modules(analysis.graph)
+    modules.update((name, path or "") for name, path, _ in analysis.pure)
     packages = {name for name, path in modules.items() if os.path.basename(path) == PACKAGE_FILE}
     folders = {place.partition(os.sep)[0] for place, _, _ in [*analysis.datas, *analysis.binaries] if os.sep in place}
     above = {module.partition(".")[0] for module in modules if "." in module}
