@@ -10,7 +10,7 @@ from freezer.prove.advice import Sources, find_advice
 from freezer.prove.faults import has_uncaught_fault
 from freezer.prove.judge import EMPTY_ROOT, INSIDE, NOWHERE, FailedRun, Verdict, judge_start, judge_texts, output_of
 
-ALONE = 'options belong to the --smoke before them; a run without arguments: --smoke "" --smoke-http PATH'
+WITH_ARGUMENTS = "if the server needs arguments, put them before: --smoke ARGS --smoke-http PATH"
 
 
 def judge_server(
@@ -59,7 +59,9 @@ def _why_not(run: dict[str, Any], smoke: Smoke, path: str) -> str:
 
 
 def _hint(asked: dict[str, Any]) -> str:
-    return ALONE if asked["ended"] else "give it more time: --smoke-timeout SECONDS; only HTTP over TCP is asked"
+    return (
+        WITH_ARGUMENTS if asked["ended"] else "give it more time: --smoke-timeout SECONDS; only HTTP over TCP is asked"
+    )
 
 
 def _status(answer: dict[str, Any]) -> str:

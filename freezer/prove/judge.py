@@ -160,7 +160,11 @@ def judge_texts(smoke: Smoke, name: str, texts: str, complaint: str, said: str) 
     """Raise VerificationError if an expected text is not in ``texts``; ``complaint`` has a place for it."""
     for text in smoke.expected:
         if text not in texts:
-            raise FailedRun(f"{name} {complaint.format(repr(text))}", said=said, hint="if it should say something else: --smoke-expect TEXT")
+            raise FailedRun(
+                f"{name} {complaint.format(repr(text))}",
+                said=said,
+                hint="if it should say something else: --smoke-expect TEXT",
+            )
 
 
 def output_of(run: dict[str, Any]) -> str:
