@@ -69,7 +69,7 @@ def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:
     path = plan.target(application.name)
     image = image_of_linked(plan.image, linked, path.name, origin, job) if plan.image is not None else None
     publish_executable(linked.path, path, job.log)
-    built = built_of(path, linked, interpreter, frozen, proof, origin, image)
+    built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image)
     remember(plan, named, environment, application, frozen, built, job)
     return built
 

@@ -117,7 +117,7 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["close_bundle"] == (made, "environment", "freeze", job)
     assert given["link"] == (made, "close_bundle", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
-    assert given["built_of"][4:] == ("prove", "origin_of", None)
+    assert given["built_of"][6:] == ("prove", "origin_of", None)
     assert given["recall"][1] == given["remember"][1] == "named"
     assert job.cache == stages.folder / "cache"
 
@@ -128,7 +128,7 @@ def test_the_image_is_made_of_what_was_proven(stages: Stages, here: Path) -> Non
     assert stages.called.index("prove") < stages.called.index(IMAGE) < stages.called.index("built_of")
     image, linked, name, origin, _ = stages.given[IMAGE]
     assert (image, linked.path.name, name, origin) == (made.image, "app", "x", "origin_of")
-    assert stages.given["built_of"][6] == IMAGE
+    assert stages.given["built_of"][8] == IMAGE
 
 
 FAILURES = [
