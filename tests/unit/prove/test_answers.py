@@ -26,7 +26,7 @@ def run(
     **fields: Any,
 ) -> dict[str, Any]:
     asked = {"answers": list(answers), "listened": listened, "complaint": complaint, "ended": ended}
-    killed = {"status": None, "signal": 9, "timed_out": False, "mapped": [], "stdout": "", "stderr": ""}
+    killed: dict[str, Any] = {"status": None, "signal": 9, "timed_out": False, "mapped": [], "stdout": "", "stderr": ""}
     return {**killed, "exec_error": None, "asked": asked, **fields}
 
 

@@ -12,7 +12,7 @@ from support import compile_c
 
 from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
-from freezer.plan.build import Smoke
+from freezer.plan.build import Request, Smoke
 from freezer.plan.choices import Verification
 from freezer.prove import verify as module
 from freezer.prove.strength import Strength
@@ -124,6 +124,21 @@ def test_a_run_on_the_host(static: Path, job: Job, monkeypatch: pytest.MonkeyPat
     assert "a filter forbids it" in proof.warnings[0]
     with pytest.raises(VerificationError, match="exited with status 3 on the host; the expected status was 77"):
         verify(static, (Smoke(None, 77, 10),), Verification.AUTO, job, jobs=1)
+
+
+def test_a_server_is_never_started_on_the_host(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it was not asked is said, whatever else has run."""
+    server = Smoke(None, None, 10, requests=(Request("/health"),))
+    requests = answer(monkeypatch, REFUSED)
+    proof = verify(static, (server,), Verification.AUTO, job, jobs=1)
+    assert "host_runs" not in requests[0]
+    assert proof.strength is Strength.NOT_RUN
+    assert "app was not asked GET /health: without a network of its own, a server is not started" in proof.warnings
+    run: dict[str, Any] = {"status": 3, "signal": None, "timed_out": False, "mapped": [], "seconds": 1}
+    requests = answer(monkeypatch, {**REFUSED, "runs": [{**run, "first_output": None}]})
+    proof = verify(static, (server, Smoke(("x",), 3, 10)), Verification.AUTO, job, jobs=1)
+    assert [item["argv"][1:] for item in requests[0]["host_runs"]] == [["x"]]
+    assert (proof.strength, len(proof.warnings)) == (Strength.HOST, 2)
 
 
 def test_no_verification(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
