@@ -47,7 +47,7 @@ class Built:
     provided: tuple[Provided, ...] = ()
     image: Optional[ImageFile] = None
     other: Optional[Other] = None
-    untried: Optional[str] = None
+    untried: tuple[str, ...] = ()
 
 
 def built_of(
@@ -73,12 +73,15 @@ def built_of(
         provided=linked.closed.provided,
         image=image,
         other=linked.other.result(),
-        untried=_untried(plan, application, frozen) if proof is not None and proof.strength in PROVEN else None,
+        untried=_untried(plan, application, frozen, proof),
     )
 
 
-def _untried(plan: Plan, application: Application, frozen: FrozenApp) -> Optional[str]:
-    return untried(plan.smokes, frozen.modules - frozen.own_modules, {item[0] for item in application.own_imports})
+def _untried(plan: Plan, application: Application, frozen: FrozenApp, proof: Optional[Proof]) -> tuple[str, ...]:
+    if proof is None or proof.strength not in PROVEN:
+        return ()
+    imports = {item[0] for item in application.own_imports}
+    return untried(plan.smokes, frozen.modules - frozen.own_modules, imports, proof)
 
 
 def remember(
@@ -159,7 +162,7 @@ def _damage(content: dict[str, Any]) -> Optional[str]:
 def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:
     if values is None:
         return None
-    lists = {name: tuple(values[name]) for name in ("notes", "warnings")}
+    lists = {name: tuple(values[name]) for name in ("notes", "warnings", "unused") if values[name] is not None}
     return Proof(**{**values, **lists, "strength": Strength(values["strength"])})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from freezer.plan.build import Smoke
 from freezer.prove.advice import Sources
@@ -16,7 +16,14 @@ SHOWN = 3
 """How many ends of runs a proof names."""
 
 
-def run_request(smoke: Smoke, argv: Sequence[str], env: Mapping[str, str], *, trace_maps: bool) -> dict[str, Any]:
+def run_request(
+    smoke: Smoke,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    trace_maps: bool,
+    reads: Sequence[tuple[int, int]] = (),
+) -> dict[str, Any]:
     """Return what the sandbox is asked to do for a run (see ``sandbox.protocol``)."""
     request: dict[str, Any] = {
         "argv": list(argv),
@@ -26,11 +33,22 @@ def run_request(smoke: Smoke, argv: Sequence[str], env: Mapping[str, str], *, tr
     }
     if smoke.stdin is not None:
         request["stdin"] = base64.b64encode(smoke.stdin).decode("ascii")
+    if reads:
+        request["reads"] = [list(place) for place in reads]
     if smoke.requests:
         request["http"] = [
             {"path": item.path, "low": item.status or 200, "high": item.status or 399} for item in smoke.requests
         ]
     return request
+
+
+def unread(runs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Optional[tuple[str, ...]]:
+    """Return those of the modules ``names``, whose places were to be noticed, that no run has imported; None if that is
+    unknown."""
+    if not names or any(run.get("read") is None for run in runs):
+        return None
+    read = {number for run in runs for number in run["read"]}
+    return tuple(name for number, name in enumerate(names) if number not in read)
 
 
 def judge_runs(

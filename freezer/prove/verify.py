@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -21,12 +21,14 @@ from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
+from freezer.link.modules import places_of
+from freezer.link.tree import MODULES
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import Verification
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
 from freezer.prove.judge import HOST, NOWHERE, judge_loads
-from freezer.prove.runs import judge_runs, run_request
+from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
 
@@ -37,7 +39,8 @@ UNPRIVILEGED = 65534
 @dataclass(frozen=True)
 class Proof:
     """The result of verification. ``isolation`` is how the run was isolated, None if it was not; ``seconds`` is the
-    time until the application's first output, or its end."""
+    time until the application's first output, or its end. ``own`` counts the application's own modules, and ``unused``
+    has those that no run imported, None if that is unknown."""
 
     strength: Strength
     isolation: Optional[str]
@@ -46,6 +49,8 @@ class Proof:
     libraries: int
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    own: int = 0
+    unused: Optional[tuple[str, ...]] = None
 
     @property
     def sentence(self) -> str:
@@ -89,12 +94,13 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
         return None
     with job.step("verify") as step:
         sources = sources_of(plan.entry, plan.folder)
-        proof = verify(linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources)
+        own = linked.closed.frozen.own_modules
+        proof = verify(linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own)
         loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
         step.result = f"{proof.outcome}{loaded}"
     for warning in proof.warnings:
         job.log.warning(warning)
-    for note in proof.notes:
+    for note in (*proof.notes, *(f"{name}: no run has imported it" for name in proof.unused or ())):
         job.log.detail(f"    {note}")
     return proof
 
@@ -108,8 +114,10 @@ def verify(
     jobs: int,
     step: Optional[Step] = None,
     sources: Sources = NOWHERE,
+    own: Collection[str] = (),
 ) -> Proof:
-    """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice.
+    """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice. The proof tells which of the
+    modules ``own`` were imported; they are given only for an executable that freezer has just made.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -122,12 +130,14 @@ def verify(
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
     bundle = open_bundle(path, job)
+    noticed = places_of(bundle.folder / MODULES, sorted(own)) if own and bundle.folder is not None else {}
     runs = [
         run_request(
             smoke,
             [f"/app/{path.name}", *(smoke.arguments or ())],
             {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
             trace_maps=True,
+            reads=list(noticed.values()),
         )
         for smoke in smokes
     ]
@@ -148,6 +158,8 @@ def verify(
         len(bundle.loads),
         tuple(reply["notes"]),
         verdict.warnings,
+        len(noticed),
+        unread(reply["runs"], list(noticed)),
     )
 
 
@@ -161,7 +173,7 @@ def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
     """Return the run as it is on the host: everything that it writes to its home goes with the work directory."""
     home = str(job.folder("home"))
     return {
-        **run,
+        **{key: value for key, value in run.items() if key != "reads"},
         "argv": [str(path), *run["argv"][1:]],
         "env": {**run["env"], "HOME": home, "TMPDIR": home},
         "cwd": home,

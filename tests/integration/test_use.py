@@ -33,6 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return 200, importlib.import_module("".join(["plug", "gable"])).NAME
         if self.path == "/notes":
             return 200, pathlib.Path(__file__).with_name("NOTES"[::1] + ".log").read_text()
+        if self.path == "/spare":
+            import spare
         if self.path == "/broken":
             raise ValueError("as you wish")
         return (200, "hello") if self.path == "/" else (404, "nothing")
@@ -73,6 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("use")
     (made / "server.py").write_text(SERVER)
     (made / "pluggable.py").write_text("NAME = __name__\n")
+    (made / "spare.py").write_text("")
     # What programs leave behind comes along only if it is named, or asked for.
     (made / "NOTES.log").write_text("a note")
     (made / "pyproject.toml").write_text(SETTINGS)
@@ -98,7 +101,8 @@ def test_what_a_run_lacks_is_added(built: Outcome) -> None:
         "2 runs in an empty root: exited with status 3; "
         "answered GET / with 200, GET /gone with 404, GET /plugin with 200, GET /notes with 200"
     )
-    assert reply["not_tried"] is None
+    assert reply["not_tried"] == ["2 of 3 own modules ran; -v names the others"]
+    assert (reply["verified"]["own"], reply["verified"]["unused"]) == (3, ["spare"])
     assert built.stderr.count("verify") == 3
 
 

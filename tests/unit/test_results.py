@@ -109,10 +109,10 @@ def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> Non
     assert (built.path, built.size, built.sha256) == (out, out.stat().st_size, digest_file(out))
     assert (built.python, built.added, built.provided) == ("3.11.2", frozen.added, closed.provided)
     assert (built.proof, built.unchanged, built.other) == (None, False, Other(Linker.NATIVE, 5))
-    assert built.untried is None
+    assert built.untried == ()
     proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3)
     built = built_of(out, finished.plan(), application, linked, python, frozen, proof, Origin(None, None, None), None)
-    assert built.untried is not None and "more than a start without arguments" in built.untried
+    assert "more than a start without arguments" in built.untried[0]
 
 
 def test_what_changes_during_a_build_is_not_remembered(finished: Site) -> None:

@@ -12,6 +12,7 @@ import errno
 import os
 import select
 import signal
+import socket
 import struct
 import time
 from contextlib import suppress
@@ -22,6 +23,7 @@ from freezer.base.isolation.privileges import drop_privileges
 from freezer.base.isolation.system import forked, reset_signals
 from freezer.prove.sandbox.asking import Asking
 from freezer.prove.sandbox.protocol import Cell, Message
+from freezer.prove.sandbox.reads import Noticing, hand_over, install_filter, take_over
 
 KEPT_BYTES = 32 * 1024
 MAXIMUM_LEFTOVERS = 100
@@ -64,6 +66,7 @@ class Application(NamedTuple):
     began: float
     error: str | None
     streams: dict[int, Capture]
+    noticing: Noticing | None = None
 
 
 def run_application(run: Message, cell: Cell, tables: dict[int, int]) -> Message:
@@ -77,7 +80,9 @@ def run_application(run: Message, cell: Cell, tables: dict[int, int]) -> Message
         seen, status = serve(application, wake, asking, timeout, trace)
     else:
         seen, status = watch(application, wake, timeout, trace)
-    return {**reply_of(application, seen, kill_everything(application.pid, status)), "leftovers": leftovers("/tmp")}
+    reply = reply_of(application, seen, kill_everything(application.pid, status))
+    read = application.noticing.stop() if application.noticing is not None else None
+    return {**reply, "leftovers": leftovers("/tmp"), "read": read}
 
 
 def serve(
@@ -127,7 +132,13 @@ def start_application(run: Message, cell: Cell) -> Application:
     """
     report, told = os.pipe()
     pipes = [os.pipe(), os.pipe()]
-    child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes]))
+    ours, theirs = socket.socketpair()
+    child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes], theirs))
+    theirs.close()
+    places = [(offset, size) for offset, size in run.get("reads", ())]
+    listener = take_over(ours) if places else None
+    ours.close()
+    noticing = Noticing(listener, places) if listener is not None else None
     for writing in (told, *(writing for _, writing in pipes)):
         os.close(writing)
     with os.fdopen(report, "rb") as stream:
@@ -135,13 +146,15 @@ def start_application(run: Message, cell: Cell) -> Application:
     if not message:
         raise RuntimeError("the child ended before it could execute the application")
     began, error = struct.unpack("d", message[:8])[0], message[8:].decode() or None
-    return Application(child, began, error, {reading: Capture() for reading, _ in pipes})
+    return Application(child, began, error, {reading: Capture() for reading, _ in pipes}, noticing)
 
 
-def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) -> None:
+def become_application(run: Message, cell: Cell, told: int, outputs: list[int], channel: socket.socket) -> None:
     """Turn this child into the command, which inherits nothing from this program but its arguments."""
     os.setsid()
     drop_privileges(cell.uid, cell.gid, real_root=cell.real_root)
+    if run.get("reads"):
+        hand_over(install_filter([(offset, size) for offset, size in run["reads"]]), channel)
     reset_signals()
     for target, source in enumerate((input_of(run), *outputs)):
         os.dup2(source, target)

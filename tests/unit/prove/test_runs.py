@@ -9,7 +9,7 @@ import pytest
 
 from freezer.base.errors import VerificationError
 from freezer.plan.build import Request, Smoke
-from freezer.prove.runs import judge_runs, run_request
+from freezer.prove.runs import judge_runs, run_request, unread
 
 
 def ended(status: int, stdout: str = "", **fields: Any) -> dict[str, Any]:
@@ -23,6 +23,18 @@ def test_what_a_run_is_given() -> None:
     asked = run_request(smoke, ["/app"], {}, trace_maps=False)
     assert base64.b64decode(asked["stdin"]) == b"\xff"
     assert asked["http"] == [{"path": "/", "low": 200, "high": 399}, {"path": "/x", "low": 404, "high": 404}]
+
+
+def test_modules_that_no_run_has_read() -> None:
+    names = ["a", "b", "c"]
+    assert unread([{"read": [0]}, {"read": [0, 2]}], names) == ("b",)
+    assert unread([{"read": [0, 1]}, {"read": [2]}], names) == ()
+    # One run that was not watched may have read them all.
+    assert unread([{"read": [0]}, {"read": None}], names) is None
+    assert unread([{}], names) is None
+    assert unread([{"read": []}], []) is None
+    reads = run_request(Smoke(None, 0, 1), ["/app"], {}, trace_maps=True, reads=[(1, 2)])["reads"]
+    assert reads == [[1, 2]]
 
 
 def test_one_run_says_what_it_did() -> None:

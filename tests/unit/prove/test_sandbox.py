@@ -91,6 +91,13 @@ int main(int argc, char **argv) {
         unlink("/tmp/mapped");
         usleep(50000);
     }
+    if (!strcmp(what, "pread")) {
+        char text[64];
+        int file = open("/app/probe", O_RDONLY);
+        if (fork() == 0) return pread(file, text, 24, 8192) != 24;
+        if (pread(file, text, 16, 64) != 16 || pread(file, text, 9, 128) != 9) return 1;
+        usleep(200000);
+    }
     if (!strcmp(what, "serve")) {
         struct sockaddr_in at = {.sin_family = AF_INET};
         int server = socket(AF_INET, SOCK_STREAM, 0);
@@ -196,10 +203,9 @@ def request_for(place: Place, **fields: Any) -> dict[str, Any]:
 
 
 def run_of(
-    *arguments: str, timeout: float = 10.0, trace: bool = False, http: Any = None, stdin: Any = None, **env: str
+    *arguments: str, timeout: float = 10.0, trace: bool = False, more: Optional[dict[str, Any]] = None, **env: str
 ) -> dict[str, Any]:
-    more = {name: value for name, value in (("http", http), ("stdin", stdin)) if value is not None}
-    return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace, **more}
+    return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace, **(more or {})}
 
 
 Ask = Callable[..., dict[str, Any]]
@@ -317,7 +323,7 @@ def test_network_is_off_but_loopback_works(run: Ask) -> None:
 def serve(run: Ask, status: str, *paths: str, timeout: float = 10.0) -> dict[str, Any]:
     """Have the probe serve, and ask it."""
     http = [{"path": path, "low": 200, "high": 399} for path in paths]
-    return run("serve", status, timeout=timeout, http=http)
+    return run("serve", status, timeout=timeout, more={"http": http})
 
 
 def test_a_server_is_asked_at_its_port(run: Ask) -> None:
@@ -336,20 +342,29 @@ def test_a_server_that_answers_otherwise(run: Ask) -> None:
 
 
 def test_a_server_that_ends(run: Ask) -> None:
-    one = run("exit", "3", http=[{"path": "/", "low": 200, "high": 399}])
+    one = run("exit", "3", more={"http": [{"path": "/", "low": 200, "high": 399}]})
     assert one["asked"] == {"answers": [], "listened": False, "complaint": None, "ended": True}
     assert (one["status"], one["signal"]) == (3, None)
 
 
 def test_a_server_that_never_listens(run: Ask) -> None:
-    reply = run("sleep", timeout=0.3, http=[{"path": "/", "low": 200, "high": 399}])
+    reply = run("sleep", timeout=0.3, more={"http": [{"path": "/", "low": 200, "high": 399}]})
     assert (reply["asked"]["listened"], reply["asked"]["ended"], reply["timed_out"]) == (False, False, True)
+
+
+def test_reads_are_noticed(run: Ask) -> None:
+    """At the places and of the sizes that were asked for, and of children too; whoever reads does not see it."""
+    reply = run("pread", more={"reads": [[64, 16], [128, 16], [4096, 8], [8192, 24]]})
+    assert (reply["status"], reply["read"]) == (0, [0, 3])
+    assert run("exit", "3", more={"reads": [[64, 16]]})["read"] == []
+    assert run("exit", "3")["read"] is None
+    assert run("sleep", timeout=0.2, more={"reads": [[64, 16]]})["read"] == []
 
 
 def test_standard_input(run: Ask) -> None:
     """It is what was given, and can be opened by its name."""
     for content in (b"2 3\n", b"", b"x\n" * 16000):
-        reply = run("show", "/dev/stdin", stdin=base64.b64encode(content).decode())
+        reply = run("show", "/dev/stdin", more={"stdin": base64.b64encode(content).decode()})
         assert (reply["status"], reply["stdout"]) == (0, content.decode())
     assert run("show", "/dev/stdin")["stdout"] == ""
 
