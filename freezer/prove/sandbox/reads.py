@@ -11,7 +11,7 @@ import array
 import ctypes
 import fcntl
 import os
-import platform
+import re
 import select
 import socket
 import struct
@@ -23,6 +23,8 @@ from freezer.base.isolation.system import LIBC
 MOST = 2000
 """Places that a filter has room for (BPF_MAXINSNS of <linux/bpf_common.h>)."""
 MACHINE = "x86_64"
+OLDEST_KERNEL = (5, 5)
+"""Older ones may report a read, but cannot be told to do it then."""
 # <asm/unistd_64.h>, <linux/audit.h>
 NR_SECCOMP, NR_PREAD64, AUDIT_ARCH_X86_64 = 317, 17, 0xC000003E
 # <linux/seccomp.h>
@@ -48,13 +50,20 @@ class Program(ctypes.Structure):
 def install_filter(places: list[Place]) -> int | None:
     """Have reads at these places be reported, in this process and its children; return the descriptor that gets the
     reports, or None if that is not permitted. The process must have given up new privileges."""
-    if platform.machine() != MACHINE or not 0 < len(places) <= MOST:
+    system = os.uname()
+    if system.machine != MACHINE or version_of(system.release) < OLDEST_KERNEL or not 0 < len(places) <= MOST:
         return None
     steps = filter_for(places)
     program = Program(len(steps), b"".join(struct.pack("=HBBI", *step) for step in steps))
     flags = NEW_LISTENER | SPEC_ALLOW
     listener = LIBC.syscall(NR_SECCOMP, SET_MODE_FILTER, flags, ctypes.byref(program))
     return listener if listener >= 0 else None
+
+
+def version_of(release: str) -> tuple[int, ...]:
+    """Return the first two numbers of a kernel's release; none if it has no such."""
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    return tuple(map(int, numbers.groups())) if numbers else ()
 
 
 def filter_for(places: list[Place]) -> list[tuple[int, int, int, int]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import struct
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,8 +49,20 @@ def test_no_filter_without_places_or_with_too_many(monkeypatch: pytest.MonkeyPat
     assert install_filter([]) is None
     assert install_filter([(number, 1) for number in range(reads.MOST + 1)]) is None
     assert len(filter_for([(number, 1) for number in range(reads.MOST)])) <= 4096
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="aarch64", release="6.1.0"))
     assert install_filter(PLACES) is None
+
+
+@pytest.mark.parametrize(
+    ("release", "numbers"), [("6.1.0-18-amd64", (6, 1)), ("5.4.0", (5, 4)), ("4.18.0-553.el8", (4, 18)), ("odd", ())]
+)
+def test_no_filter_on_kernels_that_cannot_go_on(
+    monkeypatch: pytest.MonkeyPatch, release: str, numbers: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="x86_64", release=release))
+    assert reads.version_of(release) == numbers
+    if numbers < reads.OLDEST_KERNEL:
+        assert install_filter(PLACES) is None
 
 
 def test_a_descriptor_is_handed_over() -> None:
