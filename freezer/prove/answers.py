@@ -10,7 +10,7 @@ from freezer.prove.advice import Sources, find_advice
 from freezer.prove.faults import has_uncaught_fault
 from freezer.prove.judge import EMPTY_ROOT, INSIDE, NOWHERE, FailedRun, Verdict, judge_start, judge_texts, output_of
 
-WITH_ARGUMENTS = "if the server needs arguments, put them before: --smoke ARGS --smoke-http PATH"
+IN_FRONT = "a server must stay in the foreground; if it needs arguments: --smoke ARGS --smoke-http PATH"
 
 
 def judge_server(
@@ -59,9 +59,7 @@ def _why_not(run: dict[str, Any], smoke: Smoke, path: str) -> str:
 
 
 def _hint(asked: dict[str, Any]) -> str:
-    return (
-        WITH_ARGUMENTS if asked["ended"] else "give it more time: --smoke-timeout SECONDS; only HTTP over TCP is asked"
-    )
+    return IN_FRONT if asked["ended"] else "give it more time: --smoke-timeout SECONDS; only HTTP over TCP is asked"
 
 
 def _status(answer: dict[str, Any]) -> str:
