@@ -61,9 +61,9 @@ class Site:
         during()
         python = locate_interpreter(None)
         interpreter = Interpreter(python, sys.version_info[:3], Path("/"), python)
-        environment = Environment(
-            self.cache / "env/key/bin/python", interpreter, "key", False, Host(), self.cache / "toolchain/key/modules"
-        )
+        toolchain, analysis = self.cache / "toolchain/key/modules", self.cache / "analysis/key"
+        place = self.cache / "env/key/bin/python"
+        environment = Environment(place, interpreter, "key", False, Host(), toolchain, analysis)
         own = (self.folder / "app.py", self.folder / "helper.py")
         found = OwnFound(top=self.folder, asks=asks)
         packages = {"pkg": self.folder / "pkg"}

@@ -7,29 +7,27 @@ the files instead (System V gABI, chapter 5, "Dynamic Linking") and searches as 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Optional, cast
+from typing import IO, Optional
 
+from freezer.base.elf_file import (
+    DT_NEEDED,
+    DT_NULL,
+    DT_RPATH,
+    DT_RUNPATH,
+    DT_SONAME,
+    MAGIC,
+    PF_X,
+    PT_GNU_STACK,
+    PT_INTERP,
+    ElfFile,
+    NotElf,
+    Tag,
+)
 from freezer.base.places import is_link, passing_over, walk
-from freezer.base.shortage import raise_shortage
-
-ELF_MAGIC = b"\x7fELF"
-PT_GNU_STACK = 0x6474E551
-PF_X = 1
-
-DAMAGE = (ValueError, LookupError, AttributeError, ArithmeticError, struct.error, OSError, MemoryError)
-"""The exceptions that reading a damaged file may raise: pyelftools trusts the offsets and sizes in the file, and the
-system refuses to seek there."""
-
-
-class NotElf(ValueError):
-    """The file is not an ELF file, or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Elf:
 def is_elf(path: Path) -> bool:
     """Return whether the file starts with the ELF magic; False for unreadable and irregular files."""
     with passing_over(), _opened(path) as file:
-        return file.read(len(ELF_MAGIC)) == ELF_MAGIC
+        return file.read(len(MAGIC)) == MAGIC
     return False
 
 
@@ -94,64 +92,43 @@ def _opened(path: Path) -> IO[bytes]:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
-@contextlib.contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Raise NotElf for what reading a damaged file may raise."""
-    from elftools.common.exceptions import ELFError
-
-    try:
-        yield
-    except (*DAMAGE, ELFError) as error:
-        cause: Optional[BaseException] = error
-        while cause is not None:  # pyelftools wraps what a file raises
-            if isinstance(cause, OSError):
-                raise_shortage(cause)
-            cause = cause.__context__
-        raise NotElf(f"{path} is a damaged ELF file: {error}") from error
-
-
 def parse_elf(stream: IO[bytes], path: Path) -> Elf:
     """Read one open file, whose path is ``path``. Raises NotElf."""
-    from elftools.elf.elffile import ELFFile
+    file = ElfFile(stream, path)
+    interpreter, stack = None, False
+    for segment in file.segments():
+        if segment.kind == PT_INTERP:
+            interpreter = file.string(segment.offset)
+        elif segment.kind == PT_GNU_STACK:
+            stack = bool(segment.flags & PF_X)
+    tags = file.tags()
+    named = _named(file, tags or [])
+    paths = {number: tuple(values[-1].split(":")) for number, values in named.items() if values[-1]}
+    return Elf(
+        path=path,
+        machine=file.machine,
+        bits=file.bits,
+        kind=file.kind,
+        interpreter=interpreter,
+        dynamic=tags is not None,
+        soname=named.get(DT_SONAME, [None])[-1],
+        needed=tuple(named.get(DT_NEEDED, ())),
+        rpath=paths.get(DT_RPATH, ()),
+        runpath=paths.get(DT_RUNPATH, ()),
+        executable_stack=stack,
+        debug_information=file.section(".debug_info") is not None,
+    )
 
-    if stream.read(len(ELF_MAGIC)) != ELF_MAGIC:
-        raise NotElf(f"{path} is not an ELF file")
-    with damage_named(path):
-        file = ELFFile(stream)
-        interpreter, dynamic, stack = None, False, False
-        soname, needed, rpath, runpath = None, [], "", ""
-        for segment in cast("Iterator[Any]", file.iter_segments()):
-            kind = segment["p_type"]
-            if kind == "PT_INTERP":
-                interpreter = segment.get_interp_name()
-            elif kind == "PT_GNU_STACK":
-                stack = bool(segment["p_flags"] & PF_X)
-            elif kind == "PT_DYNAMIC":
-                dynamic = True
-                for tag in segment.iter_tags():
-                    name = tag.entry.d_tag
-                    if name == "DT_NEEDED":
-                        needed.append(tag.needed)
-                    elif name == "DT_SONAME":
-                        soname = tag.soname
-                    elif name == "DT_RPATH":
-                        rpath = tag.rpath
-                    elif name == "DT_RUNPATH":
-                        runpath = tag.runpath
-        return Elf(
-            path=path,
-            machine=str(file["e_machine"]),
-            bits=file.elfclass,
-            kind=str(file["e_type"]),
-            interpreter=interpreter,
-            dynamic=dynamic,
-            soname=soname,
-            needed=tuple(needed),
-            rpath=tuple(rpath.split(":")) if rpath else (),
-            runpath=tuple(runpath.split(":")) if runpath else (),
-            executable_stack=stack,
-            debug_information=file.get_section_by_name(".debug_info") is not None,
-        )
+
+def _named(file: ElfFile, tags: list[Tag]) -> dict[int, list[str]]:
+    """The strings of those entries that have one, by the entries' numbers, in the file's order."""
+    end = next((index for index, tag in enumerate(tags) if tag.number == DT_NULL), len(tags))
+    wanted = [tag for tag in tags[:end] if tag.number in (DT_NEEDED, DT_SONAME, DT_RPATH, DT_RUNPATH)]
+    start = file.strings(tags) if wanted else 0
+    found: dict[int, list[str]] = {}
+    for tag in wanted:
+        found.setdefault(tag.number, []).append(file.string(start + tag.value))
+    return found
 
 
 def find_elves(root: Path) -> list[Elf]:

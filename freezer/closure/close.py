@@ -12,7 +12,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from freezer.base.elf import Elf, NotElf, find_elves, read_elf
+from freezer.base.elf import Elf, find_elves, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Job
 from freezer.base.log import human_size
@@ -92,14 +93,14 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         other = " (one exists, for another machine)" if item in found.foreign else ""
         job.log.warning(f"{item.soname}, needed by {who}, is not on this system{other}")
     if frozen.strip:
-        for elf in native:
-            strip(elf.path, "--strip-all", job)
+        strip([elf.path for elf in native], "--strip-all", job)
         native = [read_elf(elf.path) for elf in native]
     copies = [_copy(path, frozen.tree / soname) for soname, path in sorted(found.libraries.items())]
     for elf in [*native, *copies]:
         mend(elf, frozen.tree, job)
-        if elf.debug_information and environment.interpreter.prefix in frozen.origins.get(elf.path, Path()).parents:
-            strip(elf.path, "--strip-debug", job)
+    debugged = [elf.path for elf in [*native, *copies] if elf.debug_information]
+    prefix = environment.interpreter.prefix
+    strip([path for path in debugged if prefix in frozen.origins.get(path, Path()).parents], "--strip-debug", job)
     for path in isolate(frozen.tree, os.path.basename(program.interpreter)):
         job.log.warning(
             f"{path.relative_to(frozen.tree)} may load libraries of the system that it runs on: "

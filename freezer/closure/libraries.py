@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.base.elf import Elf, NotElf, read_elf
+from freezer.base.elf import Elf, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.system.rooted import within
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from freezer.base import tools
@@ -17,6 +18,9 @@ from freezer.closure.elfedit import clear_executable_stack, forbid_default_direc
 
 SYSTEM_PLACES = re.compile(rb"(?<=\0)(/etc/ld\.so\.(?:cache|preload)|/[\w./-]+/gconv(?:/gconv-modules\.cache)?)(?=\0)")
 """Where glibc's loader and C library find what else of the system to load: ld.so(8), iconv(1)."""
+
+AT_ONCE = 500
+"""Files that one run of a tool is given; the length of a command line is limited."""
 
 
 def isolate(tree: Path, loader: str) -> list[Path]:
@@ -66,10 +70,13 @@ def mend(elf: Elf, tree: Path, job: Job) -> None:
         job.run([patchelf, *step, elf.path], what=f"mend the library search path of {elf.path.name}")
 
 
-def strip(path: Path, what: str, job: Job) -> None:
-    """Strip symbols ("--strip-all") or debug sections ("--strip-debug") from a library.
+def strip(paths: Sequence[Path], what: str, job: Job) -> None:
+    """Strip symbols ("--strip-all") or debug sections ("--strip-debug") from libraries, many of them at once: most are
+    small, and to start a program for each takes longer than its work.
 
     Debug sections are never loaded, and are 34 of the 56 MB of a Python that was built with ``-g``, as pyenv does,
     unpacked at every start. Files of others than the interpreter are left alone unless asked for.
     """
-    job.run([tools.require(["strip"])["strip"], what, path], what=f"strip {path.name}")
+    for start in range(0, len(paths), AT_ONCE):
+        some = paths[start : start + AT_ONCE]
+        job.run([tools.require(["strip"])["strip"], what, *some], what=f"strip {some[0].name}")

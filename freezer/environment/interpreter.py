@@ -12,7 +12,8 @@ from typing import Optional, cast
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from freezer.base.elf import NotElf, parse_elf, read_elf
+from freezer.base.elf import parse_elf, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.environment.drivers import DRIVERS

@@ -76,3 +76,12 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
     hold(job, home.with_name(f"{home.name}.lock"), usable=usable, make=make, anew=anew)
     os.utime(home)
     return home / "modules"
+
+
+def analysis_memory(interpreter: Interpreter, root: BuildRoot, job: Job) -> Path:
+    """Return the directory in which analyses by this toolchain keep what they found in each source. What is missing
+    there, or damaged, is found again."""
+    home = job.cache / "analysis" / toolchain_key(interpreter, root)
+    home.mkdir(exist_ok=True, mode=0o700)
+    os.utime(home)
+    return home

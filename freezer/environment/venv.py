@@ -20,7 +20,7 @@ from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
 from freezer.environment.requirement_files import plain_files
-from freezer.environment.toolchain import make_toolchain
+from freezer.environment.toolchain import analysis_memory, make_toolchain
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
 from freezer.store.workspace import hold
@@ -34,7 +34,8 @@ LAYOUT = 2
 @dataclass(frozen=True)
 class Environment:
     """A complete build environment. ``python`` runs in it; ``key`` names its content; ``root`` is the system that its
-    Python runs in, and that its libraries come from; ``toolchain`` is the directory that PyInstaller is in."""
+    Python runs in, and that its libraries come from; ``toolchain`` is the directory that PyInstaller is in,
+    ``analysis`` that of what its analyses keep for later builds."""
 
     python: Path
     interpreter: Interpreter
@@ -42,6 +43,7 @@ class Environment:
     reused: bool
     root: BuildRoot
     toolchain: Path
+    analysis: Path
 
 
 def environment_key(interpreter: Interpreter, root: BuildRoot, plan: Plan, dependencies: tuple[str, ...]) -> str:
@@ -100,7 +102,9 @@ def make_environment(
     os.utime(home)
     root = root.with_directory(home, "env")
     toolchain = make_toolchain(interpreter, root, python, job, anew=plan.refresh)
-    return Environment(python, interpreter, key, reused, root.with_directory(toolchain, "toolchain"), toolchain)
+    analysis = analysis_memory(interpreter, root, job)
+    root = root.with_directory(toolchain, "toolchain").with_directory(analysis, "analysis", writable=True)
+    return Environment(python, interpreter, key, reused, root, toolchain, analysis)
 
 
 def _create(

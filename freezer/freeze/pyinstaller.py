@@ -134,11 +134,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
             [environment.python, "-s", DRIVERS / "start_with_toolchain.py", environment.toolchain, program, request],
             job,
             what=f"freeze {application.name}",
-            env=root.clean_environment(
-                job,
-                epoch=plan.epoch,
-                extra={"PYINSTALLER_CONFIG_DIR": root.inside(job.folder("pyinstaller"))},
-            ),
+            env=_variables(plan, root, job),
             cwd=job.work,
             on_line=watch,
         )
@@ -171,6 +167,15 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
     )
+
+
+def _variables(plan: Plan, root: BuildRoot, job: Job) -> dict[str, str]:
+    own = {
+        "PYINSTALLER_CONFIG_DIR": root.inside(job.folder("pyinstaller")),
+        # Its archives are read once, and what is in them is compressed with everything else.
+        "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
+    }
+    return root.clean_environment(job, epoch=plan.epoch, extra=own)
 
 
 def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str, Path, Path]:
@@ -216,6 +221,7 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "optimize": optimization(plan.python_options),
         "pyinstaller_args": list(plan.pyinstaller_args),
         "toolchain": root.inside(environment.toolchain),
+        "analysis": root.inside(environment.analysis),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
         "hooks": root.inside(job.folder("hooks")),

@@ -10,7 +10,8 @@ from typing import Any, Optional
 from freezer import __version__
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin
-from freezer.base.elf import Elf, NotElf, read_elf
+from freezer.base.elf import Elf, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.log import Log, human_size

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base import tools
-from freezer.base.elf import NotElf, read_elf
+from freezer.base.elf import read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.removal import remove_tree

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base import tar
-from freezer.base.elf import ELF_MAGIC
+from freezer.base.elf_file import MAGIC
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.oci.archive import ImageArchive, open_image
@@ -113,8 +113,8 @@ def _contents(name: str, member: tar.Member, content: tar.Content) -> Optional[C
 
 def _file(name: str, member: tar.Member, content: tar.Content, job: Job) -> Iterator[Item]:
     """Yield a file of a layer as one item, or the items inside it."""
-    start = content.read(len(ELF_MAGIC))
-    if start == ELF_MAGIC:
+    start = content.read(len(MAGIC))
+    if start == MAGIC:
         with tempfile.NamedTemporaryFile(prefix="inspect-", dir=job.work) as copy:
             copy.write(start)
             while data := content.read(CHUNK):

@@ -66,7 +66,7 @@ def start_records(
     program.chmod(0o755)
     if read_elf(program).executable_stack:
         clear_executable_stack(program)
-    strip(program, "--strip-all", job)
+    strip([program], "--strip-all", job)
     for options in _changes(container, place):
         job.run(
             [tools.require(["patchelf"])["patchelf"], *options, program],

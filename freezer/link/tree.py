@@ -20,7 +20,8 @@ import json
 import os
 from pathlib import Path
 
-from freezer.base.elf import NotElf, is_elf, read_elf
+from freezer.base.elf import is_elf, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base import tools
-from freezer.base.elf import NotElf, find_elves, read_elf
+from freezer.base.elf import find_elves, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
 from freezer.freeze.drivers import DRIVERS

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base import tools
-from freezer.base.elf import Elf, NotElf, read_elf
+from freezer.base.elf import Elf, read_elf
+from freezer.base.elf_file import NotElf
 from freezer.base.errors import VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Step

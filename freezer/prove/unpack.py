@@ -18,7 +18,8 @@ from typing import Optional
 from freezer.base import tar
 from freezer.base.beneath import kind_of, opened_top, resolved
 from freezer.base.compression import XZ, DamagedStream, Stream, compression_of, decompressed
-from freezer.base.elf import NotElf, damage_named, read_elf
+from freezer.base.elf import read_elf
+from freezer.base.elf_file import ElfFile, NotElf
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, Tree, inside, new_tree
 from freezer.base.places import is_link, walk
@@ -57,14 +58,12 @@ class Unpacked:
 
 def find_archive(path: Path) -> Optional[tuple[int, int]]:
     """Return the (offset, size) in bytes of staticx's archive section in an ELF file; None if it has none."""
-    from elftools.elf.elffile import ELFFile
-
     try:
-        with open(path, "rb") as file, damage_named(path):
-            section = ELFFile(file).get_section_by_name(SECTION)
+        with open(path, "rb") as file:
+            section = ElfFile(file, path).section(SECTION)
     except NotElf as error:
         raise InputError(f"{path} is not an ELF file, or is damaged", why=str(error)) from error
-    return None if section is None else (section["sh_offset"], section["sh_size"])
+    return None if section is None else (section.offset, section.size)
 
 
 def has_bundle(path: Path) -> bool:

@@ -43,6 +43,7 @@ class ItemKind(enum.Enum):
     ROOTS = "roots"
     ENVIRONMENTS = "environments"
     TOOLCHAINS = "toolchains"
+    ANALYSES = "analyses"
     PIP = "pip"
     WORK = "work"
     RECORDS = "records"
@@ -128,6 +129,8 @@ def _contents(cache: Path) -> Iterator[Item]:
             yield _environment(path, notes)
     for path in _directories(cache / "toolchain"):
         yield _toolchain(path)
+    for path in _directories(cache / "analysis"):
+        yield _item(ItemKind.ANALYSES, path, "what sources import, for builds to come", busy)
     for path in _directories(cache / "env"):
         if path.name.startswith(OLD_PIP):
             yield _item(

@@ -30,8 +30,9 @@ class BuildRoot(Protocol):
     def is_writable(self, path: Path) -> bool:
         """Tell whether tools inside may write into a directory of the host."""
 
-    def with_directory(self, path: Path, name: str) -> BuildRoot:
-        """Return the same system with one more directory of the host visible inside; ``name`` decides its place."""
+    def with_directory(self, path: Path, name: str, *, writable: bool = False) -> BuildRoot:
+        """Return the same system with one more directory of the host visible inside; ``name`` decides its place,
+        and ``writable`` whether tools may write there."""
 
     def state(self) -> list[object]:
         """Return values that change with the system; they are part of the key of every environment made in it."""

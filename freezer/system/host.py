@@ -31,7 +31,7 @@ class Host(BuildRoot):
         """Tell whether the user may write into a directory."""
         return os.access(path, os.W_OK | os.X_OK)
 
-    def with_directory(self, _path: Path, _name: str) -> BuildRoot:
+    def with_directory(self, _path: Path, _name: str, *, writable: bool = False) -> BuildRoot:
         """Return the same system: everything is visible already."""
         return self
 

@@ -11,7 +11,8 @@ import glob
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from freezer.base.elf import NotElf, parse_elf
+from freezer.base.elf import parse_elf
+from freezer.base.elf_file import NotElf
 from freezer.system.rooted import matches, opened, place, text_of
 
 

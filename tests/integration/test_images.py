@@ -42,7 +42,7 @@ OVERHEAD = 64 << 10
 """Bytes that an image may have beyond its executable."""
 BIG = 600 << 20
 EM_SPARC = 2
-NEEDED = ("pyelftools", "packaging", "rich", "platformdirs", "certifi", "tzdata")
+NEEDED = ("packaging", "rich", "platformdirs", "certifi", "tzdata")
 """The requirements of freezer that making an image has."""
 
 

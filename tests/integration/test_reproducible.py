@@ -93,6 +93,26 @@ def test_same_bytes_as_another_user(places: tuple[Place, Place], samples: Path, 
         shutil.rmtree(base)
 
 
+def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, index: None, tmp_path: Path) -> None:
+    """What earlier builds found in each source is missing, complete, damaged, or from elsewhere."""
+    memory = freezer.cache / "analysis"
+    shutil.rmtree(memory, ignore_errors=True)
+    digests = []
+    for state in ("missing", "complete", "damaged", "copied"):
+        kept = [path for path in sorted(memory.rglob("*")) if path.is_file()]
+        if state == "damaged":
+            for path in kept[::2]:
+                os.truncate(path, path.stat().st_size // 2)
+        elif state == "copied":
+            shutil.copytree(memory, tmp_path / "elsewhere")
+            shutil.rmtree(memory)
+            shutil.copytree(tmp_path / "elsewhere", memory)
+        assert bool(kept) == (state != "missing")
+        options = ("-c", "greeter", "-o", tmp_path / state / "greeter", "--no-verify")
+        digests.append(sha256(freezer("build", samples / "cli", *options, cwd=tmp_path).output))
+    assert len(set(digests)) == 1
+
+
 def test_source_date_epoch_is_honoured(freezer: Freezer, tmp_path: Path) -> None:
     """It is part of the input: other bytes are right, the same epoch must give the same ones."""
     (tmp_path / "app.py").write_text("print(1)\n")

@@ -15,9 +15,10 @@ class FreezeRequest(TypedDict):
     code names, ``whole`` packages of which it names everything, and ``exclude_data`` patterns of files that stay out;
     ``own_data``, ``add_data`` and ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of
     ``freezer.plan.choices.Sources``; ``python_options`` are those of the application's Python, and ``optimize`` is the
-    level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``runtime`` that with the
-    ``runtime_modules``, which become part of the application; ``hooks``, ``dist``, ``work`` and ``specpath`` are
-    directories to write to, and ``report`` is the file to write a ``FreezeReport`` to.
+    level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``analysis`` that with what
+    ``analysis_memory`` keeps, ``runtime`` that with the ``runtime_modules``, which become part of the application;
+    ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report`` is the file to write a
+    ``FreezeReport`` to.
     """
 
     script: str
@@ -44,6 +45,7 @@ class FreezeRequest(TypedDict):
     optimize: int
     pyinstaller_args: list[str]
     toolchain: str
+    analysis: str
     runtime: str
     runtime_modules: list[str]
     hooks: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import collect
 import installed
+import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
 import spec_classes
@@ -50,7 +51,7 @@ def module_names(analysis: internals.Analysis) -> set[str]:
         if kind == internals.EXTENSION
     )
     pure = {name for name, _, _ in analysis.pure}
-    return pure | set(internals.base_modules(analysis)) | {name for name in extensions if name}
+    return pure | set(modulegraph_internals.base_modules(analysis.graph)) | {name for name in extensions if name}
 
 
 def _module_parts(destination: str) -> list[str]:

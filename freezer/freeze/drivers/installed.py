@@ -22,7 +22,9 @@ TEST_FOLDERS = {"tests", "test"}
 CACHE = "__pycache__"
 ENVIRONMENT_MARK = "pyvenv.cfg"
 EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-IGNORED_GROUPS = {"console_scripts", "gui_scripts", "pyinstaller40", "distutils.commands", "distutils.setup_keywords"}
+HOOKS = "pyinstaller40"
+"""The group of entry points that offer hooks for PyInstaller."""
+IGNORED_GROUPS = {"console_scripts", "gui_scripts", HOOKS, "distutils.commands", "distutils.setup_keywords"}
 NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 
 
@@ -67,13 +69,15 @@ class Inventory:
     def __init__(self, search: list[str], local_roots: Iterable[tuple[str, str]] = (), own: Sequence[str] = ()) -> None:
         """Read the search path. ``local_roots`` are (name, place) of packages that no distribution has; they are the
         application's own, as is what lies in the directories ``own``. ``requested`` are the distributions that were
-        required by name, and not by others alone (PEP 376)."""
+        required by name, and not by others alone (PEP 376); ``offers_hooks`` says that one has hooks for
+        PyInstaller."""
         self.own = tuple(os.path.join(place, "") for place in own)
         self.distributions: dict[str, Distribution] = {}
         self.packages: dict[str, Package] = {}
         self.requested: list[Distribution] = []
         self._names: dict[int, str] = {}
         self._of: dict[int, list[Package]] = {}
+        self.offers_hooks = False
         self.groups: dict[str, list[tuple[importlib.metadata.EntryPoint, Distribution]]] = {}
         for distribution in importlib.metadata.distributions(path=search):
             name = distribution.metadata["Name"]
@@ -84,6 +88,7 @@ class Inventory:
             if distribution.read_text("REQUESTED") is not None:
                 self.requested.append(distribution)
             for entry in distribution.entry_points:
+                self.offers_hooks |= entry.group == HOOKS
                 if entry.group not in IGNORED_GROUPS and not entry.group.startswith("setuptools."):
                     self.groups.setdefault(entry.group, []).append((entry, distribution))
             self._add_packages(distribution)

@@ -140,39 +140,20 @@ def share_imports(start: Sequence[str], load_source: Callable[[str, str], Module
     _parent._subprocess_env = os.environ.copy
 
 
-def keep_own_hooks() -> None:
-    """Have PyInstaller take the contributed hooks that are installed with it, whichever the application requires."""
+def keep_own_hooks(offered: bool) -> None:
+    """Have PyInstaller take the contributed hooks that are installed with it, whichever the application requires.
+
+    ``offered`` says that a distribution of the environment offers hooks; only then it is asked, in a process of its
+    own, and once.
+    """
     import _pyinstaller_hooks_contrib
     from PyInstaller.building import build_main
     from PyInstaller.depend.analysis import HOOK_PRIORITY_CONTRIBUTED_HOOKS
 
-    discover = build_main.discover_hook_directories
-    own = [(place, HOOK_PRIORITY_CONTRIBUTED_HOOKS) for place in _pyinstaller_hooks_contrib.get_hook_dirs()]
-
-    def discover_hook_directories() -> list[tuple[str, int]]:
-        return [found for found in discover() if found[1] != HOOK_PRIORITY_CONTRIBUTED_HOOKS] + own
-
-    build_main.discover_hook_directories = discover_hook_directories
-
-
-def find_elsewhere(places: Mapping[str, str]) -> None:
-    """Have top-level modules be found in the directories that ``places`` has for their names, and nowhere else: the
-    graph binds 163 modules of the standard library before it knows where the application's are."""
-    from PyInstaller import compat
-    from PyInstaller.depend.analysis import PyiModuleGraph
-
-    find, analyze = PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules
-
-    def find_module(self: Any, name: str, path: Any, parent: Any = None) -> Any:
-        return find(self, name, [places[name]] if parent is None and name in places else path, parent)
-
-    def analyze_base_modules(self: Any) -> None:
-        analyze(self)
-        self._base_modules = [node for node in self._base_modules if node.identifier.partition(".")[0] not in places]
-
-    if places:
-        PyiModuleGraph._find_module, PyiModuleGraph._analyze_base_modules = find_module, analyze_base_modules
-        compat.PY3_BASE_MODULES -= set(places)
+    found = build_main.discover_hook_directories() if offered else []
+    kept = [item for item in found if item[1] != HOOK_PRIORITY_CONTRIBUTED_HOOKS]
+    kept += [(place, HOOK_PRIORITY_CONTRIBUTED_HOOKS) for place in _pyinstaller_hooks_contrib.get_hook_dirs()]
+    build_main.discover_hook_directories = lambda: list(kept)
 
 
 def spec_classes() -> tuple[Any, Any, Any]:
@@ -213,11 +194,6 @@ def hook_directories() -> list[str]:
     return [standard] + [place for place, _ in sorted(discover_hook_directories(), key=lambda item: item[1])]
 
 
-def base_modules(analysis: Analysis) -> dict[str, str]:
-    """The modules that are in the archive of the standard library's first modules: names, and their files."""
-    return {node.identifier: node.filename or "" for node in analysis.graph._base_modules}
-
-
 def provide_code(analysis: Analysis, code: Mapping[str, CodeType]) -> None:
     """Have the archive of modules take the code of some, by their names, instead of compiling their sources.
 
@@ -228,6 +204,13 @@ def provide_code(analysis: Analysis, code: Mapping[str, CodeType]) -> None:
 
     known = CONF["code_cache"].get(id(analysis.pure))
     CONF["code_cache"][id(analysis.pure)] = {**(known or {}), **code}
+
+
+def version() -> str:
+    """PyInstaller's version."""
+    from PyInstaller import __version__
+
+    return str(__version__)
 
 
 def warnings_file() -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import additions
+import analysis_memory
 import bare_code
 import bundle_records
 import collect
@@ -21,6 +23,7 @@ import collect_context
 import distribution_files
 import freeze_report
 import installed
+import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
 import sources
@@ -85,8 +88,11 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     internals.need_no_binutils()
     start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]
     internals.share_imports(start, start_with_toolchain.load_source)
-    internals.keep_own_hooks()
-    internals.find_elsewhere(standard_modules.shadowed([*request["beside"], *request["search"]]))
+    internals.keep_own_hooks(collector.inventory.offers_hooks)
+    memory = analysis_memory.AnalysisMemory(request["analysis"], internals.version())
+    modulegraph_internals.find_elsewhere(standard_modules.shadowed([*request["beside"], *request["search"]]))
+    modulegraph_internals.list_base_packages()
+    modulegraph_internals.remember_scans(memory)
     collect_context.collector = collector
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
@@ -106,6 +112,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     if not request["spec"]:
         arguments += ["--onedir", "--name", request["name"], "--specpath", request["specpath"]]
     internals.run([*arguments, request["script"]])
+    memory.sweep(time.time())
     if len(spec.executables) != 1 or len(spec.collections) != 1:
         raise SystemExit("ERROR: the spec file must make exactly one executable, it makes %d" % len(spec.executables))
     return spec

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional
 
 import installed
+import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
 
@@ -41,7 +42,7 @@ class SourceFiles:
     def of(self, analysis: internals.Analysis) -> Iterator[tuple[str, str, str]]:
         """Return entries of data for an Analysis: (place in the bundle, source file, type)."""
         modules = {name: path for name, path, _ in analysis.pure}
-        for name, path in sorted({**internals.base_modules(analysis), **modules}.items()):
+        for name, path in sorted({**modulegraph_internals.base_modules(analysis.graph), **modules}.items()):
             if path and os.path.isabs(path) and path.endswith(SOURCE) and self._is_wanted(name, path):
                 yield place(name, path), path, internals.DATA_FILE
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional
 
-from freezer.base.elf import ELF_MAGIC, PF_X
+from freezer.base.elf_file import MAGIC, PF_X
 from freezer.link.launcher import filter_path
 
 STEP = 1 << 20
@@ -36,7 +36,7 @@ def code_of(path: Path) -> Optional[tuple[int, int]]:
         if total > LARGEST or len(header) < ELF_HEADER.size:
             return None
         magic, *kind, _, machine, _, _, start, _, _, _, size, count = ELF_HEADER.unpack(header)
-        if (magic, tuple(kind), machine, size) != (ELF_MAGIC, LITTLE_64, X86_64, PROGRAM_HEADER.size) or start > total:
+        if (magic, tuple(kind), machine, size) != (MAGIC, LITTLE_64, X86_64, PROGRAM_HEADER.size) or start > total:
             return None
         file.seek(start)
         table = file.read(size * count)

@@ -80,9 +80,9 @@ class Chroot(BuildRoot):
         mounts = [mount for mount in self.mounts if path == mount.source or mount.source in path.parents]
         return bool(mounts) and max(mounts, key=lambda item: len(item.source.parts)).writable
 
-    def with_directory(self, path: Path, name: str) -> Chroot:
+    def with_directory(self, path: Path, name: str, *, writable: bool = False) -> Chroot:
         """Return the same system with one more directory of the host visible inside, below /freezer."""
-        return dataclasses.replace(self, mounts=(*self.mounts, Mount(path, f"{OWN}/{name}")))
+        return dataclasses.replace(self, mounts=(*self.mounts, Mount(path, f"{OWN}/{name}", writable)))
 
     def state(self) -> list[object]:
         """Return values that change with the system."""

@@ -45,7 +45,9 @@ class Stages:
     def make_environment(self, interpreter: Interpreter, root: Any, _plan: Any, dependencies: Any, _job: Any) -> Any:
         self.note("environment")
         self.dependencies = dependencies
-        return Environment(interpreter.executable, interpreter, "key", True, root, Path("/toolchain"))
+        return Environment(
+            interpreter.executable, interpreter, "key", True, root, Path("/toolchain"), Path("/analysis")
+        )
 
     def resolve_application(self, plan: Any, *_: Any) -> Application:
         self.note("application")

@@ -15,7 +15,8 @@ from support import OLD_TAGS as OLD
 from support import compile_c
 from support import shared_library as library
 
-from freezer.base.elf import NotElf, find_elves, is_elf, read_elf
+from freezer.base.elf import find_elves, is_elf, read_elf
+from freezer.base.elf_file import NotElf
 
 
 @pytest.fixture(scope="module")

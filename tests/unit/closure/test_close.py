@@ -41,8 +41,9 @@ class Frozen:
 
     def close(self, job: Job, *, opened: tuple[str, ...] = (), strip: bool = False, **arguments: Any) -> ClosedApp:
         interpreter = Interpreter(self.python, (3, 11, 2), self.folder, self.folder / "libpython.so")
+        toolchain, analysis = self.folder / "toolchain", self.folder / "analysis"
         environment = Environment(
-            self.folder / "env/bin/python", interpreter, "key", False, Host(), self.folder / "toolchain"
+            self.folder / "env/bin/python", interpreter, "key", False, Host(), toolchain, analysis
         )
         frozen = FrozenApp(
             self.folder / "tree", "app", self.folder / "pkg", frozenset(), self.origins, (), (), opened, strip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from support import compile_c
 
 from freezer.base.elf import read_elf
 from freezer.base.job import Job
+from freezer.closure import mend as module
 from freezer.closure.mend import kept_entries, mend, strip
 
 SHARED = ("-shared", "-fPIC")
@@ -70,8 +72,12 @@ def test_mend(tree: Path, job: Job, rpath: str, kind: str) -> None:
     assert (after.soname, after.needed) == (elf.soname, elf.needed)
 
 
-def test_strip_debug_information(tree: Path, job: Job) -> None:
-    path = library(tree, "$ORIGIN", "-g")
-    assert read_elf(path).debug_information
-    strip(path, "--strip-debug", job)
-    assert not read_elf(path).debug_information
+def test_strip_debug_information(tree: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of some at once, and of more than one command line may have."""
+    first = library(tree, "$ORIGIN", "-g")
+    paths = [Path(shutil.copy(first, first.with_name(f"{number}.so"))) for number in range(5)]
+    assert all(read_elf(path).debug_information for path in paths)
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    strip(paths, "--strip-debug", job)
+    assert not any(read_elf(path).debug_information for path in paths)
+    strip([], "--strip-debug", job)

@@ -20,7 +20,7 @@ FILES = ("one.py", "whole/__init__.py", "whole/part.py", "whole/data/x.json", "l
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     here = Path(sys.executable)
-    return Environment(here, Interpreter(here, (3, 11, 2), tmp_path, tmp_path), "key", True, Host(), tmp_path)
+    return Environment(here, Interpreter(here, (3, 11, 2), tmp_path, tmp_path), "key", True, Host(), tmp_path, tmp_path)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from freezer.base.elf import read_elf
 from freezer.base.errors import EnvironmentFailure
 from freezer.environment import toolchain as module
 from freezer.environment.interpreter import Interpreter
-from freezer.environment.toolchain import PINS, make_toolchain, toolchain_key
+from freezer.environment.toolchain import PINS, analysis_memory, make_toolchain, toolchain_key
 from freezer.system.host import Host
 from freezer.system.locate import locate_interpreter
 
@@ -104,6 +104,14 @@ def test_it_is_made_once(
     runner.job.holding.close()
     with pytest.raises(EnvironmentFailure):
         make_toolchain(interpreter, Host(), Path(sys.executable), runner.job, anew=True)
+
+
+def test_another_system_has_its_own_memory(interpreter: Interpreter, runner: Runner) -> None:
+    """What programs of that system write must not be read by builds elsewhere."""
+    (runner.job.cache / "analysis").mkdir()
+    places = [analysis_memory(interpreter, root, runner.job) for root in (Host(), Elsewhere(), Host())]
+    assert places[0] == places[2] != places[1]
+    assert [(place.is_dir(), place.stat().st_mode & 0o077) for place in places[:2]] == [(True, 0), (True, 0)]
 
 
 def test_another_wheel_than_was_pinned_is_refused(

@@ -73,24 +73,6 @@ result = [internals.NotAppended.package, done.returncode, '"objcopy"' in inspect
     assert ask(code) == ["/x/pkg", 0, True]
 
 
-def test_modules_are_found_elsewhere(tmp_path: Path) -> None:
-    """Else modules of the application's that are called like the standard library's would be those of Python."""
-    (tmp_path / "queue.py").write_text("MINE = 1\n")
-    code = """
-from PyInstaller.config import CONF
-CONF.update(workpath=sys.argv[1], pathex=[], hiddenimports=[])
-internals.need_no_binutils()
-internals.find_elsewhere({"queue": sys.argv[1]})
-from PyInstaller.depend.analysis import initialize_modgraph
-graph = initialize_modgraph()
-node = graph.find_node("queue") or graph.import_hook("queue")[0]
-others = graph.find_node("heapq")
-based = [item.identifier for item in graph._base_modules]
-result = [node.filename, "queue" in based, "heapq" in based, others.filename == node.filename]
-"""
-    assert ask(code, str(tmp_path)) == [str(tmp_path / "queue.py"), False, True, False]
-
-
 def test_processes_of_pyinstallers_get_no_search_path_by_a_variable() -> None:
     """Else a module of the application's called like one of Python's would end them before their first line."""
     code = """
@@ -220,7 +202,7 @@ def test_the_contents_and_the_warnings_are_here(built: Path) -> None:
 
 SPEC = """
 import json, os
-import pyinstaller_internals as internals
+import modulegraph_internals, pyinstaller_internals as internals
 
 a = Analysis(["app.py"], optimize={optimize})
 a.pure.append(("provided", os.path.abspath("provided.py"), "PYMODULE"))
@@ -229,7 +211,8 @@ exe = EXE(PYZ(a.pure), a.scripts, exclude_binaries=True, name="app")
 tree = COLLECT(exe, a.binaries, a.datas, name="tree")
 facts = {{
     "kinds": {{name: sorted({{kind for _, _, kind in getattr(a, name)}}) for name in ("pure", "scripts", "binaries")}},
-    "base": internals.base_modules(a), "warnings": internals.warnings_file(), "names": [exe.name, tree.name],
+    "base": modulegraph_internals.base_modules(a.graph),
+    "warnings": internals.warnings_file(), "names": [exe.name, tree.name],
 }}
 with open("facts.json", "w") as file:
     json.dump(facts, file)
@@ -411,10 +394,13 @@ def test_contributed_hooks_are_the_toolchains(toolchain: Path, application: Path
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
         (info / "entry_points.txt").write_text(f"[pyinstaller40]\nhook-dirs = {name}:get_hook_dirs\n")
     code = """
-internals.keep_own_hooks()
+internals.keep_own_hooks(offered=True)
 result = internals.hook_directories()
 """
     standard, *others = ask_toolchain(toolchain, application, code)
     assert standard == str(toolchain / "PyInstaller" / "hooks")
     contributed = toolchain / "_pyinstaller_hooks_contrib"
     assert others == [str(contributed / "stdhooks"), str(contributed), "/of/thing_hooks"]
+    # Where nothing offers hooks, nothing is asked for them.
+    unasked = code.replace("=True", "=False")
+    assert ask_toolchain(toolchain, application, unasked) == [standard, *others[:2]]

@@ -51,7 +51,7 @@ def top(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     here = Path(sys.executable)
-    return Environment(here, Interpreter(here, (3, 11, 2), tmp_path, tmp_path), "key", True, Host(), tmp_path)
+    return Environment(here, Interpreter(here, (3, 11, 2), tmp_path, tmp_path), "key", True, Host(), tmp_path, tmp_path)
 
 
 def search(

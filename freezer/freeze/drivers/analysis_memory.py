@@ -1,0 +1,110 @@
+"""What the analysis of a source file found, kept by the file's content: a later build of anything that has the same
+file need not read it again.
+
+A value is a function of its key alone, so that a build with a cold memory, a warm one, a damaged one, or one that was
+copied from another machine makes the same bytes. The directory is written by this user's builds in one system, which
+run the code of what they build anyway; builds in another system have one of their own.
+
+Layout of a file, whose name is the key's SHA-256: the SHA-256 of the rest (32 bytes); the value, marshalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import marshal
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any, Optional, Union
+
+LAYOUT = 1
+"""Part of every key; raised when what is kept, or how it is found, changes."""
+
+DAY = 24 * 3600
+KEPT = 30 * DAY
+"""Seconds after its last use for which a value is kept."""
+
+SWEPT = "swept"
+"""The file whose time of modification says when values were last removed."""
+
+
+class AnalysisMemory:
+    """Values by keys, in a directory, which may be missing: then nothing is kept.
+
+    ``context`` are what all values depend on besides their keys, such as the versions of the programs that made them.
+    """
+
+    def __init__(self, folder: str, *context: str) -> None:
+        self._folder = folder
+        # The optimization level and the version decide the code that a source becomes.
+        common = (str(LAYOUT), sys.version, str(sys.implementation.cache_tag), str(sys.flags.optimize), *context)
+        self._common = repr(common).encode()
+
+    def key(self, kind: str, source: Union[str, bytes]) -> str:
+        """The key of what a ``kind`` of analysis finds in a source, wherever that is."""
+        content = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(self._common)
+        digest.update(repr((kind, type(source).__name__)).encode())
+        digest.update(content)
+        return digest.hexdigest()
+
+    def get(self, key: str) -> Optional[Any]:
+        """The value, or None. A file that is damaged is none."""
+        path = self._path(key)
+        try:
+            with open(path, "rb") as file:
+                head, data = file.read(32), file.read()
+                used = os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return None
+        if hashlib.sha256(data).digest() != head:
+            return None
+        if time.time() - used > DAY:
+            with contextlib.suppress(OSError):
+                os.utime(path)
+        return marshal.loads(data)
+
+    def put(self, key: str, value: Any) -> Any:
+        """Keep a value, and return it as ``get`` will: what comes out of a build must not depend on where it came
+        from, and a code object that was unmarshalled shares its constants in another way than one just compiled."""
+        data = marshal.dumps(value)
+        path = self._path(key)
+        aside = "%s.%s" % (path, secrets.token_hex(4))
+        # Without it the next build does the work again, and says whether the file system is full.
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            with open(aside, "xb") as file:
+                file.write(hashlib.sha256(data).digest() + data)
+            os.replace(aside, path)
+        return marshal.loads(data)
+
+    def sweep(self, now: float) -> None:
+        """Remove the values that were not used for long, at most once a day; ``now`` is in seconds since 1970."""
+        mark = os.path.join(self._folder, SWEPT)
+        with contextlib.suppress(OSError):
+            if os.path.exists(mark) and now - os.stat(mark).st_mtime < DAY:
+                return
+            with open(mark, "wb"):
+                pass
+            for path in self._files():
+                if now - os.stat(path).st_mtime > KEPT:
+                    os.unlink(path)
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self._folder, key[:2], key[2:])
+
+    def _files(self) -> Iterator[str]:
+        for name in sorted(os.listdir(self._folder)):
+            folder = os.path.join(self._folder, name)
+            if os.path.isdir(folder):
+                yield from (os.path.join(folder, item) for item in sorted(os.listdir(folder)))
+
+
+def same_code(code: CodeType) -> CodeType:
+    """The code as it is once it was kept; see ``AnalysisMemory.put``."""
+    again: CodeType = marshal.loads(marshal.dumps(code))
+    return again

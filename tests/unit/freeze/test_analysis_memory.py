@@ -1,0 +1,112 @@
+"""What is kept of the analysis of a source, and what becomes of it if its directory is damaged."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezer.freeze.drivers import DRIVERS
+
+sys.path.insert(0, str(DRIVERS))
+memory_module: Any = importlib.import_module("analysis_memory")
+del sys.path[0]
+
+DAY = 24 * 3600
+VALUE = ([("a", None, 0)], {"names": ("b", b"c")}, 1.5)
+
+
+def memory(folder: Path, *context: str) -> Any:
+    return memory_module.AnalysisMemory(str(folder), *context)
+
+
+def kept(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def test_a_value_is_kept(tmp_path: Path) -> None:
+    first = memory(tmp_path, "1")
+    key = first.key("scan", "x = 1\n")
+    assert first.get(key) is None
+    assert first.put(key, VALUE) == VALUE
+    assert memory(tmp_path, "1").get(key) == VALUE
+    assert [path.stat().st_mode & 0o077 for path in tmp_path.iterdir()] == [0]
+
+
+def test_what_a_key_depends_on(tmp_path: Path) -> None:
+    """And on nothing else: not on the file's name, nor on the directory."""
+    base = memory(tmp_path, "1").key("scan", "x = 1\n")
+    others = [
+        memory(tmp_path, "2").key("scan", "x = 1\n"),
+        memory(tmp_path, "1").key("other", "x = 1\n"),
+        memory(tmp_path, "1").key("scan", "x = 2\n"),
+        # The encoding of bytes is part of the source, that of a text is not.
+        memory(tmp_path, "1").key("scan", b"x = 1\n"),
+    ]
+    assert len({base, *others}) == 5
+    assert memory(tmp_path / "elsewhere", "1").key("scan", "x = 1\n") == base
+    assert memory(tmp_path, "1").key("scan", "\udc80")
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "a directory", "longer"])
+def test_damage_is_nothing(tmp_path: Path, damage: str) -> None:
+    kept_here = memory(tmp_path)
+    key = kept_here.key("scan", "x")
+    kept_here.put(key, VALUE)
+    (path,) = kept(tmp_path)
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "a directory":
+        path.mkdir()
+    else:
+        contents = {
+            "cut": data[:-1],
+            "changed": data[:-1] + bytes([data[-1] ^ 1]),
+            "empty": b"",
+            "longer": data + b"x",
+        }
+        path.write_bytes(contents[damage])
+    assert kept_here.get(key) is None
+    assert kept_here.put(key, VALUE) == VALUE
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    """The build goes on: it has the value."""
+    (tmp_path / "file").write_text("")
+    assert memory(tmp_path / "file").put("ab" * 32, VALUE) == VALUE
+    assert memory(tmp_path / "missing").get("ab" * 32) is None
+    memory(tmp_path / "missing").sweep(time.time())
+
+
+def test_code_is_the_same_once_it_was_kept(tmp_path: Path) -> None:
+    """Two equal constants of one source may be one object or two, which decides the bytes that they become."""
+    import marshal
+
+    code = compile("a = ('x y', 1.5)\ndef f(b=('x y', 1.5)):\n    return b\n", "f.py", "exec")
+    first = memory(tmp_path).put("cd" * 32, code)
+    second = memory(tmp_path).get("cd" * 32)
+    again = memory_module.same_code(code)
+    assert marshal.dumps(first) == marshal.dumps(second) == marshal.dumps(again)
+
+
+def test_what_was_not_used_for_long_is_removed_once_a_day(tmp_path: Path) -> None:
+    now = time.time()
+    mine = memory(tmp_path)
+    keys = [mine.key("scan", text) for text in ("old", "used", "new")]
+    for key in keys:
+        mine.put(key, VALUE)
+    for key in keys[:2]:
+        os.utime(mine._path(key), (now - 40 * DAY, now - 40 * DAY))
+    assert mine.get(keys[1]) == VALUE
+    mine.sweep(now)
+    assert [mine.get(key) is not None for key in keys] == [False, True, True]
+    os.utime(mine._path(keys[2]), (now - 40 * DAY, now - 40 * DAY))
+    mine.sweep(now + 100)
+    assert os.path.exists(mine._path(keys[2]))
+    mine.sweep(now + 2 * DAY)
+    assert not os.path.exists(mine._path(keys[2]))
