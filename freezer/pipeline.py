@@ -91,6 +91,7 @@ def _proven(
             proof = prove(whole, linked, apart)
         except FailedRun as failure:
             repairs.append(find_repair(whole, environment, application, failure, repairs, job))
+            linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
         else:
             return frozen, linked, with_repairs(proof, repairs), apart

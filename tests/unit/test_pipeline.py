@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -25,6 +26,7 @@ from freezer.base.errors import (
 )
 from freezer.base.job import Job
 from freezer.base.log import Log
+from freezer.link.other import Looking
 from freezer.plan.build import Plan
 from freezer.prove.judge import FailedRun
 from freezer.prove.repair import Repair
@@ -86,9 +88,16 @@ class Application:
     name: str = "app"
 
 
+def ended() -> threading.Thread:
+    thread = threading.Thread()
+    thread.start()
+    return thread
+
+
 @dataclasses.dataclass(frozen=True)
 class Linked:
     path: Path
+    other: Looking = dataclasses.field(default_factory=lambda: Looking(ended(), []), compare=False)
 
 
 @pytest.fixture
