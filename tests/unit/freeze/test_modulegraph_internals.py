@@ -96,8 +96,8 @@ result = [len(names) > 2, before == {name: analysis.collect_submodules(name) for
 
 
 SOURCES = {
-    "app.py": "import colorsys, stat as j\n"
-    "try:\n    import nowhere\nexcept ImportError:\n    pass\nfrom pack import *\n",
+    "app.py": "import colorsys, stat as j\ntry:\n    import nowhere\nexcept ImportError:\n    pass\n"
+    "from pack import *\n",
     "pack/__init__.py": "from .one import a, b as c\nfrom bisect import insort\nx = 1\ny = 2\ndel y\nglobal z\n",
     "pack/one.py": "def f():\n    import pack.two\n\nif 1:\n    import heapq\na = b = f\n",
     "pack/two.py": "# coding: latin-1\nname = '\xe4'\n",
