@@ -9,12 +9,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import os
-from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Optional
 
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from freezer.application.entry import Application
 from freezer.application.never_taken import SECRET_FOLDERS, has_private_key, is_left_over, is_secret_name
@@ -28,6 +26,8 @@ from freezer.plan.trees import CACHES, ENVIRONMENT_MARK, REPOSITORIES
 
 WHY = "learned"
 BYTECODE = (".pyc", ".pyo")
+DESCRIPTIONS = (".egg-info", ".dist-info")
+"""Ends of the names of directories that describe distributions."""
 
 
 def with_learned(application: Application, plan: Plan, environment: Environment) -> Application:
@@ -52,10 +52,10 @@ def with_learned(application: Application, plan: Plan, environment: Environment)
             else:
                 own.append(OwnFile(path, folder, path.stat().st_size, f"{WHY}: {asker}"))
     for name in learned.package_files:
-        installed = [(path, folder) for folder in package_folders(environment) for path in _files_at(folder, name)]
-        if not installed:
+        places = [(path, folder) for folder in package_folders(environment) for path in _files_at(folder, name)]
+        if not places:
             stale.append(f"[package-files] {name}")
-        for path, top in installed:
+        for path, top in places:
             item = (path, os.path.dirname(str(path.relative_to(top))) or ".")
             (binaries if _is_binary(path) else data).append(item)
     metadata, groups = _described(plan, application, environment, stale)
@@ -103,22 +103,21 @@ def package_folders(environment: Environment) -> list[Path]:
     return sorted({path for pattern in ("lib", "lib64") for path in home.glob(f"{pattern}/python*/site-packages")})
 
 
-def never_comes(path: Path, base: Path) -> Optional[str]:
-    """Say why a file or directory of the application's own never comes along, even if the application asks for it."""
-    inside = path.relative_to(base)
-    for folder in inside.parts[:-1]:
-        if folder in SECRET_FOLDERS:
-            return "a directory with secrets"
-        if folder in REPOSITORIES | CACHES:
-            return "it belongs to a tool"
-    if any(is_file(base.joinpath(*inside.parts[:depth]) / ENVIRONMENT_MARK) for depth in range(1, len(inside.parts))):
-        return "in a virtual environment"
-    name = inside.name
-    if is_secret_name(name) or (is_file(path) and path.suffix != ".py" and has_private_key(path)):
-        return "a secret"
+def is_secret(path: Path, base: Path) -> bool:
+    """Tell whether a file below ``base`` has passwords or keys."""
+    if SECRET_FOLDERS & set(path.relative_to(base).parts[:-1]) or is_secret_name(path.name):
+        return True
+    return is_file(path) and path.suffix != ".py" and has_private_key(path)
+
+
+def is_of_tools(path: Path, base: Path) -> bool:
+    """Tell whether a file below ``base`` is what tools keep beside the sources, or have left behind."""
+    *folders, name = path.relative_to(base).parts
     if name.endswith(BYTECODE) or is_left_over(name):
-        return "left behind by a program"
-    return None
+        return True
+    if any(folder in REPOSITORIES | CACHES or folder.endswith(DESCRIPTIONS) for folder in folders):
+        return True
+    return any(is_file(base.joinpath(*folders[:depth]) / ENVIRONMENT_MARK) for depth in range(1, len(folders) + 1))
 
 
 def _may_come(path: Path, base: Path, plan: Plan, line: str) -> bool:
@@ -127,7 +126,7 @@ def _may_come(path: Path, base: Path, plan: Plan, line: str) -> bool:
     places = [str(inside), *(str(folder) for folder in inside.parents)]
     if any(fnmatchcase(place, pattern.rstrip("/")) for place in places for pattern in plan.exclude_data):
         return False
-    return not line.endswith("/") or never_comes(path, base) is None
+    return not line.endswith("/") or not (is_secret(path, base) or is_of_tools(path, base))
 
 
 def _files_at(top: Path, name: str) -> list[Path]:
@@ -153,7 +152,9 @@ def _described(
     learned = plan.learned
     if learned is None or not (learned.metadata or learned.entry_points):
         return (), ()
-    names, groups = _known(map(str, (*application.search, *package_folders(environment))))
+    found = installed(application, environment)
+    names = {canonicalize_name(item.metadata["Name"]) for item in found if item.metadata["Name"]}
+    groups = {entry.group for item in found for entry in item.entry_points}
     stale += [f"[metadata] {name}" for name in learned.metadata if canonicalize_name(name) not in names]
     stale += [f"[entry-points] {name}" for name in learned.entry_points if name not in groups]
     return (
@@ -162,12 +163,7 @@ def _described(
     )
 
 
-def _known(folders: Iterable[str]) -> tuple[set[NormalizedName], set[str]]:
-    found = list(importlib.metadata.distributions(path=list(folders)))
-    names = {canonicalize_name(item.metadata["Name"]) for item in found if item.metadata["Name"]}
-    return names, set(_groups(found))
-
-
-def _groups(found: Iterable[importlib.metadata.Distribution]) -> Iterator[str]:
-    for item in found:
-        yield from (entry.group for entry in item.entry_points)
+def installed(application: Application, environment: Environment) -> list[importlib.metadata.Distribution]:
+    """Return the distributions that the application may ask for: its own, and those in its environment."""
+    folders = (*application.search, *package_folders(environment))
+    return list(importlib.metadata.distributions(path=[str(folder) for folder in folders]))

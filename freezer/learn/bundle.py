@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +33,17 @@ class Brought:
 def brought_by(closed: ClosedApp, application: Application) -> Brought:
     """Return what a closed bundle has."""
     frozen = closed.frozen
+    sources = (*frozen.sources, *application.own_files, application.script)
     names = {name for _, _, files in os.walk(frozen.tree) for name in files}
     return Brought(
         modules=frozen.modules,
-        sources=real_paths((*frozen.sources, *application.own_files, application.script)),
+        sources=frozenset(map(path_without_links, map(str, sources))),
         libraries=frozenset(names | set(closed.libraries)),
         contents=frozen.contents,
     )
 
 
-def real_paths(paths: Iterable[Path]) -> frozenset[str]:
-    """Return the paths without links in their directories."""
-    return frozenset(os.path.join(os.path.realpath(path.parent), path.name) for path in paths)
+def path_without_links(path: str) -> str:
+    """Return a path without links in its directories."""
+    folder, name = os.path.split(path)
+    return os.path.join(os.path.realpath(folder), name)

@@ -14,7 +14,7 @@ from typing import Optional
 
 from freezer.application.entry import Application
 from freezer.application.ground import find_ground
-from freezer.application.learnt_parts import import_roots, never_comes, package_folders, place_of
+from freezer.application.learnt_parts import import_roots, installed, is_of_tools, is_secret, package_folders, place_of
 from freezer.application.never_taken import TEST_FILES, TEST_FOLDERS, holds_tests, is_test
 from freezer.base.places import is_folder, passing_over
 from freezer.environment.venv import Environment
@@ -71,6 +71,7 @@ class Grounds:
         self._roots = import_roots(plan, application)
         ground = find_ground(plan, [path for path in application.imported_from if path != base])
         self._refused = dict(ground.refused) if ground is not None else {}
+        self._installed = installed(application, environment)
         self._outputs = {plan.output, plan.target(application.name)}
         self._located: dict[str, Located] = {}
 
@@ -126,11 +127,22 @@ class Grounds:
         for place in (path, *path.parents):
             if place in self._refused:
                 return self._refused[place]
-        return never_comes(path, self.base)
+        return "a secret" if is_secret(path, self.base) else None
 
-    def is_output(self, located: Located) -> bool:
-        """Tell whether a file is what a build writes."""
-        return self.own_path(located) in self._outputs
+    def is_by_product(self, located: Located) -> bool:
+        """Tell whether an own file is what a build or another tool has made, or keeps beside the sources."""
+        path = self.own_path(located)
+        return path in self._outputs or is_of_tools(path, self.base)
+
+    def offers(self, group: str) -> list[tuple[str, str]]:
+        """Return the modules that the environment's distributions offer in a group of entry points, each with the name
+        of the directory that describes its distribution."""
+        return [
+            (entry.value.partition(":")[0].strip(), os.path.basename(str(getattr(item, "_path", ""))))
+            for item in self._installed
+            for entry in item.entry_points
+            if entry.group == group
+        ]
 
     def is_importable(self, located: Located, module: str) -> bool:
         """Tell whether the build finds an own module by its name, where this file is."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from freezer.base.elf import read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.places import is_file, is_folder
-from freezer.learn.bundle import Brought
+from freezer.learn.bundle import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.plan.learned import Learned
@@ -66,8 +66,8 @@ class Needs:
             "read": self._file,
             "list": self._listing,
             "library": self._library,
-            "group": lambda fact: self._put("entry_points", fact.name, fact),
-            "program": lambda fact: self._tell(self.programs, os.path.basename(fact.name), fact),
+            "group": self._group,
+            "program": self._program,
             "variable": lambda fact: self._tell(self.variables, fact.name, fact),
             "unseen": lambda fact: self._tell(self.unseen, os.path.basename(fact.name), fact),
         }
@@ -91,6 +91,12 @@ class Needs:
     def _tell(self, told: dict[str, str], name: str, fact: Fact) -> None:
         if fact.asker and self.grounds.located(fact.asker).owner is Owner.OWN and _is_text(name):
             told.setdefault(name, self.where(fact))
+
+    def _program(self, fact: Fact) -> None:
+        """Tell of a program that is the host's: a Python is the application itself."""
+        name = os.path.basename(fact.name)
+        if not name.startswith("python"):
+            self._tell(self.programs, name, fact)
 
     def _module(self, fact: Fact) -> None:
         name = fact.name
@@ -120,15 +126,19 @@ class Needs:
         elif is_file(path) and fact.name not in self._wrote and not self._is_new(path):
             if located.owner is Owner.PACKAGE:
                 self._package_file(located, fact)
-            elif located.owner is Owner.OWN:
+            elif located.owner is Owner.OWN and not self._is_started(fact):
                 self._own_file(located, fact)
+
+    def _is_started(self, fact: Fact) -> bool:
+        """Tell whether Python itself has read a source to run it, which is in the bundle as code."""
+        return not fact.asker and path_without_links(fact.name) in self.brought.sources
 
     def _is_new(self, path: Path) -> bool:
         """Tell whether a file has been written since the command began."""
         return path.stat().st_mtime_ns >= self.began
 
     def _own_file(self, located: Located, fact: Fact) -> None:
-        if self.grounds.is_test(located) or self.grounds.is_output(located):
+        if self.grounds.is_test(located) or self.grounds.is_by_product(located):
             return
         reason = self.grounds.refusal(located)
         if reason is not None:
@@ -170,9 +180,15 @@ class Needs:
             if hidden or str(item) in self._wrote or self._is_new(item) or self.grounds.is_test(child):
                 continue
             reason = self.grounds.refusal(child)
-            if reason is not None or self.grounds.is_output(child) or self.brought.has(self.grounds.place(child)):
+            if reason is not None or self.grounds.is_by_product(child) or self.brought.has(self.grounds.place(child)):
                 continue
             self._put("files", child.name if at_top else located.name + "/", fact)
+
+    def _group(self, fact: Fact) -> None:
+        """Take a group of entry points, if a build does not bring all that is offered in it."""
+        for module, description in self.grounds.offers(fact.name):
+            if module not in self.brought.modules or not self.brought.has(description):
+                self._put("entry_points", fact.name, fact)
 
     def _library(self, fact: Fact) -> None:
         name = os.path.basename(fact.name)
@@ -220,7 +236,7 @@ def counted(facts: Iterable[Fact], sources: frozenset[str], grounds: Grounds) ->
         if not taken:
             return found
         found += taken
-        alive |= {_real(fact.more) for fact in taken if fact.kind == "module" and _brings(fact, grounds)}
+        alive |= {path_without_links(fact.more) for fact in taken if fact.kind == "module" and _brings(fact, grounds)}
         waiting = [fact for fact in waiting if fact not in set(taken)]
 
 
@@ -233,16 +249,11 @@ def _brings(fact: Fact, grounds: Grounds) -> bool:
 def _counts(fact: Fact, alive: set[str], grounds: Grounds) -> bool:
     if not fact.asker:
         return fact.child or fact.kind == "swept"
-    if _real(fact.asker) in alive:
+    if path_without_links(fact.asker) in alive:
         return True
     located = grounds.located(fact.asker)
     # The sources of a project, of which the bundle has the wheel's copies.
     return located.owner is Owner.OWN and grounds.wheel_copy(located) in alive
-
-
-def _real(path: str) -> str:
-    folder, name = os.path.split(path)
-    return os.path.join(os.path.realpath(folder), name)
 
 
 def _soname(path: Path) -> str:
