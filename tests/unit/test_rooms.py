@@ -57,6 +57,7 @@ OF_SEVERAL = {
     "cli/test_errors.py",
     "freeze/test_runtime.py",
     "freeze/test_runtime_processes.py",
+    "learn/test_notes.py",
     "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 
+MOST_TIMES = 20
+"""How often it is looked up who asks for a variable: some code asks all the time."""
+
+
 class Finder:
     """In front of all finders: asks these, and notes what they find."""
 
@@ -104,9 +108,12 @@ def _see_variables(notes: Notes) -> None:
     """Note the variables that are asked for."""
     kind = type(os.environ)
     get = kind.__getitem__
+    times: dict[object, int] = {}
 
     def noting(self: "Any", key: "Any") -> "Any":
-        if isinstance(key, str):
+        count = times.get(key, 0)
+        if count < MOST_TIMES and isinstance(key, str):
+            times[key] = count + 1
             quietly(notes.note, "variable", key, "", sys._getframe(1))
         return get(self, key)
 
