@@ -125,15 +125,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     program = DRIVERS / "run_pyinstaller.py"
     report = job.folder("freeze") / "report.json"
     request = job.write("freeze/request.json", json.dumps(_request(plan, environment, application, report, job)))
-    bad_hidden: list[str] = []
-    unknown: list[str] = []
+    not_found: list[str] = []
 
     def watch(line: str) -> bool:
-        found = NOT_FOUND.search(line)
-        if found and found.group(1) in plan.hidden_imports:
-            bad_hidden.append(found.group(1))
-        elif found and found.group(1) in application.learnt.modules:
-            unknown.append(f"[modules] {found.group(1)}")
+        not_found.extend(NOT_FOUND.findall(line))
         return False
 
     try:
@@ -158,6 +153,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     missing = read_warnings(warnings)
     for absent, importers in missing.items():
         job.log.detail(f"    not found: {absent}, imported by {importers}")
+    bad_hidden = [name for name in not_found if name in plan.hidden_imports]
     if bad_hidden:
         raise InputError(
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
@@ -177,8 +173,14 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
-        stale=tuple(dict.fromkeys((*application.learnt.stale, *unknown))),
+        stale=_stale(application, not_found),
     )
+
+
+def _stale(application: Application, not_found: list[str]) -> tuple[str, ...]:
+    """Return the learned lines that nothing answers to; which modules there are, PyInstaller knows."""
+    unknown = [f"[modules] {name}" for name in dict.fromkeys(not_found) if name in application.learnt.modules]
+    return (*application.learnt.stale, *unknown)
 
 
 def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str, Path, Path]:

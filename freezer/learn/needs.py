@@ -68,7 +68,7 @@ class Needs:
             "library": self._library,
             "group": self._group,
             "program": self._program,
-            "variable": lambda fact: self._tell(self.variables, fact.name, fact),
+            "variable": self._variable,
             "unseen": lambda fact: self._tell(self.unseen, os.path.basename(fact.name), fact),
         }
         for fact in counted(facts, self.brought.sources, self.grounds):
@@ -97,6 +97,11 @@ class Needs:
         name = os.path.basename(fact.name)
         if not name.startswith("python"):
             self._tell(self.programs, name, fact)
+
+    def _variable(self, fact: Fact) -> None:
+        """Tell of a variable; in PATH the standard library looks for programs that are started."""
+        if fact.name != "PATH":
+            self._tell(self.variables, fact.name, fact)
 
     def _module(self, fact: Fact) -> None:
         name = fact.name

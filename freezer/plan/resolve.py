@@ -46,9 +46,8 @@ MAX_EPOCH = 0o77777777777
 def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], learning: bool = False) -> Plan:
     """Make a plan of parsed arguments, the settings file that goes with the entry, and the environment.
 
-    ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; while ``learning``, the
-    file of learned things need not exist. Raises UsageError for what cannot be combined, InputError for what does not
-    exist or is malformed.
+    ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; ``learning`` is that of
+    ``read_learned``. Raises UsageError for what cannot be combined, InputError for what does not exist or is malformed.
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     base = settings_folder(given, folder)

@@ -45,7 +45,9 @@ class Ground:
 
     @property
     def environment(self) -> Environment:
-        interpreter = Interpreter(self.folder / "python3", (3, 11, 2), self.folder / "usr", self.folder / "libpython.so")
+        interpreter = Interpreter(
+            self.folder / "python3", (3, 11, 2), self.folder / "usr", self.folder / "libpython.so"
+        )
         return Environment(self.home / "bin/python", interpreter, "key", False, Host(), self.folder, self.folder)
 
     def application(self, **values: Any) -> Application:

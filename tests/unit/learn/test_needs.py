@@ -161,7 +161,9 @@ def test_a_package_lists_its_own_directories_alone(ground: Any) -> None:
     folder = ground.packages / "pkg/themes"
     assert tables(ground.needs(ground.fact("list", folder, other))) == {}
     assert tables(ground.needs(ground.fact("list", ground.packages, core))) == {}
-    assert tables(ground.needs(ground.fact("list", folder, core))) == {"package_files": {"pkg/themes/": "pkg/core.py:1"}}
+    assert tables(ground.needs(ground.fact("list", folder, core))) == {
+        "package_files": {"pkg/themes/": "pkg/core.py:1"}
+    }
 
 
 @pytest.mark.parametrize("name", ["libthere.so.1", "libc.so.6", "libGL.so.1", "libnss_files.so.2", "odd"])

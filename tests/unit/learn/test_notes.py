@@ -168,11 +168,7 @@ def test_children_take_notes_too(site: Site) -> None:
 
 
 def test_a_python_that_will_take_no_notes_is_noted(site: Site) -> None:
-    site.run(
-        "import subprocess, sys\n"
-        "subprocess.run([sys.executable, '-c', ''])\n"
-        "subprocess.run(['true'], env={})\n"
-    )
+    site.run("import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\nsubprocess.run(['true'], env={})\n")
     assert site.asked("unseen") == set()
     site.run("import subprocess, sys\nsubprocess.run([sys.executable, '-Ic', ''])\n")
     assert {place for _, place in site.asked("unseen")} == {"app.py:2"}
