@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.application.entry import Application
+from freezer.application.learnt_parts import with_learned
 from freezer.application.prepare import prepare
 from freezer.base.errors import FreezerError, InputError, ToolError, VerificationError
 from freezer.base.job import Job
@@ -21,7 +22,7 @@ from freezer.environment.interpreter import probe_interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import freeze
 from freezer.learn.bundle import Brought, brought_by
-from freezer.learn.command import install_tools, run_command
+from freezer.learn.command import CommandRun, install_tools, run_command
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.learn.needs import Needs
 from freezer.plan.build import Plan
@@ -30,6 +31,8 @@ from freezer.store.workspace import workspace
 from freezer.system.chroot.roots import open_root
 
 MOST_NAMED = 10
+MOST_ROUNDS = 4
+"""How often it is looked what a build brings with the modules that are known to be needed."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +83,12 @@ def learn(
     with workspace(cache, plan.name or "learn", keep=False, log=log) as job:
         root = open_root(plain, job)
         environment, application = prepare(plain, root, probe_interpreter(plain, root, job), job)
-        frozen = freeze(plain, environment, application, job)
-        brought = brought_by(close_bundle(plain, environment, frozen, job), application)
+        build = _Build(plain, environment, application, job)
+        brought = build.brought(job)
         folder = install_tools(tools, plain, environment, job)
         grounds = Grounds(plain, environment, application, known.base, folder, cache)
-        lesson = _taught(plain, known, command, grounds, brought, environment, application, environ, job)
+        run = run_command(command, grounds.watched, application, environment, plan.folder, job, environ=environ)
+        lesson = _taught(known, run, grounds, brought, build)
     _tell(lesson, known, log)
     if not check and lesson.learned.text() != known.text():
         with replacing(known.path, mode=0o644) as out:
@@ -92,22 +96,43 @@ def learn(
     return dataclasses.replace(lesson, error=_error(lesson, command, known.path, check))
 
 
-def _taught(
-    plan: Plan,
-    known: Learned,
-    command: tuple[str, ...],
-    grounds: Grounds,
-    brought: Brought,
-    environment: Environment,
-    application: Application,
-    environ: Mapping[str, str],
-    job: Job,
-) -> Lesson:
-    run = run_command(command, grounds.watched, application, environment, plan.folder, job, environ=environ)
-    needs = Needs(grounds, brought, run.began, plan.exclude)
-    needs.take(run.facts.facts)
-    found = needs.learned(known.path)
+class _Build:
+    """What a build does as far as the bundle is concerned, which is what learned things are compared with."""
+
+    def __init__(self, plan: Plan, environment: Environment, application: Application, job: Job) -> None:
+        self.plan = plan
+        self._environment, self._application, self._job = environment, application, job
+
+    def brought(self, job: Job) -> Brought:
+        """Return what a build brings by its rules."""
+        return self._brought(self.plan, self._application, job)
+
+    def brought_with(self, learned: Learned) -> Brought:
+        """Return what a build brings that takes these lines."""
+        plan = dataclasses.replace(self.plan, learned=learned)
+        application = with_learned(self._application, plan, self._environment)
+        return self._brought(plan, application, self._job.inside("again"))
+
+    def _brought(self, plan: Plan, application: Application, job: Job) -> Brought:
+        frozen = freeze(plan, self._environment, application, job)
+        return brought_by(close_bundle(plan, self._environment, frozen, job), application)
+
+
+def _taught(known: Learned, run: CommandRun, grounds: Grounds, brought: Brought, build: _Build) -> Lesson:
+    """Return what a run teaches. A module that is new brings what it imports, and its package what that needs, so that
+    only a build with it tells what else is needed."""
     superfluous = _brought_lines(known, grounds, brought)
+    needs = _needs(run, grounds, brought, build.plan)
+    taken: dict[str, str] = {}
+    for _ in range(MOST_ROUNDS):
+        modules = needs.tables["modules"]
+        if not set(modules) - set(taken):
+            break
+        taken.update({name: place for name, place in modules.items() if name in needs.first or not needs.first})
+        lines = dataclasses.replace(Learned(known.path, known.base), modules=dict(taken))
+        needs = _needs(run, grounds, build.brought_with(lines), build.plan)
+    taken.update(needs.tables["modules"])
+    found = dataclasses.replace(needs.learned(known.path), modules=taken)
     return Lesson(
         learned=found.added_to(known.without(superfluous)),
         new=found.without(known),
@@ -119,6 +144,12 @@ def _taught(
         variables=needs.variables,
         unseen=needs.unseen,
     )
+
+
+def _needs(run: CommandRun, grounds: Grounds, brought: Brought, plan: Plan) -> Needs:
+    needs = Needs(grounds, brought, run.began, plan.exclude)
+    needs.take(run.facts.facts)
+    return needs
 
 
 def _brought_lines(known: Learned, grounds: Grounds, brought: Brought) -> Learned:

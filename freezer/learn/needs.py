@@ -8,7 +8,8 @@ asks for while they run does.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from freezer.base.elf import read_elf
@@ -17,6 +18,7 @@ from freezer.base.places import is_file, is_folder
 from freezer.learn.bundle import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds, Located, Owner
+from freezer.learn.import_lines import ImportLines
 from freezer.plan.learned import Learned
 
 NO_ASKER = {"": "a process that it started", "mapped": "mapped into memory", "swept": "another way of importing"}
@@ -34,23 +36,29 @@ OF_THE_HARDWARE = (
     "libgbm",
 )
 """Beginnings of the names of libraries that come from where the application runs."""
+SYSCONFIG_DATA = "_sysconfigdata_"
+"""The beginning of the name of a module that is called after the machine."""
 NEVER = ("sitecustomize", "usercustomize", "_freezer_notes", "_freezer_watch", "__main__", "__mp_main__")
 ENTRY_POINTS = "entry_points.txt"
+MODULE = re.compile(r"\w+(\.\w+)*")
 
 
 class Needs:
-    """Collects what is needed: ``tables`` are those of ``Learned``, ``left_out`` files that never come along, with the
-    reason; ``programs``, ``variables`` and ``unseen`` what is told to people alone, with the place that asked."""
+    """Collects what is needed: ``tables`` are those of ``Learned``, ``first`` the modules that code of the bundle asks
+    for, ``left_out`` files that never come along, with the reason; ``programs``, ``variables`` and ``unseen`` what is
+    told to people alone, with the place that asked."""
 
     def __init__(self, grounds: Grounds, brought: Brought, began: int, excluded: Iterable[str] = ()) -> None:
         self.grounds, self.brought, self.began = grounds, brought, began
         self._excluded = tuple(excluded)
         self.tables: dict[str, dict[str, str]] = {name: {} for name in Learned.__dataclass_fields__}
+        self.first: set[str] = set()
         self.left_out: dict[str, str] = {}
         self.programs: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.unseen: dict[str, str] = {}
         self._wrote: set[str] = set()
+        self._imports = ImportLines()
 
     def learned(self, path: Path) -> Learned:
         """Return what is needed as the content of a file."""
@@ -107,6 +115,8 @@ class Needs:
         name = fact.name
         if name in self.brought.modules or name.partition(".")[0] in NEVER or not os.path.isabs(fact.more):
             return
+        if not MODULE.fullmatch(name) or name.startswith(SYSCONFIG_DATA) or self._is_seen(fact):
+            return
         if any(name == item or name.startswith(item + ".") for item in self._excluded):
             return
         located = self.grounds.located(fact.more)
@@ -117,6 +127,13 @@ class Needs:
             self._own_file(located, fact)
         else:
             self._put("modules", name, fact)
+            if not fact.asker or is_alive(fact.asker, self.brought.sources, self.grounds):
+                self.first.add(name)
+
+    def _is_seen(self, fact: Fact) -> bool:
+        """Tell whether a build sees the import, once it has the module with the statement."""
+        in_bundle = is_alive(fact.asker, self.brought.sources, self.grounds)
+        return not in_bundle and self._imports.has(fact.asker, fact.line)
 
     def _swept(self, fact: Fact) -> None:
         """Take a module that another finder than Python's has found, if it is the application's own."""
@@ -254,9 +271,14 @@ def _brings(fact: Fact, grounds: Grounds) -> bool:
 def _counts(fact: Fact, alive: set[str], grounds: Grounds) -> bool:
     if not fact.asker:
         return fact.child or fact.kind == "swept"
-    if path_without_links(fact.asker) in alive:
+    return is_alive(fact.asker, alive, grounds)
+
+
+def is_alive(asker: str, alive: Collection[str], grounds: Grounds) -> bool:
+    """Tell whether a source is among those of the application."""
+    if path_without_links(asker) in alive:
         return True
-    located = grounds.located(fact.asker)
+    located = grounds.located(asker)
     # The sources of a project, of which the bundle has the wheel's copies.
     return located.owner is Owner.OWN and grounds.wheel_copy(located) in alive
 

@@ -41,10 +41,12 @@ class Notes:
         self.child = PARENT in os.environ
         self.seen: set[tuple[str, str, str]] = set()
         self.wrote: set[str] = set()
+        self.modules: set[str] = set()
         self.descriptor = -1
         self.identity = (-1, -1)
         self.ended = False
         self._fork = 0
+        self._start = os.getcwd()
         self._known: dict[str, int] = {}
         self.begin()
 
@@ -73,6 +75,8 @@ class Notes:
 
     def note(self, kind: str, name: str, more: str, frame: "Optional[FrameType]") -> None:
         """Note a fact once for each file that asks."""
+        if kind == "module":
+            self.modules.add(name)
         asker = self.asker(frame)
         if asker is None:
             return
@@ -90,7 +94,8 @@ class Notes:
             if kind is None:
                 kind = known[name] = kind_of(name)
             if kind == 0:
-                return name, frame.f_lineno
+                # The main script is called as it was given.
+                return os.path.join(self._start, name), frame.f_lineno
             if kind == 2:
                 return None
             if kind == 3:
@@ -204,7 +209,7 @@ class Notes:
         self.ended = True
         for name, module in list(sys.modules.items()):
             origin = getattr(getattr(module, "__spec__", None), "origin", None)
-            if isinstance(origin, str) and origin.startswith(self.roots):
+            if name not in self.modules and isinstance(origin, str) and origin.startswith(self.roots):
                 self.note("swept", name, origin, None)
         with open("/proc/self/maps", "rb") as file:
             mapped = {line.split(None, 5)[5].rstrip(b"\n") for line in file if line.count(b"/")}

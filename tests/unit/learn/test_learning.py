@@ -27,21 +27,33 @@ class Learner:
         self.path = ground.app / FILE_NAME
         self.stream = io.StringIO()
         (ground.home / "bin" / "python").symlink_to(sys.executable)
-        frozen = SimpleNamespace(
-            tree=ground.contents.parent, contents=ground.contents, modules=frozenset(("known",)), sources=()
-        )
-        closed = SimpleNamespace(frozen=frozen, libraries=("libz.so.1",))
         self.plans: list[Any] = []
+        self.builds: list[tuple[str, ...]] = []
+
+        def freeze(given: Any, *_: Any) -> Any:
+            modules = tuple(given.learned.modules) if given.learned is not None else ()
+            self.builds.append(modules)
+            if modules:
+                # A package brings what it reads.
+                ground.write(ground.contents / "a.txt")
+            sources = [ground.app / f"{name}.py" for name in modules]
+            contents = ground.contents
+            return SimpleNamespace(
+                tree=contents.parent, contents=contents, modules=frozenset(("known", *modules)), sources=sources
+            )
+
+        def close(_plan: Any, _environment: Any, frozen: Any, _job: Any) -> Any:
+            return SimpleNamespace(frozen=frozen, libraries=("libz.so.1",))
 
         def prepare(given: Any, *_: Any) -> Any:
             self.plans.append(given)
             return ground.environment, ground.application()
 
         for name, answer in (
-            ("open_root", None), ("probe_interpreter", None), ("freeze", frozen), ("close_bundle", closed),
+            ("open_root", lambda *_: None), ("probe_interpreter", lambda *_: None), ("prepare", prepare),
+            ("freeze", freeze), ("close_bundle", close),
         ):  # fmt: skip
-            monkeypatch.setattr(module, name, lambda *_, answer=answer: answer)
-        monkeypatch.setattr(module, "prepare", prepare)
+            monkeypatch.setattr(module, name, answer)
 
     def __call__(self, code: str, *, check: bool = False, **arguments: Any) -> Lesson:
         self.ground.entry.write_text(code)
@@ -99,6 +111,25 @@ def test_the_comparison_is_with_a_build_that_knows_nothing(learner: Learner) -> 
     learner("open('a.txt').close()")
     learner("open('a.txt').close()")
     assert [item.learned for item in learner.plans] == [None, None]
+
+
+@pytest.mark.usefixtures("data")
+def test_what_a_learned_module_brings_is_not_learned(learner: Learner, ground: Any) -> None:
+    """Neither in the run that finds it, nor in the next one, nor in a check."""
+    ground.write(ground.app / "late.py", "__import__('later')\nopen('a.txt').close()\n")
+    ground.write(ground.app / "later.py", "__import__('latest')\n")
+    ground.write(ground.app / "latest.py")
+    code = "from importlib import import_module; import_module('late')"
+    chain = (("late", "app"), ("later", "late"), ("latest", "later"))
+    found = {("modules", name, f"{asker}.py:1") for name, asker in chain}
+    learner(code)
+    # The made up build does not follow imports, so that what it lacks is found step by step.
+    assert learner.builds[:3] == [(), ("late",), ("late", "later")]
+    assert learner.lines == found
+    for check in (False, True):
+        (ground.contents / "a.txt").unlink()
+        lesson = learner(code, check=check)
+        assert lesson.error is None and list(lesson.new.lines()) == []
 
 
 def test_lines_that_a_build_does_without_go(learner: Learner, ground: Any) -> None:

@@ -68,6 +68,26 @@ def test_only_what_the_application_asks_for_counts(ground: Any) -> None:
     }
 
 
+def test_what_import_statements_of_a_learned_module_say_is_seen_by_a_build(ground: Any) -> None:
+    plugin = ground.write(ground.app / "plugin.py", "import wave\n__import__('sched')\n")
+    facts = [
+        ground.fact("module", "plugin", ground.entry, more=plugin),
+        ground.fact("module", "wave", plugin, more=ground.standard / "wave.py", line=1),
+        ground.fact("module", "sched", plugin, more=ground.standard / "sched.py", line=2),
+    ]
+    assert tables(ground.needs(*facts)) == {"modules": {"plugin": "app.py:1", "sched": "plugin.py:2"}}
+    ground.sources.add(plugin)
+    assert "wave" in tables(ground.needs(*facts))["modules"]  # a build has not seen it
+
+
+def test_names_that_are_called_after_the_machine(ground: Any) -> None:
+    facts = [
+        ground.fact("module", name, ground.entry, more=ground.standard / "x.py")
+        for name in ("_sysconfigdata__linux_x86_64-linux-gnu", "_sysconfigdata_x", "odd-name")
+    ]
+    assert tables(ground.needs(*facts)) == {}
+
+
 def test_files(ground: Any) -> None:
     write, packages = ground.write, ground.packages
     write(ground.contents / "there.txt")

@@ -122,6 +122,19 @@ def test_an_import_by_name_counts_for_everybody_who_asks(site: Site) -> None:
     assert site.asked("module") >= {("two", "app.py:1"), ("two", "one.py:2")}
 
 
+def test_modules_of_other_finders_are_seen_at_the_end(site: Site) -> None:
+    site.write("", "two.py")
+    site.run(
+        "import sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "class Mine:\n"
+        "    find_spec = staticmethod(lambda name, path=None, target=None: PathFinder.find_spec(name, path))\n"
+        "sys.meta_path.insert(0, Mine)\n"
+        "import two\n"
+    )
+    assert [(fact.name, fact.more) for fact in site.facts("swept")] == [("two", f"{site.app}/two.py")]
+
+
 def test_the_nearest_code_that_is_not_the_standard_librarys_asks(site: Site) -> None:
     site.write("x", "a.txt")
     site.run(
@@ -190,6 +203,13 @@ def test_libraries_and_variables(site: Site) -> None:
     assert site.asked("variable") >= {("MINE", "app.py:4"), ("THEIRS", "app.py:5"), ("AGAIN", "app.py:6")}
     assert site.asked("program") == set()  # compilers of find_library
     assert any("libc.so" in fact.name or "libc-" in fact.name for fact in site.facts("mapped"))
+
+
+def test_a_script_that_is_given_by_a_relative_path(site: Site) -> None:
+    site.write("x", "a.txt")
+    site.write("import os\nos.chdir('/')\nopen(os.path.join(os.path.dirname(__file__), 'a.txt')).close()\n", "s.py")
+    site.run("import subprocess, sys\nsubprocess.run([sys.executable, 's.py'], check=True)\n")
+    assert ("a.txt", "s.py:3") in site.asked("read")
 
 
 def test_groups_of_entry_points(site: Site) -> None:
