@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "unseen": dict(lesson.unseen),
         }
         print(json.dumps(result))
-    elif not arguments.check_learned:
+    elif not arguments.check_learned and lesson.learned.path.exists():
         print(lesson.learned.path)
     sys.stdout.flush()
     return ExitStatus.DONE

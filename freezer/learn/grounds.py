@@ -15,7 +15,7 @@ from typing import Optional
 from freezer.application.entry import Application
 from freezer.application.ground import find_ground
 from freezer.application.learnt_parts import import_roots, installed, is_of_tools, is_secret, package_folders, place_of
-from freezer.application.never_taken import TEST_FILES, TEST_FOLDERS, holds_tests, is_test
+from freezer.application.never_taken import TEST_FILES, TEST_FOLDERS, holds_tests, is_for_tools, is_test
 from freezer.base.places import is_folder, passing_over
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
@@ -128,6 +128,17 @@ class Grounds:
             if place in self._refused:
                 return self._refused[place]
         return "a secret" if is_secret(path, self.base) else None
+
+    def is_listed(self, located: Located, *, at_top: bool) -> bool:
+        """Tell whether an own file counts when its directory is listed: tools' files at the top do not, nor those of a
+        project of which its wheel has no neighbours."""
+        name = os.path.basename(located.name)
+        if at_top and (name.startswith(".") or is_for_tools(name)):
+            return False
+        if self._plan.entry.kind is not EntryKind.PROJECT:
+            return True
+        top, slash, _ = self.place(located).partition("/")
+        return bool(slash) and any(is_folder(folder / top) for folder in self._application.search)
 
     def is_by_product(self, located: Located) -> bool:
         """Tell whether an own file is what a build or another tool has made, or keeps beside the sources."""

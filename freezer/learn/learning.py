@@ -176,6 +176,8 @@ def _tell(lesson: Lesson, known: Learned, log: Log) -> None:
     noted = "1 process" if lesson.processes == 1 else f"{lesson.processes} processes"
     new = list(lesson.new.lines())
     log.line(f"noted by {noted}; {len(new)} new for {known.path.name}")
+    if not any(lesson.learned.lines()):
+        log.line("  a build brings all that the command has asked for, without such a file")
     for title, name, place in new:
         log.line(f"  [{title}] {name}: {place}")
     for title, name, _ in lesson.brought.lines():
@@ -208,6 +210,6 @@ def _error(lesson: Lesson, command: tuple[str, ...], path: Path, check: bool) ->
         return ToolError(
             f"{command[0]} {describe_status(lesson.status)}",
             why="the command must succeed, or what comes after its failure is not seen",
-            hint="mend the command; what it has asked for until then is " + ("known" if check else f"in {path}"),
+            hint="mend the command; what it has asked for until then is noted",
         )
     return None

@@ -103,7 +103,8 @@ class Needs:
     def _program(self, fact: Fact) -> None:
         """Tell of a program that is the host's: a Python is the application itself."""
         name = os.path.basename(fact.name)
-        if not name.startswith("python"):
+        gone = os.path.isabs(fact.name) and not is_file(fact.name)
+        if not name.startswith("python") and not gone:
             self._tell(self.programs, name, fact)
 
     def _variable(self, fact: Fact) -> None:
@@ -198,8 +199,8 @@ class Needs:
         at_top = located.owner is not Owner.OWN
         for item in self.grounds.files_in(path):
             child = Located(Owner.OWN, item.name if at_top else f"{located.name}/{item.name}")
-            hidden = at_top and item.name.startswith(".")
-            if hidden or str(item) in self._wrote or self._is_new(item) or self.grounds.is_test(child):
+            counts = self.grounds.is_listed(child, at_top=at_top)
+            if not counts or str(item) in self._wrote or self._is_new(item) or self.grounds.is_test(child):
                 continue
             reason = self.grounds.refusal(child)
             if reason is not None or self.grounds.is_by_product(child) or self.brought.has(self.grounds.place(child)):

@@ -41,6 +41,7 @@ def learn(here: Path, monkeypatch: pytest.MonkeyPatch) -> Learning:
 
 
 def test_the_command_is_behind_the_dashes(learn: Learning, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / FILE_NAME).touch()
     words = ["learn", "app.py", "--with", "six", "--tool", "pytest", "--", "python", "-m", "pytest", "--", "-x"]
     assert main(words) == ExitStatus.DONE
     assert learn.given["command"] == ("python", "-m", "pytest", "--", "-x")
@@ -55,6 +56,11 @@ def test_json(learn: Learning, here: Path, capsys: pytest.CaptureFixture[str]) -
     assert told["path"] == f"{here}/freezer.learned.toml"
     assert told["new"] == [{"table": "modules", "name": "late", "asked": "app.py:2"}]
     assert (told["processes"], told["programs"], told["left_out"]) == (2, {"git": "app.py:3"}, {".env": "a secret"})
+
+
+def test_no_path_of_a_file_that_is_not_there(learn: Learning, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["learn", "app.py", "--", "true"]) == ExitStatus.DONE
+    assert capsys.readouterr().out == ""
 
 
 def test_a_check_prints_no_path(learn: Learning, capsys: pytest.CaptureFixture[str]) -> None:

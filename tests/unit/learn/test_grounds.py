@@ -98,6 +98,22 @@ def test_by_products(ground: Any) -> None:
     assert not any(grounds.is_by_product(Located(Owner.OWN, name)) for name in ("data/x.txt", ".streamlit/x.toml"))
 
 
+def test_listed_files_of_a_project_are_beside_what_its_wheel_has(ground: Any) -> None:
+    for name in ("pyproject.toml", "src/pkg/__init__.py"):
+        ground.write(ground.app / name)
+    wheel = ground.cache / "work" / "job" / "application"
+    ground.write(wheel / "pkg" / "__init__.py")
+    grounds = ground.grounds(ground.application(search=(wheel,)), entry=".")
+    listed = {
+        name: grounds.is_listed(Located(Owner.OWN, name), at_top="/" not in name)
+        for name in ("README.md", "data.txt", "docs/index.md", "src/pkg/data.txt")
+    }
+    assert listed == {"README.md": False, "data.txt": False, "docs/index.md": False, "src/pkg/data.txt": True}
+    script = ground.grounds()
+    assert script.is_listed(Located(Owner.OWN, "data.txt"), at_top=True)
+    assert not script.is_listed(Located(Owner.OWN, "README.md"), at_top=True)
+
+
 def test_what_is_offered_in_a_group(ground: Any) -> None:
     ground.write(ground.packages / "thing-1.dist-info/METADATA", "Name: thing\nVersion: 1\n")
     ground.write(ground.packages / "thing-1.dist-info/entry_points.txt", "[some.group]\nx = thing.plugin:run\n")
