@@ -7,6 +7,7 @@ builds share, stays as it is. Programs that only the command needs, such as a te
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from freezer.learn.facts import Facts, read_facts
 from freezer.plan.build import Plan
 
 PROGRAMS = ("sitecustomize.py", "_freezer_notes.py", "_freezer_watch.py")
+HEAD = 512
+"""Bytes of a script in which pip has named its Python: directly, or for a long path in a line for sh."""
 DROPPED = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONPATH", "FREEZER_LEARNING")
 """Variables that decide which code Python runs: a build does not see them, either."""
 
@@ -73,6 +76,7 @@ def run_command(
     for name in PROGRAMS:
         shutil.copyfile(DRIVERS / name, hook / name)
     (notes / "roots").write_bytes(b"\0".join(os.path.join(os.fsencode(path), b"") for path in roots))
+    write_programs(environment, job.folder("learn/bin"))
     variables = command_environment(environ, hook, job.work / "learn" / "tools", application, environment)
     job.log.line(f"running {' '.join(command)}")
     began = time.time_ns()
@@ -80,13 +84,28 @@ def run_command(
     return CommandRun(status, stopped, began, read_facts(notes))
 
 
+def write_programs(environment: Environment, folder: Path) -> None:
+    """Write a program to start each script of the environment: these name the Python of the directory that the
+    environment was made in, and was moved from."""
+    for script in sorted(environment.python.parent.iterdir()):
+        if not script.is_file() or script.is_symlink():
+            continue
+        with open(script, "rb") as file:
+            start = file.read(HEAD)
+        if start.startswith(b"#!") and b"/bin/python" in start:
+            words = f"{shlex.quote(str(environment.python))} {shlex.quote(str(script))}"
+            (folder / script.name).write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+            (folder / script.name).chmod(0o755)
+
+
 def command_environment(
     environ: Mapping[str, str], hook: Path, tools: Path, application: Application, environment: Environment
 ) -> dict[str, str]:
     """Return the user's variables with the build environment in front: its programs, and the project's."""
     home = environment.python.parent.parent
+    own = hook.parent / "bin"
     kept = {name: value for name, value in environ.items() if name not in DROPPED}
-    programs = [*(path / "bin" for path in application.search), home / "bin", tools / "bin"]
+    programs = [*(path / "bin" for path in application.search), own, home / "bin", tools / "bin"]
     return {
         **kept,
         "PATH": os.pathsep.join([*map(str, programs), kept.get("PATH", os.defpath)]),

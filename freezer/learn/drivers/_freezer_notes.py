@@ -203,7 +203,7 @@ class Notes:
         self.note("program", os.fsdecode(arguments[0]).strip().partition(" ")[0], "", frame)
 
     def end(self) -> None:
-        """Note what nothing has announced: modules of other finders, and the files that are mapped."""
+        """Note what nothing has announced: modules of other finders, and files that are mapped or open."""
         if self.ended:
             return
         self.ended = True
@@ -213,6 +213,14 @@ class Notes:
                 self.note("swept", name, origin, None)
         with open("/proc/self/maps", "rb") as file:
             mapped = {line.split(None, 5)[5].rstrip(b"\n") for line in file if line.count(b"/")}
+        # C code opens files without saying so; what it still has open is seen.
+        for descriptor in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink("/proc/self/fd/" + descriptor)
+            except OSError:
+                continue
+            if target.startswith(self.roots) and not target.startswith(self.folder):
+                mapped.add(os.fsencode(target))
         for path in sorted(mapped):
             if not path.startswith((b"/dev/", b"/memfd:", b"/SYSV")) and not path.endswith(b" (deleted)"):
                 self.note("mapped", os.fsdecode(path), "", None)

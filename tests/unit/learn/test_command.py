@@ -18,13 +18,13 @@ from freezer.learn.command import command_environment, install_tools, run_comman
 def test_the_environments_programs_come_first(ground: Any) -> None:
     application = ground.application(search=(Path("/wheel"),))
     environ = {"PATH": "/usr/bin", "HOME": "/h", "PYTHONPATH": "/mine", "PYTHONHOME": "/x", "FREEZER_LEARNING": "1"}
-    made = command_environment(environ, Path("/hook"), Path("/tools"), application, ground.environment)
+    made = command_environment(environ, Path("/l/hook"), Path("/tools"), application, ground.environment)
     home = ground.home
     assert made == {
-        "PATH": f"/wheel/bin:{home}/bin:/tools/bin:/usr/bin",
+        "PATH": f"/wheel/bin:/l/bin:{home}/bin:/tools/bin:/usr/bin",
         "HOME": "/h",
         "VIRTUAL_ENV": str(home),
-        "PYTHONPATH": "/hook:/wheel",
+        "PYTHONPATH": "/l/hook:/wheel",
         "PYTHONNOUSERSITE": "1",
     }
 
@@ -42,6 +42,22 @@ def test_what_a_command_asks_for_is_noted(ground: Any, job: Job) -> None:
     assert (str(ground.app / "a.txt"), 2) in {(fact.name, fact.line) for fact in run.facts.facts if fact.kind == "read"}
     # The environment, which others use, is as it was.
     assert [path.name for path in ground.packages.iterdir()] == []
+
+
+def test_scripts_of_the_environment_start_its_python(ground: Any, job: Job) -> None:
+    """They name the Python of a directory that is no longer there."""
+    (ground.home / "bin" / "python").symlink_to(sys.executable)
+    long = "#!/bin/sh\n'''exec' \"/gone/bin/python\" \"$0\" \"$@\"\n' '''\n"
+    for name, start in (("short", "#!/gone/bin/python\n"), ("long", long)):
+        ground.write(ground.home / "bin" / name, f"{start}import sys\nsys.exit(len(sys.argv))\n").chmod(0o755)
+    ground.write(ground.home / "bin" / "activate", "# a text")
+    for name in ("short", "long"):
+        run = run_command(
+            (name, "a b", "c"), [ground.app], ground.application(), ground.environment, ground.app, job,
+            environ=os.environ,
+        )  # fmt: skip
+        assert run.status == 3
+    assert sorted(path.name for path in (job.work / "learn" / "bin").iterdir()) == ["long", "short"]
 
 
 def test_a_command_that_cannot_be_started(ground: Any, job: Job) -> None:

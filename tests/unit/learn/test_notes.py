@@ -212,6 +212,20 @@ def test_a_script_that_is_given_by_a_relative_path(site: Site) -> None:
     assert ("a.txt", "s.py:3") in site.asked("read")
 
 
+def test_files_that_c_code_has_opened(site: Site) -> None:
+    """If they are open at the end; the C library's fopen() announces nothing."""
+    for name in ("a.txt", "b.txt"):
+        site.write("x", name)
+    site.run(
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.fopen.restype = ctypes.c_void_p\n"
+        "libc.fopen(b'a.txt', b'r')\n"
+        "libc.fclose(ctypes.c_void_p(libc.fopen(b'b.txt', b'r')))\n"
+    )
+    assert {name for name, _ in site.asked("mapped") if name.endswith(".txt")} == {"a.txt"}
+
+
 def test_groups_of_entry_points(site: Site) -> None:
     site.write("Name: thing\nVersion: 1\n", "thing-1.dist-info/METADATA")
     site.write("[some.group]\nx = plugin:run\n", "thing-1.dist-info/entry_points.txt")
