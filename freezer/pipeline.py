@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Optional
 
 from freezer.application.entry import Application
 from freezer.application.inputs import NamedInputs, named_inputs
@@ -18,14 +19,18 @@ from freezer.base import tools
 from freezer.base.job import Job
 from freezer.base.log import Log
 from freezer.base.publish import publish_executable
+from freezer.base.removal import remove_tree
 from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
-from freezer.freeze.pyinstaller import freeze
+from freezer.environment.venv import Environment
+from freezer.freeze.pyinstaller import FrozenApp, freeze
 from freezer.image.make import image_of_executable, image_of_linked
-from freezer.link.linkers import TOOLS, link
+from freezer.link.linkers import TOOLS, StaticApp, link
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
-from freezer.prove.verify import prove
+from freezer.prove.judge import FailedRun
+from freezer.prove.repair import Repair, find_repair, repaired, with_repairs
+from freezer.prove.verify import Proof, prove
 from freezer.results import Built, built_of, recall, remember
 from freezer.store.workspace import workspace
 from freezer.system.chroot.roots import open_root
@@ -59,16 +64,34 @@ def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:
     root = open_root(plan, job)
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
-    frozen = freeze(plan, environment, application, job)
-    # The stages up to here run programs of the system, which may have put links wherever later ones write.
-    job = job.apart()
-    closed = close_bundle(plan, environment, frozen, job)
-    linked = link(plan, closed, job)
-    proof = prove(plan, linked, job)
+    frozen, linked, proof, job = _proven(plan, environment, application, job)
     origin = origin_of(plan, application, job)
     path = plan.target(application.name)
     image = image_of_linked(plan.image, linked, path.name, origin, job) if plan.image is not None else None
     publish_executable(linked.path, path, job.log)
-    built = built_of(path, linked, interpreter, frozen, proof, origin, image)
+    built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image)
     remember(plan, named, environment, application, frozen, built, job)
     return built
+
+
+def _proven(
+    plan: Plan, environment: Environment, application: Application, job: Job
+) -> tuple[FrozenApp, StaticApp, Optional[Proof], Job]:
+    """Freeze, link and prove. What a run lacks, and is the application's or a requirement's, is added, and all of this
+    done again; the job returned has the result."""
+    repairs: list[Repair] = []
+    while True:
+        whole = repaired(plan, repairs)
+        frozen = freeze(whole, environment, application, job)
+        # The stages up to here run programs of the system, which may have put links wherever later ones write.
+        apart = job.apart()
+        closed = close_bundle(whole, environment, frozen, apart)
+        linked = link(whole, closed, apart)
+        try:
+            proof = prove(whole, linked, apart)
+        except FailedRun as failure:
+            repairs.append(find_repair(whole, environment, application, failure, repairs, job))
+            linked.other.result()  # it reads what is removed or written anew
+            remove_tree(apart.work)
+        else:
+            return frozen, linked, with_repairs(proof, repairs), apart

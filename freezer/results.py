@@ -23,7 +23,8 @@ from freezer.link.linkers import StaticApp
 from freezer.link.other import Other
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
-from freezer.prove.strength import Strength
+from freezer.prove.strength import PROVEN, Strength
+from freezer.prove.untried import untried
 from freezer.prove.verify import Proof
 from freezer.store import record
 
@@ -32,7 +33,8 @@ from freezer.store import record
 class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
     that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked;
-    ``other`` is what the other linker would give, as far as that is known."""
+    ``other`` is what the other linker would give, and ``untried`` what the proof has not tried, as far as these are
+    known."""
 
     path: Path
     size: int
@@ -45,10 +47,13 @@ class Built:
     provided: tuple[Provided, ...] = ()
     image: Optional[ImageFile] = None
     other: Optional[Other] = None
+    untried: tuple[str, ...] = ()
 
 
 def built_of(
     path: Path,
+    plan: Plan,
+    application: Application,
     linked: StaticApp,
     interpreter: Interpreter,
     frozen: FrozenApp,
@@ -68,7 +73,15 @@ def built_of(
         provided=linked.closed.provided,
         image=image,
         other=linked.other.result(),
+        untried=_untried(plan, application, frozen, proof),
     )
+
+
+def _untried(plan: Plan, application: Application, frozen: FrozenApp, proof: Optional[Proof]) -> tuple[str, ...]:
+    if proof is None or proof.strength not in PROVEN:
+        return ()
+    imports = {item[0] for item in application.own_imports}
+    return untried(plan.smokes, frozen.modules - frozen.own_modules, imports, proof)
 
 
 def remember(
@@ -149,7 +162,7 @@ def _damage(content: dict[str, Any]) -> Optional[str]:
 def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:
     if values is None:
         return None
-    lists = {name: tuple(values[name]) for name in ("notes", "warnings")}
+    lists = {name: tuple(values[name]) for name in ("notes", "warnings", "unused") if values[name] is not None}
     return Proof(**{**values, **lists, "strength": Strength(values["strength"])})
 
 

@@ -114,7 +114,8 @@ def completion(shell: str) -> str:
                 action.choices[choice.dest].description = choice.help
         for argument in child._actions:
             metavar = argument.metavar if isinstance(argument.metavar, str) else ""
-            if PLACES.search(metavar):
+            # A path with a status is a server's.
+            if PLACES.search(metavar) and "=" not in metavar:
                 argument.complete = shtab.FILE  # type: ignore[attr-defined]
             # A colon ends a field in zsh's specifications.
             argument.metavar = metavar.replace(":", r"\:") or None

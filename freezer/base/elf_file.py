@@ -7,7 +7,6 @@ object of every section and of every symbol table first, which took a fifth of a
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterator
@@ -99,9 +98,9 @@ class ElfFile:
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         self._stream = stream
         self._path = path
-        start = self.read(0, 16)
-        if start[:4] != MAGIC:
+        if self._some(0, 4) != MAGIC:
             raise NotElf(f"{path} is not an ELF file")
+        start = self.read(0, 16)
         if start[4] not in (1, 2) or start[5] not in (1, 2):
             raise self.damaged("it is of no known class or byte order")
         self.bits = 64 if start[4] == 2 else 32
@@ -133,13 +132,7 @@ class ElfFile:
         """Return so many bytes of the file."""
         if size > MAX_TABLE:
             raise self.damaged(f"it has a table of {size} bytes")
-        try:
-            self._stream.seek(offset)
-            data = self._stream.read(size)
-        except (OSError, ValueError, OverflowError) as error:
-            if isinstance(error, OSError) and not isinstance(error, io.UnsupportedOperation):
-                raise_shortage(error)
-            raise self.damaged(str(error)) from error
+        data = self._some(offset, size)
         if len(data) != size:
             raise self.damaged(f"it ends before byte {offset + size}")
         return data
@@ -184,11 +177,7 @@ class ElfFile:
         """The string at a place in the file, up to its zero byte."""
         data = b""
         while b"\0" not in data and len(data) < MAX_STRING:
-            try:
-                self._stream.seek(offset + len(data))
-                more = self._stream.read(512)
-            except (OSError, ValueError, OverflowError) as error:
-                raise self.damaged(str(error)) from error
+            more = self._some(offset + len(data), 512)
             if not more:
                 break
             data += more
@@ -220,6 +209,17 @@ class ElfFile:
     def damaged(self, why: str) -> NotElf:
         """Return the error for a damaged file."""
         return NotElf(f"{self._path} is a damaged ELF file: {why}")
+
+    def _some(self, offset: int, size: int) -> bytes:
+        """Return at most so many bytes of the file."""
+        try:
+            self._stream.seek(offset)
+            return self._stream.read(size)
+        except (OSError, ValueError, OverflowError) as error:
+            # Offsets of a damaged file are ones that the system refuses to seek to.
+            if isinstance(error, OSError):
+                raise_shortage(error)
+            raise self.damaged(str(error)) from error
 
     def _section(self, index: int) -> Section:
         place, size, _ = self._sections

@@ -64,6 +64,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     proof = built.proof
     if not built.unchanged:
         log.line(f"{human_size(built.size)}, {'not verified' if proof is None else proof.sentence}")
+    for sentence in built.untried:
+        log.line(sentence)
     if built.other is not None and not built.unchanged:
         log.line(built.other.sentence(built.size))
     if arguments.json:
@@ -76,6 +78,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "verified": None if proof is None else dataclasses.asdict(proof),
             "added": [dataclasses.asdict(item) for item in built.added],
             "provided": [dataclasses.asdict(item) for item in built.provided],
+            "not_tried": list(built.untried),
             "warnings": log.warnings,
             "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
             "other_linker": None

@@ -17,8 +17,8 @@ from freezer.cli.options import add_output_options, log_of
 if TYPE_CHECKING:
     from freezer.store.inventory import Item
 
-KINDS = ("roots", "environments", "toolchains", "pip", "work", "records", "logs", "apps")
-"""``freezer.cache.ItemKind``, which takes imports that a parser must do without."""
+KINDS = ("roots", "environments", "toolchains", "analyses", "pip", "work", "records", "logs", "apps")
+"""``freezer.store.inventory.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
 List or remove the items of freezer's cache: systems to build in, build environments, the PyInstaller that builds, pip's

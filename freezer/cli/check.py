@@ -37,17 +37,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Prove the file. Raises VerificationError, also if this system cannot run the proof that is required."""
     from freezer.base.oci.archive import looks_like_image
-    from freezer.plan.resolve import resolve_smoke, resolve_verification
+    from freezer.plan.smokes import resolve_smokes, resolve_verification
     from freezer.prove.existing import check_executable, check_image
     from freezer.store.workspace import cache_root
 
     log = log_of(arguments)
     path = readable_or_layout(arguments.file)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
-    smoke, verification = resolve_smoke(given), resolve_verification(given, Verification.REQUIRE)
+    smokes, verification = resolve_smokes(given), resolve_verification(given, Verification.REQUIRE)
     is_image = is_layout(path) or looks_like_image(path)
     prove: Any = check_image if is_image else check_executable
-    proof = prove(path, smoke, verification, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
+    proof = prove(path, smokes, verification, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
     print(json.dumps(dataclasses.asdict(proof)) if arguments.json else path)
     sys.stdout.flush()
     return ExitStatus.DONE

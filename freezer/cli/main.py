@@ -34,6 +34,9 @@ COMMANDS = {
     "cache": cache.run,
 }
 
+DASHED = ("--smoke", "--smoke-stdin", "--smoke-expect", "--cmd", "--python-option")
+"""Options whose values may start with a dash."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the whole command line."""
@@ -85,7 +88,7 @@ def _joined(words: list[str]) -> list[str]:
     options."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] in ("--smoke", "--cmd", "--python-option"):
+        if joined and joined[-1] in DASHED:
             joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from freezer.plan.choices import Verification
-from freezer.plan.settings import Setting, ValueKind
+from freezer.plan.settings import RUN_SETTINGS, SMOKE, Setting, ValueKind
 
 if TYPE_CHECKING:
     from freezer.base.log import Log
 
 LAYOUT = "oci-layout"
 """The file that makes a directory an image (image-layout.md of the OCI image specification)."""
+
+
+class OfRun(argparse.Action):
+    """Stores an option of a run of the proof: with the ``--smoke`` before it, or for all runs if there is none."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Union[str, Sequence[Any], None],
+        option_string: Optional[str] = None,
+    ) -> None:
+        """Take the option's value."""
+        runs = list(getattr(namespace, SMOKE) or ())
+        key = next(key for key, setting in RUN_SETTINGS.items() if setting.attribute == self.dest)
+        if self.dest == SMOKE:
+            setattr(namespace, SMOKE, [*runs, {key: values}])
+        elif runs:
+            last = runs.pop()
+            setattr(namespace, SMOKE, [*runs, {**last, key: self._joined(key, last.get(key), values)}])
+        else:
+            setattr(namespace, self.dest, self._joined(key, getattr(namespace, self.dest), values))
+
+    @staticmethod
+    def _joined(key: str, before: Any, value: Any) -> Any:
+        return [*(before or ()), value] if RUN_SETTINGS[key].kind is ValueKind.TEXTS else value
 
 
 def add_setting(parser: Any, setting: Setting) -> None:
@@ -26,7 +53,9 @@ def add_setting(parser: Any, setting: Setting) -> None:
         options.update(nargs="?", const=Verification.REQUIRE.value, choices=[item.value for item in Verification])
     elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
         options["action"] = "append"
-    elif setting.kind is ValueKind.NUMBER:
+    elif setting in RUN_SETTINGS.values():
+        options["action"] = OfRun
+    if setting.kind is ValueKind.NUMBER:
         options["type"] = _number
     # A switch takes no value, and Python 3.12 and later warn of a name for it.
     if setting.metavar is not None and setting.kind not in (ValueKind.FLAG, ValueKind.SWITCH):

@@ -136,11 +136,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
             [environment.python, "-s", DRIVERS / "start_with_toolchain.py", environment.toolchain, program, request],
             job,
             what=f"freeze {application.name}",
-            env=root.clean_environment(
-                job,
-                epoch=plan.epoch,
-                extra={"PYINSTALLER_CONFIG_DIR": root.inside(job.folder("pyinstaller"))},
-            ),
+            env=_variables(plan, root, job),
             cwd=job.work,
             on_line=watch,
         )
@@ -181,6 +177,15 @@ def _stale(application: Application, not_found: list[str]) -> tuple[str, ...]:
     """Return the learned lines that nothing answers to; which modules there are, PyInstaller knows."""
     unknown = [f"[modules] {name}" for name in dict.fromkeys(not_found) if name in application.learnt.modules]
     return (*application.learnt.stale, *unknown)
+
+
+def _variables(plan: Plan, root: BuildRoot, job: Job) -> dict[str, str]:
+    own = {
+        "PYINSTALLER_CONFIG_DIR": root.inside(job.folder("pyinstaller")),
+        # Its archives are read once, and what is in them is compressed with everything else.
+        "PYINSTALLER_ZLIB_COMPRESSION_LEVEL": "0",
+    }
+    return root.clean_environment(job, epoch=plan.epoch, extra=own)
 
 
 def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str, Path, Path]:

@@ -21,7 +21,7 @@ from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import freeze
-from freezer.learn.bundle import Brought, brought_by
+from freezer.learn.brought import Brought, brought_by
 from freezer.learn.command import CommandRun, install_tools, run_command
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.learn.needs import Needs

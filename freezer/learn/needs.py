@@ -15,7 +15,7 @@ from pathlib import Path
 from freezer.base.elf import read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.places import is_file, is_folder
-from freezer.learn.bundle import Brought, path_without_links
+from freezer.learn.brought import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.learn.import_lines import ImportLines

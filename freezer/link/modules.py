@@ -7,6 +7,7 @@ import marshal
 import os
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -162,6 +163,17 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         out.write(ARCHIVE_MAGIC + len(table).to_bytes(8, "little") + table)
         out.writelines(pieces)
     path.chmod(0o644)
+
+
+def places_of(path: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return the (offset, size) in bytes of the code of modules in an archive that freezer has written itself. Those
+    that are not in it, or have no code, are left out."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+        size = int.from_bytes(head[8:], "little")
+        modules = marshal.loads(file.read(size))["modules"]
+    found = {name: (16 + size + modules[name][0], modules[name][1]) for name in names if name in modules}
+    return {name: place for name, place in found.items() if place[1]}
 
 
 def extensions(contents: Path, search: list[str]) -> dict[str, str]:

@@ -26,14 +26,31 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a server is asked for: ``path``, with the status that is expected, None for 200 to 399."""
+
+    path: str
+    status: Optional[int] = None
+
+    def accepts(self, status: int) -> bool:
+        """Return whether an answer with this status is the expected one."""
+        return status == self.status if self.status is not None else 200 <= status < 400
+
+
+@dataclass(frozen=True)
 class Smoke:
-    """How verification runs the application. ``arguments`` None means a run without arguments, ``status`` None that any
-    exit status is accepted; ``timeout`` is in seconds, and ``endless`` says that the run need not end within it."""
+    """One run of the application in the proof. ``arguments`` None means a run without arguments, ``status`` None that
+    any exit status is accepted; ``timeout`` is in seconds, and ``endless`` says that the run need not end within it.
+    ``stdin`` is what it reads, None for nothing; all texts of ``expected`` must be printed. With ``requests`` the run
+    is a server, which is asked them and then ended; then the texts must be in its answers."""
 
     arguments: Optional[tuple[str, ...]]
     status: Optional[int]
     timeout: int
     endless: bool = False
+    stdin: Optional[bytes] = None
+    expected: tuple[str, ...] = ()
+    requests: tuple[Request, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,7 @@ class Plan:
     strip: bool
     init: bool
     verify: Verification
-    smoke: Smoke
+    smokes: tuple[Smoke, ...]
     jobs: int
     epoch: int
     image: Optional[ImagePlan] = None

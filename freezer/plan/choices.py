@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import enum
+from typing import TypeVar
+
+from freezer.base.errors import InputError
+
+_Choice = TypeVar("_Choice", bound=enum.Enum)
 
 CONTENTS = "_internal"
 """PyInstaller's name for the directory beside the program."""
@@ -76,6 +81,15 @@ class ImageLayout(enum.Enum):
 
     BINARY = "binary"
     UNPACKED = "unpacked"
+
+
+def choice(text: str, kinds: type[_Choice], option: str) -> _Choice:
+    """Return the choice that an option's value names. Raises InputError for an unknown one."""
+    try:
+        return kinds(text)
+    except ValueError as error:
+        known = ", ".join(str(item.value) for item in kinds)
+        raise InputError(f"{option} {text!r} is unknown", hint=f"it is one of: {known}") from error
 
 
 MANIFEST = ".freezer.json"

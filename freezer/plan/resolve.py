@@ -5,40 +5,29 @@ Nothing after this reads any of them.
 
 from __future__ import annotations
 
-import enum
 import os
 import re
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Optional, TypeVar
+from typing import Any, Optional
 
 from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
-from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification
+from freezer.plan.build import Plan
+from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
-from freezer.plan.learned import read_learned
+from freezer.plan.learned_file import read_learned
 from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
-from freezer.plan.settings import (
-    DISTRIBUTION,
-    IMAGE_DATA,
-    IMAGE_OUTPUT,
-    IMAGE_SETTINGS,
-    SETTINGS,
-    Setting,
-    anchored,
-    split_pair,
-)
+from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, Setting
 from freezer.plan.settings_file import FileSettings, read_settings
+from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
+from freezer.plan.values import DISTRIBUTION, anchored, split_pair
 
-SMOKE = ("smoke", "smoke_status", "smoke_timeout")
-_Choice = TypeVar("_Choice", bound=enum.Enum)
 MAX_EPOCH = 0o77777777777
 """The latest time that a tar header can state, in the year 2242."""
 
@@ -63,7 +52,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     image = _image_beside(given, file, values, folder, created, epoch)
     if image is not None:
         check_program_name(output.name if output is not None else name or "")
-    smoke = resolve_smoke(values)
+    smokes = resolve_smokes(values)
     linker, compress = _linking(values)
     return Plan(
         entry=entry,
@@ -86,7 +75,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         copy_metadata=tuple(values.get("copy_metadata", ())),
         exclude=_modules(values, "exclude"),
         requires_python=script.requires_python,
-        sources=_choice(values.get("source", Sources.OWN.value), Sources, "--source"),
+        sources=choice(values.get("source", Sources.OWN.value), Sources, "--source"),
         python_options=python_options(values.get("python_option", ())),
         pyinstaller_args=_rest(given, values, file, folder),
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo", "services")},
@@ -95,11 +84,11 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         strip=values.get("strip", False),
         init=values.get("init", True),
         verify=resolve_verification(values, Verification.AUTO),
-        smoke=smoke,
+        smokes=smokes,
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
         image=image,
-        own=_choice(values["own"], Own, "--own") if "own" in values else None,
+        own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
     )
@@ -115,9 +104,9 @@ def _rest(given: Mapping[str, Any], values: Mapping[str, Any], file: FileSetting
 
 def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
     """Return the linker and the packing. Raises InputError for unknown ones, and for combinations that do not exist."""
-    linker = _choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
+    linker = choice(values.get("linker", Linker.STATICX.value), Linker, "--linker")
     default = Packing.FAST if linker is Linker.NATIVE else Packing.NONE
-    compress = _choice(values.get("compress", default.value), Packing, "--compress")
+    compress = choice(values.get("compress", default.value), Packing, "--compress")
     if linker is Linker.STATICX and compress is Packing.FAST:
         raise InputError(
             "staticx does not support --compress fast",
@@ -125,14 +114,6 @@ def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
             hint="--compress small, --compress none, or --linker native",
         )
     return linker, compress
-
-
-def _choice(text: str, kinds: type[_Choice], option: str) -> _Choice:
-    try:
-        return kinds(text)
-    except ValueError as error:
-        known = ", ".join(str(item.value) for item in kinds)
-        raise InputError(f"{option} {text!r} is unknown", hint=f"it is one of: {known}") from error
 
 
 def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
@@ -195,6 +176,7 @@ def settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
 
 def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[str, Any]:
     values = dict(file.values)
+    merge_runs(values, given)
     for setting in SETTINGS:
         if setting.attribute not in given:
             continue
@@ -208,32 +190,6 @@ def _check_name(name: str) -> None:
             f"an executable cannot have the name {name!r}",
             hint="choose a name of letters, digits, '.', '_' and '-': --name NAME",
         )
-
-
-def resolve_smoke(values: Mapping[str, Any]) -> Smoke:
-    """Return how verification runs the application, from the settings ``smoke``, ``smoke_status`` and
-    ``smoke_timeout``."""
-    arguments: Optional[tuple[str, ...]] = None
-    if "smoke" in values:
-        try:
-            arguments = tuple(shlex.split(values["smoke"]))
-        except ValueError as error:
-            raise InputError(f"--smoke {values['smoke']!r} cannot be split into arguments", why=str(error)) from error
-    status = values.get("smoke_status", 0 if any(name in values for name in SMOKE) else None)
-    if status is not None and not 0 <= status <= 255:
-        raise InputError(f"--smoke-status {status} is not an exit status (0 to 255)")
-    endless = status is not None and arguments is None and "smoke_status" not in values
-    return Smoke(arguments, status, values.get("smoke_timeout", 10), endless)
-
-
-def resolve_verification(values: Mapping[str, Any], default: Verification) -> Verification:
-    """Return how much proof is wanted. Whoever says how the application shall run wants a proof."""
-    if "verify" not in values:
-        return Verification.REQUIRE if any(name in values for name in SMOKE) else default
-    value = values["verify"]
-    if isinstance(value, bool):
-        return Verification.REQUIRE if value else Verification.NO
-    return _choice(value, Verification, "--verify")
 
 
 def _chroot(values: Mapping[str, Any]) -> Optional[str]:

@@ -8,13 +8,8 @@ one place. Paths are relative to the file that names them, on the command line t
 from __future__ import annotations
 
 import enum
-import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Optional
-
-from freezer.base.errors import InputError
+from typing import Optional
 
 
 class ValueKind(enum.Enum):
@@ -29,6 +24,8 @@ class ValueKind(enum.Enum):
     LIST = "a list of strings"
     PATHS = "a list of paths"
     PAIRS = "a list of SOURCE:DESTINATION strings"
+    TEXTS = "a string, or a list of strings"
+    RUNS = "a string, or tables"
 
 
 @dataclass(frozen=True)
@@ -174,17 +171,41 @@ SETTINGS = (
         (),
         "HOW",
     ),
-    Setting("smoke", ValueKind.TEXT, "the arguments of the application during verification", PROOF, (), "ARGS"),
     Setting(
-        "smoke-status",
-        ValueKind.NUMBER,
-        "the exit status expected of that run (default: 0)",
+        "smoke",
+        ValueKind.RUNS,
+        "run the application with these arguments during verification (repeat: one run each)",
         PROOF,
         (),
-        "N",
+        "ARGS",
+    ),
+    Setting("smoke-status", ValueKind.NUMBER, "the exit status expected of a run (default: 0)", PROOF, (), "N"),
+    Setting(
+        "smoke-stdin",
+        ValueKind.TEXT,
+        "the standard input of a run: this text, or the content of a file (default: empty)",
+        PROOF,
+        (),
+        "TEXT|@FILE",
     ),
     Setting(
-        "smoke-timeout", ValueKind.NUMBER, "the time limit of that run in seconds (default: 10)", PROOF, (), "SECONDS"
+        "smoke-expect",
+        ValueKind.TEXTS,
+        "a text that must be in the output of a run, or in an answer of a server (repeat)",
+        PROOF,
+        (),
+        "TEXT",
+    ),
+    Setting(
+        "smoke-http",
+        ValueKind.TEXTS,
+        "the run is a server: ask it for this path, and expect this status (repeat; default: 200 to 399)",
+        PROOF,
+        (),
+        "PATH[=STATUS]",
+    ),
+    Setting(
+        "smoke-timeout", ValueKind.NUMBER, "the time limit of a run in seconds (default: 10)", PROOF, (), "SECONDS"
     ),
     Setting(
         "jobs",
@@ -200,6 +221,13 @@ FILE_ONLY = (
     Setting("entry", ValueKind.PATH, "the script to freeze", ENTRY),
     Setting("pyinstaller-args", ValueKind.LIST, "arguments for PyInstaller", CONTENT),
 )
+
+SMOKE = "smoke"
+RUN_SETTINGS = {
+    "args": next(setting for setting in SETTINGS if setting.name == SMOKE),
+    **{setting.name[len(SMOKE) + 1 :]: setting for setting in SETTINGS if setting.name.startswith(f"{SMOKE}-")},
+}
+"""The settings of one run of the proof, by their keys in the table of a run."""
 
 IMAGE_SETTINGS = (
     Setting(
@@ -247,46 +275,3 @@ IMAGE_DATA = (
 """What an image can have as files of the system. While building, the options of these names speak of the executable,
 and say the same of an image made with it."""
 IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write (-: standard output)", IMAGE, ("-o",), "TAR")
-DISTRIBUTION = re.compile("(debian|ubuntu):")
-"""What starts the name of a system that is made from a distribution's packages."""
-
-
-def anchored(setting: Setting, value: Any, base: Path) -> Any:
-    """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
-    if setting.name == "output" and value == "-":
-        return value
-    value = _expanded(value)
-    if setting.kind is ValueKind.PATH or (setting.name == "python" and os.sep in value):
-        return str(base / value)
-    if setting.name == "chroot" and not DISTRIBUTION.match(value):
-        return str(base / value)
-    if setting.kind is ValueKind.PATHS:
-        return [str(base / item) for item in value]
-    if setting.kind is ValueKind.PAIRS:
-        return [item if item.startswith(":") else str(base / item) for item in value]
-    return value
-
-
-def _expanded(value: Any) -> Any:
-    """Return the value with a leading ``~/`` as the home directory: shells leave it in ``--python=~/x``."""
-    if isinstance(value, list):
-        return [_expanded(item) for item in value]
-    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
-
-
-def split_pair(text: str) -> tuple[str, str]:
-    """Split SOURCE:DESTINATION at the last colon; without a destination it is the top of the bundle.
-
-    Raises InputError if either is empty, or the destination is outside the bundle.
-    """
-    source, colon, destination = text.rpartition(":")
-    if not colon:
-        source, destination = text, "."
-    if not source or not destination:
-        raise InputError(
-            f"{text!r} is not SOURCE:DESTINATION", hint="for example: --add-data templates:myapp/templates"
-        )
-    clean = os.path.normpath(destination)
-    if os.path.isabs(clean) or clean.split(os.sep)[0] == os.pardir:
-        raise InputError(f"{text!r}: the destination must be inside the bundle", hint="give a relative path without ..")
-    return source, clean

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.base.errors import InputError
 from freezer.base.places import is_file
@@ -15,11 +15,17 @@ from freezer.plan.settings import (
     IMAGE_DATA,
     IMAGE_OUTPUT,
     IMAGE_SETTINGS,
+    RUN_SETTINGS,
     SETTINGS,
+    SMOKE,
     Setting,
     ValueKind,
-    anchored,
 )
+from freezer.plan.smokes import runs_of
+from freezer.plan.values import anchored
+
+if TYPE_CHECKING:
+    from configparser import ConfigParser
 
 IMAGE_TABLE = "image"
 KNOWN = {setting.key_in_files: setting for setting in (*SETTINGS, *FILE_ONLY)}
@@ -65,11 +71,26 @@ def read_settings(folder: Path) -> FileSettings:
             raise InputError(f"cannot read {setup}", why=str(error)) from error
         sections = {}
         for section, known in (("freezer", KNOWN), (f"freezer.{IMAGE_TABLE}", KNOWN_OF_IMAGES)):
-            raw = {key.replace("_", "-"): value for key, value in parser.items(section)} if section in parser else {}
-            sections[section] = _checked(_typed(raw, setup, known), setup, section, known)
-        if any(section in parser for section in sections):
-            return FileSettings(sections["freezer"], setup, sections[f"freezer.{IMAGE_TABLE}"])
+            sections[section] = _section(parser, setup, section, known)
+        runs = _runs_in_sections(parser, setup)
+        if any(section in parser for section in sections) or runs:
+            values = sections["freezer"]
+            if runs:
+                values[SMOKE] = [*({"args": text} for key, text in values.items() if key == SMOKE), *runs]
+            return FileSettings(values, setup, sections[f"freezer.{IMAGE_TABLE}"])
     return FileSettings({}, None)
+
+
+def _section(parser: ConfigParser, path: Path, section: str, known: Mapping[str, Setting]) -> dict[str, Any]:
+    """Return the settings of a section of setup.cfg; none if there is no such section."""
+    raw = {key.replace("_", "-"): value for key, value in parser.items(section)} if section in parser else {}
+    return _checked(_typed(raw, path, known), path, section, known)
+
+
+def _runs_in_sections(parser: ConfigParser, path: Path) -> list[dict[str, Any]]:
+    """Return the runs of the proof in the sections ``[freezer.smoke.NAME]``, in their order."""
+    names = [name for name in parser.sections() if name.startswith(f"freezer.{SMOKE}.")]
+    return [_section(parser, path, name, RUN_SETTINGS) for name in names]
 
 
 def load_toml(path: Path) -> dict[str, Any]:
@@ -110,7 +131,7 @@ def _typed(raw: Mapping[str, str], path: Path, known: Mapping[str, Setting]) -> 
             values[key] = ConfigParser.BOOLEAN_STATES.get(text.strip().lower(), text.strip())
         elif kind is ValueKind.NUMBER:
             values[key] = int(text) if text.strip().isdecimal() else text
-        elif kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
+        elif kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS, ValueKind.TEXTS):
             values[key] = [line.strip() for line in text.splitlines() if line.strip()]
         else:
             values[key] = text.strip()
@@ -126,14 +147,20 @@ def _checked(table: Mapping[str, Any], path: Path, section: str, known: Mapping[
 
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise InputError(f"{path}: unknown key {key!r} in [{section}]", hint=f"did you mean {near!r}?")
+        if setting.kind is ValueKind.RUNS and known is KNOWN and not isinstance(value, str):
+            tables = runs_of(value, path, f"{section}.{key}")
+            values[setting.attribute] = [_checked(table, path, name, RUN_SETTINGS) for name, table in tables]
+            continue
         if not _fits(setting.kind, value):
             raise InputError(f"{path}: {key} must be {setting.kind.value}, not {value!r}")
-        values[setting.attribute] = anchored(setting, value, path.parent)
+        name = key if known is RUN_SETTINGS else setting.attribute
+        single = setting.kind is ValueKind.TEXTS and isinstance(value, str)
+        values[name] = anchored(setting, [value] if single else value, path.parent)
     return values
 
 
 def _fits(kind: ValueKind, value: object) -> bool:
-    if kind in (ValueKind.TEXT, ValueKind.PATH):
+    if kind in (ValueKind.TEXT, ValueKind.PATH, ValueKind.RUNS) or (kind is ValueKind.TEXTS and isinstance(value, str)):
         return isinstance(value, str)
     if kind in (ValueKind.FLAG, ValueKind.SWITCH):
         return isinstance(value, bool)

@@ -7,7 +7,6 @@ from beside the script. Then the advice names it, and the option that brings it 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from typing import Optional
 from freezer.base.places import passing_over
 from freezer.plan.build import Entry
 from freezer.plan.choices import EntryKind
-from freezer.prove.faults import BUNDLE_PATH, NO_MODULE, last_exception
+from freezer.prove.faults import last_exception
+from freezer.prove.lacking import NO_LIBRARY, Kind, is_inside, lack_in
 
 PACKAGE = "__init__.py"
-NO_METADATA = re.compile(r"[Nn]o package metadata was found for '?(?P<name>[\w.-]+)|The '(?P<requirement>[\w.-]+)")
-NO_LIBRARY = re.compile(r"(?P<name>[\w.+-]+\.so[\w.]*): cannot open shared object file")
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,10 @@ class Sources:
         inside = self.here in path.parents
         return shlex.quote(str(path.relative_to(self.here) if inside else path))
 
+    def pair(self, source: Path, destination: str) -> str:
+        """Return SOURCE:DESTINATION as it can be given to an option."""
+        return f"{self.named(source)}:{shlex.quote(destination)}"
+
 
 def sources_of(entry: Entry, here: Path) -> Sources:
     """Return the sources of an entry: beside a script or a spec file, at the top of a project or in its ``src``."""
@@ -59,24 +61,17 @@ def sources_of(entry: Entry, here: Path) -> Sources:
 def find_advice(said: str, sources: Sources) -> Optional[str]:
     """Return what to try, by the last exception in the output; None if the output says nothing of the bundle."""
     kind, text = last_exception(said)
-    module = NO_MODULE.search(text)
-    if module:
-        return _of_module(module["name"], sources)
     if "getpwuid" in text:
         return "an empty root has no /etc/passwd; the application needs one, or USER and LOGNAME, where it will run"
-    if kind.endswith(("PackageNotFoundError", "DistributionNotFound")):
-        named = NO_METADATA.search(text)
-        return f"--copy-metadata {(named['name'] or named['requirement']) if named else 'NAME'}"
     library = NO_LIBRARY.search(text)
     if library:
         return _of_library(library["name"], sources)
-    places = list(BUNDLE_PATH.finditer(text))
-    if not places:
+    lack = lack_in(kind, text)
+    if lack is None:
         return None
-    bundle = places[-1]
-    quote = text[: bundle.start()][-1:]
-    name = text[bundle.end() :]
-    return _of_file(name.rpartition(quote)[0] if quote in ("'", '"') else name.strip(), sources)
+    if lack.kind is Kind.METADATA:
+        return f"--copy-metadata {lack.name or 'NAME'}"
+    return _of_module(lack.name, sources) if lack.kind is Kind.MODULE else _of_file(lack.name, sources)
 
 
 def _of_module(name: str, sources: Sources) -> str:
@@ -98,8 +93,7 @@ def _of_module(name: str, sources: Sources) -> str:
 
 def _of_file(inside: str, sources: Sources) -> str:
     """Return what brings a file or directory; ``inside`` is its path in the bundle."""
-    inside = os.path.normpath(inside)
-    found = None if os.path.isabs(inside) or inside.split("/")[0] in (".", "..") else sources.find(inside)
+    found = sources.find(inside) if is_inside(inside) else None
     if found is None:
         return f"--add-data SOURCE:{os.path.dirname(inside) or '.'}"
     if found.is_dir():
@@ -130,4 +124,4 @@ def _places(sources: Sources) -> Iterator[tuple[Path, str]]:
 
 
 def _option(option: str, source: Path, destination: str, sources: Sources) -> str:
-    return f"{option} {sources.named(source)}:{shlex.quote(destination)}"
+    return f"{option} {sources.pair(source, destination)}"

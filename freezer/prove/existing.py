@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,21 +17,21 @@ _Proof = TypeVar("_Proof", Proof, ImageProof)
 
 
 def check_executable(
-    path: Path, smoke: Smoke, verification: Verification, *, jobs: int, cache: Path, log: Log
+    path: Path, smokes: Sequence[Smoke], verification: Verification, *, jobs: int, cache: Path, log: Log
 ) -> Proof:
     """Prove an executable. Raises as ``verify`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = verify(path, smoke, verification, job, jobs=jobs, step=step)
+        proof = verify(path, smokes, verification, job, jobs=jobs, step=step)
         step.result = proof.outcome
     return _told(proof, log)
 
 
 def check_image(
-    path: Path, smoke: Smoke, verification: Verification, *, jobs: int, cache: Path, log: Log
+    path: Path, smokes: Sequence[Smoke], verification: Verification, *, jobs: int, cache: Path, log: Log
 ) -> ImageProof:
     """Prove an image. Raises as ``prove_image`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = prove_image(path, smoke, verification, job, jobs=jobs, step=step)
+        proof = prove_image(path, smokes, verification, job, jobs=jobs, step=step)
         step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
     return _told(proof, log)
 

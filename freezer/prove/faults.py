@@ -82,6 +82,13 @@ def last_exception(said: str) -> tuple[str, str]:
     return exceptions[-1]["type"], exceptions[-1]["text"] or ""
 
 
+def reasons(said: str) -> list[tuple[str, str]]:
+    """Return the types and texts of the last exception and of those that it was raised from, the latest first; without
+    one, "" and the last line."""
+    chain = [(link["type"], link["text"] or "") for link in _last_chain(said)]
+    return chain or [last_exception(said)]
+
+
 def last_lines(said: str, count: int) -> str:
     """Return the last ``count`` lines of the output that are not blank."""
     return "\n".join(_lines(said)[-count:]) or "it printed nothing"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -26,10 +27,12 @@ from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
 from freezer.image.merged import MergedRoot, command_of, find_program
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Linker, Verification
-from freezer.prove.judge import IMAGE_ROOT, judge_loads, judge_run
+from freezer.prove.bundle import Bundle, bundle_of, open_bundle
+from freezer.prove.judge import IMAGE_ROOT, judge_loads
+from freezer.prove.runs import judge_runs, run_request
 from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked
-from freezer.prove.verify import Bundle, Proof, bundle_of, not_run, open_bundle, run_sandbox, seconds_of
+from freezer.prove.verify import Proof, not_run, run_sandbox, seconds_of
 
 SHOWN = 20
 
@@ -57,7 +60,13 @@ class ImageProof:
 
 
 def prove_image(
-    path: Path, smoke: Smoke, verification: Verification, job: Job, *, jobs: int, step: Optional[Step] = None
+    path: Path,
+    smokes: Sequence[Smoke],
+    verification: Verification,
+    job: Job,
+    *,
+    jobs: int,
+    step: Optional[Step] = None,
 ) -> ImageProof:
     """Prove the images in a file, as far as ``verification`` wants; of several, only the first is run.
 
@@ -72,7 +81,7 @@ def prove_image(
             raise VerificationError(f"{path} breaks the rules for images", why=why)
         image, root = archive.images[0], verdict.roots[0]
         settings = image.config.get("config") or {}
-        command = _command(settings, smoke)
+        command = _command(settings, smokes[0])
         architecture = image.config.get("architecture")
         if verification is Verification.NO:
             ran = not_run("--verify=no")
@@ -84,28 +93,29 @@ def prove_image(
             unpack_root(archive, image, folder)
             bundle, binary = _bundle(folder, command, settings, root, job)
             request = {
-                **_request(settings, command, folder, smoke, root),
+                **_request(settings, folder, smokes, root),
                 "binary": str(binary) if binary is not None else None,
                 "jobs": jobs,
             }
             reply = run_sandbox(request, bundle, job, step=step)
-            ran = _judged(reply, bundle, smoke, verification, path.name)
+            ran = _judged(reply, bundle, smokes, verification, path.name)
         return _proof(path, image, command, ran)
 
 
-def _judged(reply: dict[str, Any], bundle: Bundle, smoke: Smoke, verification: Verification, name: str) -> Proof:
+def _judged(
+    reply: dict[str, Any], bundle: Bundle, smokes: Sequence[Smoke], verification: Verification, name: str
+) -> Proof:
     """Return what the sandbox's answer proves of the program. Raises VerificationError."""
     if "cause" in reply:
         return not_run(reply["cause"], weaken(name, reply["cause"], reply["remedy"], verification))
     judge_loads(reply["loads"], bundle.known_missing, name)
-    run = reply["runs"][0]
-    # The run sees no files but the image's, so it may map any of them.
-    ended = judge_run(run, smoke, name, places=("/",), where=IMAGE_ROOT)
+    # A run sees no files but the image's, so it may map any of them.
+    ended = judge_runs(reply["runs"], smokes, name, places=("/",), where=IMAGE_ROOT)
     return Proof(
         Strength.IMAGE_ROOT,
         reply["isolation"],
         ended.outcome,
-        seconds_of(run),
+        seconds_of(reply["runs"][0]),
         len(bundle.loads),
         tuple(reply["notes"]),
         ended.warnings,
@@ -147,33 +157,27 @@ def _own_architecture() -> str:
     return platform.architecture if platform is not None else ""
 
 
-def _request(
-    settings: dict[str, Any], command: tuple[str, ...], folder: Path, smoke: Smoke, root: MergedRoot
-) -> dict[str, Any]:
+def _request(settings: dict[str, Any], folder: Path, smokes: Sequence[Smoke], root: MergedRoot) -> dict[str, Any]:
     user = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", str(settings["User"]))
     assert user is not None  # one of the rules
     uid = int(user[1])
     gid, home = _account(folder, uid)
     environment = {"PATH": SEARCH_PATH, "HOME": home}
     environment.update(item.partition("=")[::2] for item in map(str, settings.get("Env") or ()))
-    program = command[0]
-    if "/" not in program:
-        places = (posixpath.join(place, program) for place in environment["PATH"].split(":") if place)
-        program = next(place for place in places if find_program(place, {}, root) is not None)
+    runs = []
+    for smoke in smokes:
+        program, *arguments = _command(settings, smoke)
+        if "/" not in program:
+            places = [posixpath.join(place, program) for place in environment["PATH"].split(":") if place]
+            program = next(place for place in places if find_program(place, {}, root) is not None)
+        run = run_request(smoke, [program, *arguments], environment, trace_maps=False)
+        runs.append({**run, "cwd": str(settings.get("WorkingDir") or "/")})
     return {
-        "name": posixpath.basename(program),
+        "name": posixpath.basename(runs[0]["argv"][0]),
         "rootfs": str(folder),
         "uid": uid,
         "gid": int(user[2]) if user[2] else gid,
-        "runs": [
-            {
-                "argv": [program, *command[1:]],
-                "env": environment,
-                "cwd": str(settings.get("WorkingDir") or "/"),
-                "timeout": float(smoke.timeout),
-                "trace_maps": False,
-            }
-        ],
+        "runs": runs,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from freezer.base.errors import VerificationError
 from freezer.base.processes import describe_status
@@ -70,6 +70,15 @@ def judge_loads(loads: list[dict[str, Any]], known: frozenset[str], name: str) -
         )
 
 
+class FailedRun(VerificationError):
+    """A run in which the application did not do what was expected. ``said`` is all that it printed, which may name what
+    its bundle lacks."""
+
+    def __init__(self, what: str, *, said: str, hint: Optional[str] = None) -> None:
+        super().__init__(what, why=last_lines(said, WHY), hint=hint)
+        self.said = said
+
+
 class Verdict(NamedTuple):
     """What a run proves: a short description of its end, and warnings about what may be wrong."""
 
@@ -90,8 +99,8 @@ def judge_run(
 
     Raises VerificationError.
     """
-    _judge_start(run, name, places, where)
-    stderr, said = run.get("stderr") or "", _output(run)
+    judge_start(run, name, places, where)
+    stderr, said = run.get("stderr") or "", output_of(run)
     status, signal, timed_out = run["status"], run["signal"], run["timed_out"]
     how = "is still running" if timed_out else describe_status(-signal if signal else status)
     failed = not timed_out and (signal is not None or status != 0)
@@ -102,11 +111,12 @@ def judge_run(
     else:
         broken = signal in CRASHES or (failed and ended_by_fault(said))
     if broken or has_uncaught_fault(stderr):
-        raise VerificationError(
+        raise FailedRun(
             f"{name} does not run {where}: it {how}",
-            why=last_lines(said, WHY),
+            said=said,
             hint=find_advice(said, sources) or "if it needs arguments to run: --smoke ARGS",
         )
+    judge_texts(smoke, name, said, f"did not print {{}} {where}", said)
     warnings = []
     if failed and smoke.status is None:
         words = last_lines(said, SHOWN).replace("\n", "\n       ")
@@ -117,13 +127,13 @@ def judge_run(
     return Verdict(f"ran {where}: {how}" + (f" after {smoke.timeout} s" if timed_out else ""), tuple(warnings))
 
 
-def _judge_start(run: dict[str, Any], name: str, places: tuple[str, ...], where: str) -> None:
+def judge_start(run: dict[str, Any], name: str, places: tuple[str, ...], where: str) -> None:
     """Raise VerificationError if the application did not start, or used what is not its own."""
     if run.get("exec_error"):
         raise VerificationError(f"{name} cannot be started {where}", why=run["exec_error"])
     if run["status"] == CANNOT_RUN and LAUNCHER_ERROR.search(run.get("stderr") or ""):
         # Whatever status was expected: the application has not run.
-        raise VerificationError(f"{name} cannot unpack or start itself {where}", why=last_lines(_output(run), WHY))
+        raise VerificationError(f"{name} cannot unpack or start itself {where}", why=last_lines(output_of(run), WHY))
     strangers = [path for path in run["mapped"] if not path.startswith(places)]
     if strangers:
         raise VerificationError(f"{name} uses files outside its bundle", why="\n".join(strangers))
@@ -131,22 +141,33 @@ def _judge_start(run: dict[str, Any], name: str, places: tuple[str, ...], where:
 
 def _judge_end(run: dict[str, Any], smoke: Smoke, name: str, where: str, how: str, sources: Sources) -> None:
     """Raise VerificationError if a run did not end in time, with the status that was expected."""
-    said = _output(run)
+    said = output_of(run)
     if run["timed_out"]:
-        raise VerificationError(
+        raise FailedRun(
             f"{name} did not end within {smoke.timeout} s {where}",
-            why=last_lines(said, WHY),
-            hint="give it more time: --smoke-timeout SECONDS",
+            said=said,
+            hint="give it more time: --smoke-timeout SECONDS; if it is a server: --smoke-http PATH",
         )
     if run["status"] != smoke.status:
-        raise VerificationError(
+        raise FailedRun(
             f"{name} {how} {where}; the expected status was {smoke.status}",
-            why=last_lines(said, WHY),
+            said=said,
             hint=find_advice(said, sources) or "if that status is right: --smoke-status N",
         )
 
 
-def _output(run: dict[str, Any]) -> str:
+def judge_texts(smoke: Smoke, name: str, texts: str, complaint: str, said: str) -> None:
+    """Raise VerificationError if an expected text is not in ``texts``; ``complaint`` has a place for it."""
+    for text in smoke.expected:
+        if text not in texts:
+            raise FailedRun(
+                f"{name} {complaint.format(repr(text))}",
+                said=said,
+                hint="if it should say something else: --smoke-expect TEXT",
+            )
+
+
+def output_of(run: dict[str, Any]) -> str:
     """Return all that the application printed; standard error comes last, where the reason of a failure is."""
     stdout, stderr = run.get("stdout") or "", run.get("stderr") or ""
     return f"{stdout}\n{stderr}" if stdout and stderr else stdout + stderr

@@ -9,41 +9,39 @@ that modules which the application imports only later are proven, too. The file 
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base import tools
-from freezer.base.elf import Elf, find_elves, read_elf
+from freezer.base.elf import Elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Step
-from freezer.freeze.drivers import DRIVERS
-from freezer.freeze.drivers.freeze_messages import UnpackRequest
 from freezer.link.linkers import StaticApp
+from freezer.link.modules import places_of
+from freezer.link.tree import MODULES
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import CONTENTS, MANIFEST, Linker, Verification
+from freezer.plan.choices import Verification
 from freezer.prove.advice import Sources, sources_of
-from freezer.prove.judge import HOST, NOWHERE, judge_loads, judge_run
+from freezer.prove.bundle import Bundle, open_bundle
+from freezer.prove.judge import HOST, NOWHERE, judge_loads
+from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
-from freezer.prove.unpack import Unpacked, unpack_bundle
 
 UNPRIVILEGED = 65534
 """The user that the application runs as, "nobody" on most systems."""
-
-ONE_FILE = "_onefile"
-"""The directory for the files of a one-file program in an unpacked bundle."""
 
 
 @dataclass(frozen=True)
 class Proof:
     """The result of verification. ``isolation`` is how the run was isolated, None if it was not; ``seconds`` is the
-    time until the application's first output, or its end."""
+    time until the application's first output, or its end. ``own`` counts the application's own modules, and ``unused``
+    has those that no run imported, None if that is unknown."""
 
     strength: Strength
     isolation: Optional[str]
@@ -52,6 +50,8 @@ class Proof:
     libraries: int
     notes: tuple[str, ...] = field(default=())
     warnings: tuple[str, ...] = field(default=())
+    own: int = 0
+    unused: Optional[tuple[str, ...]] = None
 
     @property
     def sentence(self) -> str:
@@ -95,27 +95,30 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
         return None
     with job.step("verify") as step:
         sources = sources_of(plan.entry, plan.folder)
-        proof = verify(linked.path, plan.smoke, plan.verify, job, jobs=plan.jobs, step=step, sources=sources)
+        own = linked.closed.frozen.own_modules
+        proof = verify(linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own)
         loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
         step.result = f"{proof.outcome}{loaded}"
     for warning in proof.warnings:
         job.log.warning(warning)
-    for note in proof.notes:
+    for note in (*proof.notes, *(f"{name}: no run has imported it" for name in proof.unused or ())):
         job.log.detail(f"    {note}")
     return proof
 
 
 def verify(
     path: Path,
-    smoke: Smoke,
+    smokes: Sequence[Smoke],
     verification: Verification,
     job: Job,
     *,
     jobs: int,
     step: Optional[Step] = None,
     sources: Sources = NOWHERE,
+    own: Collection[str] = (),
 ) -> Proof:
-    """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice.
+    """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice. The proof tells which of the
+    modules ``own`` were imported; they are given only for an executable that freezer has just made.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -128,40 +131,50 @@ def verify(
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
     bundle = open_bundle(path, job)
-    run = {
-        "argv": [f"/app/{path.name}", *(smoke.arguments or ())],
-        "env": {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-        "timeout": float(smoke.timeout),
-        "trace_maps": True,
-    }
-    request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": [run]}
-    if verification is Verification.AUTO and smoke.status is not None:
-        request["host_runs"] = [_on_host(run, path, job)]
+    noticed = places_of(bundle.folder / MODULES, sorted(own)) if own and bundle.folder is not None else {}
+    runs = [
+        run_request(
+            smoke,
+            [f"/app/{path.name}", *(smoke.arguments or ())],
+            {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+            trace_maps=True,
+            reads=list(noticed.values()),
+        )
+        for smoke in smokes
+    ]
+    request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": runs}
+    hosted = [_on_host(run, path, job) for run, smoke in zip(runs, smokes) if _is_for_host(smoke)]
+    if verification is Verification.AUTO and hosted:
+        request["host_runs"] = hosted
     reply = run_sandbox(request, bundle, job, step=step)
     if "cause" in reply:
-        return _unisolated(path, smoke, verification, reply, sources)
+        return _unisolated(path, smokes, verification, reply, sources)
     judge_loads(reply["loads"], bundle.known_missing, path.name)
-    run = reply["runs"][0]
-    verdict = judge_run(run, smoke, path.name, sources=sources)
+    verdict = judge_runs(reply["runs"], smokes, path.name, sources=sources)
     return Proof(
         Strength.EMPTY_ROOT,
         reply["isolation"],
         verdict.outcome,
-        seconds_of(run),
+        seconds_of(reply["runs"][0]),
         len(bundle.loads),
         tuple(reply["notes"]),
         verdict.warnings,
+        len(noticed),
+        unread(reply["runs"], list(noticed)),
     )
 
 
-def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
-    """Return the run as it is on the host: everything that it writes to its home goes with the work directory.
+def _is_for_host(smoke: Smoke) -> bool:
+    """Return whether a run is done on the host, too: only one that the user has asked for, as the application has the
+    user's files and network; and no server, which the whole network could reach, at a port that may be another's."""
+    return smoke.status is not None and not smoke.requests
 
-    Only a run that the user has asked for is done there, as the application has the user's files and network.
-    """
+
+def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
+    """Return the run as it is on the host: everything that it writes to its home goes with the work directory."""
     home = str(job.folder("home"))
     return {
-        **run,
+        **{key: value for key, value in run.items() if key != "reads"},
         "argv": [str(path), *run["argv"][1:]],
         "env": {**run["env"], "HOME": home, "TMPDIR": home},
         "cwd": home,
@@ -169,16 +182,23 @@ def _on_host(run: Mapping[str, Any], path: Path, job: Job) -> dict[str, Any]:
 
 
 def _unisolated(
-    path: Path, smoke: Smoke, verification: Verification, reply: Mapping[str, Any], sources: Sources
+    path: Path, smokes: Sequence[Smoke], verification: Verification, reply: Mapping[str, Any], sources: Sources
 ) -> Proof:
     """Return what is left of a proof where the sandbox cannot isolate. Raises VerificationError if that is too little,
     or if a run on the host fails."""
-    warning = weaken(path.name, reply["cause"], reply["remedy"], verification)
+    warnings = [weaken(path.name, reply["cause"], reply["remedy"], verification)]
+    servers = [smoke for smoke in smokes if smoke.requests]
+    if servers:
+        warnings.append(
+            f"{path.name} was not asked GET {servers[0].requests[0].path}: without a network of its own, "
+            f"a server is not started"
+        )
     if not reply["runs"]:
-        return not_run(reply["cause"], warning)
-    run = reply["runs"][0]
-    verdict = judge_run(run, smoke, path.name, where=HOST, sources=sources)
-    return Proof(Strength.HOST, None, verdict.outcome, seconds_of(run), 0, (), (warning, *verdict.warnings))
+        return not_run(reply["cause"], *warnings)
+    hosted = [smoke for smoke in smokes if _is_for_host(smoke)]
+    verdict = judge_runs(reply["runs"], hosted, path.name, where=HOST, sources=sources)
+    warnings += verdict.warnings
+    return Proof(Strength.HOST, None, verdict.outcome, seconds_of(reply["runs"][0]), 0, (), tuple(warnings))
 
 
 def seconds_of(run: Mapping[str, Any]) -> float:
@@ -190,31 +210,6 @@ def seconds_of(run: Mapping[str, Any]) -> float:
 def not_run(cause: str, *warnings: str) -> Proof:
     """Return the proof of what was checked, but not run."""
     return Proof(Strength.NOT_RUN, None, f"not run: {cause}", None, 0, (), warnings)
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """The unpacked bundle of an executable, if it has one: the sandbox's requests to load libraries, and the libraries
-    that the build environment lacked, too."""
-
-    folder: Optional[Path]
-    loads: tuple[dict[str, Any], ...]
-    known_missing: frozenset[str]
-
-
-def open_bundle(path: Path, job: Job) -> Bundle:
-    """Unpack the bundle of an executable. Raises InputError if it is damaged."""
-    unpacked = unpack_bundle(path, job.work / "unpacked")
-    if unpacked is None:
-        return Bundle(None, (), frozenset())
-    if unpacked.linker is Linker.STATICX:
-        _unpack_onefile(unpacked, job)
-    return bundle_of(unpacked)
-
-
-def bundle_of(unpacked: Unpacked) -> Bundle:
-    """Return an unpacked bundle with its libraries to load. Raises InputError if its manifest is damaged."""
-    return Bundle(unpacked.folder, tuple(_loads(unpacked)), _known_missing(unpacked.folder))
 
 
 def run_sandbox(wanted: Mapping[str, Any], bundle: Bundle, job: Job, *, step: Optional[Step]) -> dict[str, Any]:
@@ -244,55 +239,3 @@ def run_sandbox(wanted: Mapping[str, Any], bundle: Bundle, job: Job, *, step: Op
     job.build_log.append(done.stdout)
     reply: dict[str, Any] = json.loads(done.stdout)
     return reply
-
-
-def _known_missing(bundle: Path) -> frozenset[str]:
-    """Return the libraries that the build environment lacked, too, from the linker's manifest in the bundle."""
-    if not (bundle / MANIFEST).is_file():
-        return frozenset()
-    try:
-        content = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))
-        return frozenset(str(item) for item in content["missing_libraries"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError("the bundle's manifest is damaged", why=str(error)) from error
-
-
-def _loads(unpacked: Unpacked) -> list[dict[str, Any]]:
-    """Return a request for each shared library in the bundle, with the search path of the running application."""
-    bundle = unpacked.folder
-    if unpacked.program is None or unpacked.loader is None:
-        return []
-    try:
-        machine = read_elf(bundle / unpacked.program).machine
-    except NotElf:
-        return []
-    # In an image a link may lead out of the bundle, even to directories of the host.
-    places = [item for item in (CONTENTS, ONE_FILE) if (bundle / item).is_dir() and not (bundle / item).is_symlink()]
-    path = [f"/bundle/{place}" for place in places]
-    # The order of the program's own RPATH, which in staticx's ends with the bundle.
-    path = ["/bundle", *path] if unpacked.linker is Linker.NATIVE else [*path, "/bundle"]
-    python = [item for place in places for item in sorted((bundle / place).glob("libpython*.so*"))]
-    return [
-        {
-            "loader": f"/bundle/{unpacked.loader}",
-            "library_path": path,
-            "preload": [f"/bundle/{os.path.relpath(item, bundle)}" for item in python[:1]],
-            "file": f"/bundle/{os.path.relpath(elf.path, bundle)}",
-        }
-        for elf in find_elves(bundle)
-        if elf.is_library and elf.machine == machine and not elf.path.name.startswith("ld-")
-    ]
-
-
-def _unpack_onefile(unpacked: Unpacked, job: Job) -> None:
-    """Unpack a PyInstaller one-file program inside the bundle, too: people link these with staticx by hand."""
-    if (unpacked.folder / CONTENTS).is_dir() or unpacked.program is None:
-        return
-    program = unpacked.folder / unpacked.program
-    request: UnpackRequest = {"program": str(program), "folder": str(unpacked.folder / ONE_FILE)}
-    job.run(
-        [tools.own_python(), "-s", DRIVERS / "unpack_onefile.py"],
-        what=f"read {program.name}",
-        stdin=json.dumps(request),
-        error=VerificationError,
-    )

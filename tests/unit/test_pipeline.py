@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -25,7 +26,12 @@ from freezer.base.errors import (
 )
 from freezer.base.job import Job
 from freezer.base.log import Log
+from freezer.link.other import Looking
 from freezer.plan.build import Plan
+from freezer.prove.judge import FailedRun
+from freezer.prove.repair import Repair
+from freezer.prove.strength import Strength
+from freezer.prove.verify import Proof
 from freezer.results import Built
 
 STAGES = ("open_root", "probe_interpreter", "prepare", "freeze", "close_bundle", "link", "prove", "origin_of")
@@ -82,9 +88,16 @@ class Application:
     name: str = "app"
 
 
+def ended() -> threading.Thread:
+    thread = threading.Thread()
+    thread.start()
+    return thread
+
+
 @dataclasses.dataclass(frozen=True)
 class Linked:
     path: Path
+    other: Looking = dataclasses.field(default_factory=lambda: Looking(ended(), []), compare=False)
 
 
 @pytest.fixture
@@ -117,7 +130,7 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["close_bundle"] == (made, "environment", "freeze", job)
     assert given["link"] == (made, "close_bundle", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
-    assert given["built_of"][4:] == ("prove", "origin_of", None)
+    assert given["built_of"][6:] == ("prove", "origin_of", None)
     assert given["recall"][1] == given["remember"][1] == "named"
     assert job.cache == stages.folder / "cache"
 
@@ -128,7 +141,7 @@ def test_the_image_is_made_of_what_was_proven(stages: Stages, here: Path) -> Non
     assert stages.called.index("prove") < stages.called.index(IMAGE) < stages.called.index("built_of")
     image, linked, name, origin, _ = stages.given[IMAGE]
     assert (image, linked.path.name, name, origin) == (made.image, "app", "x", "origin_of")
-    assert stages.given["built_of"][6] == IMAGE
+    assert stages.given["built_of"][8] == IMAGE
 
 
 FAILURES = [
@@ -150,6 +163,36 @@ def test_a_failure_leaves_the_previous_output(stages: Stages, here: Path, stage:
     assert (here / "dist" / "app").read_text() == PREVIOUS
     assert sorted(path.name for path in here.rglob("*")) == ["app", "app.py", "dist"]
     assert stages.remembered == []
+    assert held_free(stages.folder / "cache" / "work") == []
+
+
+def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From freezing on, and in a directory of its own; what is remembered is the plan that was asked for."""
+    failure = FailedRun("app does not run", said="No module named 'helper'")
+    added = Repair("hidden_imports", ("helper",), "the module helper", "--hidden-import helper")
+    proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3)
+    plans: list[Plan] = []
+
+    def prove(made: Plan, _linked: Linked, _job: Job) -> Proof:
+        plans.append(made)
+        if len(plans) == 1:
+            raise failure
+        return proof
+
+    def find_repair(*given: Any) -> Repair:
+        assert given[3] is failure
+        return added
+
+    monkeypatch.setattr(pipeline, "prove", prove)
+    monkeypatch.setattr(pipeline, "find_repair", find_repair)
+    made = plan(here, entry="app.py")
+    stages.build(made)
+    assert [item.hidden_imports for item in plans] == [(), ("helper",)]
+    again = ["freeze", "close_bundle", "link"]
+    assert stages.called[3:] == ["open_root", "probe_interpreter", "prepare", *again, *again, *stages.called[-3:]]
+    assert stages.given["freeze"][0] == plans[1]
+    assert stages.given["remember"][0] is made
+    assert stages.given["built_of"][6].warnings == (added.sentence,)
     assert held_free(stages.folder / "cache" / "work") == []
 
 

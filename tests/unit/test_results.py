@@ -9,6 +9,7 @@ from typing import Any, Optional
 import pytest
 from sites import Site
 
+from freezer.application.entry import Application
 from freezer.application.origin import Origin
 from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
@@ -103,10 +104,15 @@ def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> Non
     linked = StaticApp(tmp_path / "elsewhere", 0, closed, package, True, looking)
     python = Interpreter(tmp_path, (3, 11, 2), tmp_path, tmp_path)
     out = finished.folder / "out"
-    built = built_of(out, linked, python, frozen, None, Origin(None, None, None), None)
+    application = Application("app", out, False, (), (), (), {}, None)
+    built = built_of(out, finished.plan(), application, linked, python, frozen, None, Origin(None, None, None), None)
     assert (built.path, built.size, built.sha256) == (out, out.stat().st_size, digest_file(out))
     assert (built.python, built.added, built.provided) == ("3.11.2", frozen.added, closed.provided)
     assert (built.proof, built.unchanged, built.other) == (None, False, Other(Linker.NATIVE, 5))
+    assert built.untried == ()
+    proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3)
+    built = built_of(out, finished.plan(), application, linked, python, frozen, proof, Origin(None, None, None), None)
+    assert "more than a start without arguments" in built.untried[0]
 
 
 def test_what_changes_during_a_build_is_not_remembered(finished: Site) -> None:

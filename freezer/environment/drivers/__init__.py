@@ -1,4 +1,5 @@
-"""A program that runs under the Python of the build environment (``describe``), and imports nothing of freezer."""
+"""Programs that run under the Python of the build environment (``describe``, ``find_available``), and import nothing of
+freezer."""
 
 from pathlib import Path
 

@@ -58,11 +58,12 @@ def base_modules(graph: Any) -> dict[str, str]:
 
 def list_base_packages() -> None:
     """Have the submodules of the standard library's first packages listed here: their directories have them all, and
-    PyInstaller would import each package in a process of its own to ask."""
+    PyInstaller and its hooks would import each package in a process of its own to ask."""
     from PyInstaller import compat
     from PyInstaller.depend import analysis
+    from PyInstaller.utils import hooks
 
-    collect = analysis.collect_submodules
+    collect = hooks.collect_submodules
     library = os.path.dirname(os.path.abspath(os.__file__))
 
     def collect_submodules(package: str, *arguments: Any, **options: Any) -> list[str]:
@@ -72,7 +73,7 @@ def list_base_packages() -> None:
             return found
         return sorted(_listed(package, place))
 
-    analysis.collect_submodules = collect_submodules
+    analysis.collect_submodules = hooks.collect_submodules = collect_submodules
 
 
 def _listed(package: str, place: str) -> Iterator[str]:

@@ -7,10 +7,12 @@ other processes.
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import select
 import signal
+import socket
 import struct
 import time
 from contextlib import suppress
@@ -19,11 +21,15 @@ from typing import NamedTuple
 
 from freezer.base.isolation.privileges import drop_privileges
 from freezer.base.isolation.system import forked, reset_signals
+from freezer.prove.sandbox.asking import Asking
 from freezer.prove.sandbox.protocol import Cell, Message
+from freezer.prove.sandbox.reads import Noticing, hand_over, install_filter, take_over
 
 KEPT_BYTES = 32 * 1024
 MAXIMUM_LEFTOVERS = 100
 POLL_SECONDS = 0.003
+END_SECONDS = 3.0
+"""How long a server has after SIGTERM."""
 
 
 class Capture:
@@ -60,14 +66,45 @@ class Application(NamedTuple):
     began: float
     error: str | None
     streams: dict[int, Capture]
+    noticing: Noticing | None = None
 
 
-def run_application(run: Message, cell: Cell) -> Message:
-    """Run one command until it ends or its time is up, and report everything that it did."""
+def run_application(run: Message, cell: Cell, tables: dict[int, int]) -> Message:
+    """Run one command until it ends or its time is up, and report everything that it did; ``tables`` tell where a
+    server listens."""
     wake = wake_on_child()
     application = start_application(run, cell)
-    seen, status = watch(application, wake, float(run["timeout"]), bool(run["trace_maps"]))
-    return {**reply_of(application, seen, kill_everything(application.pid, status)), "leftovers": leftovers("/tmp")}
+    timeout, trace = float(run["timeout"]), bool(run["trace_maps"])
+    if run.get("http"):
+        asking = Asking(run["http"], tables, application.began + timeout)
+        seen, status = serve(application, wake, asking, timeout, trace)
+    else:
+        seen, status = watch(application, wake, timeout, trace)
+    reply = reply_of(application, seen, kill_everything(application.pid, status))
+    read = application.noticing.stop() if application.noticing is not None else None
+    return {**reply, "leftovers": leftovers("/tmp"), "read": read}
+
+
+def serve(
+    application: Application, wake: int, asking: Asking, timeout: float, trace: bool
+) -> tuple[Message, int | None]:
+    """Watch a server until it has been asked, and end all its processes; return the observations, and the status."""
+    seen, status = watch(application, wake, timeout, trace, until=asking.done)
+    ended = status is not None
+    if not ended:
+        signal_everything(signal.SIGTERM)
+        status = watch(application, wake, time.monotonic() - application.began + END_SECONDS, False)[1]
+    asking.stop()
+    complete = len(asking.answers) == len(asking.wanted)
+    return {
+        **seen,
+        "asked": {
+            "answers": asking.answers,
+            "listened": asking.listened,
+            "complaint": asking.complaint,
+            "ended": ended and not complete,
+        },
+    }, status
 
 
 def reply_of(application: Application, seen: Message, status: int) -> Message:
@@ -95,7 +132,13 @@ def start_application(run: Message, cell: Cell) -> Application:
     """
     report, told = os.pipe()
     pipes = [os.pipe(), os.pipe()]
-    child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes]))
+    ours, theirs = socket.socketpair()
+    child = forked(partial(become_application, run, cell, told, [writing for _, writing in pipes], theirs))
+    theirs.close()
+    places = [(offset, size) for offset, size in run.get("reads", ())]
+    listener = take_over(ours) if places else None
+    ours.close()
+    noticing = Noticing(listener, places) if listener is not None else None
     for writing in (told, *(writing for _, writing in pipes)):
         os.close(writing)
     with os.fdopen(report, "rb") as stream:
@@ -103,16 +146,17 @@ def start_application(run: Message, cell: Cell) -> Application:
     if not message:
         raise RuntimeError("the child ended before it could execute the application")
     began, error = struct.unpack("d", message[:8])[0], message[8:].decode() or None
-    return Application(child, began, error, {reading: Capture() for reading, _ in pipes})
+    return Application(child, began, error, {reading: Capture() for reading, _ in pipes}, noticing)
 
 
-def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) -> None:
+def become_application(run: Message, cell: Cell, told: int, outputs: list[int], channel: socket.socket) -> None:
     """Turn this child into the command, which inherits nothing from this program but its arguments."""
     os.setsid()
     drop_privileges(cell.uid, cell.gid, real_root=cell.real_root)
+    if run.get("reads"):
+        hand_over(install_filter([(offset, size) for offset, size in run["reads"]]), channel)
     reset_signals()
-    null = os.open("/dev/null", os.O_RDONLY)
-    for target, source in enumerate((null, *outputs)):
+    for target, source in enumerate((input_of(run), *outputs)):
         os.dup2(source, target)
     os.write(told, struct.pack("d", time.monotonic()))
     try:
@@ -122,10 +166,27 @@ def become_application(run: Message, cell: Cell, told: int, outputs: list[int]) 
         os.write(told, f"{errno.errorcode.get(error.errno or 0)}: {error.strerror}".encode())
 
 
-def watch(application: Application, wake: int, timeout: float, trace: bool) -> tuple[Message, int | None]:
-    """Watch the application for ``timeout`` seconds; return the observations, and the status if it ended."""
+def input_of(run: Message) -> int:
+    """Return a descriptor of what the command reads: a file without a name, since nobody would fill a pipe."""
+    if run.get("stdin") is None:
+        return os.open("/dev/null", os.O_RDONLY)
+    # A Python that was built against a C library before 2.27 has no memfd_create.
+    has_memory = hasattr(os, "memfd_create")
+    file = os.memfd_create("stdin") if has_memory else os.open("/tmp", os.O_TMPFILE | os.O_RDWR, 0o600)
+    content = memoryview(base64.b64decode(run["stdin"]))
+    while content:
+        content = content[os.write(file, content) :]
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
+
+
+def watch(
+    application: Application, wake: int, timeout: float, trace: bool, until: int | None = None
+) -> tuple[Message, int | None]:
+    """Watch the application until ``timeout`` seconds after its start, or until the descriptor ``until`` ends; return
+    the observations, and the status if it ended."""
     poller = select.poll()
-    for reading in (wake, *application.streams):
+    for reading in (wake, *application.streams, *([] if until is None else [until])):
         poller.register(reading, select.POLLIN)
     mapped: set[str] = set()
     first_output: float | None = None
@@ -137,7 +198,8 @@ def watch(application: Application, wake: int, timeout: float, trace: bool) -> t
         left = application.began + timeout - time.monotonic()
         events = poller.poll(max(0.0, min(left, POLL_SECONDS) if trace else left) * 1000)
         seconds = time.monotonic() - application.began
-        for reading, _ in events:
+        asked = any(reading == until for reading, _ in events)
+        for reading in (reading for reading, _ in events if reading != until):
             chunk = os.read(reading, 65536)
             if not chunk:
                 poller.unregister(reading)
@@ -146,7 +208,7 @@ def watch(application: Application, wake: int, timeout: float, trace: bool) -> t
                 first_output = seconds if first_output is None else first_output
         status = reap(application.pid)
         timed_out = status is None and seconds >= timeout
-        if status is not None or timed_out:
+        if status is not None or timed_out or asked:
             seen = {"seconds": seconds, "first_output": first_output, "timed_out": timed_out}
             return {**seen, "mapped": sorted(mapped)}, status
 
@@ -186,12 +248,17 @@ def reap(application: int) -> int | None:
     return status
 
 
+def signal_everything(number: int) -> None:
+    """Send a signal to all other processes of this PID namespace."""
+    if os.getpid() != 1:
+        raise RuntimeError("not in a PID namespace")  # this would end all processes of the host
+    with suppress(ProcessLookupError):
+        os.kill(-1, number)
+
+
 def kill_everything(application: int, status: int | None) -> int:
     """Kill and reap all other processes of this PID namespace; return the application's wait status."""
-    if os.getpid() != 1:
-        raise RuntimeError("not in a PID namespace")  # the kill below would end all processes of the host
-    with suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)
+    signal_everything(signal.SIGKILL)
     with suppress(ChildProcessError):
         while True:
             child, code = os.waitpid(-1, 0)

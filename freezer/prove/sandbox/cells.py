@@ -16,11 +16,15 @@ from typing import Any
 from freezer.base.isolation.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS
 from freezer.base.isolation.system import IsolationError, forked, libc
 from freezer.base.isolation.users import CLONE_NEWUSER, map_one_user
+from freezer.prove.sandbox.asking import open_tables
 from freezer.prove.sandbox.protocol import Cell, Message
 from freezer.prove.sandbox.root import build_root
 
+Work = Callable[[dict[int, int]], Any]
+"""What is done in a cell; it is given the cell's tables of sockets (see ``asking``)."""
 
-def in_cell(cell: Cell, work: Callable[[], Any], notes: list[str]) -> Any:
+
+def in_cell(cell: Cell, work: Work, notes: list[str]) -> Any:
     """Run ``work`` as PID 1 of a new cell, and return its result; add notes about what the cell lacks to ``notes``.
 
     Raises IsolationError if the cell cannot be built.
@@ -51,7 +55,7 @@ def answer_of(body: Callable[[int], None]) -> Message:
     return reply
 
 
-def keep_cell(cell: Cell, work: Callable[[], Any], writing: int) -> None:
+def keep_cell(cell: Cell, work: Work, writing: int) -> None:
     """Unshare the namespaces, and wait for init: the process that unshares is not in its new PID namespace."""
     try:
         enter_namespaces(cell)
@@ -61,13 +65,14 @@ def keep_cell(cell: Cell, work: Callable[[], Any], writing: int) -> None:
     os.waitpid(forked(lambda: be_init(cell, work, writing)), 0)
 
 
-def be_init(cell: Cell, work: Callable[[], Any], writing: int) -> None:
+def be_init(cell: Cell, work: Work, writing: int) -> None:
     """Build the root, do the work in it, and send the outcome to the program outside."""
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
+        tables = open_tables()
         notes = build_root(cell)
-        outcome = {"notes": notes, "result": work()}
+        outcome = {"notes": notes, "result": work(tables)}
     except IsolationError as error:
         outcome = {"refused": [error.step, error.code]}
     send(writing, outcome)

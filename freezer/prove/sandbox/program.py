@@ -55,6 +55,6 @@ def answer(request: Message) -> Message:
         jobs = max(1, int(request.get("jobs") or os.cpu_count() or 1))
         stocked = cell._replace(bundle=request["bundle"], rootfs=None)
         tracing = partial(trace_loads, request["loads"], stocked, jobs, request["progress_fd"])
-        loads = in_cell(stocked, tracing, notes)
+        loads = in_cell(stocked, lambda _tables: tracing(), notes)
     isolation = "root" if real_root else "user namespace"
     return {"isolation": isolation, "notes": list(dict.fromkeys(notes)), "runs": runs, "loads": loads}

@@ -9,7 +9,10 @@ The request, on stdin; all paths are absolute::
     bundle       a directory that becomes /bundle for the loads, or null
     uid          the user that everything runs as
     gid          its group (optional: as the user)
-    runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files, cwd (optional: "/")}]
+    runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files, cwd (optional: "/"),
+                 stdin: what it reads, in base64 (optional: nothing),
+                 http: [{path, low, high}], what the run, a server, is asked, and the statuses expected (optional),
+                 reads: [[offset, size]], places of a file of which it is told whether they were read (optional)}]
     loads        [{loader, library_path: [], preload: [], file}], as paths in the root
     host_runs    runs to do on the host, if it permits no isolation, as its paths (optional)
     jobs         how many loads to do at once (optional: one for each CPU)
@@ -20,7 +23,9 @@ The reply, on stdout, has one entry in ``runs`` and ``loads`` for each of the re
     isolation    "root" or "user namespace"
     notes        what the empty root lacks, as this host does not permit it
     runs         [{status, signal, exec_error, timed_out, seconds, first_output: seconds or null, stdout, stderr,
-                 mapped: [], leftovers: []}]
+                 mapped: [], leftovers: [], read: the numbers of the ``reads`` that were done, null if unknown,
+                 asked: {answers: [{path, port, status, reason, body}], listened: whether it did, complaint: why a port
+                 gave no answer, or null, ended: whether it did, unasked}; only for a server}]
     loads        [{file, status, libraries: {soname: path or null}, problems: []}]
 
 or ``cause`` and ``remedy`` if this host permits no isolation, with the entries of ``host_runs`` in ``runs``,

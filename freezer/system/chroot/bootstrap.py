@@ -23,7 +23,7 @@ from freezer.base.isolation.users import subordinate_maps
 from freezer.base.job import Job
 from freezer.base.publish import digest_file
 from freezer.plan.choices import DEFAULT_EPOCH
-from freezer.plan.settings import DISTRIBUTION
+from freezer.plan.values import DISTRIBUTION
 from freezer.system.chroot.apt import apt_proxies, mirror, suites
 
 APT = Path("/etc/apt")

@@ -31,8 +31,8 @@ from freezer.base.shortage import FULL
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import local_paths
-from freezer.plan.settings import DISTRIBUTION
 from freezer.plan.trees import copy_sources, repository_of
+from freezer.plan.values import DISTRIBUTION
 from freezer.store.workspace import OWN, hold
 from freezer.system.buildroot import BuildRoot
 from freezer.system.chroot.archives import identify, is_archive_or_layout, unpack

@@ -31,8 +31,10 @@ def test_every_setting_is_an_option(setting: Any) -> None:
             expected = 3
         elif setting.kind is ValueKind.VERIFICATION:
             expected = "auto"
-        elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS):
+        elif setting.kind in (ValueKind.LIST, ValueKind.PATHS, ValueKind.PAIRS, ValueKind.TEXTS):
             expected = ["x"]
+        elif setting.kind is ValueKind.RUNS:
+            expected = [{"args": "x"}]
         assert parsed[setting.attribute] == expected
 
 
@@ -83,7 +85,7 @@ def test_options_of_python_have_dashes(here: Path, monkeypatch: pytest.MonkeyPat
 def test_smoke_takes_words_with_dashes(
     here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], smoke: tuple[str, ...]
 ) -> None:
-    assert plan_of(monkeypatch, "app.py", *words).smoke.arguments == smoke
+    assert [run.arguments for run in plan_of(monkeypatch, "app.py", *words).smokes] == [smoke]
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_a_check_is_a_proof_unless_told_otherwise(
 ) -> None:
     seen: list[Verification] = []
 
-    def check(_path: Path, _smoke: Smoke, verification: Verification, **_: Any) -> Proof:
+    def check(_path: Path, _smokes: tuple[Smoke, ...], verification: Verification, **_: Any) -> Proof:
         seen.append(verification)
         return PROOF
 

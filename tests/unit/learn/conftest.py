@@ -12,7 +12,7 @@ from plans import plan
 from freezer.application.entry import Application
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
-from freezer.learn.bundle import Brought, path_without_links
+from freezer.learn.brought import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds
 from freezer.learn.needs import Needs

@@ -16,7 +16,8 @@ from freezer.base.errors import FreezerError, InputError, ToolError, Verificatio
 from freezer.base.log import Log
 from freezer.learn import learning as module
 from freezer.learn.learning import Lesson, learn
-from freezer.plan.learned import FILE_NAME, Learned, read_learned
+from freezer.plan.learned import FILE_NAME, Learned
+from freezer.plan.learned_file import read_learned
 
 
 class Learner:

@@ -15,7 +15,16 @@ import pytest
 
 from freezer.freeze.pyinstaller import RUNTIME
 from freezer.link import modules as module
-from freezer.link.modules import ARCHIVE_MAGIC, Archive, Package, extensions, whole, with_sources, write_archive
+from freezer.link.modules import (
+    ARCHIVE_MAGIC,
+    Archive,
+    Package,
+    extensions,
+    places_of,
+    whole,
+    with_sources,
+    write_archive,
+)
 
 MODULE, PACKAGE, NAMESPACE = 0, 1, 3
 
@@ -71,6 +80,17 @@ def test_what_is_written(tmp_path: Path) -> None:
         assert stated == kind and code[offset : offset + size] == package.read(name)
     [(script, offset, size)] = table["scripts"]
     assert script == "main" and marshal.loads(code[offset : offset + size]).co_filename == "main.py"
+
+
+def test_where_code_is(tmp_path: Path) -> None:
+    """Places in the file; what has no code has none."""
+    package = package_of(tmp_path / "package", SOURCES)
+    write_archive(tmp_path / "modules", package, Archive(tuple(SOURCES), (), {}, ("",)))
+    places = places_of(tmp_path / "modules", [*SOURCES, "other"])
+    assert set(places) == {name for name, (_source, kind) in SOURCES.items() if kind != NAMESPACE}
+    content = (tmp_path / "modules").read_bytes()
+    for name, (offset, size) in places.items():
+        assert content[offset : offset + size] == package.read(name)
 
 
 def test_part_of_a_package_alone(tmp_path: Path) -> None:

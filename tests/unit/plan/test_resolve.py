@@ -12,7 +12,7 @@ from plans import plan
 from freezer.base.errors import InputError, UsageError
 from freezer.plan.build import Smoke
 from freezer.plan.choices import DEFAULT_EPOCH, EntryKind, Linker, Packing, Verification
-from freezer.plan.resolve import resolve, resolve_smoke, resolve_verification
+from freezer.plan.resolve import resolve
 
 
 def test_defaults(here: Path) -> None:
@@ -22,7 +22,7 @@ def test_defaults(here: Path) -> None:
     assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
     assert made.verify is Verification.AUTO and not made.strip and made.init and not made.refresh
     assert (made.linker, made.compress, made.unpacked) == (Linker.STATICX, Packing.NONE, False)
-    assert made.smoke == Smoke(None, None, 10)
+    assert made.smokes == (Smoke(None, None, 10),)
     assert made.jobs >= 1
     assert made.epoch == DEFAULT_EPOCH
 
@@ -85,7 +85,7 @@ def test_the_command_line_wins(here: Path) -> None:
     of_file = plan(here, entry="app.py")
     assert (of_file.strip, of_file.init, of_file.verify, of_file.name) == (True, False, Verification.NO, "filed")
     assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level=WARN",))
-    assert of_file.smoke == Smoke(("x",), 0, 10)
+    assert of_file.smokes == (Smoke(("x",), 0, 10),)
     given = plan(
         here, entry="app.py", strip=False, init=True, verify=True, hidden_import=["c"], rest=["--debug"], name="mine"
     )
@@ -126,46 +126,6 @@ def test_a_source_with_a_colon(here: Path) -> None:
 @pytest.mark.parametrize(("value", "epoch"), [("", DEFAULT_EPOCH), ("0", DEFAULT_EPOCH), ("1700000000", 1700000000)])
 def test_epoch(here: Path, value: str, epoch: int) -> None:
     assert resolve({"entry": "app.py"}, folder=here, environ={"SOURCE_DATE_EPOCH": value}).epoch == epoch
-
-
-@pytest.mark.parametrize(
-    ("values", "smoke"),
-    [
-        ({}, Smoke(None, None, 10)),
-        ({"smoke": ""}, Smoke((), 0, 10)),
-        ({"smoke": "--a 'b c' \"\""}, Smoke(("--a", "b c", ""), 0, 10)),
-        ({"smoke": "x", "smoke_status": 3, "smoke_timeout": 1}, Smoke(("x",), 3, 1)),
-        ({"smoke_status": 2}, Smoke(None, 2, 10)),
-        ({"smoke_timeout": 2}, Smoke(None, 0, 2, endless=True)),
-        ({"smoke_timeout": 2, "smoke_status": 0}, Smoke(None, 0, 2)),
-    ],
-)
-def test_smoke(values: dict[str, Any], smoke: Smoke) -> None:
-    assert resolve_smoke(values) == smoke
-
-
-@pytest.mark.parametrize(
-    ("values", "wanted"),
-    [
-        ({}, Verification.AUTO),
-        ({"smoke": ""}, Verification.REQUIRE),
-        ({"smoke_status": 77}, Verification.REQUIRE),
-        ({"smoke_timeout": 5}, Verification.REQUIRE),
-        ({"smoke": "x", "verify": "auto"}, Verification.AUTO),
-        ({"smoke": "x", "verify": False}, Verification.NO),
-        ({"verify": True}, Verification.REQUIRE),
-        ({"verify": "require"}, Verification.REQUIRE),
-        ({"verify": "no"}, Verification.NO),
-    ],
-)
-def test_who_says_how_to_run_wants_a_proof(values: dict[str, Any], wanted: Verification) -> None:
-    assert resolve_verification(values, Verification.AUTO) is wanted
-
-
-def test_an_unknown_verification() -> None:
-    with pytest.raises(InputError, match="--verify 'perhaps' is unknown") as caught:
-        resolve_verification({"verify": "perhaps"}, Verification.AUTO)
-    assert caught.value.hint == "it is one of: require, auto, no"
 
 
 @pytest.mark.parametrize(

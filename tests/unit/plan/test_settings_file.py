@@ -70,6 +70,42 @@ def test_setup_cfg(tmp_path: Path) -> None:
     }
 
 
+RUNS: list[dict[str, Any]] = [
+    {"args": "--version", "expect": ["1.2"]},
+    {"http": ["/", "/x=404"], "stdin": "@{here}/in.txt", "status": 3},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "pyproject.toml",
+            "[[tool.freezer.smoke]]\nargs = '--version'\nexpect = '1.2'\n"
+            "[[tool.freezer.smoke]]\nhttp = ['/', '/x=404']\nstdin = '@in.txt'\nstatus = 3\n",
+        ),
+        (
+            "pyproject.toml",
+            "[tool.freezer.smoke.version]\nargs = '--version'\nexpect = ['1.2']\n"
+            "[tool.freezer.smoke.web]\nhttp = ['/', '/x=404']\nstdin = '@in.txt'\nstatus = 3\n",
+        ),
+        (
+            "setup.cfg",
+            "[freezer.smoke.version]\nargs = --version\nexpect = 1.2\n"
+            "[freezer.smoke.web]\nhttp =\n  /\n  /x=404\nstdin = @in.txt\nstatus = 3\n",
+        ),
+    ],
+)
+def test_tables_of_runs(tmp_path: Path, name: str, text: str) -> None:
+    wanted = [{key: f"@{tmp_path}/in.txt" if key == "stdin" else value for key, value in run.items()} for run in RUNS]
+    assert read_settings(write(tmp_path, name, text)).values == {"smoke": wanted}
+
+
+def test_a_run_beside_tables_of_setup_cfg(tmp_path: Path) -> None:
+    write(tmp_path, "setup.cfg", "[freezer]\nsmoke = a\n[freezer.smoke.b]\nargs = b\n")
+    assert read_settings(tmp_path).values == {"smoke": [{"args": "a"}, {"args": "b"}]}
+
+
 def test_pyproject_without_settings_gives_way_to_setup_cfg(tmp_path: Path) -> None:
     write(tmp_path, "pyproject.toml", "[project]\nname = 'x'\n")
     write(tmp_path, "setup.cfg", "[freezer]\nname = y\n")
@@ -95,6 +131,10 @@ def test_a_python_by_its_path_is_relative_to_the_file(tmp_path: Path) -> None:
         ("[tool.freezer]\nwith = [1]\n", ("with", "a list of strings")),
         ("[tool.freezer]\nname = ['x']\n", ("name", "a string")),
         ("[tool.freezer]\nname = \n", ("cannot read",)),
+        ("[tool.freezer]\nsmoke = 3\n", ("tool.freezer.smoke must be a string, or tables", "3")),
+        ("[[tool.freezer.smoke]]\narg = 'x'\n", ("'arg'", "[tool.freezer.smoke]", "did you mean 'args'?")),
+        ("[tool.freezer.smoke.web]\nhttp = 3\n", ("http", "a string, or a list of strings", "3")),
+        ("[tool.freezer.smoke]\nargs = ['x']\n", ("args", "a string")),
     ],
 )
 def test_bad_pyproject(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:

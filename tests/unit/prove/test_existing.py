@@ -20,7 +20,7 @@ from freezer.prove.existing import check_executable, check_image
 from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 
-ANY = Smoke(None, None, 10)
+ANY = (Smoke(None, None, 10),)
 
 
 def log() -> Log:
@@ -42,8 +42,8 @@ def test_an_executable_that_is_not_static(tmp_path: Path) -> None:
 def test_the_step_tells_the_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
-    def verify(path: Path, smoke: Smoke, verification: Verification, job: Any, **options: Any) -> Proof:
-        seen.append((path, smoke, verification, options["jobs"], job.cache))
+    def verify(path: Path, smokes: tuple[Smoke, ...], verification: Verification, job: Any, **options: Any) -> Proof:
+        seen.append((path, smokes, verification, options["jobs"], job.cache))
         return Proof(Strength.EMPTY_ROOT, "root", "ran in an empty root", 0.1, 3, (), ("mind the gap",))
 
     monkeypatch.setattr(existing, "verify", verify)

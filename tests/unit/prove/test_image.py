@@ -19,8 +19,8 @@ from freezer.image.merged import MergedRoot
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Verification
 from freezer.prove import image as prove
+from freezer.prove.bundle import Bundle
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Bundle
 from freezer.store.workspace import workspace
 
 MAIN = "int main(void) { return 0; }"
@@ -120,7 +120,7 @@ def test_a_static_executable(root: Path) -> None:
 
 
 REFUSED = {"cause": "create namespaces: EPERM: a filter forbids it", "remedy": "lift the filter", "runs": []}
-ANY = Smoke(None, None, 10)
+ANY = (Smoke(None, None, 10),)
 
 
 def test_a_proof_is_required() -> None:

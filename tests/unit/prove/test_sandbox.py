@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import os
@@ -89,6 +90,27 @@ int main(int argc, char **argv) {
         mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         unlink("/tmp/mapped");
         usleep(50000);
+    }
+    if (!strcmp(what, "pread")) {
+        char text[64];
+        int file = open("/app/probe", O_RDONLY);
+        if (fork() == 0) return pread(file, text, 24, 8192) != 24;
+        if (pread(file, text, 16, 64) != 16 || pread(file, text, 9, 128) != 9) return 1;
+        usleep(200000);
+    }
+    if (!strcmp(what, "serve")) {
+        struct sockaddr_in at = {.sin_family = AF_INET};
+        int server = socket(AF_INET, SOCK_STREAM, 0);
+        inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+        if (bind(server, (struct sockaddr *)&at, sizeof at) || listen(server, 9)) return 9;
+        if (fork() == 0) signal(SIGTERM, SIG_IGN);
+        for (;;) {
+            char text[4096] = "";
+            int client = accept(server, 0, 0);
+            if (client < 0) continue;
+            read(client, text, sizeof text - 1);
+            dprintf(client, "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nok", strstr(text, "GET / ") ? with : "500 Broken");
+        }
     }
     if (!strcmp(what, "daemon") && fork() == 0) { setsid(); sleep(60); }
     if (!strcmp(what, "rebel")) {
@@ -180,8 +202,10 @@ def request_for(place: Place, **fields: Any) -> dict[str, Any]:
     return {**request, **fields}
 
 
-def run_of(*arguments: str, timeout: float = 10.0, trace: bool = False, **env: str) -> dict[str, Any]:
-    return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace}
+def run_of(
+    *arguments: str, timeout: float = 10.0, trace: bool = False, more: Optional[dict[str, Any]] = None, **env: str
+) -> dict[str, Any]:
+    return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace, **(more or {})}
 
 
 Ask = Callable[..., dict[str, Any]]
@@ -294,6 +318,55 @@ def test_only_tmp_and_shm_are_writable(run: Ask) -> None:
 def test_network_is_off_but_loopback_works(run: Ask) -> None:
     refused, unreachable = 111, 101
     assert run("dial")["stdout"].split() == [str(refused), str(unreachable)]
+
+
+def serve(run: Ask, status: str, *paths: str, timeout: float = 10.0) -> dict[str, Any]:
+    """Have the probe serve, and ask it."""
+    http = [{"path": path, "low": 200, "high": 399} for path in paths]
+    return run("serve", status, timeout=timeout, more={"http": http})
+
+
+def test_a_server_is_asked_at_its_port(run: Ask) -> None:
+    """Whichever that is; then all of its processes end, also the one that ignores SIGTERM."""
+    reply = serve(run, "200 Fine", "/", "/")
+    answers = reply["asked"]["answers"]
+    assert [(item["status"], item["reason"], item["body"]) for item in answers] == 2 * [(200, "Fine", "ok")]
+    assert (reply["asked"]["listened"], reply["asked"]["ended"], reply["timed_out"]) == (True, False, False)
+    assert (reply["status"], reply["signal"]) == (None, signal.SIGTERM)
+
+
+def test_a_server_that_answers_otherwise(run: Ask) -> None:
+    reply = serve(run, "200 Fine", "/broken", "/")
+    assert [item["status"] for item in reply["asked"]["answers"]] == [500]
+    assert not reply["asked"]["ended"]
+
+
+def test_a_server_that_ends(run: Ask) -> None:
+    one = run("exit", "3", more={"http": [{"path": "/", "low": 200, "high": 399}]})
+    assert one["asked"] == {"answers": [], "listened": False, "complaint": None, "ended": True}
+    assert (one["status"], one["signal"]) == (3, None)
+
+
+def test_a_server_that_never_listens(run: Ask) -> None:
+    reply = run("sleep", timeout=0.3, more={"http": [{"path": "/", "low": 200, "high": 399}]})
+    assert (reply["asked"]["listened"], reply["asked"]["ended"], reply["timed_out"]) == (False, False, True)
+
+
+def test_reads_are_noticed(run: Ask) -> None:
+    """At the places and of the sizes that were asked for, and of children too; whoever reads does not see it."""
+    reply = run("pread", more={"reads": [[64, 16], [128, 16], [4096, 8], [8192, 24]]})
+    assert (reply["status"], reply["read"]) == (0, [0, 3])
+    assert run("exit", "3", more={"reads": [[64, 16]]})["read"] == []
+    assert run("exit", "3")["read"] is None
+    assert run("sleep", timeout=0.2, more={"reads": [[64, 16]]})["read"] == []
+
+
+def test_standard_input(run: Ask) -> None:
+    """It is what was given, and can be opened by its name."""
+    for content in (b"2 3\n", b"", b"x\n" * 16000):
+        reply = run("show", "/dev/stdin", more={"stdin": base64.b64encode(content).decode()})
+        assert (reply["status"], reply["stdout"]) == (0, content.decode())
+    assert run("show", "/dev/stdin")["stdout"] == ""
 
 
 def test_process_state(run: Ask) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,79 +12,16 @@ from support import compile_c
 
 from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
-from freezer.base.log import Log
-from freezer.link.payload import pack as payload
-from freezer.link.payload.pack import Record, Type
-from freezer.plan.build import Smoke
-from freezer.plan.choices import MANIFEST, Linker, Packing, Verification
+from freezer.plan.build import Request, Smoke
+from freezer.plan.choices import Verification
 from freezer.prove import verify as module
 from freezer.prove.strength import Strength
-from freezer.prove.unpack import Unpacked
 from freezer.prove.verify import check_static, verify
-from freezer.store.workspace import workspace
 
 ANY = Smoke(None, None, 10)
 
 
-def test_manifest(tmp_path: Path) -> None:
-    assert module._known_missing(tmp_path) == frozenset()
-    (tmp_path / MANIFEST).write_text(json.dumps({"missing_libraries": ["a.so", "b.so"]}))
-    assert module._known_missing(tmp_path) == {"a.so", "b.so"}
-    for text in ("", "[]", "{}", '{"missing_libraries": 3}'):
-        (tmp_path / MANIFEST).write_text(text)
-        with pytest.raises(InputError, match="damaged"):
-            module._known_missing(tmp_path)
-
-
 MAIN = "int main(void) { return 0; }"
-
-
-def test_loads_of_a_native_bundle(tmp_path: Path) -> None:
-    """Every library is tried as in the running application; the program and the loader are none."""
-    folder = tmp_path / "bundle"
-    (folder / "_internal").mkdir(parents=True)
-    compile_c(MAIN, folder / "program", "-Wl,--dynamic-linker=/ld-x.so")
-    for place in ("libc.so.6", "ld-x.so", "_internal/libpython3.9.so.1.0", "_internal/x.abi3.so"):
-        compile_c("int f;", folder / place, "-shared", "-fPIC")
-    loads = module._loads(Unpacked(folder, Linker.NATIVE, "program", "ld-x.so"))
-    assert sorted(item.pop("file") for item in loads) == [
-        "/bundle/_internal/libpython3.9.so.1.0",
-        "/bundle/_internal/x.abi3.so",
-        "/bundle/libc.so.6",
-    ]
-    assert loads == 3 * [
-        {
-            "loader": "/bundle/ld-x.so",
-            "library_path": ["/bundle", "/bundle/_internal"],
-            "preload": ["/bundle/_internal/libpython3.9.so.1.0"],
-        }
-    ]
-    assert module._loads(Unpacked(folder, Linker.NATIVE, "program", None)) == []
-    (folder / "program").write_text("#!/bin/sh\n")
-    assert module._loads(Unpacked(folder, Linker.NATIVE, "program", "ld-x.so")) == []
-
-
-def test_a_native_bundle_is_opened(tmp_path: Path) -> None:
-    records = [
-        Record(Type.EXECUTABLE, "program", source=compile_c(MAIN, tmp_path / "program")),
-        Record(Type.FILE, MANIFEST, data=b'{"missing_libraries": ["libgone.so.1"]}'),
-    ]
-    launcher = compile_c(MAIN, tmp_path / "launcher", "-static")
-    path = tmp_path / "app"
-    payload.write(launcher, records, Packing.FAST, path)
-    path.chmod(0o755)
-    check_static(path)
-    with workspace(tmp_path / "cache", "app", keep=False, log=Log(stream=io.StringIO())) as job:
-        found = module.open_bundle(path, job)
-        assert found == module.Bundle(job.work / "unpacked", (), frozenset({"libgone.so.1"}))
-    changed = bytearray(path.read_bytes())
-    changed[1000] ^= 1
-    path.write_bytes(changed)
-    with (
-        workspace(tmp_path / "cache", "app", keep=False, log=Log(stream=io.StringIO())) as job,
-        pytest.raises(InputError, match="is damaged"),
-    ):
-        module.open_bundle(path, job)
 
 
 def test_check_static(tmp_path: Path) -> None:
@@ -152,7 +87,7 @@ def test_a_proof_is_required(static: Path, job: Job, monkeypatch: pytest.MonkeyP
     requests = answer(monkeypatch, REFUSED)
     for smoke in (Smoke(None, 77, 10), ANY):
         with pytest.raises(VerificationError, match="app cannot be proven here") as caught:
-            verify(static, smoke, Verification.REQUIRE, job, jobs=1)
+            verify(static, (smoke,), Verification.REQUIRE, job, jobs=1)
         assert caught.value.why == "create namespaces: EPERM: a filter forbids it"
         assert (caught.value.hint or "").startswith("lift the filter\n--verify=auto")
     # The application gets the host for no proof at all.
@@ -161,7 +96,7 @@ def test_a_proof_is_required(static: Path, job: Job, monkeypatch: pytest.MonkeyP
 
 def test_a_weaker_proof(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = answer(monkeypatch, REFUSED)
-    proof = verify(static, ANY, Verification.AUTO, job, jobs=1)
+    proof = verify(static, (ANY,), Verification.AUTO, job, jobs=1)
     assert "host_runs" not in requests[0]
     assert (proof.strength, proof.isolation, proof.seconds) == (Strength.NOT_RUN, None, None)
     assert proof.outcome == "not run: create namespaces: EPERM: a filter forbids it"
@@ -180,7 +115,7 @@ def test_a_run_on_the_host(static: Path, job: Job, monkeypatch: pytest.MonkeyPat
         "first_output": None,
     }
     requests = answer(monkeypatch, {**REFUSED, "runs": [run]})
-    proof = verify(static, Smoke(("x",), 3, 10), Verification.AUTO, job, jobs=1)
+    proof = verify(static, (Smoke(("x",), 3, 10),), Verification.AUTO, job, jobs=1)
     (wanted,) = requests[0]["host_runs"]
     assert wanted["argv"] == [str(static), "x"]
     assert wanted["cwd"] == wanted["env"]["HOME"] == wanted["env"]["TMPDIR"] == str(job.work / "home")
@@ -188,12 +123,27 @@ def test_a_run_on_the_host(static: Path, job: Job, monkeypatch: pytest.MonkeyPat
     assert proof.sentence == "first output after 250 ms; not proven: run on the host"
     assert "a filter forbids it" in proof.warnings[0]
     with pytest.raises(VerificationError, match="exited with status 3 on the host; the expected status was 77"):
-        verify(static, Smoke(None, 77, 10), Verification.AUTO, job, jobs=1)
+        verify(static, (Smoke(None, 77, 10),), Verification.AUTO, job, jobs=1)
+
+
+def test_a_server_is_never_started_on_the_host(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it was not asked is said, whatever else has run."""
+    server = Smoke(None, None, 10, requests=(Request("/health"),))
+    requests = answer(monkeypatch, REFUSED)
+    proof = verify(static, (server,), Verification.AUTO, job, jobs=1)
+    assert "host_runs" not in requests[0]
+    assert proof.strength is Strength.NOT_RUN
+    assert "app was not asked GET /health: without a network of its own, a server is not started" in proof.warnings
+    run: dict[str, Any] = {"status": 3, "signal": None, "timed_out": False, "mapped": [], "seconds": 1}
+    requests = answer(monkeypatch, {**REFUSED, "runs": [{**run, "first_output": None}]})
+    proof = verify(static, (server, Smoke(("x",), 3, 10)), Verification.AUTO, job, jobs=1)
+    assert [item["argv"][1:] for item in requests[0]["host_runs"]] == [["x"]]
+    assert (proof.strength, len(proof.warnings)) == (Strength.HOST, 2)
 
 
 def test_no_verification(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     requests = answer(monkeypatch, REFUSED)
-    proof = verify(static, ANY, Verification.NO, job, jobs=1)
+    proof = verify(static, (ANY,), Verification.NO, job, jobs=1)
     assert (proof.strength, proof.outcome, proof.warnings) == (Strength.NOT_RUN, "not run: --verify=no", ())
     assert requests == []
 
@@ -201,13 +151,13 @@ def test_no_verification(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch
 def test_another_machine(static: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "check_static", lambda _path: SimpleNamespace(machine="EM_S390"))
     with pytest.raises(VerificationError) as caught:
-        verify(static, ANY, Verification.REQUIRE, job, jobs=1)
+        verify(static, (ANY,), Verification.REQUIRE, job, jobs=1)
     assert caught.value.why == "it is made for EM_S390"
-    assert verify(static, ANY, Verification.AUTO, job, jobs=1).outcome == "not run: it is made for EM_S390"
+    assert verify(static, (ANY,), Verification.AUTO, job, jobs=1).outcome == "not run: it is made for EM_S390"
 
 
 def test_an_empty_root(static: Path, job: Job) -> None:
     """The whole way, with the sandbox itself."""
-    proof = verify(static, ANY, Verification.REQUIRE, job, jobs=1)
+    proof = verify(static, (ANY,), Verification.REQUIRE, job, jobs=1)
     assert proof.strength is Strength.EMPTY_ROOT and proof.isolation is not None
     assert proof.outcome == "ran in an empty root: exited with status 0"

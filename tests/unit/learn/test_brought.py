@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from freezer.learn.bundle import brought_by, path_without_links
+from freezer.learn.brought import brought_by, path_without_links
 
 
 def test_what_a_closed_bundle_has(tmp_path: Path) -> None:
