@@ -18,7 +18,7 @@ from freezer.application.drivers import DRIVERS
 from freezer.application.drivers.entry_messages import EntryAnswer, EntryFacts, EntryFailure, EntryRequest
 from freezer.application.ground import Ground, find_ground
 from freezer.application.metadata import Metadata, parse_metadata
-from freezer.application.own import OwnFound, ground_request, own_found
+from freezer.application.own import Learnt, OwnFound, ground_request, own_found
 from freezer.application.project import ProjectWheel, choose_script
 from freezer.base.errors import InputError
 from freezer.base.job import Job
@@ -58,7 +58,8 @@ class Application:
     distribution owns to their directories; ``distribution`` is the one that owns the entry point,
     ``metadata`` is that distribution's. ``own`` is what comes along of its own ground without being imported, and
     ``imported_from`` are the directories that its modules are imported from besides. ``data`` (files, and directories
-    in the bundle) and ``modules`` are the content of a zip application, all of which is its own.
+    in the bundle) and ``modules`` are the content of a zip application, all of which is its own; ``learnt`` is what
+    comes along because an earlier run asked for it.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Application:
     imported_from: tuple[Path, ...] = ()
     data: tuple[tuple[Path, str], ...] = ()
     modules: tuple[str, ...] = ()
+    learnt: Learnt = field(default_factory=Learnt)
 
 
 def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:

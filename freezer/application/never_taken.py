@@ -38,7 +38,7 @@ TOOLS = (
         "CODEOWNERS",
     ),
     *("LICENSE*", "LICENCE*", "COPYING*", "package.json", "package-lock.json", "yarn.lock", "tsconfig*.json", "*.spec"),
-    *("mkdocs.yml", "ruff.toml", "codecov.yml", "coverage.xml", "renovate.json"),
+    *("mkdocs.yml", "ruff.toml", "codecov.yml", "coverage.xml", "renovate.json", "freezer.learned.toml"),
 )
 """Patterns of the names of files at the top of a project that people and tools read, not the application."""
 LEFTOVERS = (

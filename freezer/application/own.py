@@ -133,6 +133,22 @@ class OwnFound:
         return "; ".join(parts)
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What comes along by the file of learned things, besides files of the application's own.
+
+    ``modules`` are names, ``data`` and ``binaries`` (file, folder in the bundle), ``metadata`` distributions,
+    ``entry_points`` groups of these; ``stale`` are the lines that nothing answers to.
+    """
+
+    modules: tuple[str, ...] = ()
+    data: tuple[tuple[Path, str], ...] = ()
+    binaries: tuple[tuple[Path, str], ...] = ()
+    metadata: tuple[str, ...] = ()
+    entry_points: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

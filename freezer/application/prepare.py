@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freezer.application.entry import Application, resolve_application
+from freezer.application.learnt_parts import with_learned
 from freezer.application.project import build_wheel, choose_script
 from freezer.base.job import Job
 from freezer.base.log import human_size
@@ -25,7 +26,7 @@ def prepare(plan: Plan, root: BuildRoot, interpreter: Interpreter, job: Job) -> 
         choose_script(plan, project)
         dependencies = project.dependencies if project is not None else ()
         environment = make_environment(interpreter, root, plan, dependencies, job)
-        application = resolve_application(plan, environment, project, job)
+        application = with_learned(resolve_application(plan, environment, project, job), plan, environment)
         check_outputs(plan, application.name)
         step.result = "reused" if environment.reused else "made"
     own = application.own

@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, inspect, plan
+from freezer.cli import build, cache, check, image, inspect, learn, plan
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -30,6 +30,7 @@ COMMANDS = {
     "check": check.run,
     "inspect": inspect.run,
     "plan": plan.run,
+    "learn": learn.run,
     "cache": cache.run,
 }
 
@@ -42,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, plan, image, check, inspect, cache):
+    for command in (build, plan, learn, image, check, inspect, cache):
         command.add_parser(commands)
     return parser
 
@@ -51,7 +52,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command and return the process's exit status: the one boundary where errors become messages."""
     words = list(sys.argv[1:] if argv is None else argv)
     rest: list[str] = []
-    if "--" in words and words[:1] == ["build"]:
+    if "--" in words and words[:1] in (["build"], ["learn"]):
         cut = words.index("--")
         words, rest = words[:cut], words[cut + 1 :]
     arguments = build_parser().parse_args(_joined(words))

@@ -79,6 +79,7 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     assert program.interpreter is not None
     root = environment.root.path
     directories = loader_directories(root, program.machine)
+    learned = plan.learned.libraries if plan.learned is not None else ()
     opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
     found = closure(
         [*native, program],
@@ -86,12 +87,14 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         bundled=bundled,
         directories=directories,
         origins=frozen.origins,
-        extra=(*OPENED_AT_RUN_TIME, *opened, os.path.basename(program.interpreter)),
+        extra=(*OPENED_AT_RUN_TIME, *opened, *learned, os.path.basename(program.interpreter)),
     )
     for item in found.missing:
         who = os.path.relpath(item.needed_by, frozen.tree)
         other = " (one exists, for another machine)" if item in found.foreign else ""
         job.log.warning(f"{item.soname}, needed by {who}, is not on this system{other}")
+    for name in sorted(set(learned) - {*found.libraries, *bundled}):
+        job.log.warning(f"{name}, which freezer learn has noted, is not on this system")
     if frozen.strip:
         strip([elf.path for elf in native], "--strip-all", job)
         native = [read_elf(elf.path) for elf in native]

@@ -69,7 +69,8 @@ class FrozenApp:
     ``modules`` are all Python modules in it; ``origins`` maps each binary's file to the directory it was collected
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
-    the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there.
+    the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there;
+    ``stale`` are lines of the file of learned things that nothing answers to.
     """
 
     tree: Path
@@ -84,6 +85,7 @@ class FrozenApp:
     own_modules: frozenset[str] = frozenset()
     own_files: frozenset[str] = frozenset()
     own: Optional[OwnFound] = None
+    stale: tuple[str, ...] = ()
 
     @property
     def program(self) -> Path:
@@ -101,6 +103,8 @@ def freeze(plan: Plan, environment: Environment, application: Application, job: 
     with job.step("freeze") as step:
         frozen = run_pyinstaller(plan, environment, application, job)
         step.result = _described(frozen)
+    if frozen.stale and plan.learned is not None:
+        job.log.warning(f"{plan.learned.path.name} has lines that are not needed any more: {', '.join(frozen.stale)}")
     for item in frozen.added:
         job.log.detail(f"    {item.distribution}: {item.files} files, {human_size(item.size)}; {item.modules} modules")
     return frozen
@@ -123,12 +127,10 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     program = DRIVERS / "run_pyinstaller.py"
     report = job.folder("freeze") / "report.json"
     request = job.write("freeze/request.json", json.dumps(_request(plan, environment, application, report, job)))
-    bad_hidden: list[str] = []
+    not_found: list[str] = []
 
     def watch(line: str) -> bool:
-        found = NOT_FOUND.search(line)
-        if found and found.group(1) in plan.hidden_imports:
-            bad_hidden.append(found.group(1))
+        not_found.extend(NOT_FOUND.findall(line))
         return False
 
     try:
@@ -149,6 +151,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     missing = read_warnings(warnings)
     for absent, importers in missing.items():
         job.log.detail(f"    not found: {absent}, imported by {importers}")
+    bad_hidden = [name for name in not_found if name in plan.hidden_imports]
     if bad_hidden:
         raise InputError(
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
@@ -168,7 +171,14 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
+        stale=_stale(application, not_found),
     )
+
+
+def _stale(application: Application, not_found: list[str]) -> tuple[str, ...]:
+    """Return the learned lines that nothing answers to; which modules there are, PyInstaller knows."""
+    unknown = [f"[modules] {name}" for name in dict.fromkeys(not_found) if name in application.learnt.modules]
+    return (*application.learnt.stale, *unknown)
 
 
 def _variables(plan: Plan, root: BuildRoot, job: Job) -> dict[str, str]:
@@ -197,6 +207,7 @@ def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str
 
 def _request(plan: Plan, environment: Environment, application: Application, report: Path, job: Job) -> FreezeRequest:
     root = environment.root
+    added = (*plan.add_data, *application.data, *application.learnt.data)
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,
@@ -210,12 +221,16 @@ def _request(plan: Plan, environment: Environment, application: Application, rep
         "exclude_data": list(plan.exclude_data),
         "local_packages": {name: root.inside(place) for name, place in application.local_packages.items()},
         "distribution": application.distribution,
-        "add_data": [(root.inside(source), destination) for source, destination in (*plan.add_data, *application.data)],
-        "add_binary": [(root.inside(source), destination) for source, destination in plan.add_binary]
+        "add_data": [(root.inside(source), destination) for source, destination in added],
+        "add_binary": [
+            (root.inside(source), destination)
+            for source, destination in (*plan.add_binary, *application.learnt.binaries)
+        ]
         + [(root.inside(path), ".") for path in plan.libraries],
-        "hidden_imports": [*plan.hidden_imports, *application.modules],
+        "hidden_imports": [*plan.hidden_imports, *application.modules, *application.learnt.modules],
         "collect_all": list(plan.collect_all),
-        "copy_metadata": list(plan.copy_metadata),
+        "copy_metadata": [*plan.copy_metadata, *application.learnt.metadata],
+        "entry_points": list(application.learnt.entry_points),
         "exclude": list(plan.exclude),
         "sources": plan.sources.value,
         "strip": plan.strip,

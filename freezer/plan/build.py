@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
+from freezer.plan.learned import Learned
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Plan:
     image: Optional[ImagePlan] = None
     own: Optional[Own] = None
     exclude_data: tuple[str, ...] = ()
+    learned: Optional[Learned] = None
 
     @property
     def unpacked(self) -> bool:

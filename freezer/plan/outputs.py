@@ -55,6 +55,8 @@ def inputs(plan: Plan) -> set[Path]:
     if plan.entry.path is not None:
         # The modules beside a script are found when it is analysed.
         named |= {plan.entry.path, plan.entry.path if is_folder(plan.entry.path) else plan.entry.path.parent}
+    if plan.learned is not None:
+        named.add(plan.learned.path)
     if plan.image is not None:
         named |= {item.source for item in plan.image.files}
     return named | {Path(text) for text in (plan.python, plan.chroot) if text is not None and os.sep in text}

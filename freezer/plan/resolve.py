@@ -17,6 +17,7 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
+from freezer.plan.learned_file import read_learned
 from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
@@ -31,15 +32,16 @@ MAX_EPOCH = 0o77777777777
 """The latest time that a tar header can state, in the year 2242."""
 
 
-def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> Plan:
+def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], learning: bool = False) -> Plan:
     """Make a plan of parsed arguments, the settings in the script and in the file that goes with the entry, and the
     environment.
 
-    ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``. Raises UsageError
-    for what cannot be combined, InputError for what does not exist or is malformed.
+    ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; ``learning`` is that of
+    ``read_learned``. Raises UsageError for what cannot be combined, InputError for what does not exist or is malformed.
     """
     given = {key: value for key, value in arguments.items() if value is not None}
-    file = read_settings(_settings_folder(given, folder))
+    base = settings_folder(given, folder)
+    file = read_settings(base)
     entry = resolve_entry(given, file, folder)
     script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
     file = laid_over(script.settings, file)
@@ -90,6 +92,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         image=image,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
+        learned=read_learned(values.get("learned"), base, learning=learning),
     )
 
 
@@ -165,10 +168,11 @@ def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Ma
     return resolve_image(values, output=output_path(str(values["output"]), folder), created=created, epoch=epoch)
 
 
-def _settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
+def settings_folder(given: Mapping[str, Any], folder: Path) -> Path:
+    """Return the directory that settings, and what was learned, are looked for in: the entry's."""
     if given.get("entry") is None:
         return folder
-    path = folder / str(given["entry"])
+    path = Path(os.path.abspath(folder / str(given["entry"])))
     return path if is_folder(path) else path.parent
 
 

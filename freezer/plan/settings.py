@@ -112,6 +112,7 @@ SETTINGS = (
         (),
         "MODULE",
     ),
+    Setting("learned", ValueKind.PATH, "freezer learn's file (default: beside the entry)", CONTENT, (), "FILE"),
     Setting("collect-all", ValueKind.LIST, "add everything of a package (repeat)", CONTENT, (), "PACKAGE"),
     Setting("copy-metadata", ValueKind.LIST, "add a distribution's metadata (repeat)", CONTENT, (), "DISTRIBUTION"),
     Setting("exclude", ValueKind.LIST, "leave a module out (repeat)", CONTENT, (), "MODULE"),

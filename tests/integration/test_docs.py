@@ -25,6 +25,10 @@ FILES = {
     "reads/reads.py": 'from pathlib import Path\n\nprint((Path(__file__).parent / "settings.txt").read_text())\n',
     "reads/settings.txt": "settings\n",
     "reads/.env": "PASSWORD=secret\n",
+    "learns/shapes.py": (
+        "import sys\nfrom importlib import import_module\n\nprint(import_module(sys.argv[1]).area(2))\n"
+    ),
+    "learns/circle.py": "def area(radius):\n    return 3.14 * radius**2\n",
     "typo/pyproject.toml": '[tool.freezer]\nhiden-import = ["myapp.plugins.csv"]\n',
 }
 

@@ -15,7 +15,20 @@ from support import CHECKOUT
 PACKAGE = CHECKOUT / "freezer"
 TESTS = CHECKOUT / "tests" / "unit"
 ORDER = (
-    *("base", "plan", "store", "system", "environment", "application", "freeze", "closure", "link", "image", "prove"),
+    *(
+        "base",
+        "plan",
+        "store",
+        "system",
+        "environment",
+        "application",
+        "freeze",
+        "closure",
+        "learn",
+        "link",
+        "image",
+        "prove",
+    ),
     *("inspect", "results", "pipeline", "cli", "__main__"),
 )
 """From the bottom to the top: a module may import from its own room, and from those before it."""
@@ -45,6 +58,7 @@ OF_SEVERAL = {
     "freeze/test_runtime.py",
     "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
+    "learn/test_notes.py",
     "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",

@@ -86,6 +86,8 @@ def find_additions(request: FreezeRequest, collector: collect.Collector) -> Addi
         additions.take(whole)
     for name in request["whole"]:
         additions.take(collector.whole_package(name))
+    for group in request["entry_points"]:
+        additions.take(collector.plugins(b"'%s'" % group.encode()))
     text = b"\n".join(_read(path) for path in request["own_files"])
     additions.take(collector.of_text(text))
     additions.modules += package_rules.run_modules(text)

@@ -13,6 +13,7 @@ class FreezeRequest(TypedDict):
     ``beside`` are more of them, in which only the application's own modules are. ``own_files``, ``local_packages`` and
     ``distribution`` say what is the application's own; ``own_data`` are files of its own, ``named`` modules that its
     code names, ``whole`` packages of which it names everything, and ``exclude_data`` patterns of files that stay out;
+    ``entry_points`` are groups of which all that is offered comes along;
     ``own_data``, ``add_data`` and ``add_binary`` are (file, folder in the bundle); ``sources`` is a value of
     ``freezer.plan.choices.Sources``; ``python_options`` are those of the application's Python, and ``optimize`` is the
     level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``analysis`` that with what
@@ -38,6 +39,7 @@ class FreezeRequest(TypedDict):
     hidden_imports: list[str]
     collect_all: list[str]
     copy_metadata: list[str]
+    entry_points: list[str]
     exclude: list[str]
     sources: str
     strip: bool

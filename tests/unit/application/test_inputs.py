@@ -62,6 +62,16 @@ def test_new_data_is_no_change_for_code_that_does_not_ask_for_its_files(finished
     assert finished.kept() is not None
 
 
+def test_what_was_learned_decides(finished: Site) -> None:
+    path = finished.folder / "freezer.learned.toml"
+    path.write_text('[modules]\n"late" = "app.py:1"\n')
+    assert finished.kept() is None
+    finished.write()
+    assert finished.kept() is not None
+    path.write_text('[modules]\n"later" = "app.py:1"\n')
+    assert finished.kept() is None
+
+
 @pytest.mark.parametrize("name", inputs.BUNDLED)
 def test_other_tools(finished: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.metadata.version

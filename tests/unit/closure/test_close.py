@@ -126,6 +126,13 @@ def test_libraries_that_code_looks_up_by_name(frozen: Frozen, job: Job) -> None:
     assert "libm.so.6" in again.close(job, opened=("m", "no-such-library")).libraries
 
 
+def test_learned_libraries_come_along(frozen: Frozen, job: Job) -> None:
+    (frozen.folder / "freezer.learned.toml").write_text('[libraries]\n"libm.so.6" = "x"\n"libgone.so.1" = "x"\n')
+    assert "libm.so.6" in frozen.close(job).libraries
+    assert "libgone.so.1, which freezer learn has noted, is not on this system" in shown(job)
+    assert "libm.so.6, which" not in shown(job)
+
+
 def test_symbols_go_if_asked(frozen: Frozen, job: Job) -> None:
     module = shared_library(frozen.contents / "module.so", "-g")
     assert read_elf(module).debug_information

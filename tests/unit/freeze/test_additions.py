@@ -24,7 +24,7 @@ def request(folder: Path, **changes: Any) -> FreezeRequest:
     """A request as it arrives: JSON has lists for tuples."""
     plain: Any = {
         "search": ["/own"], "beside": ["/script"], "own_files": [], "own_data": [], "named": [], "whole": [],
-        "exclude_data": [],
+        "exclude_data": [], "entry_points": [],
         "distribution": None, "add_data": [["/d", "data"]], "add_binary": [["/b", "."]], "hidden_imports": ["hidden"],
         "collect_all": [], "copy_metadata": [], "exclude": ["tkinter"], "optimize": 0, "hooks": str(folder), **changes,
     }  # fmt: skip
@@ -115,3 +115,17 @@ def test_hooks_run_what_they_displace(tmp_path: Path, monkeypatch: pytest.Monkey
     names = {}
     exec((folder / "hook-new.part.py").read_text(), names)
     assert (names["datas"], names["hiddenimports"]) == ([("/of", "new.part")], ["False"])
+
+
+def test_learned_groups_of_entry_points_come_with_all_that_is_offered(tmp_path: Path) -> None:
+    info = tmp_path / "thing-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[a.group]\nx = thing:run\n")
+    (info / "RECORD").write_text("thing-1.0.dist-info/METADATA,,\nthing-1.0.dist-info/entry_points.txt,,\nthing.py,,\n")
+    (tmp_path / "thing.py").touch()
+    collector = collect.Collector(installed.Inventory([str(tmp_path)]))
+    found = additions.find_additions(request(tmp_path, entry_points=["a.group"]), collector)
+    assert "thing" in found.modules
+    assert (str(info / "entry_points.txt"), info.name) in found.datas
+    assert "thing" not in additions.find_additions(request(tmp_path, entry_points=["other"]), collector).modules

@@ -7,6 +7,8 @@ from typing import cast
 
 import pytest
 
+from freezer.application.entry import Application
+from freezer.application.own import Learnt
 from freezer.base.errors import EnvironmentFailure, InputError, ToolError
 from freezer.base.job import Job
 from freezer.freeze import pyinstaller as module
@@ -107,3 +109,9 @@ def test_links_in_what_it_hands_over(facts: dict[str, str], job: Job, tmp_path: 
     (job.work / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentFailure):
         received(facts, job)
+
+
+def test_learned_lines_that_nothing_answers_to(tmp_path: Path) -> None:
+    learnt = Learnt(modules=("late", "gone.sub"), stale=("[files] x.txt",))
+    application = Application("app", tmp_path / "app.py", False, (), (), (), {}, None, learnt=learnt)
+    assert module._stale(application, ["gone.sub", "foreign", "gone.sub"]) == ("[files] x.txt", "[modules] gone.sub")
