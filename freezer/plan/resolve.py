@@ -33,8 +33,7 @@ MAX_EPOCH = 0o77777777777
 
 
 def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], learning: bool = False) -> Plan:
-    """Make a plan of parsed arguments, the settings in the script and in the file that goes with the entry, and the
-    environment.
+    """Make a plan of parsed arguments, the settings in the script and the file beside the entry, and the environment.
 
     ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; ``learning`` is that of
     ``read_learned``. Raises UsageError for what cannot be combined, InputError for what does not exist or is malformed.
@@ -54,7 +53,6 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     image = _image_beside(given, file, values, folder, created, epoch)
     if image is not None:
         check_program_name(output.name if output is not None else name or "")
-    smokes = resolve_smokes(values)
     linker, compress = _linking(values)
     return Plan(
         entry=entry,
@@ -86,7 +84,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         strip=values.get("strip", False),
         init=values.get("init", True),
         verify=resolve_verification(values, Verification.AUTO),
-        smokes=smokes,
+        smokes=resolve_smokes(values),
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
         image=image,
