@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezer.application.entry import Application
+from freezer.base.places import walk
 from freezer.closure.close import ClosedApp
 
 
@@ -34,7 +35,7 @@ def brought_by(closed: ClosedApp, application: Application) -> Brought:
     """Return what a closed bundle has."""
     frozen = closed.frozen
     sources = (*frozen.sources, *application.own_files, application.script)
-    names = {name for _, _, files in os.walk(frozen.tree) for name in files}
+    names = {name for _, _, files in walk(frozen.tree) for name in files}
     return Brought(
         modules=frozen.modules,
         sources=frozenset(map(path_without_links, map(str, sources))),

@@ -292,8 +292,9 @@ def loaded(engine: Docker, tar: Path, name: str) -> Iterator[str]:
         engine.remove(f"docker.io/library/{name}:latest")
 
 
-WRITERS = ("mp", "db", "flask_app", "processes")
-"""Samples that make files: the sockets of a fork server, a database, signs of life of gunicorn's workers, scripts."""
+WRITERS = ("mp", "db", "flask_app", "processes", "compiled")
+"""Samples that make files: the sockets of a fork server, a database, signs of life of gunicorn's workers, scripts, the
+cache of compiled code."""
 
 
 @pytest.mark.parametrize("linker", ["native"])
