@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from freezer.base.errors import ExitStatus
-from freezer.base.places import is_file
 from freezer.cli.options import add_output_options, add_setting, log_of
 from freezer.plan.settings import CONTENT, ENTRY, SETTINGS
 
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "unseen": dict(lesson.unseen),
         }
         print(json.dumps(result))
-    elif not arguments.check_learned and is_file(lesson.learned.path):
+    elif not arguments.check_learned and os.path.isfile(lesson.learned.path):
         print(lesson.learned.path)
     sys.stdout.flush()
     return ExitStatus.DONE
