@@ -93,7 +93,7 @@ def test_same_bytes_as_another_user(places: tuple[Place, Place], samples: Path, 
         shutil.rmtree(base)
 
 
-def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, index: None, tmp_path: Path) -> None:
+def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, tmp_path: Path) -> None:
     """What earlier builds found in each source is missing, complete, damaged, or from elsewhere."""
     memory = freezer.cache / "analysis"
     shutil.rmtree(memory, ignore_errors=True)
@@ -108,8 +108,8 @@ def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, inde
             shutil.rmtree(memory)
             shutil.copytree(tmp_path / "elsewhere", memory)
         assert bool(kept) == (state != "missing")
-        options = ("-c", "greeter", "-o", tmp_path / state / "greeter", "--no-verify")
-        digests.append(sha256(freezer("build", samples / "cli", *options, cwd=tmp_path).output))
+        options = ("-o", tmp_path / state / "hello", "--no-verify")
+        digests.append(sha256(freezer("build", samples / SCRIPT[0], *options, cwd=tmp_path).output))
     assert len(set(digests)) == 1
 
 
