@@ -194,6 +194,50 @@ def test_a_program_on_standard_input(processes: Any, monkeypatch: pytest.MonkeyP
         assert done.stdout.startswith(program)
 
 
+@pytest.mark.parametrize(
+    ("standard_input", "program"),
+    [
+        ("pipe", "interpreter"),
+        ("file", "interpreter"),
+        ("a file that is opened", "interpreter"),
+        ("nothing that is opened", "application"),
+        ("nothing", "application"),
+        ("a pipe, then nothing", "application"),
+        ("what this process has", "application"),
+    ],
+)
+def test_a_program_on_the_standard_input_of_a_spawned_process(
+    processes: Any, tmp_path: Path, standard_input: str, program: str
+) -> None:
+    """So subprocess starts a program that reads from a pipe, from Python 3.13 on. An application that started itself in
+    place of the interpreter would do so again, and again."""
+    (tmp_path / "file").write_text("print(1)\n")
+    out, into = os.pipe()
+    given, other = os.pipe()
+    os.close(other)
+    with open(tmp_path / "file", "rb") as file, open(os.devnull, "rb") as nothing:
+        pipe = (os.POSIX_SPAWN_DUP2, given, 0)
+        actions: dict[str, list[tuple[Any, ...]]] = {
+            "pipe": [pipe],
+            "file": [(os.POSIX_SPAWN_DUP2, file.fileno(), 0)],
+            "a file that is opened": [(os.POSIX_SPAWN_OPEN, 0, tmp_path / "file", os.O_RDONLY, 0)],
+            "nothing that is opened": [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)],
+            "nothing": [(os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)],
+            "a pipe, then nothing": [pipe, (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0)],
+            "what this process has": [],
+        }
+        spawn = processes.wrap_execute(os.posix_spawn, True)
+        # Any iterable will do.
+        wanted = iter([*actions[standard_input], (os.POSIX_SPAWN_DUP2, into, 1)])
+        process = spawn(sys.executable, [sys.executable], os.environ, file_actions=wanted)
+        os.waitpid(process, 0)
+    os.close(into)
+    os.close(given)
+    with open(out) as result:
+        assert result.read().startswith(program)
+    assert not processes._gives_stream([(os.POSIX_SPAWN_DUP2, given, 0)])
+
+
 @pytest.mark.parametrize("name", ["execv", "execve", "posix_spawn"])
 @pytest.mark.parametrize(
     ("words", "program"), [(["-c", "x"], "interpreter -c x"), (["one", "two"], "application one two")]
