@@ -108,8 +108,8 @@ class Needs:
             self._tell(self.programs, name, fact)
 
     def _variable(self, fact: Fact) -> None:
-        """Tell of a variable; in PATH the standard library looks for programs that are started."""
-        if fact.name != "PATH":
+        """Tell of a variable. The standard library looks for programs in PATH, and has private ones of its own."""
+        if fact.name != "PATH" and not fact.name.startswith("_PYTHON"):
             self._tell(self.variables, fact.name, fact)
 
     def _module(self, fact: Fact) -> None:

@@ -26,6 +26,10 @@ def test_a_record_names_what_has_come_along(tmp_path: Path) -> None:
         " thing-1.0.dist-info/METADATA,, thing-1.0.dist-info/RECORD,, thing-1.0.dist-info/INSTALLER,,"
     ).split(" ")
     (site / "thing-1.0.dist-info" / "RECORD").write_text("\n".join(names).replace('thing/"a,b".txt', '"thing/a,b.txt"'))
+    # From Python 3.12 on, importlib.metadata leaves out what is not there.
+    (site / "thing").mkdir()
+    for name in ("__init__.py", "unused.py", "a,b.txt"):
+        (site / "thing" / name).write_text("")
     (site / "left-1.0.dist-info" / "RECORD").write_text("left-1.0.dist-info/METADATA,,\n")
     analysis = SimpleNamespace(
         datas=[(f"thing-1.0.dist-info/{name}", "x", "DATA") for name in ("METADATA",)]

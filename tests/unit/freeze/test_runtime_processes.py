@@ -50,6 +50,16 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         del sys.modules[name]
 
 
+def wrap_what_subprocess_calls(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have subprocess go by the rules, whichever function it calls."""
+    import _posixsubprocess
+
+    wrapped = processes.wrap_fork_exec(_posixsubprocess.fork_exec)
+    monkeypatch.setattr(subprocess, "_fork_exec", wrapped, raising=False)
+    monkeypatch.setattr(_posixsubprocess, "fork_exec", wrapped)
+    monkeypatch.setattr(os, "posix_spawn", processes.wrap_execute(os.posix_spawn, True))
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -149,10 +159,7 @@ def test_subprocess(
     processes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], program: str
 ) -> None:
     """An interpreter's own variables of the dynamic loader have other names until start.c gives them back."""
-    import _posixsubprocess
-
-    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
-    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    wrap_what_subprocess_calls(processes, monkeypatch)
     link = tmp_path / "link"
     link.symlink_to(sys.executable)
     for name in (sys.executable, str(link)):
@@ -166,10 +173,7 @@ def test_subprocess(
 
 def test_a_program_of_the_same_name(processes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which of the directories in PATH comes first decides what is executed."""
-    import _posixsubprocess
-
-    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
-    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    wrap_what_subprocess_calls(processes, monkeypatch)
     other = tmp_path / "other"
     other.mkdir()
     (other / "app").write_text('#!/bin/sh\necho other "$@"\n')
@@ -181,10 +185,7 @@ def test_a_program_of_the_same_name(processes: Any, tmp_path: Path, monkeypatch:
 
 
 def test_a_program_on_standard_input(processes: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import _posixsubprocess
-
-    monkeypatch.setattr(subprocess, "_fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec), raising=False)
-    monkeypatch.setattr(_posixsubprocess, "fork_exec", processes.wrap_fork_exec(_posixsubprocess.fork_exec))
+    wrap_what_subprocess_calls(processes, monkeypatch)
     cases: list[tuple[dict[str, Any], str]] = [
         ({"input": ""}, "interpreter"),
         ({"stdin": subprocess.DEVNULL}, "application"),
