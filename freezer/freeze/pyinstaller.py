@@ -44,6 +44,7 @@ RUNTIME_MODULES = (
     "_freezer_services",
     "_freezer_site",
     "_freezer_start",
+    "_freezer_streams",
     "_freezer_unheard",
     "_freezer_zones",
 )

@@ -23,7 +23,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any, Optional, Union
 
     from _freezer_provisions import After
@@ -188,10 +188,7 @@ def wrap_execute(original: "Any", with_environment: bool) -> "Any":
     def execute(path: "Word", arguments: "Sequence[Word]", *more: "Any", **options: "Any") -> "Any":
         found = None
         if not isinstance(path, int) and is_own_executable(path):
-            # subprocess calls posix_spawn where it can, from Python 3.13 on nearly always.
-            if options.get("file_actions"):
-                options["file_actions"] = list(options["file_actions"])
-            found = replacement(path, arguments, _gives_stream(options.get("file_actions")))
+            found = replacement(path, arguments, "file_actions" in options and _gives_stream(options))
         if found is None:
             return original(path, arguments, *more, **options)
         path, arguments = found
@@ -236,27 +233,20 @@ def wrap_fork_exec(original: "Any") -> "Any":
     return fork_exec
 
 
-def _gives_stream(actions: "Optional[Iterable[Sequence[Any]]]") -> bool:
-    """Whether the file actions of posix_spawn give a process a standard input that was made for it."""
-    descriptor: Word | int = -1
-    for action in actions or ():
-        if action[0] == os.POSIX_SPAWN_DUP2 and action[2] == 0:
-            descriptor = action[1]
-        elif action[0] == os.POSIX_SPAWN_OPEN and action[1] == 0:
-            descriptor = action[2]
-    return _is_stream(descriptor)
+def _gives_stream(options: "dict[str, Any]") -> bool:
+    """Whether the options of posix_spawn, which subprocess calls nearly always from Python 3.13 on, give a process a
+    standard input that was made for it."""
+    from _freezer_streams import input_of
+
+    options["file_actions"] = actions = list(options["file_actions"] or ())
+    return _is_stream(input_of(actions))
 
 
 def _is_stream(file: "Word | int") -> bool:
-    """Whether standard input was made for a process: a pipe, a socket or a file, and not what this process has."""
-    if file == -1:
-        return False
-    try:
-        mode = os.stat(file).st_mode
-    except OSError:
-        # The call itself says what is wrong.
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
+    # Few applications start themselves.
+    from _freezer_streams import is_stream
+
+    return is_stream(file)
 
 
 def install() -> None:
