@@ -24,6 +24,8 @@ from contestants import SAMPLES, TOOLS, Sample
 from measure import Failed, Run, run
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+KINDS = ("wall", "processor")
+"""What is compared of a run."""
 
 
 @dataclass
@@ -135,8 +137,6 @@ def main() -> int:
             print(f"| {' | '.join([*row, f'{wall:.2f}', f'{processor:.2f}', f'{memory:.0f}'])} |", flush=True)
     return 0
 
-
-KINDS = ("wall", "processor")
 
 if __name__ == "__main__":
     sys.exit(main())

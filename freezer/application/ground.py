@@ -27,7 +27,7 @@ from freezer.application.never_taken import (
 )
 from freezer.base.errors import InputError
 from freezer.base.log import human_size
-from freezer.base.places import is_file, is_folder, is_link, passing_over
+from freezer.base.places import is_file, is_folder, is_link, is_text, passing_over
 from freezer.base.publish import is_result
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
@@ -207,7 +207,7 @@ class _Files:
 
     def _sort(self, path: Path, at_top: bool) -> None:
         name = path.name
-        if not is_file(path) or not _is_text(name) or path in self._outputs or path in self._inputs:
+        if not is_file(path) or not is_text(name) or path in self._outputs or path in self._inputs:
             return
         secret = is_secret_name(name) or (is_link(path) and _leads_to_secret(path))
         if secret or (path.suffix not in CODE and has_private_key(path)):
@@ -244,15 +244,6 @@ class _Files:
             return False
         places = [str(inside), *(str(folder) for folder in inside.parents)]
         return any(fnmatchcase(place, pattern.rstrip("/")) for place in places for pattern in self._excluded)
-
-
-def _is_text(name: str) -> bool:
-    """Tell whether a name can be written down: what is no UTF-8 cannot."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _leads_to_secret(path: Path) -> bool:

@@ -55,6 +55,15 @@ def is_link(place: Place) -> bool:
     return _type(place, os.lstat) == stat.S_IFLNK
 
 
+def is_text(name: str) -> bool:
+    """Return whether a name can be written to a file of text: what is not UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def walk(top: Place) -> Iterator[tuple[str, list[str], list[str]]]:
     """Walk a tree as ``os.walk`` does, but raise OSError for a directory that cannot be read.
 

@@ -8,11 +8,18 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.image import image_facts
-from freezer.cli.options import add_entry, add_output_options, add_setting, log_of, print_paths, refuse_two_results
+from freezer.cli.options import (
+    add_entry,
+    add_output_options,
+    add_setting,
+    add_settings,
+    log_of,
+    print_paths,
+    refuse_two_results,
+)
 from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
 
 DESCRIPTION = """\
@@ -28,17 +35,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "build", help="make a static executable of a Python application", description=DESCRIPTION
     )
     add_entry(build)
-    groups: dict[str, Any] = {}
-    for setting in (*SETTINGS, *IMAGE_SETTINGS):
-        if setting.group not in groups:
-            groups[setting.group] = build.add_argument_group(setting.group)
-            if setting.group == IMAGE:
-                groups[IMAGE].add_argument(
-                    "--image",
-                    metavar="TAR",
-                    help="also write an image to this file (-: standard output)",
-                )
-        add_setting(groups[setting.group], setting)
+    add_settings(build, SETTINGS)
+    image = build.add_argument_group(IMAGE)
+    image.add_argument("--image", metavar="TAR", help="also write an image to this file (-: standard output)")
+    for setting in IMAGE_SETTINGS:
+        add_setting(image, setting)
     work = build.add_argument_group("work")
     work.add_argument("--keep-work", action="store_true", help="keep the work directory and print its path")
     add_output_options(build)

@@ -7,10 +7,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from freezer.base.errors import ExitStatus
-from freezer.cli.options import add_output_options, add_setting, log_of
+from freezer.cli.options import add_output_options, add_settings, log_of
 from freezer.plan.settings import CONTENT, ENTRY, SETTINGS
 
 DESCRIPTION = """\
@@ -45,12 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="write nothing, and fail if COMMAND needs what is neither brought by a build nor in the file",
     )
-    groups: dict[str, Any] = {}
-    for setting in SETTINGS:
-        if setting.group in (ENTRY, CONTENT):
-            if setting.group not in groups:
-                groups[setting.group] = learn.add_argument_group(setting.group)
-            add_setting(groups[setting.group], setting)
+    add_settings(learn, (setting for setting in SETTINGS if setting.group in (ENTRY, CONTENT)))
     add_output_options(learn)
 
 

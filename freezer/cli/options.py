@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -74,6 +74,15 @@ def add_setting(parser: Any, setting: Setting) -> None:
     if setting.kind is ValueKind.VERIFICATION:
         no = {"action": "store_const", "const": Verification.NO.value, "default": None, "dest": setting.attribute}
         parser.add_argument(f"--no-{setting.name}", **no, help=f"the same as --{setting.name}=no")
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
+    """Add settings to a parser, each to the group of its name."""
+    groups: dict[str, Any] = {}
+    for setting in settings:
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        add_setting(groups[setting.group], setting)
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:

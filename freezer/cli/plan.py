@@ -8,10 +8,9 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from freezer.base.errors import ExitStatus
-from freezer.cli.options import add_entry, add_output_options, add_setting, log_of
+from freezer.cli.options import add_entry, add_output_options, add_settings, log_of
 from freezer.plan.settings import CONTENT, ENTRY, SETTINGS
 
 DESCRIPTION = """\
@@ -27,12 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "plan", help="show what of the application's own files a build would take along", description=DESCRIPTION
     )
     add_entry(plan)
-    groups: dict[str, Any] = {}
-    for setting in SETTINGS:
-        if setting.group in (ENTRY, CONTENT):
-            if setting.group not in groups:
-                groups[setting.group] = plan.add_argument_group(setting.group)
-            add_setting(groups[setting.group], setting)
+    add_settings(plan, (setting for setting in SETTINGS if setting.group in (ENTRY, CONTENT)))
     add_output_options(plan)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from freezer.base.elf import read_elf
 from freezer.base.elf_file import NotElf
-from freezer.base.places import is_file, is_folder
+from freezer.base.places import is_file, is_folder, is_text
 from freezer.learn.brought import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds, Located, Owner
@@ -93,11 +93,11 @@ class Needs:
         return f"{asker.name}:{fact.line}"
 
     def _put(self, table: str, name: str, fact: Fact) -> None:
-        if _is_text(name):
+        if is_text(name):
             self.tables[table].setdefault(name, self.where(fact))
 
     def _tell(self, told: dict[str, str], name: str, fact: Fact) -> None:
-        if fact.asker and self.grounds.located(fact.asker).owner is Owner.OWN and _is_text(name):
+        if fact.asker and self.grounds.located(fact.asker).owner is Owner.OWN and is_text(name):
             told.setdefault(name, self.where(fact))
 
     def _program(self, fact: Fact) -> None:
@@ -289,12 +289,3 @@ def _soname(path: Path) -> str:
         return read_elf(path).soname or path.name
     except (NotElf, OSError):
         return path.name
-
-
-def _is_text(name: str) -> bool:
-    """Tell whether a name can be written to a file of text."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -68,9 +68,8 @@ class AnalysisMemory:
                 os.utime(path)
         return marshal.loads(data)
 
-    def put(self, key: str, value: Any) -> Any:
-        """Keep a value, and return it as ``get`` will: what comes out of a build must not depend on where it came
-        from, and a code object that was unmarshalled shares its constants in another way than one just compiled."""
+    def put(self, key: str, value: Any) -> None:
+        """Keep a value, which is what ``marshal`` takes."""
         data = marshal.dumps(value)
         path = self._path(key)
         aside = "%s.%s" % (path, secrets.token_hex(4))
@@ -80,7 +79,6 @@ class AnalysisMemory:
             with open(aside, "xb") as file:
                 file.write(hashlib.sha256(data).digest() + data)
             os.replace(aside, path)
-        return marshal.loads(data)
 
     def sweep(self, now: float) -> None:
         """Remove the values that were not used for long, at most once a day; ``now`` is in seconds since 1970."""
@@ -105,6 +103,7 @@ class AnalysisMemory:
 
 
 def same_code(code: CodeType) -> CodeType:
-    """The code as it is once it was kept; see ``AnalysisMemory.put``."""
+    """The code as it is once it was kept: a code object that was unmarshalled shares its constants in another way than
+    one just compiled, and what comes out of a build must not depend on where its code came from."""
     again: CodeType = marshal.loads(marshal.dumps(code))
     return again

@@ -11,7 +11,7 @@ import pytest
 from furnishing import furnish
 from support import CHECKOUT
 
-from freezer.base.places import exists, is_file, is_folder, is_link, passing_over, walk
+from freezer.base.places import exists, is_file, is_folder, is_link, is_text, passing_over, walk
 from freezer.base.shortage import SHORTAGES
 
 OTHERS = (errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.EINVAL, errno.ELOOP, errno.ENAMETOOLONG)
@@ -38,6 +38,11 @@ def top(tmp_path: Path) -> Path:
         (tmp_path / name).symlink_to(target)
     os.mkfifo(tmp_path / "pipe")
     return tmp_path
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.txt", True), ("\xe4", True), (os.fsdecode(b"\xff"), False)])
+def test_names_that_can_be_written(name: str, text: bool) -> None:
+    assert is_text(name) == text
 
 
 LOOKS = (exists, is_file, is_folder, is_link)
