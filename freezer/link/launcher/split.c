@@ -30,7 +30,7 @@ extern int sigfillset(void *);
 extern int sigprocmask(int, const void *, void *);
 extern handler *signal(int, handler *);
 
-enum { HANGUP = 1, CHILD = 17, SET_MASK = 2, TAKE_TERMINAL = 0x540E, LEAVE_TERMINAL = 0x5422 };
+enum { HANGUP = 1, CHILD = 17, CONTINUE = 18, SET_MASK = 2, TAKE_TERMINAL = 0x540E, LEAVE_TERMINAL = 0x5422 };
 #define DEFAULT ((handler *)0)
 #define IGNORE ((handler *)1)
 #define SET_SIZE 128 /* bytes of a sigset_t, in every C library */
@@ -42,6 +42,14 @@ static int find_terminal(void)
         if (tcgetpgrp(file) >= 0)
             return file;
     return open("/dev/tty", 02002402); /* O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC */
+}
+
+/* Setting a signal to be ignored discards one that waits. */
+static void discard(int number)
+{
+    handler *before = signal(number, IGNORE);
+
+    (void)signal(number, before);
 }
 
 /* Sockets that were passed to process 1 (sd_listen_fds(3)) are the application's. */
@@ -87,9 +95,9 @@ enum split_role split(struct split *made, char **environment)
     made->shared = !leads && terminal >= 0;
     if (leads && terminal >= 0) {
         (void)ioctl(terminal, LEAVE_TERMINAL);
-        /* That sends a hangup to this process, which setting the signal to be ignored discards. */
-        handler *hangup = signal(HANGUP, IGNORE);
-        (void)signal(HANGUP, hangup);
+        /* That sends both to this process (tty_ioctl(4)), which as the init would pass them on. */
+        discard(HANGUP);
+        discard(CONTINUE);
     }
     made->child = fork();
     if (made->child <= 0) {

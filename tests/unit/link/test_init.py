@@ -339,6 +339,26 @@ def test_a_containers_terminal(
 
 
 @pytest.mark.parametrize("container", ["launcher", "layers"])
+def test_giving_the_terminal_away_sends_nothing(
+    make: Callable[..., Path], env: dict[str, str], terminal: Callable[..., Terminal], tmp_path: Path, container: str
+) -> None:
+    """The kernel sends process 1 a hangup and a continuation when it leaves its terminal. An application that is quick
+    to handle these would get them from the init."""
+    need_root()
+    notes = tmp_path / "notes"
+    watch = [need_program("strace"), "-f", "-o", notes, "-e", "trace=rt_sigtimedwait,ioctl,kill"]
+    found = terminal([*watch, *NAMESPACE, need_program("setsid"), "--ctty", make(container), "who", "0"], env)
+    found.reads(r"leads 1 terminal 1 hup 0")
+    os.waitid(os.P_PID, found.process, os.WEXITED | os.WNOWAIT)
+    calls = notes.read_text().splitlines()
+    assert any("TIOCNOTTY" in line for line in calls)
+    received = [line for line in calls if "rt_sigtimedwait" in line and "si_signo" in line]
+    assert any("SIGCHLD" in line for line in received)
+    assert not [line for line in received if "SIGCONT" in line or "SIGHUP" in line]
+    assert not [line for line in calls if "kill(" in line and "SIGCONT" in line]
+
+
+@pytest.mark.parametrize("container", ["launcher", "layers"])
 def test_a_job_of_a_shell(
     make: Callable[..., Path], env: dict[str, str], terminal: Callable[..., Terminal], container: str
 ) -> None:
