@@ -73,10 +73,13 @@ def executable(
     launcher: bytes, records: Sequence[bytes], compress: bool = True, need: Optional[int] = None, init: bool = False
 ) -> bytes:
     stream = b"".join(records) + record("E", "")
-    payload = zstandard.ZstdCompressor(level=3, write_checksum=True).compress(stream) if compress else stream
+    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+    # Two frames, the second one begins within a record.
+    cut = len(stream) * 2 // 3
+    payload = compressor.compress(stream[:cut]) + compressor.compress(stream[cut:]) if compress else stream
     head = launcher + bytes(-len(launcher) % 4096)
     disk = sum(-(-len(each) // 4096) * 4096 for each in records) if need is None else need
-    numbers = (1, int(compress), len(head), len(payload), len(stream), disk, len(records), int(init))
+    numbers = (2, int(compress), len(head), len(payload), len(stream), disk, len(records), int(init))
     body = head + payload + struct.pack("<8sIIQQQQII", b"FRZR\0\0\0\1", *numbers) + digest(stream, b"freezer app 1")
     return body + digest(body) + b"FREEZER\n"
 

@@ -23,8 +23,9 @@ from typing import IO, Any, Optional
 from freezer.base.beneath import make_folder, opened_top, write_file
 from freezer.base.errors import EnvironmentFailure, FreezerError, ToolError
 from freezer.base.log import Log, Step, Verbosity
-from freezer.base.processes import describe_status, die_with_parent, end_group, lines_until_end, signals_held
+from freezer.base.processes import describe_status, die_with_parent, end_group, has_ended, lines_until_end, signals_held
 from freezer.base.received import check_folder
+from freezer.base.timings import TOOL, processor_time
 from freezer.base.tools import clean_environment
 
 TAIL_LINES = 12
@@ -141,6 +142,7 @@ class Job:
             try:
                 status = self._follow(
                     command,
+                    what,
                     on_line,
                     env=dict(self.environment() if env is None else env),
                     cwd=cwd or self.work,
@@ -163,11 +165,12 @@ class Job:
             )
         return Completed(status, output)
 
-    def _follow(self, command: list[str], on_line: Optional[Callable[[str], bool]], **options: Any) -> int:
-        """Run a process to its end, with its output in the log; return its status.
+    def _follow(self, command: list[str], what: str, on_line: Optional[Callable[[str], bool]], **options: Any) -> int:
+        """Run a process to its end, with its output in the log and its times in the timings; return its status.
 
         ``options`` are those of subprocess. Raises CannotStart. After any exception, no process is left.
         """
+        started = self.log.timings.elapsed
         process: Optional[subprocess.Popen[bytes]] = None
         try:
             with signals_held() as mask:
@@ -184,6 +187,8 @@ class Job:
             pipe = process.stdout or process.stderr
             assert pipe is not None
             _copy_output(lines_until_end(pipe, process), self.log, self.build_log, on_line)
+            has_ended(process, wait=True)
+            self.log.timings.add(TOOL, what, started, processor_time(process.pid))
             return process.wait()
         finally:
             if process is not None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import enum
 import sys
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional, TextIO
+
+from freezer.base.timings import Timings
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -48,7 +49,7 @@ class Log:
         self.stream = stream or sys.stderr
         self.live = verbosity is Verbosity.NORMAL and self.stream.isatty()
         self.warnings: list[str] = []
-        self.steps: list[tuple[str, float]] = []
+        self.timings = Timings()
 
     def line(self, text: str) -> None:
         """Print a line, unless the log is quiet."""
@@ -73,16 +74,13 @@ class Log:
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """Run one stage; at its end, print its time and its result, or "failed"."""
-        started = time.monotonic()
         outcome = "failed"
-        step = Step(title, None, None)
         try:
-            with self._shown(title) as step:
+            with self.timings.stage(title), self._shown(title) as step:
                 yield step
             outcome = step.result
         finally:
-            seconds = time.monotonic() - started
-            self.steps.append((title, seconds))
+            seconds = self.timings.stages[-1].seconds
             self.line(f"  {title:<12} {seconds:6.1f} s  {outcome}".rstrip())
 
     @contextlib.contextmanager

@@ -43,7 +43,7 @@ def lines_until_end(pipe: IO[bytes], process: subprocess.Popen[bytes]) -> Iterat
     begun: list[bytes] = []
     last = None
     while last is None or time.monotonic() < last:
-        if last is None and process.poll() is not None:
+        if last is None and has_ended(process):
             last = time.monotonic() + LAST_OUTPUT
         if ready.poll(POLL_MILLISECONDS if last is None else 0):
             data = os.read(pipe.fileno(), 1 << 16)
@@ -58,6 +58,14 @@ def lines_until_end(pipe: IO[bytes], process: subprocess.Popen[bytes]) -> Iterat
             break
     if any(begun):
         yield b"".join(begun)
+
+
+def has_ended(process: subprocess.Popen[bytes], *, wait: bool = False) -> bool:
+    """Tell whether a process has ended, or wait for that. It stays a zombie, in which its times can be read."""
+    if process.returncode is None:
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | (0 if wait else os.WNOHANG)) is not None
+    return True
 
 
 @contextlib.contextmanager

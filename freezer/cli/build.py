@@ -42,6 +42,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         add_setting(image, setting)
     work = build.add_argument_group("work")
     work.add_argument("--keep-work", action="store_true", help="keep the work directory and print its path")
+    work.add_argument(
+        "--timings",
+        nargs="?",
+        const="",
+        metavar="FILE.html",
+        help="say at the end where the time went, in lines, or in a page if one is named",
+    )
     add_output_options(build)
 
 
@@ -49,6 +56,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Build; ``rest`` is PyInstaller's."""
     from freezer import pipeline
     from freezer.base.log import human_size
+    from freezer.base.timings import as_fields
+    from freezer.cli import timings
     from freezer.plan.resolve import resolve
     from freezer.store.workspace import cache_root
 
@@ -56,6 +65,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
     if plan.image is not None:
         refuse_two_results(plan.image.output, as_json=arguments.json)
+    page = timings.page_of(arguments.timings)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
     proof = built.proof
     if not built.unchanged:
@@ -64,6 +74,11 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
         log.line(sentence)
     if built.other is not None and not built.unchanged:
         log.line(built.other.sentence(built.size))
+    if page is not None:
+        timings.write_page(log.timings, f"{built.path.name}: where the time of its build went", page)
+    elif arguments.timings is not None:
+        for text in timings.lines(log.timings):
+            log.line(text)
     if arguments.json:
         result = {
             "path": str(built.path),
@@ -76,7 +91,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "provided": [dataclasses.asdict(item) for item in built.provided],
             "not_tried": list(built.untried),
             "warnings": log.warnings,
-            "seconds": {title: round(seconds, 3) for title, seconds in log.steps},
+            "seconds": {stage.title: round(stage.seconds, 3) for stage in log.timings.stages},
+            "timings": [as_fields(span) for span in log.timings.spans],
             "other_linker": None
             if built.other is None
             else {"linker": built.other.linker.value, "size": built.other.size},

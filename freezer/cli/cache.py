@@ -17,7 +17,7 @@ from freezer.cli.options import add_output_options, log_of
 if TYPE_CHECKING:
     from freezer.store.inventory import Item
 
-KINDS = ("roots", "environments", "toolchains", "analyses", "pip", "work", "records", "logs", "apps")
+KINDS = ("roots", "environments", "toolchains", "analyses", "packed", "pip", "work", "records", "logs", "apps")
 """``freezer.store.inventory.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\

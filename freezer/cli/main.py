@@ -1,6 +1,6 @@
 """The command line. ``build_parser()`` is pure: it needs the standard library only and does not look at the host, so
 that ``--help``, the manual page and completions are the same everywhere, and quick. What each command
-understands and does is in ``freezer.commands``."""
+understands and does is in the module of its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Optional
 
@@ -36,6 +36,12 @@ COMMANDS = {
 
 DASHED = ("--smoke", "--smoke-stdin", "--smoke-expect", "--cmd", "--python-option")
 """Options whose values may start with a dash."""
+
+OPTIONAL: dict[str, tuple[Callable[[str], bool], str]] = {
+    "--verify": (lambda word: word in [item.value for item in Verification], Verification.REQUIRE.value),
+    "--timings": (lambda word: word.endswith(".html"), ""),
+}
+"""Options whose value may be left out: what is a value, and the default."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -92,17 +98,18 @@ def _joined(words: list[str]) -> list[str]:
             joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
-    return _with_proof(joined)
+    return _with_values(joined)
 
 
-def _with_proof(words: list[str]) -> list[str]:
-    """Join ``--verify`` with its value, or give it its default: argparse would take the entry behind it for that."""
+def _with_values(words: list[str]) -> list[str]:
+    """Join options whose value may be left out with it, or with their default: argparse would take the entry behind
+    such an option for its value."""
     joined: list[str] = []
     for word in words:
-        if joined and joined[-1] == "--verify":
-            known = word in [item.value for item in Verification]
-            joined[-1] = f"--verify={word if known else Verification.REQUIRE.value}"
-            if known:
+        if joined and joined[-1] in OPTIONAL:
+            is_value, default = OPTIONAL[joined[-1]]
+            joined[-1] = f"{joined[-1]}={word if is_value(word) else default}"
+            if is_value(word):
                 continue
         joined.append(word)
     return joined

@@ -1,7 +1,6 @@
 """The parts of the treemap's page that are the same for every report: its frame, its style and its script."""
 
 PAGE = """\
-<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

@@ -15,6 +15,7 @@ import os
 from typing import Any
 
 from freezer.base.log import human_size
+from freezer.base.publish import PAGE_START
 from freezer.inspect.page import PAGE, SCRIPT, STYLE
 from freezer.inspect.report import KINDS, Item, Report, printable
 from freezer.inspect.table import describe, share
@@ -42,7 +43,7 @@ def render_html(report: Report) -> str:
     )
     # In JSON "<" occurs only in strings, and may be written like this there; so no end tag or comment can begin.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return PAGE.format(
+    return PAGE_START + PAGE.format(
         policy=policy, title=html.escape(title), style=STYLE, table=_table(report, facts), data=text, script=SCRIPT
     )
 

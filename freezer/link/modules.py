@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Optional
 
 from freezer.base import tools
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
 
 MAIN_SCRIPT = "_freezer_main_script"
@@ -80,8 +81,8 @@ def read_package(closed: ClosedApp, job: Job) -> Package:
 @dataclass(frozen=True)
 class Archive:
     """The content of one archive: names of modules, places of scripts in the package's code, extension modules as
-    dotted names with paths below the bundle's contents, directories for ``sys.path``, the next archive's name, and the
-    modules, of this archive or another, whose source is in the bundle."""
+    dotted names with paths below the bundle's contents, directories for ``sys.path``, the next archive's name, the
+    modules, of this archive or another, whose source is in the bundle, and those that are the application's own."""
 
     modules: tuple[str, ...]
     scripts: tuple[tuple[str, int, int], ...]
@@ -89,10 +90,11 @@ class Archive:
     path: tuple[str, ...]
     next: str = ""
     sources: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
 
-def whole(package: Package, contents: Path) -> Archive:
-    """Return one archive with everything."""
+def whole(package: Package, contents: Path, own: frozenset[str] = frozenset()) -> Archive:
+    """Return one archive with everything; ``own`` are the modules of the application's own."""
     dynamic = [folder for folder in sorted(contents.glob("**/lib-dynload")) if folder.is_dir()]
     search = [os.path.relpath(folder, contents) for folder in dynamic[:1]]
     eggs = [item.name for item in sorted(contents.glob("*.egg")) if item.is_dir()]
@@ -102,6 +104,7 @@ def whole(package: Package, contents: Path) -> Archive:
         extensions=extensions(contents, search),
         path=(*search, "", *eggs),
         sources=with_sources(package, contents),
+        own=own | {MAIN_SCRIPT},
     )
 
 
@@ -116,14 +119,22 @@ def with_sources(package: Package, contents: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def write_archive(path: Path, package: Package, archive: Archive, *, packed: bool = False) -> None:
-    """Write one archive (freezer/freeze/runtime/_freezer_archive.py describes its layout). With ``packed``, compress
-    the code of the modules, except those that Python needs in order to decompress."""
+def write_archive(
+    path: Path, package: Package, archive: Archive, *, packed: Optional[ContentMemory] = None
+) -> tuple[int, ...]:
+    """Write one archive (freezer/freeze/runtime/_freezer_archive.py describes its layout).
+
+    With ``packed``, compress the code of the modules, except those that Python needs in order to decompress; it keeps
+    what was compressed. Return the places, in bytes, at which something begins that changes more often, or less, than
+    what is before it: the foreign modules behind the table, the application's own behind those.
+    """
     with open(package.code, "rb") as code:
-        _write(path, code, package, archive, packed=packed)
+        return _write(path, code, package, archive, packed)
 
 
-def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, packed: bool) -> None:
+def _write(
+    path: Path, code: IO[bytes], package: Package, archive: Archive, packed: Optional[ContentMemory]
+) -> tuple[int, ...]:
     at = 0
     pieces: list[bytes] = []
 
@@ -138,11 +149,14 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
         return at - len(data), len(data)
 
     modules, compressed = {}, []
-    for name in archive.modules:
+    own_at = None
+    for name in sorted(archive.modules, key=lambda name: (name in archive.own, name)):
+        if name in archive.own and own_at is None:
+            own_at = at
         offset, size, kind = package.modules[name]
         data = read(offset, size)
-        if packed and size >= WORTH_PACKING and not name.startswith(NEVER_PACKED):
-            data = zlib.compress(data, ZLIB_LEVEL)
+        if packed is not None and size >= WORTH_PACKING and not name.startswith(NEVER_PACKED):
+            data = _compressed(data, packed)
             compressed.append(name)
         modules[name] = (*place(data), kind)
     sources = sorted(archive.sources & set(archive.modules))
@@ -159,10 +173,22 @@ def _write(path: Path, code: IO[bytes], package: Package, archive: Archive, *, p
     }
     # Version 2 has no references, and every Python reads it.
     table = marshal.dumps(contents, 2)
+    head = ARCHIVE_MAGIC + len(table).to_bytes(8, "little") + table
     with open(path, "wb") as out:
-        out.write(ARCHIVE_MAGIC + len(table).to_bytes(8, "little") + table)
+        out.write(head)
         out.writelines(pieces)
     path.chmod(0o644)
+    return (len(head), len(head) + (at if own_at is None else own_at))
+
+
+def _compressed(data: bytes, memory: ContentMemory) -> bytes:
+    key = memory.key(str(ZLIB_LEVEL), data)
+    known = memory.get(key)
+    if isinstance(known, bytes):
+        return known
+    packed = zlib.compress(data, ZLIB_LEVEL)
+    memory.put(key, packed)
+    return packed
 
 
 def places_of(path: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -8,6 +8,7 @@ from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
+from freezer.link.packed import packed_by_zstd
 from freezer.link.payload.pack import write
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
@@ -17,4 +18,4 @@ from freezer.plan.build import Plan
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
-    write(launcher_path(), records, plan.compress, output, init=plan.init)
+    write(launcher_path(), records, plan.compress, output, init=plan.init, memory=packed_by_zstd(job))

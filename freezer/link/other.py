@@ -20,6 +20,7 @@ from freezer.closure.close import ClosedApp
 from freezer.link.drivers.staticx_internals import OWN_FILES
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
+from freezer.link.packed import packed_by_zstd
 from freezer.link.payload.pack import TRAILER, packed_size
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
@@ -83,7 +84,7 @@ def native_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) ->
     """Return the bytes of the native linker's executable by default. Raises EnvironmentFailure without a launcher."""
     launcher = launcher_path().stat().st_size
     records = make_tree(closed, package, Container.LAUNCHER, job, init=init)
-    return launcher + packed_size(records, Packing.FAST) + TRAILER.size
+    return launcher + packed_size(records, Packing.FAST, packed_by_zstd(job)) + TRAILER.size
 
 
 def staticx_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> int:

@@ -16,8 +16,10 @@ imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from freezer.base.elf import is_elf, read_elf
@@ -25,6 +27,7 @@ from freezer.base.elf_file import NotElf
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
+from freezer.link.packed import packed_by_zlib
 from freezer.link.payload.pack import Record, Type, records_of
 from freezer.link.start import INTERPRETER, PROGRAM, SCRIPT, Container, library, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
@@ -39,13 +42,16 @@ def make_tree(
 ) -> list[Record]:
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
     ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive."""
-    archive = job.folder(f"tree-{container.name.lower()}") / MODULES
-    write_archive(archive, package, whole(package, closed.frozen.contents), packed=packed)
+    frozen = closed.frozen
+    path = job.folder(f"tree-{container.name.lower()}") / MODULES
+    archive = whole(package, frozen.contents, frozen.own_modules)
+    cuts = write_archive(path, package, archive, packed=packed_by_zlib(job) if packed else None)
     unused = without_loaders(closed, package)
-    records = [item for item in records_of(closed.frozen.tree) if item.name not in unused]
-    records += [Record(Type.FILE, MODULES, source=archive), manifest(closed), *landmarks(package)]
+    records = [item for item in records_of(frozen.tree) if item.name not in unused]
+    records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]
     records += start_records(closed, package, container, job, init=init)
-    return sorted(records, key=lambda item: (item.type is Type.LINK, _order(item), item.name))
+    own = {f"{CONTENTS}/{name}" for name in frozen.own_files} | {MANIFEST}
+    return _ordered(records, own)
 
 
 def manifest(closed: ClosedApp) -> Record:
@@ -74,11 +80,27 @@ def landmarks(package: Package) -> list[Record]:
     ]
 
 
-def _order(record: Record) -> int:
-    """Return a sort key: directories first, then similar files together, for the compression."""
-    if record.type is Type.DIRECTORY:
-        return 0
-    return 1 if ".so" in record.name else 2
+def _ordered(records: list[Record], own: Collection[str]) -> list[Record]:
+    """Return the records in groups: directories; libraries, and other files that are not the application's own, similar
+    ones together for the compression; modules; files of the application's ``own``, which change most; links. A new
+    frame begins with each group of files."""
+
+    def group(record: Record) -> int:
+        if record.type is Type.DIRECTORY:
+            return 0
+        if record.type is Type.LINK:
+            return 5
+        if record.name in own:
+            return 4
+        return 3 if record.name == MODULES else 1 if ".so" in record.name else 2
+
+    found = sorted(records, key=lambda item: (group(item), item.name))
+    groups = [group(item) for item in found]
+    for begun in (1, 2, 3, 4):
+        if begun in groups:
+            at = groups.index(begun)
+            found[at] = dataclasses.replace(found[at], cuts=(0, *found[at].cuts))
+    return found
 
 
 def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:

@@ -44,6 +44,7 @@ class ItemKind(enum.Enum):
     ENVIRONMENTS = "environments"
     TOOLCHAINS = "toolchains"
     ANALYSES = "analyses"
+    PACKED = "packed"
     PIP = "pip"
     WORK = "work"
     RECORDS = "records"
@@ -131,6 +132,8 @@ def _contents(cache: Path) -> Iterator[Item]:
         yield _toolchain(path)
     for path in _directories(cache / "analysis"):
         yield _item(ItemKind.ANALYSES, path, "what sources import, for builds to come", busy)
+    for path in _directories(cache / "packed"):
+        yield _item(ItemKind.PACKED, path, f"what {path.name} has compressed, for builds to come", busy)
     for path in _directories(cache / "env"):
         if path.name.startswith(OLD_PIP):
             yield _item(

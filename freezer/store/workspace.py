@@ -75,7 +75,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
     try:
         with signals_held():
             try:
-                for folder in ("work", "env", "toolchain", "analysis", "roots", "pip", "record", "log"):
+                for folder in ("work", "env", "toolchain", "analysis", "packed", "roots", "pip", "record", "log"):
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     abandoned = claim_abandoned(cache / "work", holding)

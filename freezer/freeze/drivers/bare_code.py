@@ -10,6 +10,10 @@ import ast
 from types import CodeType
 from typing import Union
 
+from content_memory import ContentMemory, same_code
+
+BARE = "bare"
+"""The kind of analysis that is kept of a source: its code without annotations."""
 OPTIMIZE = 2
 """The compiler's own level that leaves docstrings and assertions out."""
 
@@ -51,9 +55,14 @@ def _is_for_checkers(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "TYPE_CHECKING"
 
 
-def compile_bare(path: str) -> CodeType:
-    """The code of a module's source file."""
+def compile_bare(path: str, memory: ContentMemory) -> CodeType:
+    """The code of a module's source file; it is compiled once for all builds."""
     with open(path, "rb") as file:
-        tree = ast.parse(file.read(), path)
-    code: CodeType = compile(_Bare().visit(tree), path, "exec", dont_inherit=True, optimize=OPTIMIZE)
-    return code
+        source = file.read()
+    key = memory.key(BARE, path.encode("utf-8", "surrogateescape") + b"\0" + source)
+    code = memory.get(key)
+    if code is None:
+        tree = _Bare().visit(ast.parse(source, path))
+        code = compile(tree, path, "exec", dont_inherit=True, optimize=OPTIMIZE)
+        memory.put(key, code)
+    return same_code(code)

@@ -11,7 +11,7 @@ import os
 from typing import Optional
 
 import pyinstaller_internals as internals
-from installed import Distribution, Inventory
+from installed import Distribution, Inventory, names_of_files
 
 RECORD = "RECORD"
 
@@ -25,9 +25,9 @@ def add_records(analysis: internals.Analysis, inventory: Inventory, folder: str)
         if info is None or os.path.join(info, "METADATA") not in places:
             continue
         names = [
-            str(entry)
-            for entry in distribution.files or ()
-            if str(entry) in places or str(distribution.locate_file(entry)) in sources
+            name
+            for name in names_of_files(distribution)
+            if name in places or str(distribution.locate_file(name)) in sources
         ]
         target = os.path.join(folder, info, RECORD)
         os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -39,9 +39,10 @@ def add_records(analysis: internals.Analysis, inventory: Inventory, folder: str)
 
 def _info_folder(distribution: Distribution) -> Optional[str]:
     """The directory with a distribution's description, below where it is installed."""
-    for entry in distribution.files or ():
-        if entry.name == "METADATA" and len(entry.parts) == 2 and entry.parts[0].endswith(".dist-info"):
-            return entry.parts[0]
+    for name in names_of_files(distribution):
+        folder, _, file = name.partition("/")
+        if file == "METADATA" and folder.endswith(".dist-info"):
+            return folder
     return None
 
 

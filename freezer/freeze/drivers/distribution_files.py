@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from installed import EXTENSION_SUFFIXES, Distribution, Package, contents, module_name
+from installed import EXTENSION_SUFFIXES, Distribution, Package, contents, module_name, names_of_files
 
 DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "WHEEL"}
 """Files of a .dist-info that hold hashes of, or paths in, the build environment, or say how it was installed."""
@@ -18,11 +18,12 @@ SHARED_FOLDERS_IGNORED = {"man", "doc", "info", "bash-completion", "fish", "zsh"
 def metadata_files(distribution: Distribution) -> list[tuple[str, str]]:
     """The files that describe a distribution, but for what says how it was installed."""
     found = []
-    for entry in distribution.files or ():
-        if entry.parts[0].endswith((".dist-info", ".egg-info")) and entry.name not in DROPPED_METADATA:
-            path = str(distribution.locate_file(entry))
+    for name in names_of_files(distribution):
+        parts = name.split("/")
+        if parts[0].endswith((".dist-info", ".egg-info")) and parts[-1] not in DROPPED_METADATA:
+            path = str(distribution.locate_file(name))
             if os.path.isfile(path):
-                found.append((path, os.path.dirname(str(entry))))
+                found.append((path, os.path.dirname(name)))
     return found
 
 
@@ -30,11 +31,11 @@ def shared_files(distribution: Distribution) -> list[tuple[str, str]]:
     """Files below the prefix, in share/, etc/ and others; a frozen application finds them, its sys.prefix is the
     bundle."""
     found = []
-    for entry in distribution.files or ():
-        parts = [part for part in entry.parts if part != ".."]
-        if len(parts) == len(entry.parts) or not parts or parts[0] in FOLDERS_OF_PROGRAMS:
+    for name in names_of_files(distribution):
+        parts = [part for part in name.split("/") if part != ".."]
+        if not name.startswith("../") or not parts or parts[0] in FOLDERS_OF_PROGRAMS:
             continue
-        path = str(distribution.locate_file(entry))
+        path = str(distribution.locate_file(name))
         if not (parts[0] == "share" and parts[1] in SHARED_FOLDERS_IGNORED) and os.path.isfile(path):
             found.append((path, os.path.join(*parts[:-1]) if parts[:-1] else "."))
     return found

@@ -6,12 +6,14 @@ nothing is imported.
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib.machinery
 import importlib.metadata
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Optional
 
 Distribution = importlib.metadata.Distribution
@@ -25,12 +27,30 @@ EXTENSION_SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 HOOKS = "pyinstaller40"
 """The group of entry points that offer hooks for PyInstaller."""
 IGNORED_GROUPS = {"console_scripts", "gui_scripts", HOOKS, "distutils.commands", "distutils.setup_keywords"}
+PACKAGE_FILE = re.compile(r"__init__\.(?:py|[^/]*(?:so|pyc))")
 NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
+
+
+PLAIN_NAME = re.compile(r"(?:[^/.][^/]*|\.\.+|\.[^/.][^/]*)(?:/(?:[^/.][^/]*|\.\.+|\.[^/.][^/]*))*")
+"""A name whose parts are neither empty nor "."."""
 
 
 def canonical(name: str) -> str:
     """A distribution's name as it is compared (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@functools.cache
+def names_of_files(distribution: Distribution) -> tuple[str, ...]:
+    """The names of all files of a distribution, relative to where it is installed, as its ``files`` has them.
+
+    Those are objects, each of which takes longer to make than the line that it comes from takes to be read.
+    """
+    record = distribution.read_text("RECORD")
+    if not record:
+        return tuple(str(entry) for entry in distribution.files or ())
+    names = [row[0] for row in csv.reader(record.splitlines()) if row]
+    return tuple(name if PLAIN_NAME.fullmatch(name) else str(PurePosixPath(name)) for name in names)
 
 
 class Package:
@@ -97,26 +117,29 @@ class Inventory:
             package.files = list(walk(place)) if os.path.isdir(place) else [place]
 
     def _add_packages(self, distribution: Distribution) -> None:
-        base = str(distribution.locate_file(""))
-        files = sorted(
-            str(distribution.locate_file(entry))
-            for entry in distribution.files or ()
-            if ".." not in entry.parts and not entry.parts[0].endswith((".dist-info", ".egg-info", ".data"))
-        )
-        regular = {os.path.dirname(path) for path in files if os.path.basename(path) == "__init__.py"}
-        regular |= {os.path.dirname(p) for p in files if re.match(r"__init__\.[^/]*(so|pyc)$", os.path.basename(p))}
-        inside = [os.path.relpath(path, base).split(os.sep) for path in files]
-        with_code = {tuple(parts[:depth]) for parts in inside if module_name(parts) for depth in range(len(parts))}
-        for path, parts in zip(files, inside):
-            name, place = module_name(parts), path
+        base = os.path.join(str(distribution.locate_file("")), "")
+        # An absolute name has an empty part at its start.
+        inside = [
+            parts
+            for parts in (name.split("/") for name in sorted(names_of_files(distribution)))
+            if ".." not in parts and parts[0] and not parts[0].endswith((".dist-info", ".egg-info", ".data"))
+        ]
+        regular = {tuple(parts[:-1]) for parts in inside if PACKAGE_FILE.fullmatch(parts[-1])}
+        modules = [module_name(parts) for parts in inside]
+        with_code = {
+            tuple(parts[:depth]) for parts, name in zip(inside, modules) if name for depth in range(len(parts))
+        }
+        for parts, module in zip(inside, modules):
+            path = base + "/".join(parts)
+            name, place = module, path
             for depth in range(1, len(parts)):
-                folder = os.path.join(base, *parts[:depth])
+                folder = tuple(parts[:depth])
                 if folder in regular:
-                    name, place = ".".join(parts[:depth]), folder
+                    name, place = ".".join(folder), base + "/".join(folder)
                     break
-                if name is None and tuple(parts[:depth]) not in with_code and all(map(str.isidentifier, parts[:depth])):
+                if name is None and folder not in with_code and all(map(str.isidentifier, folder)):
                     # Data alone: the code that reads it names the directory like a package.
-                    name, place = ".".join(parts[:depth]), folder
+                    name, place = ".".join(folder), base + "/".join(folder)
             if name is None:
                 continue
             if name not in self.packages:

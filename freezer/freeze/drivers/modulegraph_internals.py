@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any, Optional, Union
 
-from analysis_memory import AnalysisMemory, same_code
+from content_memory import ContentMemory, same_code
 
 SCAN = "scan"
 """The kind of analysis that is kept of a source: its code, its imports and the names that it binds."""
@@ -87,7 +87,7 @@ def _listed(package: str, place: str) -> Iterator[str]:
             yield name
 
 
-def remember_scans(memory: AnalysisMemory) -> None:
+def remember_scans(memory: ContentMemory) -> None:
     """Have each source scanned once: four fifths of what an analysis takes is to compile the same sources, and to look
     at each instruction for the names that they bind."""
     from PyInstaller.depend.analysis import PyiModuleGraph

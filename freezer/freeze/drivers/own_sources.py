@@ -30,10 +30,11 @@ class OwnSources:
         ]
         given = [source for source, _ in (*request["add_data"], *request["own_data"])]
         self.places = [_real(place) for place in (*request["search"], *request["local_packages"].values(), *given)]
-        files = [str(distribution.locate_file(item)) for item in distribution.files or ()] if distribution else []
+        names = installed.names_of_files(distribution) if distribution else ()
+        files = [str(distribution.locate_file(name)) for name in names] if distribution else []
         self.files = {_real(path) for path in (*files, *request["own_files"])}
         # What is written for the bundle is in it, too.
-        info = (str(item).split("/")[0] for item in (distribution.files or () if distribution else ()))
+        info = (name.split("/")[0] for name in names)
         self.description = tuple({os.path.join(name, "") for name in info if name.endswith(".dist-info")})
 
     def has(self, path: str) -> bool:

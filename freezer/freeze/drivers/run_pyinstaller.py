@@ -15,14 +15,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import additions
-import analysis_memory
 import bare_code
 import bundle_records
 import collect
 import collect_context
+import content_memory
 import distribution_files
 import freeze_report
 import installed
+import library_lists
 import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
@@ -45,6 +46,7 @@ def finish_analysis(
     request: FreezeRequest,
     inventory: installed.Inventory,
     source_files: sources.SourceFiles,
+    memory: content_memory.ContentMemory,
 ) -> None:
     """Put the sources and the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
@@ -66,7 +68,8 @@ def finish_analysis(
     scripts[-1] = (main_file, runtime.pop(START), internals.PYTHON_SOURCE)
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
-    internals.provide_code(analysis, {name: bare_code.compile_bare(path) for name, path in runtime.items()})
+    bare = {name: bare_code.compile_bare(path, memory) for name, path in runtime.items()}
+    internals.provide_code(analysis, bare)
     bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()
@@ -88,10 +91,12 @@ def _is_dropped(destination: str) -> bool:
 def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Spec:
     """Run PyInstaller for one request, and return what its spec file has made: one program."""
     internals.need_no_binutils()
+    library_lists.list_by_loader()
+    internals.analyse_once()
     start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]
     internals.share_imports(start, start_with_toolchain.load_source)
     internals.keep_own_hooks(collector.inventory.offers_hooks)
-    memory = analysis_memory.AnalysisMemory(request["analysis"], internals.version())
+    memory = content_memory.ContentMemory(request["analysis"], internals.version())
     modulegraph_internals.find_elsewhere(standard_modules.shadowed([*request["beside"], *request["search"]]))
     modulegraph_internals.list_base_packages()
     modulegraph_internals.remember_scans(memory)
@@ -103,7 +108,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     source_files = sources.SourceFiles(request, collector.inventory, own)
     spec = spec_classes.Spec(
         found,
-        lambda analysis: finish_analysis(analysis, request, collector.inventory, source_files),
+        lambda analysis: finish_analysis(analysis, request, collector.inventory, source_files, memory),
         request["strip"],
         request["python_options"],
     )

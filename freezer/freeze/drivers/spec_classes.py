@@ -43,6 +43,9 @@ class Spec:
                 spec.finish(self)
                 spec.analyses.append(self)
 
+            def _write_graph_debug(self) -> None:
+                """Leave out the list of who imports what, which nobody reads."""
+
         class EXE(base_exe):  # type: ignore[misc,valid-type]
             def __init__(self, *parts: object, **options: Any) -> None:
                 alone = not options.get("exclude_binaries", False)

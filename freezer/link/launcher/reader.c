@@ -36,7 +36,7 @@ struct reader {
     uint8_t *input;
     ZSTD_inBuffer in;
     uint64_t read, yielded; /* bytes of the payload, and of the stream */
-    bool framed;            /* the end of the frame was reached */
+    bool framed;            /* the end of a frame was reached */
     char problem[WHY_ROOM]; /* other than damage */
 
     /* Used by the taking side: the position in the current slot. */
@@ -78,15 +78,17 @@ static size_t decode(struct reader *reader, uint8_t *to)
 {
     if (!reader->app->compressed)
         return read_payload(reader, to, SLOT_SIZE);
-    while (!reader->framed) {
+    for (;;) {
         if (reader->in.pos == reader->in.size) {
             reader->in.pos = 0;
             reader->in.size = read_payload(reader, reader->input, INPUT_SIZE);
-            /* Even without input the decoder may have output left; the next call shows it. */
             if (reader->problem[0])
                 return 0;
         }
         size_t had = reader->in.size - reader->in.pos;
+        if (had == 0 && reader->framed)
+            return 0; /* the payload ends behind a frame */
+        /* Even without input the decoder may have output left. Behind a frame it begins the next one. */
         ZSTD_outBuffer out = {to, SLOT_SIZE, 0};
         size_t rest = ZSTD_decompressStream(reader->decoder, &out, &reader->in);
         if (ZSTD_isError(rest)) {
@@ -98,9 +100,8 @@ static size_t decode(struct reader *reader, uint8_t *to)
         if (out.pos > 0)
             return out.pos;
         if (had == 0)
-            return 0; /* the payload ends within the frame */
+            return 0; /* the payload ends within a frame */
     }
-    return 0;
 }
 
 /* Fills a slot. Returns false at the end. */

@@ -16,17 +16,16 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Optional, Union
+from typing import IO, Optional, Union
 
 from freezer.base.places import is_link, walk
+from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link.payload.filter import code_of, filtered
+from freezer.link.payload.frames import compressed
 from freezer.plan.choices import Packing
 
-if TYPE_CHECKING:
-    import zstandard
-
 MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
-VERSION = 1
+VERSION = 2
 FILTERED = 1
 """The number in a record whose content contains filtered code."""
 TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
@@ -35,7 +34,6 @@ RANGE = struct.Struct("<QQ")
 IDENTITY = b"freezer app 1"
 """Distinguishes identities from other digests (RFC 7693, personalisation); changes with the meaning of an entry."""
 BLOCK = 4096
-THREADS, JOB = 4, 4 << 20
 CHUNK = 1 << 20
 
 
@@ -53,45 +51,18 @@ NUMBERS = {Packing.NONE: 0, Packing.FAST: 1, Packing.SMALL: 1}
 """The trailer's number for each packing: whether the stream is compressed."""
 
 
-def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
-    """Return the parameters for zstd. Jobs have a fixed size, so the bytes do not depend on the number of processors.
-
-    FAST is zstd's level 9 with shorter matches and a smaller table: of 23.4 MB of a frozen hello with filtered code
-    it makes 8.0 MB in 0.3 s, level 9 8.1 MB in 0.3 s, level 12 8.0 MB in 0.7 s, level 22 7.1 MB in 10 s, xz with its
-    own filter 6.6 MB in 12 s. Its window is 4 MB, as the launcher's first start touches all of it: with 32 MB that
-    took 3.9 times as long as python3, with 4 MB 3.1 times. SMALL is level 22, which is not faster with jobs, as each
-    job reads the data before it again.
-    """
-    import zstandard
-
-    # zstd's checksum is not needed: the executable's own digest covers more.
-    common = {"write_checksum": False, "write_content_size": False}
-    if packing is Packing.SMALL:
-        return zstandard.ZstdCompressionParameters.from_level(22, window_log=25, **common)
-    return zstandard.ZstdCompressionParameters(
-        strategy=zstandard.STRATEGY_LAZY2,
-        window_log=22,
-        hash_log=20,
-        chain_log=19,
-        search_log=4,
-        min_match=4,
-        target_length=32,
-        threads=THREADS,
-        job_size=JOB,
-        **common,
-    )
-
-
 @dataclass(frozen=True)
 class Record:
     """A file, directory or link of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are
-    (offset, room) in bytes of the paths in it to which the tree's path is added."""
+    (offset, room) in bytes of the paths in it to which the tree's path is added. ``cuts`` are places in the content, in
+    bytes, at which a new frame begins; one at 0 is before the record's header."""
 
     type: Type
     name: str
     source: Optional[Path] = None
     data: bytes = b""
     fixups: tuple[tuple[int, int], ...] = ()
+    cuts: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -134,8 +105,11 @@ def records_of(tree: Path) -> list[Record]:
 
 
 def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
-    """Yield the records' bytes, in pieces; with ``filters``, filter the code in them."""
+    """Yield the records' bytes, in pieces; with ``filters``, filter the code in them. An empty piece stands where a new
+    frame begins."""
     for record in records:
+        if 0 in record.cuts:
+            yield b""
         name = os.fsencode(record.name)
         code = code_of(record.source) if filters and record.source is not None else None
         number = 0 if code is None else FILTERED
@@ -143,25 +117,48 @@ def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
         size = record.size
         header = RECORD.pack(record.type, number, len(name), len(record.fixups), size, 0)
         yield header + name + b"".join(RANGE.pack(*item) for item in ranges)
-        if record.source is None:
+        if record.source is not None:
+            yield from _content(record, code, size)
+        elif record.data:
             yield record.data
-            continue
-        with open(record.source, "rb") as file:
-            for data in filtered(file.read, code or (0, 0), size, undo=False):
-                if not data:
-                    raise OSError(f"{record.source} changed while it was read")
-                yield data
     yield RECORD.pack(Type.END, 0, 0, 0, 0, 0)
 
 
-def write(launcher: Path, records: Sequence[Record], packing: Packing, output: Path, *, init: bool = False) -> Trailer:
-    """Write the executable; with ``init``, process 1 becomes an init. Raises OSError if that is not possible."""
+def _content(record: Record, code: Optional[tuple[int, int]], size: int) -> Iterator[bytes]:
+    assert record.source is not None
+    cuts = iter([*(place for place in record.cuts if place > 0), size])
+    cut = next(cuts)
+    at = 0
+    with open(record.source, "rb") as file:
+        for piece in filtered(file.read, code or (0, 0), size, undo=False):
+            if not piece:
+                raise OSError(f"{record.source} changed while it was read")
+            data = piece
+            while at + len(data) > cut:
+                yield data[: cut - at]
+                yield b""
+                data, at, cut = data[cut - at :], cut, next(cuts)
+            yield data
+            at += len(data)
+
+
+def write(
+    launcher: Path,
+    records: Sequence[Record],
+    packing: Packing,
+    output: Path,
+    *,
+    init: bool = False,
+    memory: Optional[ContentMemory] = None,
+) -> Trailer:
+    """Write the executable; with ``init``, process 1 becomes an init; ``memory`` keeps what was compressed. Raises
+    OSError if that is not possible."""
     with open(output, "w+b") as file:
         with open(launcher, "rb") as source:
             while data := source.read(CHUNK):
                 file.write(data)
         offset = file.tell()
-        identity, stream_size = _pack(records, packing, file)
+        identity, stream_size = _pack(records, packing, file, memory)
         size = file.tell() - offset
         disk = sum(-(-max(record.size, 1) // BLOCK) * BLOCK for record in records)
         head = TRAILER.pack(
@@ -188,10 +185,10 @@ def write(launcher: Path, records: Sequence[Record], packing: Packing, output: P
     return Trailer(NUMBERS[packing], offset, size, stream_size, disk, len(records), init, identity, hasher.digest())
 
 
-def packed_size(records: Sequence[Record], packing: Packing) -> int:
+def packed_size(records: Sequence[Record], packing: Packing, memory: Optional[ContentMemory] = None) -> int:
     """Return the bytes that the records take up in an executable."""
     sink = _Counter()
-    _pack(records, packing, sink)
+    _pack(records, packing, sink, memory)
     return sink.size
 
 
@@ -206,19 +203,19 @@ class _Counter:
         return len(data)
 
 
-def _pack(records: Sequence[Record], packing: Packing, out: Union[IO[bytes], _Counter]) -> tuple[bytes, int]:
+def _pack(
+    records: Sequence[Record], packing: Packing, out: Union[IO[bytes], _Counter], memory: Optional[ContentMemory]
+) -> tuple[bytes, int]:
     """Write the stream, compressed; return its identity and its size in bytes before compression."""
-    import zstandard
-
     hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)
-    total = 0
-    packer = None
-    if packing is not Packing.NONE:
-        packer = zstandard.ZstdCompressor(compression_params=parameters(packing)).compressobj()
-    for data in stream(records, filters=packer is not None):
-        hasher.update(data)
-        total += len(data)
-        out.write(data if packer is None else packer.compress(data))
-    if packer is not None:
-        out.write(packer.flush())
-    return hasher.digest(), total
+    sizes: list[int] = []
+
+    def counted() -> Iterator[bytes]:
+        for data in stream(records, filters=packing is not Packing.NONE):
+            hasher.update(data)
+            sizes.append(len(data))
+            yield data
+
+    for data in counted() if packing is Packing.NONE else compressed(counted(), packing, memory):
+        out.write(data)
+    return hasher.digest(), sum(sizes)

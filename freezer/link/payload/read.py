@@ -134,7 +134,7 @@ def _hashed(chunks: Iterable[bytes], hasher: hashlib.blake2b) -> Iterator[bytes]
 def _stream(packed: Iterable[bytes], trailer: Trailer) -> Iterator[bytes]:
     """Yield the records' bytes; raise DamagedStream if their number differs from the trailer's."""
     left = trailer.stream_size
-    for piece in packed if trailer.compression == NUMBERS[Packing.NONE] else _frame(packed):
+    for piece in packed if trailer.compression == NUMBERS[Packing.NONE] else _frames(packed):
         left -= len(piece)
         if left < 0:
             break
@@ -143,18 +143,24 @@ def _stream(packed: Iterable[bytes], trailer: Trailer) -> Iterator[bytes]:
         raise DamagedStream("the size of its content differs from the one in its trailer")
 
 
-def _frame(packed: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress one frame of zstd; like the launcher, refuse anything behind it."""
+def _frames(packed: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress zstd's frames; like the launcher, refuse anything else behind one."""
     import zstandard
 
-    stream = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW).decompressobj()
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    stream = decompressor.decompressobj()
+    begun = False
     for chunk in packed:
         for at in range(0, len(chunk), STEP):
-            if stream.eof:
-                raise DamagedStream("there are bytes behind its content")
-            try:
-                yield stream.decompress(chunk[at : at + STEP])
-            except zstandard.ZstdError as error:
-                raise DamagedStream(str(error)) from error
-    if not stream.eof or stream.unused_data:
-        raise DamagedStream("its content ends too early, or there are bytes behind it")
+            data = chunk[at : at + STEP]
+            while data:
+                if stream.eof:
+                    stream = decompressor.decompressobj()
+                begun = True
+                try:
+                    yield stream.decompress(data)
+                except zstandard.ZstdError as error:
+                    raise DamagedStream(str(error)) from error
+                data = stream.unused_data if stream.eof else b""
+    if not begun or not stream.eof:
+        raise DamagedStream("its content ends too early")

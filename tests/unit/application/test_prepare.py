@@ -59,7 +59,7 @@ def test_in_order(here: Path, interpreter: Interpreter, job: Job, monkeypatch: p
     environment, application = prepare(plan(here, entry="app.py"), Host(), interpreter, job)
     assert stages.called == ["wheel", "environment", "application"]
     assert (environment.reused, application.name, stages.dependencies) == (True, "app", ())
-    assert [title for title, _ in job.log.steps] == ["environment"]
+    assert [stage.title for stage in job.log.timings.stages] == ["environment"]
 
 
 def test_a_library_for_another_machine(

@@ -18,7 +18,7 @@ def said(verbosity: Verbosity) -> str:
         step.advance(1, 2)
         step.result = "done"
     assert log.warnings == ["careful"]
-    assert [title for title, _ in log.steps] == ["freeze"]
+    assert [stage.title for stage in log.timings.stages] == ["freeze"]
     stream = log.stream
     assert isinstance(stream, io.StringIO)
     return stream.getvalue()

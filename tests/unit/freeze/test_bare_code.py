@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import importlib
+import marshal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -54,12 +55,16 @@ def fail(number: int, /, of: int = limit) -> float:
 '''
 
 
+def nothing_kept() -> Any:
+    return importlib.import_module("content_memory").ContentMemory("/dev/null/nothing")
+
+
 def made(tmp_path: Path, source: str = SOURCE) -> dict[str, Any]:
     """The names of the module once its bare code has run."""
     path = tmp_path / "made.py"
     path.write_text(source)
     names: dict[str, Any] = {"__name__": "made"}
-    exec(bare_code.compile_bare(str(path)), names)
+    exec(bare_code.compile_bare(str(path), nothing_kept()), names)
     return names
 
 
@@ -99,11 +104,23 @@ def test_lines_are_those_of_the_source(tmp_path: Path) -> None:
     assert (last.filename, last.line) == (str(tmp_path / "made.py"), "return add(number) / of")
 
 
+def test_code_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "made.py"
+    path.write_text(SOURCE)
+    memory = importlib.import_module("content_memory").ContentMemory(str(tmp_path / "memory"))
+    first = bare_code.compile_bare(str(path), memory)
+    monkeypatch.setattr(bare_code, "ast", None)
+    assert marshal.dumps(bare_code.compile_bare(str(path), memory)) == marshal.dumps(first)
+    monkeypatch.undo()
+    path.write_text(SOURCE + "more = 1\n")
+    assert "more" in bare_code.compile_bare(str(path), memory).co_names
+
+
 @pytest.mark.parametrize("name", RUNTIME_MODULES)
 def test_run_time_modules_import_nothing_for_type_checkers(name: str) -> None:
     """Neither by their bare code, nor when they are compiled by PyInstaller, as for a spec file that copies lists."""
     path = RUNTIME / f"{name}.py"
-    bare = bare_code.compile_bare(str(path))
+    bare = bare_code.compile_bare(str(path), nothing_kept())
     assert not {"__annotations__", "__annotate__", "TYPE_CHECKING"} & {
         word for code in nested(bare) for word in (*code.co_names, code.co_name)
     }

@@ -18,7 +18,7 @@ import json, os, sys
 sys.path.insert(0, {drivers!r})
 import modulegraph_internals as internals
 import pyinstaller_internals
-from analysis_memory import AnalysisMemory
+from content_memory import ContentMemory
 from PyInstaller.config import CONF
 CONF.update(workpath=sys.argv[1], pathex=[], hiddenimports=[])
 pyinstaller_internals.need_no_binutils()
@@ -118,7 +118,7 @@ def graph_of(sources: Path, before: str) -> Any:
     return ask(GRAPH.format(before=f"sys.path.append(sys.argv[1])\n{before}"), sources)
 
 
-REMEMBER = "internals.remember_scans(AnalysisMemory({!r}))"
+REMEMBER = "internals.remember_scans(ContentMemory({!r}))"
 
 
 def test_a_remembered_graph_is_the_same(sources: Path, tmp_path: Path) -> None:

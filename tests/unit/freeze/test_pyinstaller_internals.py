@@ -62,6 +62,25 @@ def test_exe_takes(name: str) -> None:
     assert ask(code) is True
 
 
+def test_no_graph_is_copied() -> None:
+    """Else each build takes a copy of all its modules for an analysis to come."""
+    code = """
+import inspect
+from PyInstaller.depend import analysis
+internals.analyse_once()
+source = inspect.getsource(analysis.initialize_modgraph)
+graph = analysis.deepcopy(object())
+graph._hooks = None
+result = [bool(graph), "_cached_module_graph_ = deepcopy(graph)" in source, "if _cached_module_graph_ and" in source]
+"""
+    assert ask(code) == [False, True, True]
+
+
+def test_the_list_of_imports_is_written_by_this_method() -> None:
+    """Else it would be written for nobody at each build."""
+    assert ask('result = hasattr(internals.spec_classes()[0], "_write_graph_debug")') is True
+
+
 def test_objcopy_is_run_by_this_module() -> None:
     """Else the build environment's system would need binutils, and the package's place be unknown."""
     code = """

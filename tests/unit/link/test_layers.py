@@ -393,7 +393,14 @@ def test_the_layout_is_one_of_two(tmp_path: Path) -> None:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The application's sources of a project below the same home as its environment."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "home" / "env"))
-    installed = SimpleNamespace(files=["tool/cli.py"], locate_file=lambda item: f"{sys.prefix}/lib/{item}")
+
+    class Installed:
+        def read_text(self, name: str) -> str:
+            return {"RECORD": "tool/cli.py,,\n"}[name]
+
+        def locate_file(self, name: str) -> str:
+            return f"{sys.prefix}/lib/{name}"
+
     request = {
         "search": [str(tmp_path / "home")],
         "local_packages": {"near": str(tmp_path / "near")},
@@ -403,7 +410,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "runtime": "/freezer/runtime",
         "toolchain": "/freezer/toolchain",
     }
-    return own_sources.OwnSources(request, installed)
+    return own_sources.OwnSources(request, Installed())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 import pytest
 
+from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.freeze.pyinstaller import RUNTIME
 from freezer.link import modules as module
 from freezer.link.modules import (
@@ -128,6 +129,7 @@ def test_names_of_extension_modules(tmp_path: Path, path: str, name: Optional[st
 def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree with two archives, and directories with files beside them."""
     monkeypatch.setattr(module, "WORTH_PACKING", 1)
+    memory = ContentMemory(str(tmp_path / "memory"))
     folder = tmp_path / "tree"
     own = {"vendor._own.inner": SOURCES["vendor._own.inner"], "late": ("value = 6", MODULE)}
     first = {name: value for name, value in SOURCES.items() if name not in own}
@@ -144,7 +146,7 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         archive = Archive(
             tuple(sources), (), {}, ("",) if following else (), following, with_sources(package, contents)
         )
-        write_archive(folder / file, package, archive, packed=request.param)
+        write_archive(folder / file, package, archive, packed=memory if request.param else None)
     return folder
 
 
@@ -319,14 +321,34 @@ for place in (archive.bundle + "/pack/data.txt", "/etc"):
     assert run(tree, code) == [names, PACKAGE, "top.py", None, "pack", True, [], *problems]
 
 
+def test_the_applications_own_modules_come_last(tmp_path: Path) -> None:
+    """What is before a place that is returned stays the same when only what is behind it changes."""
+
+    def written(value: str) -> tuple[bytes, tuple[int, ...]]:
+        sources = {name: (f"value = {name!r}", MODULE) for name in ("a", "b.own", "c")}
+        package = package_of(tmp_path / "code", {**sources, "b.own": (value, MODULE)})
+        archive = Archive(tuple(sources), (), {}, ("",), own=frozenset(("b.own",)))
+        cuts = write_archive(tmp_path / "archive", package, archive)
+        return (tmp_path / "archive").read_bytes(), cuts
+
+    (first, cuts), (second, others) = written("value = 1"), written("value = [1, 2, 3]")
+    assert cuts == others
+    table, own = cuts
+    assert first[table:own] == second[table:own] != b""
+    assert first[own:] != second[own:]
+    assert table == 16 + int.from_bytes(first[8:16], "little")
+
+
 def test_packing(tmp_path: Path) -> None:
     """Code that is worth it is compressed, but for what is imported in order to decompress; never by default."""
     sources = {"long": ("value = [" + "1, 2, 3, " * 200 + "]", MODULE), "short": ("value = 1", MODULE)}
     sources["_freezer_long"] = sources["encodings.long"] = sources["long"]
     package = package_of(tmp_path / "code", sources)
     archive = Archive(tuple(sources), (), {}, ("",))
-    for packed in (False, True):
-        write_archive(tmp_path / "archive", package, archive, packed=packed)
+    memory = ContentMemory(str(tmp_path / "memory"))
+    # The second time, what was compressed is known.
+    for packed in (False, True, True):
+        write_archive(tmp_path / "archive", package, archive, packed=memory if packed else None)
         data = (tmp_path / "archive").read_bytes()
         table = marshal.loads(data[16:])
         assert table.get("packed") == (["long"] if packed else None)

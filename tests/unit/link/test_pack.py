@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from freezer.link.payload.pack import (
     RANGE,
     RECORD,
     TRAILER,
+    VERSION,
     Record,
     Type,
     records_of,
@@ -80,6 +82,14 @@ def test_the_stream() -> None:
     )
 
 
+def unpacked(packed: bytes) -> Iterator[bytes]:
+    """The content of each frame."""
+    while packed:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        yield frame.decompress(packed)
+        packed = frame.unused_data
+
+
 @pytest.mark.parametrize("compression", Packing)
 def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Packing) -> None:
     records = records_of(tree)
@@ -91,13 +101,18 @@ def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Pa
     identity = hashlib.blake2b(plain, digest_size=32, person=IDENTITY).digest()
     digest = hashlib.blake2b(content[:-40], digest_size=32).digest()
     offset, size = found[3:5]
-    assert (found[0], found[1], found[2], found[-1]) == (MAGIC, 1, int(compression is not Packing.NONE), END_MAGIC)
+    assert (found[0], found[1], found[2], found[-1]) == (
+        MAGIC,
+        VERSION,
+        int(compression is not Packing.NONE),
+        END_MAGIC,
+    )
     assert (found[5], found[7], found[8], found[9], found[10]) == (len(plain), len(records), 0, identity, digest)
     assert content[: launcher.stat().st_size] == launcher.read_bytes()
     assert offset == launcher.stat().st_size and offset + size + TRAILER_SIZE == len(content)
     packed = content[offset : offset + size]
     if compression is not Packing.NONE:
-        packed = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+        packed = b"".join(unpacked(packed))
     assert packed == plain
     assert (trailer.offset, trailer.size, trailer.identity, trailer.digest) == (offset, size, identity, digest)
     # What it takes up on a disk: each file's blocks, and one for each directory, link and empty file.

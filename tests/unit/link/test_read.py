@@ -87,7 +87,18 @@ def assemble(
     identity = hashlib.blake2b(stream, digest_size=32, person=payload.IDENTITY).digest()
     size = len(stream) if stream_size is None else stream_size
     head = TRAILER.pack(
-        payload.MAGIC, 1, compression, len(LAUNCHER), len(content), size, 0, records, 0, identity, b"", b""
+        payload.MAGIC,
+        payload.VERSION,
+        compression,
+        len(LAUNCHER),
+        len(content),
+        size,
+        0,
+        records,
+        0,
+        identity,
+        b"",
+        b"",
     )[:88]
     digest = hashlib.blake2b(start + head, digest_size=32).digest()
     path.write_bytes(start + head + digest + payload.END_MAGIC)
@@ -227,7 +238,7 @@ def test_damage_is_told_with_advice(tmp_path: Path, place: Path) -> None:
     ("at", "value", "words"),
     [
         (0, b"frzr", "is damaged"),
-        (8, (2).to_bytes(4, "little"), "another version"),
+        (8, (1).to_bytes(4, "little"), "another version"),
         (12, (2).to_bytes(4, "little"), "is damaged"),
         (16, (1 << 63).to_bytes(8, "little"), "is damaged"),
         (24, b"\xff" * 8, "is damaged"),
@@ -350,7 +361,11 @@ def test_what_these_are_made_of_is_good(tmp_path: Path, place: Path) -> None:
     packed = zstandard.compress(stream)
     path = assemble(tmp_path / "app", stream, packed=packed, compression=1)
     unpack_payload(path, place.with_name("packed"), limits=LIMITS)
-    for number, more in enumerate((packed, b"\0", zstandard.compress(b""), b"\x50\x2a\x4d\x18" + bytes(4))):
+    # Frames without content add nothing; the launcher decodes them, too.
+    for number, more in enumerate((zstandard.compress(b""), b"\x50\x2a\x4d\x18" + bytes(4))):
+        path = assemble(tmp_path / "app", stream, packed=packed + more, compression=1)
+        unpack_payload(path, place.with_name(f"more{number}"), limits=LIMITS)
+    for number, more in enumerate((packed, b"\0", zstandard.compress(stream), zstandard.compress(b"x")[:-1])):
         refused(
             assemble(tmp_path / "app", stream, packed=packed + more, compression=1), place.with_name(f"tree{number}")
         )

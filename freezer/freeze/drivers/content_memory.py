@@ -1,5 +1,5 @@
-"""What the analysis of a source file found, kept by the file's content: a later build of anything that has the same
-file need not read it again.
+"""What was found out about a content, such as the imports of a source file, kept by that content: a later build of
+anything that has the same file need not find it out again.
 
 A value is a function of its key alone, so that a build with a cold memory, a warm one, a damaged one, or one that was
 copied from another machine makes the same bytes. The directory is written by this user's builds in one system, which
@@ -32,7 +32,7 @@ SWEPT = "swept"
 """The file whose time of modification says when values were last removed."""
 
 
-class AnalysisMemory:
+class ContentMemory:
     """Values by keys, in a directory, which may be missing: then nothing is kept.
 
     ``context`` are what all values depend on besides their keys, such as the versions of the programs that made them.
@@ -45,7 +45,7 @@ class AnalysisMemory:
         self._common = repr(common).encode()
 
     def key(self, kind: str, source: Union[str, bytes]) -> str:
-        """The key of what a ``kind`` of analysis finds in a source, wherever that is."""
+        """The key of what a ``kind`` of work finds in a source, or another content, wherever that is."""
         content = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
         digest = hashlib.sha256(self._common)
         digest.update(repr((kind, type(source).__name__)).encode())

@@ -14,7 +14,7 @@ import pytest
 from freezer.freeze.drivers import DRIVERS
 
 sys.path.insert(0, str(DRIVERS))
-memory_module: Any = importlib.import_module("analysis_memory")
+memory_module: Any = importlib.import_module("content_memory")
 del sys.path[0]
 
 DAY = 24 * 3600
@@ -22,7 +22,7 @@ VALUE = ([("a", None, 0)], {"names": ("b", b"c")}, 1.5)
 
 
 def memory(folder: Path, *context: str) -> Any:
-    return memory_module.AnalysisMemory(str(folder), *context)
+    return memory_module.ContentMemory(str(folder), *context)
 
 
 def kept(folder: Path) -> list[Path]:
