@@ -113,6 +113,14 @@ def remember(
     record.write(job.cache, plan.digest_parts(), content)
 
 
+def sources_of(plan: Plan, cache: Path) -> tuple[str, ...]:
+    """Return the source files outside of the environment that the last successful build of a plan has found."""
+    try:
+        return tuple(record.read(cache, plan.digest_parts())["sources"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()
+
+
 def recall(plan: Plan, named: NamedInputs, cache: Path, log: Log) -> Optional[Built]:
     """Return the earlier output for this plan, if nothing that decided it has changed.
 

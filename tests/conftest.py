@@ -21,15 +21,37 @@ settings.register_profile("freezer", deadline=None, database=None, derandomize=T
 settings.load_profile("freezer")
 
 
+SHARED = ("toolchain", "analysis", "packed")
+"""The parts of a cache that any number of builds write to at the same time, and that are the same in each."""
+
+
 @pytest.fixture(scope="session")
-def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache_home(tmp_path_factory: pytest.TempPathFactory, shared_cache: Path) -> Path:
     """XDG_CACHE_HOME of all runs; FREEZER_TEST_CACHE keeps it from one call of pytest to the next."""
     wanted = os.environ.get("FREEZER_TEST_CACHE")
     if not wanted:
-        return tmp_path_factory.mktemp("cache")
+        return with_shared(tmp_path_factory.mktemp("cache"), shared_cache)
     path = Path(wanted).absolute()
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the caches of all tests share, of all workers of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared-cache"
+    for name in SHARED:
+        (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def with_shared(home: Path, shared: Path) -> Path:
+    """A cache with links to the shared parts."""
+    (home / "freezer").mkdir(parents=True, mode=0o700)
+    for name in SHARED:
+        (home / "freezer" / name).symlink_to(shared / name)
+    return home
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +74,13 @@ def freezer(cache_home: Path, index: None) -> Freezer:
 def fresh_freezer(tmp_path: Path, index: None) -> Freezer:
     """Runs freezer with an empty cache of the test's own."""
     return Freezer(tmp_path / "fresh-cache")
+
+
+@pytest.fixture
+def apart_freezer(tmp_path: Path, index: None, shared_cache: Path) -> Freezer:
+    """Runs freezer with a cache of the test's own, which has no roots, environments, records, logs and work, but what
+    takes long to make."""
+    return Freezer(with_shared(tmp_path / "apart-cache", shared_cache))
 
 
 @pytest.fixture

@@ -66,6 +66,21 @@ def named_inputs(plan: Plan, cache: Path) -> NamedInputs:
     return NamedInputs(state, begun)
 
 
+def watched_inputs(plan: Plan, cache: Path) -> State:
+    """Look at all that may change what a build makes, even if none has succeeded yet: what the plan names, and every
+    file of the application's ground. Raises as ``named_inputs`` does."""
+    ground = find_ground(plan)
+    files = [*ground.code, *(path for path, _ in ground.data)] if ground is not None else []
+    files += [item.source for item in plan.image.files] if plan.image is not None else []
+    return {**named_inputs(plan, cache).state, "files": _files(map(str, files))}
+
+
+def state_of(path: str) -> Optional[tuple[int, int]]:
+    """Return the bytes and the modification time, in ns since 1970, of a file; None if it is not there."""
+    found = tree_signature(Path(path))
+    return found[0][1:] if found else None
+
+
 def _ground(plan: Plan) -> dict[str, bool]:
     """Return the names of the files that may come along unasked; those that do count as sources, too."""
     ground = find_ground(plan) if plan.own is not Own.NONE else None

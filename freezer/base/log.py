@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional, TextIO
 
+from freezer.base.errors import FreezerError
 from freezer.base.timings import Timings
 
 if TYPE_CHECKING:
@@ -65,6 +66,19 @@ class Log:
         """Print and keep a warning; it is shown even with ``-q``."""
         self.warnings.append(text)
         self._write(f"freezer: warning: {text}")
+
+    def terse(self) -> None:
+        """Print no steps and lines from here on, unless the log is verbose."""
+        self.verbosity = Verbosity.VERBOSE if self.verbosity is Verbosity.VERBOSE else Verbosity.QUIET
+        self.live = False
+
+    def told(self, text: str) -> None:
+        """Print a line whatever the verbosity."""
+        self._write(text)
+
+    def failure(self, error: FreezerError) -> None:
+        """Print an error after which the command goes on."""
+        self._write(f"freezer: {error.render()}")
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.image import image_facts
@@ -21,6 +22,11 @@ from freezer.cli.options import (
     refuse_two_results,
 )
 from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
+
+if TYPE_CHECKING:
+    from freezer.base.log import Log
+    from freezer.plan.build import Plan
+    from freezer.results import Built
 
 DESCRIPTION = """\
 ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.
@@ -43,6 +49,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     work = build.add_argument_group("work")
     work.add_argument("--keep-work", action="store_true", help="keep the work directory and print its path")
     work.add_argument(
+        "--watch", action="store_true", help="build again at each change of a source, until interrupted (Ctrl-C)"
+    )
+    work.add_argument(
         "--timings",
         nargs="?",
         const="",
@@ -54,17 +63,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Build; ``rest`` is PyInstaller's."""
-    from freezer import pipeline
-    from freezer.base.log import human_size
-    from freezer.base.timings import as_fields
-    from freezer.cli import timings
-    from freezer.plan.resolve import resolve
-    from freezer.store.workspace import cache_root
+    if arguments.watch:
+        from freezer.cli.watch import watch
 
-    log = log_of(arguments)
+        return watch(arguments, rest, lambda plan, log: _build(arguments, plan, log))
+    _build(arguments, plan_of(arguments, rest), log_of(arguments))
+    return ExitStatus.DONE
+
+
+def plan_of(arguments: argparse.Namespace, rest: list[str]) -> Plan:
+    """Return the plan that the options and the settings files describe. Raises UsageError, InputError."""
+    from freezer.plan.resolve import resolve
+
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
     if plan.image is not None:
         refuse_two_results(plan.image.output, as_json=arguments.json)
+    return plan
+
+
+def _build(arguments: argparse.Namespace, plan: Plan, log: Log) -> Built:
+    """Build once, and report."""
+    from freezer import pipeline
+    from freezer.base.log import human_size
+    from freezer.cli import timings
+    from freezer.store.workspace import cache_root
+
     page = timings.page_of(arguments.timings)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
     proof = built.proof
@@ -80,26 +103,30 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
         for text in timings.lines(log.timings):
             log.line(text)
     if arguments.json:
-        result = {
-            "path": str(built.path),
-            "size": built.size,
-            "sha256": built.sha256,
-            "python": built.python,
-            "unchanged": built.unchanged,
-            "verified": None if proof is None else dataclasses.asdict(proof),
-            "added": [dataclasses.asdict(item) for item in built.added],
-            "provided": [dataclasses.asdict(item) for item in built.provided],
-            "not_tried": list(built.untried),
-            "warnings": log.warnings,
-            "seconds": {stage.title: round(stage.seconds, 3) for stage in log.timings.stages},
-            "timings": [as_fields(span) for span in log.timings.spans],
-            "other_linker": None
-            if built.other is None
-            else {"linker": built.other.linker.value, "size": built.other.size},
-            "image": None if built.image is None else image_facts(built.image),
-        }
-        print(json.dumps(result))
-    else:
+        print(json.dumps(_facts(built, log)))
+    elif not arguments.watch:
         print_paths(built.path, built.image.path if built.image is not None else None)
     sys.stdout.flush()
-    return ExitStatus.DONE
+    return built
+
+
+def _facts(built: Built, log: Log) -> dict[str, Any]:
+    """Return the result of a build as values for JSON."""
+    from freezer.base.timings import as_fields
+
+    return {
+        "path": str(built.path),
+        "size": built.size,
+        "sha256": built.sha256,
+        "python": built.python,
+        "unchanged": built.unchanged,
+        "verified": None if built.proof is None else dataclasses.asdict(built.proof),
+        "added": [dataclasses.asdict(item) for item in built.added],
+        "provided": [dataclasses.asdict(item) for item in built.provided],
+        "not_tried": list(built.untried),
+        "warnings": log.warnings,
+        "seconds": {stage.title: round(stage.seconds, 3) for stage in log.timings.stages},
+        "timings": [as_fields(span) for span in log.timings.spans],
+        "other_linker": None if built.other is None else {"linker": built.other.linker.value, "size": built.other.size},
+        "image": None if built.image is None else image_facts(built.image),
+    }

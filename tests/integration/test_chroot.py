@@ -36,15 +36,15 @@ def test_the_root_is_as_it_was(freezer: Freezer, bullseye: Path, here: Path, run
     assert listing(bullseye) == before
 
 
-def test_packages(fresh_freezer: Freezer, trixie: Path, here: Path) -> None:
+def test_packages(apart_freezer: Freezer, trixie: Path, here: Path) -> None:
     before = listing(trixie)
     arguments = ("build", "hello.py", "--chroot", trixie, "--chroot-package", "hello")
-    fresh_freezer(*arguments, cwd=here)
-    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
+    apart_freezer(*arguments, cwd=here)
+    (made,) = (path for path in (apart_freezer.cache / "roots").iterdir() if path.is_dir())
     assert (made / "root/usr/bin/hello").is_file()
     assert listing(trixie) == before
     (here / "hello.py").touch()
-    assert f"{trixie}, reused" in fresh_freezer(*arguments, cwd=here).stderr
+    assert f"{trixie}, reused" in apart_freezer(*arguments, cwd=here).stderr
 
 
 # As an ordinary user
@@ -130,18 +130,18 @@ def test_same_bytes_from_two_directories(freezer: Freezer, samples: Path, trixie
     assert len(digests) == 1
 
 
-def test_two_at_once(fresh_freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
+def test_two_at_once(apart_freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
     """In a system that is not even unpacked yet."""
     tar = roots.tarball(trixie, tmp_path / "root.tar")
 
     def build(number: int) -> str:
-        return fresh_freezer("build", "hello.py", "--chroot", tar, "-o", f"out{number}", cwd=here).stderr
+        return apart_freezer("build", "hello.py", "--chroot", tar, "-o", f"out{number}", cwd=here).stderr
 
     with ThreadPoolExecutor(2) as pool:
         messages = list(pool.map(build, range(2)))
     assert sorted(f"{tar}, made" in text for text in messages) == [False, True]
     assert len({sha256(here / f"out{number}") for number in range(2)}) == 1
-    fresh_freezer.assert_tidy()
+    apart_freezer.assert_tidy()
 
 
 def test_relative_requirements(freezer: Freezer, trixie: Path, here: Path, run_in_empty_root: Empty) -> None:

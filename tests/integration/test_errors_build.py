@@ -217,14 +217,14 @@ def test_missing_binutils(freezer: Freezer, here: Path) -> None:
     assert "objcopy" in message and "binutils" in message
 
 
-def test_failures_do_not_spoil_the_next_build(fresh_freezer: Freezer, tmp_path: Path) -> None:
+def test_failures_do_not_spoil_the_next_build(apart_freezer: Freezer, tmp_path: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (here / "app.py").write_text("import cowsay\nprint(cowsay.char_names)\n")
     arguments = ("build", "app.py", "--with", "cowsay==0.0.999")
-    fresh_freezer.fails(*arguments, cwd=here, status=ENVIRONMENT)
-    fresh_freezer.fails("build", "app.py", cwd=here, status=INPUT)
-    assert fresh_freezer("build", "app.py", "--with", "cowsay", cwd=here).output.is_file()
+    apart_freezer.fails(*arguments, cwd=here, status=ENVIRONMENT)
+    apart_freezer.fails("build", "app.py", cwd=here, status=INPUT)
+    assert apart_freezer("build", "app.py", "--with", "cowsay", cwd=here).output.is_file()
 
 
 def test_the_log_is_named_and_there(freezer: Freezer, here: Path) -> None:

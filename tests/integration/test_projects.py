@@ -100,7 +100,7 @@ def test_a_project_of_a_monorepo(freezer: Freezer, mono: Path, tmp_path_factory:
     assert "build changed" in shown
 
 
-def test_sources_that_cannot_be_written(fresh_freezer: Freezer, mono: Path, tmp_path: Path) -> None:
+def test_sources_that_cannot_be_written(apart_freezer: Freezer, mono: Path, tmp_path: Path) -> None:
     """A copy of the repository is built then. Root may write everywhere but to a file system that is read-only."""
     if os.geteuid() != 0:
         os.chmod(mono / "app", 0o555)
@@ -108,11 +108,11 @@ def test_sources_that_cannot_be_written(fresh_freezer: Freezer, mono: Path, tmp_
     else:
         script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
         words = ["unshare", "--mount", "sh", "-c", script, str(mono)]
-    command = fresh_freezer.command("build", mono / "app", "-o", tmp_path / "mono", "--no-verify")
+    command = apart_freezer.command("build", mono / "app", "-o", tmp_path / "mono", "--no-verify")
     try:
         done = subprocess.run(
             [*words, *command],
-            env=fresh_freezer.environment(),
+            env=apart_freezer.environment(),
             cwd=tmp_path,
             capture_output=True,
             text=True,

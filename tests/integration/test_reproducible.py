@@ -93,10 +93,15 @@ def test_same_bytes_as_another_user(places: tuple[Place, Place], samples: Path, 
         shutil.rmtree(base)
 
 
-def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, tmp_path: Path) -> None:
-    """What earlier builds found in each source is missing, complete, damaged, or from elsewhere."""
-    memory = freezer.cache / "analysis"
-    shutil.rmtree(memory, ignore_errors=True)
+def test_same_bytes_whatever_is_remembered(freezer: Freezer, shared_cache: Path, samples: Path, tmp_path: Path) -> None:
+    """What earlier builds found in each source, and compressed, is missing, complete, damaged, or from elsewhere."""
+    own = Freezer(tmp_path / "cache")
+    own.cache.mkdir(parents=True)
+    (own.cache / "toolchain").symlink_to(shared_cache / "toolchain")
+    memory = tmp_path / "memory"
+    for name in ("analysis", "packed"):
+        (memory / name).mkdir(parents=True, mode=0o700)
+        (own.cache / name).symlink_to(memory / name)
     digests = []
     for state in ("missing", "complete", "damaged", "copied"):
         kept = [path for path in sorted(memory.rglob("*")) if path.is_file()]
@@ -107,9 +112,10 @@ def test_same_bytes_whatever_is_remembered(freezer: Freezer, samples: Path, tmp_
             shutil.copytree(memory, tmp_path / "elsewhere")
             shutil.rmtree(memory)
             shutil.copytree(tmp_path / "elsewhere", memory)
+            shutil.rmtree(tmp_path / "elsewhere")
         assert bool(kept) == (state != "missing")
-        options = ("-o", tmp_path / state / "hello", "--no-verify")
-        digests.append(sha256(freezer("build", samples / SCRIPT[0], *options, cwd=tmp_path).output))
+        options = ("-o", tmp_path / state / "hello", "--no-verify", "--linker", "native")
+        digests.append(sha256(own("build", samples / SCRIPT[0], *options, cwd=tmp_path).output))
     assert len(set(digests)) == 1
 
 
