@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     if arguments.watch:
         from freezer.cli.watch import watch
 
-        return watch(arguments, rest, lambda plan, log: _build(arguments, plan, log))
+        return watch(arguments, lambda: plan_of(arguments, rest), lambda plan, log: _build(arguments, plan, log))
     _build(arguments, plan_of(arguments, rest), log_of(arguments))
     return ExitStatus.DONE
 

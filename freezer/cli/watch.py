@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Union
 
 from freezer.base.errors import FreezerError, UsageError
-from freezer.cli.build import plan_of
 from freezer.cli.options import log_of
 
 if TYPE_CHECKING:
@@ -49,8 +48,9 @@ class Look:
         return changed or (self.plan, self.state) != (before.plan, before.state)
 
 
-def watch(arguments: argparse.Namespace, rest: list[str], build: Callable[[Plan, Log], Built]) -> int:
-    """Build, and build again at each change, until interrupted. An error is printed, and ends nothing.
+def watch(arguments: argparse.Namespace, plan: Callable[[], Plan], build: Callable[[Plan, Log], Built]) -> int:
+    """Build, and build again at each change, until interrupted; ``plan`` reads options and settings files. An error is
+    printed, and ends nothing.
 
     Raises UsageError if a result would be written to a stream.
     """
@@ -59,7 +59,7 @@ def watch(arguments: argparse.Namespace, rest: list[str], build: Callable[[Plan,
     cache = cache_root()
     seen: Optional[Look] = None
     while True:
-        now = look(arguments, rest, cache)
+        now = look(plan, cache)
         if seen is None or now.differs(seen):
             attempt(arguments, now.plan, build, first=seen is None)
             seen = now
@@ -89,15 +89,15 @@ def attempt(
         log.told(f"{now} {_described(built, time.monotonic() - begun)}")
 
 
-def look(arguments: argparse.Namespace, rest: list[str], cache: Path) -> Look:
-    """Look at all that may change the result; settings files are read each time. Raises UsageError for an image that
+def look(make_plan: Callable[[], Plan], cache: Path) -> Look:
+    """Look at all that may change the result. Raises UsageError for an image that
     would be written to a stream."""
     from freezer.application.inputs import state_of, watched_inputs
     from freezer.results import sources_of
 
     begun = time.monotonic()
     try:
-        plan = plan_of(arguments, rest)
+        plan = make_plan()
         _refuse_streams(plan)
         state = watched_inputs(plan, cache)
     except UsageError:

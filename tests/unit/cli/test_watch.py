@@ -127,8 +127,8 @@ def test_sources_elsewhere(watched: Watched, tmp_path: Path, monkeypatch: pytest
     watched.steps += [
         lambda: found.append(str(more)),
         lambda: elsewhere.write_text("changed"),
-        lambda: more.unlink(),
-        lambda: found.clear(),
+        more.unlink,
+        found.clear,
     ]
     assert main(["build", "app.py", "--watch"]) == ExitStatus.INTERRUPTED
     assert len(watched.built) == 3
