@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +122,7 @@ def path_of(text: str, folder: Path) -> Optional[Path]:
     text = REPOSITORY.sub("", text)
     if text.startswith("file:"):
         parts = urllib.parse.urlsplit(text)
-        path = urllib.request.url2pathname(parts.path)
+        path = urllib.parse.unquote(parts.path)
         # A repository's URL names a revision behind the path.
         return Path(os.path.normpath(folder / (path if os.path.exists(path) else path.rpartition("@")[0] or path)))
     if is_url(text) or named:

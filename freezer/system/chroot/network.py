@@ -13,7 +13,6 @@ import os
 import re
 import ssl
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +113,7 @@ class _Carrier:
     def translate(self, word: str) -> str:
         """Translate a word of a setting: a path or a file: URL becomes its place inside; other words are unchanged."""
         if word.startswith("file:"):
-            path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(word).path))
+            path = Path(urllib.parse.unquote(urllib.parse.urlsplit(word).path))
             if not path.exists():
                 return word
             # Mirrors of an index have their files beside the directory "simple", which has links to them.
