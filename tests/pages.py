@@ -149,7 +149,7 @@ VOLATILE = (
     (r"staticx-\w+", "staticx-#"),
     (r'"python": "[^"]+", "tls": "[^"]+"', '"python": "#", "tls": "#"'),
     (r"\d+\.\d+\.\d+\w* at /\S+", "# at #"),
-    (r"\bPython \d+\.\d+\.\d+\w*", "Python #"),
+    (r"\bPython \d+\.\d+(?:\.\d+\w*)?", "Python #"),
     (r"\bcreated=[\dT:Z-]+", "created=#"),
     (rf"\b{NUMBER} (?:B|kB|MB|GB)(?!\w)", "# bytes"),
     (rf"\b{NUMBER} (s|ms|%)(?!\w)", r"# \1"),
