@@ -13,6 +13,7 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined]
     FileFinder,
     SourceFileLoader,
     _get_supported_file_loaders,
+    _LoaderBasics,
 )
 
 import _freezer_archive
@@ -32,8 +33,9 @@ archives = _freezer_archive.archives
 bundle = _freezer_archive.bundle
 
 
-class Loader:
-    """Loads one module from an archive; ``key`` is its name there."""
+class Loader(_LoaderBasics):
+    """Loads one module from an archive; ``key`` is its name there. Python's own function executes it, whose frames
+    tracebacks and warnings leave out."""
 
     def __init__(
         self, name: str, archive: "Archive", key: str, is_package: bool = False, path: "Optional[str]" = None
@@ -43,19 +45,6 @@ class Loader:
         self._pyz_entry_name = key
         self._is_package = is_package
         self.path = path or bundle + "/" + key.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: "ModuleType") -> None:
-        code = self._archive.code(self._pyz_entry_name, self.path)
-        assert code is not None
-        exec(code, module.__dict__)
-
-    def load_module(self, fullname: str) -> "Any":
-        import importlib._bootstrap
-
-        return importlib._bootstrap._load_module_shim(self, fullname)  # type: ignore[attr-defined]
 
     def _check(self, name: str) -> None:
         if name != self.name:

@@ -22,7 +22,7 @@ from freezer.link.start import STARTER, Container, can_have_init, python_argumen
 from freezer.store.workspace import workspace
 
 ARGUMENTS = ("-S", "-W/x")
-SCRIPT = "/lib/python3.11/start.pyc"
+ARCHIVE = "/modules"
 INTERPRETER = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ def run(
     said, _, environment = done.stdout.decode().partition("\1")
     python, *rest = said.split("\0")[:-1]
     own = len(ARGUMENTS) + 1
-    assert rest[own - 1] == python[: -len("/bin/python3")] + SCRIPT
+    assert rest[own - 1] == python[: -len("/bin/python3")] + ARCHIVE
     pairs = (item.partition("=") for item in environment.split("\0")[:-1])
     return Started(
         python,
@@ -109,7 +109,7 @@ def run(
 def tree(folder: Path, container: Container, source: str = INTERPRETER) -> Path:
     """A tree with a program and the library; returns the program."""
     folder.mkdir()
-    record = at(str(folder), starter(container, (*ARGUMENTS, SCRIPT)))
+    record = at(str(folder), starter(container, (*ARGUMENTS, ARCHIVE)))
     library = folder / STARTER
     library.write_bytes(record.data)
     library.chmod(0o755)
@@ -233,7 +233,7 @@ def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, 
 def test_arguments_of_python(options: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     """Options as spec files have them, and as PyInstaller's archive has its own."""
     package = Package(Path(), [], {}, options, b"", (3, 13), "")
-    assert python_arguments(package) == [*arguments, "/lib/python3.13/start.pyc"]
+    assert python_arguments(package) == [*arguments, "/modules"]
 
 
 def test_an_installation_without_the_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
