@@ -33,7 +33,7 @@ _freezer_runner.install(prepare)
 def run(folder: Path, code: str, *, prepare: str = "pass", unpacked: bool = False) -> subprocess.CompletedProcess[str]:
     values = {"runtime": str(RUNTIME), "prepare": prepare, "code": textwrap.dedent(code), "unpacked": unpacked}
     (folder / "sitecustomize.py").write_text(SITE.format(**values))
-    words = [sys.executable, folder / "modules", "an argument"]
+    words = [sys.executable, str(folder / "modules"), "an argument"]
     return subprocess.run(
         words, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=60, check=False
     )
