@@ -32,7 +32,7 @@ def triple(number):
 
 
 def pools():
-    for method in multiprocessing.get_all_start_methods():
+    for method in ("fork", "spawn", "forkserver"):
         context = multiprocessing.get_context(method)
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
             print("futures", method, list(executor.map(triple, range(3))))
