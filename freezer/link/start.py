@@ -39,6 +39,7 @@ MODULES = "modules"
 """The archive of modules, which Python is given to run; see freezer/freeze/runtime/_freezer_runner.py."""
 SIMPLE_OPTIONS = frozenset("BObduv")
 """Python's options without a value, each a letter, that an application can have."""
+HASH_SEED = "hash_seed="
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
 
@@ -146,6 +147,9 @@ def python_arguments(package: Package) -> list[str]:
             arguments.append(f"-{word}{value.strip()}")
         elif word in SIMPLE_OPTIONS:
             arguments.append(f"-{word}")
+        elif word.startswith(HASH_SEED):
+            # Python has no such option, but PyInstaller's spec files do; start.so has the variable's value.
+            arguments.append(f"PYTHONHASHSEED={word[len(HASH_SEED) :]}")
     return [*arguments, f"/{MODULES}"]
 
 
