@@ -99,7 +99,7 @@ TALKATIVE = {
 
 
 def comparable(found: dict[str, Any]) -> dict[str, Any]:
-    """Without what differs (docs/variables.md), and what is random."""
+    """Without what is random."""
     if found["flags"]["hash_randomization"] and found["seed"] is None:
         del found["hash"]
     return found
