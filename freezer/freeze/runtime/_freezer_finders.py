@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from _freezer_archive import Archive
 
 NAMESPACE, PACKAGE = _freezer_archive.NAMESPACE, _freezer_archive.PACKAGE
-NamespacePath = type("NamespacePath", (list,), {"__repr__": lambda self: "NamespacePath(%s)" % list.__repr__(self)})
-"""The ``__path__`` of a namespace package, which importlib.resources knows by this name."""
 archives = _freezer_archive.archives
 bundle = _freezer_archive.bundle
 
@@ -104,7 +102,7 @@ def _spec(name: str, key: str) -> "Optional[ModuleSpec]":
     kind = entry[2]
     if kind == NAMESPACE:
         spec = ModuleSpec(name, None)
-        spec.submodule_search_locations = NamespacePath([bundle + "/" + key.replace(".", "/")])
+        spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
         return spec
     loader = (SourceLoader if key in archive.sources else Loader)(name, archive, key, kind == PACKAGE)
     spec = ModuleSpec(name, loader, origin=loader.path)  # type: ignore[arg-type]
@@ -119,8 +117,9 @@ class Finder:
 
     Where the application has put a directory of its own first in ``sys.path``, or has changed a package's
     ``__path__``, that decides, and PathFinder asks a DirectoryFinder. So it does for a module whose source is in the
-    bundle if somebody's hook for directories is in front of ours (beartype). ``first`` is what ``sys.path`` begins
-    with, unless Python itself has put ``before`` in front.
+    bundle if somebody's hook for directories is in front of ours (beartype), and for a namespace package, parts of which
+    other directories may have, now or later. ``first`` is what ``sys.path`` begins with, unless Python itself has put
+    ``before`` in front.
     """
 
     first = ""
@@ -140,7 +139,9 @@ class Finder:
                     return None
                 break
         spec = _spec(name, name)
-        if spec is not None and type(spec.loader) is SourceLoader and sys.path_hooks[0] != _path_hook:
+        if spec is not None and (
+            spec.loader is None or (type(spec.loader) is SourceLoader and sys.path_hooks[0] != _path_hook)
+        ):
             return None
         return spec
 
