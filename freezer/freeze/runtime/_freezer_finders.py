@@ -118,8 +118,8 @@ class Finder:
     Where the application has put a directory of its own first in ``sys.path``, or has changed a package's
     ``__path__``, that decides, and PathFinder asks a DirectoryFinder. So it does for a module whose source is in the
     bundle if somebody's hook for directories is in front of ours (beartype), and for a namespace package, since other
-    directories may have parts of it, now or later. ``first`` is what ``sys.path`` begins with, unless Python itself has put
-    ``before`` in front.
+    directories may have parts of it, now or later. ``first`` is what ``sys.path`` begins with, unless Python itself has
+    put ``before`` in front.
     """
 
     first = ""
