@@ -30,7 +30,7 @@ from freezer.plan.choices import EntryKind, Own
 from freezer.plan.resolve_entry import MAIN
 from freezer.system.buildroot import BuildRoot
 
-START_SCRIPT = "entry/_freezer_main.py"
+FUNCTION_SCRIPT, PACKAGE_SCRIPT = "entry/_freezer_main.py", "entry/_freezer_package.py"
 FUNCTION_START = """\
 import sys
 
@@ -42,11 +42,12 @@ if __name__ == "__main__":
 """The script that calls a function."""
 PACKAGE_START = """\
 if __name__ == "__main__":
-    __import__("_freezer_runner").run_module("{package}.__main__")
+    MODULE = "{package}.__main__"
 else:
     import {package}.__main__
 """
-"""The script that runs a package; PyInstaller follows the import."""
+"""The script that says which module of a package to run (freezer/freeze/runtime/_freezer_runner.py). PyInstaller
+follows the import."""
 
 
 @dataclass(frozen=True)
@@ -226,11 +227,11 @@ def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
         assert plan.entry.path is not None
         return plan.entry.path
     if plan.entry.package is not None:
-        return job.write(START_SCRIPT, PACKAGE_START.format(package=plan.entry.package))
+        return job.write(PACKAGE_SCRIPT, PACKAGE_START.format(package=plan.entry.package))
     module, attribute = facts["module"], facts["attribute"]
     assert module is not None and attribute is not None
     first = attribute.split(".", maxsplit=1)[0]
-    return job.write(START_SCRIPT, FUNCTION_START.format(module=module, first=first, attribute=attribute))
+    return job.write(FUNCTION_SCRIPT, FUNCTION_START.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

@@ -28,8 +28,7 @@ from freezer.inspect.report import FILE, Item, Layer, OwnPart, Report, Settings
 from freezer.inspect.tree_files import ARCHIVE_NAME, TreeFile, tree_items
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.parts import DATA
-from freezer.link.start import STARTER
-from freezer.link.tree import MODULES
+from freezer.link.start import MODULES, STARTER
 from freezer.plan.choices import MANIFEST
 from freezer.prove.unpack import has_bundle
 

@@ -26,8 +26,8 @@ from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
 from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_archive
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import Container, can_have_init, start_records
-from freezer.link.tree import MODULES, landmarks, manifest, without_loaders
+from freezer.link.start import MODULES, Container, can_have_init, start_records
+from freezer.link.tree import landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
 
 PLACE = "/app"

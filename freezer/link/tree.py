@@ -29,12 +29,11 @@ from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import INTERPRETER, PROGRAM, SCRIPT, Container, library, start_records
+from freezer.link.start import INTERPRETER, MODULES, PROGRAM, Container, library, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
-MODULES = "modules"
-FIRST, START = "_freezer_encodings", "_freezer_start"
-"""The modules that are files: Python's first import, and the script that it runs."""
+FIRST = "_freezer_encodings"
+"""The module that is a file: Python's first import."""
 
 
 def make_tree(
@@ -63,7 +62,7 @@ def manifest(closed: ClosedApp) -> Record:
 
 
 def landmarks(package: Package) -> list[Record]:
-    """Return the files by which an interpreter finds its place, its first import, its name and its script."""
+    """Return the files by which an interpreter finds its place, its first import and its name."""
     python = library(package).strip("/")
     # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
     header = package.magic + bytes(12)
@@ -76,7 +75,6 @@ def landmarks(package: Package) -> list[Record]:
         Record(Type.FILE, f"{python}/os.pyc"),
         Record(Type.DIRECTORY, f"{python}/encodings"),
         Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=header + package.read(FIRST)),
-        Record(Type.FILE, f"{python}/{SCRIPT}", data=header + package.read(START)),
     ]
 
 

@@ -23,7 +23,7 @@ from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
 from freezer.link.modules import places_of
-from freezer.link.tree import MODULES
+from freezer.link.start import MODULES
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import Verification
 from freezer.prove.advice import Sources, sources_of

@@ -58,6 +58,7 @@ OF_SEVERAL = {
     "freeze/test_runtime.py",
     "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
+    "freeze/test_runtime_runner.py",
     "learn/test_notes.py",
     "link/test_init.py",
     "link/test_launcher.py",
