@@ -212,6 +212,35 @@ def test_scripts_that_are_named(tmp_path: Path) -> None:
     assert str(tmp_path / "helper.py") in made.visited
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "here + '/plugins'",
+        "here + os.sep + 'plugins'",
+        "os.sep.join([here, 'plugins'])",
+        "os.path.join(here, 'plugins')",
+        "Path(__file__).parent / 'plugins'",
+        "f'{here}/plugins'",
+        "f'{here}/plugins/{name}.py'",
+        "f'{here}/plugins/p_{name}.py'",
+        "'%s/plugins/%s.py' % (here, name)",
+        "'{}/plugins/{}.py'.format(here, name)",
+    ],
+)
+def test_a_directory_of_sources_at_a_computed_place(tmp_path: Path, code: str) -> None:
+    """They are loaded by their path, so no statement imports them."""
+    files = {"plugins/p_one.py": "import helper\n", "other/x.py": "", "helper.py": ""}
+    made = parts(tmp_path, {"app.py": f"here = os.path.dirname(__file__)\nload({code})\n", **files})
+    assert places(made) == {"plugins/p_one.py"}
+    assert str(tmp_path / "helper.py") in made.visited
+
+
+def test_files_at_a_computed_name_beside_the_source(tmp_path: Path) -> None:
+    code = "load(f'{here}/step_{number}.txt')\n"
+    made = parts(tmp_path, {"tool/app.py": code, "tool/step_1.txt": "", "other/step_1.txt": ""}, entry="tool/app.py")
+    assert places(made) == {"tool/step_1.txt"}
+
+
 def test_what_has_to_be_named(tmp_path: Path) -> None:
     files = {
         "app.py": "open(HERE / 'model.bin')\nHERE = Path(__file__).parent\n",
