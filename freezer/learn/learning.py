@@ -25,6 +25,7 @@ from freezer.learn.brought import Brought, brought_by
 from freezer.learn.command import CommandRun, install_tools, run_command
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.learn.needs import Needs
+from freezer.learn.started import Starts, runs_of
 from freezer.plan.build import Plan
 from freezer.plan.learned import Learned
 from freezer.store.workspace import workspace
@@ -89,6 +90,7 @@ def learn(
         grounds = Grounds(plain, environment, application, known.base, folder, cache)
         run = run_command(command, grounds.watched, application, environment, plan.folder, job, environ=environ)
         lesson = _taught(known, run, grounds, brought, build)
+        lesson = _with_runs(lesson, run, Starts(plain, application, environment), plan.folder)
     _tell(lesson, known, log)
     if not check and lesson.learned.text() != known.text():
         with replacing(known.path, mode=0o644) as out:
@@ -146,6 +148,15 @@ def _taught(known: Learned, run: CommandRun, grounds: Grounds, brought: Brought,
     )
 
 
+def _with_runs(lesson: Lesson, run: CommandRun, starts: Starts, folder: Path) -> Lesson:
+    """Return the lesson with the runs of the application, if the command has succeeded."""
+    if lesson.status != 0:
+        return lesson
+    runs = runs_of(run.facts.facts, starts, folder, None if run.stopped else run.status)
+    learned = lesson.learned
+    return dataclasses.replace(lesson, learned=Learned(learned.path, learned.base, runs=runs).added_to(learned))
+
+
 def _needs(run: CommandRun, grounds: Grounds, brought: Brought, plan: Plan) -> Needs:
     needs = Needs(grounds, brought, run.began, plan.exclude)
     needs.take(run.facts.facts)
@@ -177,9 +188,11 @@ def _tell(lesson: Lesson, known: Learned, log: Log) -> None:
     new = list(lesson.new.lines())
     log.line(f"noted by {noted}; {len(new)} new for {known.path.name}")
     if not any(lesson.learned.lines()):
-        log.line("  a build brings all that the command has asked for, without such a file")
+        log.line("  a build brings all that the command has asked for")
     for title, name, place in new:
         log.line(f"  [{title}] {name}: {place}")
+    for text in sorted(set(lesson.learned.runs) - set(known.runs)):
+        log.line(f"  [runs] {text or 'without arguments'}: freezer check --learned runs it like this")
     for title, name, _ in lesson.brought.lines():
         log.line(f"  [{title}] {name}: a build brings it by itself; the line goes")
     for name, reason in sorted(lesson.left_out.items()):
