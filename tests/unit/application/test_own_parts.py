@@ -23,6 +23,7 @@ def parts(top: Path, files: dict[str, str], entry: str = "app.py", **changes: An
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     only, refused = changes.pop("only", {}), changes.pop("refused", {})
+    roots = changes.pop("roots", [str(top)])
     paths = {name: str(top / name) for name in files if name not in refused}
     ground = {
         "own": "all", "top": str(top), "project": str(top), "limited": False,
@@ -33,7 +34,7 @@ def parts(top: Path, files: dict[str, str], entry: str = "app.py", **changes: An
         "refused": [(str(top / name), reason) for name, reason in refused.items()],
         **changes,
     }  # fmt: skip
-    made = own_parts.OwnParts(ground, [str(top)])
+    made = own_parts.OwnParts(ground, roots)
     made.visit(str(top / entry), "__main__")
     made.files.finish()
     return made
@@ -129,6 +130,20 @@ def test_a_directory_that_is_searched(tmp_path: Path) -> None:
     assert set(made.modules) == {"vendored"}
     assert "vendored/x.txt" in places(made)
     assert [module for module, _, _ in made.imports] == ["sys", "os", "vendored"]
+
+
+def test_a_script_in_a_package_that_searches_above_it(tmp_path: Path) -> None:
+    """As a Django project in a package: its settings are in the package, and not beside the script."""
+    search = "sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))\n"
+    package = {"site/__init__.py": "", "site/settings.py": "import site.urls\n", "site/urls.py": "", "site/a.html": ""}
+    made = parts(
+        tmp_path,
+        {"site/manage.py": search + "setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\n", **package},
+        entry="site/manage.py",
+        roots=[str(tmp_path / "site")],
+    )
+    assert {"site.settings", "site.urls"} <= set(made.modules)
+    assert places(made) == {"site/a.html"}
 
 
 def test_a_directory_outside_of_the_project_is_not(tmp_path: Path) -> None:
