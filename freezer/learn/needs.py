@@ -123,6 +123,8 @@ class Needs:
         located = self.grounds.located(fact.more)
         if located.owner is Owner.OTHER or self.grounds.is_test(located):
             return
+        if located.owner is Owner.OWN and self._is_made(fact.more):
+            return
         if located.owner is Owner.OWN and not self.grounds.is_importable(located, name):
             # Imported from a directory that the code finds by itself: there it finds the source again.
             self._own_file(located, fact)
@@ -146,7 +148,7 @@ class Needs:
         path = Path(fact.name)
         if is_folder(path):
             self._listing(fact)
-        elif is_file(path) and fact.name not in self._wrote and not self._is_new(path):
+        elif is_file(path) and not self._is_made(fact.name):
             if located.owner is Owner.PACKAGE:
                 self._package_file(located, fact)
             elif located.owner is Owner.OWN and not self._is_started(fact):
@@ -155,6 +157,10 @@ class Needs:
     def _is_started(self, fact: Fact) -> bool:
         """Tell whether Python itself has read a source to run it, which is in the bundle as code."""
         return not fact.asker and path_without_links(fact.name) in self.brought.sources
+
+    def _is_made(self, path: str) -> bool:
+        """Tell whether a file was made during the run, and perhaps removed again: by tests, or as a result."""
+        return path in self._wrote or not is_file(path) or self._is_new(Path(path))
 
     def _is_new(self, path: Path) -> bool:
         """Tell whether a file has been written since the command began."""

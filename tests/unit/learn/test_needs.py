@@ -124,6 +124,20 @@ def test_a_file_that_is_written_meanwhile_is_not_needed(ground: Any) -> None:
     assert "files" in tables(ground.needs(ground.fact("read", path, ground.entry)))
 
 
+def test_a_module_that_a_test_has_written_is_not_needed(ground: Any) -> None:
+    """Whether it is still there or not."""
+    for place in ("made.py", "temporary/deeper/made.py"):
+        path = ground.write(ground.app / place)
+        fact = ground.fact("module", "made", ground.entry, more=path)
+        assert tables(ground.needs(fact)) != {}
+        assert tables(ground.needs(fact, ground.fact("write", path))) == {}
+        ground.began, before = path.stat().st_mtime_ns, ground.began
+        assert tables(ground.needs(fact)) == {}
+        ground.began = before
+        path.unlink()
+        assert tables(ground.needs(fact)) == {}
+
+
 def test_a_source_that_python_reads_to_run_it_is_no_data(ground: Any) -> None:
     worker = ground.write(ground.app / "worker.py")
     facts = [ground.fact("read", path, "", child=True) for path in (ground.entry, worker)]
