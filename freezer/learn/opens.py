@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import enum
 import os
-import select
 import struct
 import threading
 from collections.abc import Iterable, Iterator
@@ -31,7 +30,8 @@ EVENT = struct.Struct("=IBBHQii")
 IN_OPEN, IN_Q_OVERFLOW, IN_ISDIR, IN_ONLYDIR = 0x20, 0x4000, 0x40000000, 0x01000000
 NAMED_EVENT = struct.Struct("=iIII")
 BUFFER = 1 << 18
-POLL_MILLISECONDS = 100
+PAUSE = 0.1
+"""Seconds between looks: the kernel makes one event of many that are the same, as long as nobody has taken it."""
 
 NATIVE = "native"
 """The kind of the fact that a file was opened, and Python has not announced it."""
@@ -58,7 +58,7 @@ class Opens:
         self.complete = True
         self._found: set[tuple[str, int]] = set()
         self._folders: dict[int, str] = {}
-        self._stopped = False
+        self._ending = threading.Event()
         folders = sorted(_folders(roots))
         self._descriptor = self._watch_processes(folders)
         if self._descriptor is None:
@@ -70,7 +70,7 @@ class Opens:
     def stop(self) -> set[tuple[str, int]]:
         """End it, and return what was opened."""
         if self._descriptor is not None:
-            self._stopped = True
+            self._ending.set()
             self._thread.join()
             os.close(self._descriptor)
         return self._found
@@ -105,17 +105,14 @@ class Opens:
 
     def _read_all(self) -> None:
         assert self._descriptor is not None
-        poller = select.poll()
-        poller.register(self._descriptor, select.POLLIN)
         take = self._take_processes if self.how is How.PROCESSES else self._take_files
-        while True:
+        last = False
+        while not last:
             # What was opened before the end is in the queue by then.
-            last = self._stopped
-            while poller.poll(0 if last else POLL_MILLISECONDS):
-                with suppress(BlockingIOError):
+            last = self._ending.wait(PAUSE)
+            with suppress(BlockingIOError):
+                while True:
                     take(os.read(self._descriptor, BUFFER))
-            if last:
-                return
 
     def _take_processes(self, data: bytes) -> None:
         at = 0
