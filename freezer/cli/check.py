@@ -13,7 +13,6 @@ from typing import Any
 from freezer.base.errors import ExitStatus
 from freezer.cli.options import add_output_options, add_setting, is_layout, log_of, readable_or_layout
 from freezer.plan.choices import Verification
-from freezer.plan.learned import FILE_NAME
 from freezer.plan.settings import SETTINGS
 
 DESCRIPTION = """\
@@ -21,7 +20,7 @@ Prove an executable as a build does: it must be static, run in an empty root, an
 Or prove an image, whoever made it: it must follow the specifications, have the digests it states, meet the restricted
 Pod Security Standard, and run in its own root, read-only and without capabilities.
 """
-LEARNED = "look for what this file of freezer learn names, and repeat the runs in it"
+LEARNED = "look for what freezer.learned.toml, or this file of freezer learn, names, and repeat the runs in it"
 VERIFY = "proof by a run: require (default), auto (if possible), or no (the file is checked, but not run)"
 
 
@@ -34,19 +33,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             add_setting(check, dataclasses.replace(setting, help=VERIFY))
         elif setting.name.startswith("smoke") or setting.name == "jobs":
             add_setting(check, setting)
-    check.add_argument(
-        "--learned",
-        nargs="?",
-        const=FILE_NAME,
-        metavar="FILE",
-        help=f"{LEARNED} (without FILE: {FILE_NAME})",
-    )
+    check.add_argument("--learned", nargs="?", const="", metavar="FILE", help=LEARNED)
     add_output_options(check)
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Prove the file. Raises VerificationError, also if this system cannot run the proof that is required."""
     from freezer.base.oci.archive import looks_like_image
+    from freezer.plan.learned import FILE_NAME
     from freezer.plan.learned_file import read_learned
     from freezer.plan.smokes import is_asked, replays, resolve_smokes, resolve_verification
     from freezer.prove.existing import check_executable, check_image
@@ -56,7 +50,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     path = readable_or_layout(arguments.file)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     smokes, verification = resolve_smokes(given), resolve_verification(given, Verification.REQUIRE)
-    learned = read_learned(arguments.learned, Path.cwd()) if arguments.learned is not None else None
+    learned = read_learned(arguments.learned or FILE_NAME, Path.cwd()) if arguments.learned is not None else None
     if learned is not None and learned.runs:
         smokes = (*(smokes if is_asked(given) else ()), *replays(learned, arguments.smoke_timeout))
     is_image = is_layout(path) or looks_like_image(path)
