@@ -39,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Prove the file. Raises VerificationError, also if this system cannot run the proof that is required."""
+    from freezer.base.errors import UsageError
     from freezer.base.oci.archive import looks_like_image
     from freezer.plan.learned import FILE_NAME
     from freezer.plan.learned_file import read_learned
@@ -50,6 +51,8 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     path = readable_or_layout(arguments.file)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     smokes, verification = resolve_smokes(given), resolve_verification(given, Verification.REQUIRE)
+    if arguments.learned is not None and verification is Verification.NO:
+        raise UsageError("--learned and --verify=no contradict each other", hint="leave out one of them")
     learned = read_learned(arguments.learned or FILE_NAME, Path.cwd()) if arguments.learned is not None else None
     if learned is not None and learned.runs:
         smokes = (*(smokes if is_asked(given) else ()), *replays(learned, arguments.smoke_timeout))

@@ -98,3 +98,4 @@ def test_learned_runs_are_done_after_those_that_are_asked(
     found, given = seen[0]
     assert sorted(found, key=str) == sorted(arguments, key=str) and given == bool(words)
     assert main(["check", "app.py", "--learned", "none.toml"]) == ExitStatus.INPUT
+    assert main(["check", "app.py", "--no-verify", "--learned"]) == ExitStatus.USAGE
