@@ -74,9 +74,7 @@ PROJECTS = {
     # click: templates of its package.
     "towncrier": Project("26.9.0", "ace9031631c718cc0709107b8755e6e31350eb8acdc877af43df3177addb9a55", (".",)),
     # Textual: style sheets, used at a terminal.
-    "recoverpy": Project(
-        "2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",), python=(3, 10)
-    ),
+    "recoverpy": Project("2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",)),
 }  # fmt: skip
 OF_THIS_PYTHON = {name: project for name, project in PROJECTS.items() if sys.version_info >= project.python}
 
