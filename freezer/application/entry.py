@@ -60,7 +60,7 @@ class Application:
     ``metadata`` is that distribution's. ``own`` is what comes along of its own ground without being imported, and
     ``imported_from`` are the directories that its modules are imported from besides. ``data`` (files, and directories
     in the bundle) and ``modules`` are the content of a zip application, all of which is its own; ``learnt`` is what
-    comes along because an earlier run asked for it.
+    comes along because an earlier run asked for it. ``function`` is the MODULE:FUNCTION that starts it, if one does.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Application:
     data: tuple[tuple[Path, str], ...] = ()
     modules: tuple[str, ...] = ()
     learnt: Learnt = field(default_factory=Learnt)
+    function: Optional[str] = None
 
 
 def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:
@@ -116,6 +117,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         metadata=project.metadata if project is not None else _metadata(facts["metadata"]),
         own=own_found(facts, ground, root, search[0] if project is not None else None),
         imported_from=(*searched, *((ground.top,) if ground is not None else ())),
+        function=f"{facts['module']}:{facts['attribute']}" if facts["attribute"] else None,
     )
 
 

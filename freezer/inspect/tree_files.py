@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.inspect.module_archives import Contents, is_archive, read_archive
 from freezer.inspect.report import Item
 from freezer.link.drivers.staticx_internals import NAME_SERVICES
+from freezer.link.module_archives import Contents, is_archive, read_archive
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import TRAILER
 from freezer.link.payload.read import find_payload

@@ -22,7 +22,7 @@ CREATES = os.O_CREAT | os.O_TRUNC | os.O_EXCL
 STANDARD = os.path.dirname(os.__file__) + "/"
 HERE = os.path.dirname(__file__) + "/"
 PACKAGES = ("/site-packages/", "/dist-packages/")
-IMPORT_SYSTEM = ("<frozen importlib", "<frozen zipimport")
+IMPORT_SYSTEM, ZIP_IMPORT = ("<frozen importlib", "<frozen zipimport"), "<frozen zipimport"
 DROPPED_BY = ("traceback.py", "linecache.py", "warnings.py", "site.py", "ctypes/util.py", "<frozen site>")
 """Ends of names of files of the standard library: what is asked by way of these is not asked by the application. They
 print lines of source, start Python, and look for libraries by starting compilers."""
@@ -79,7 +79,10 @@ class Notes:
             self.modules.add(name)
         asker = self.asker(frame)
         if asker is None:
-            return
+            if kind != "read":
+                return
+            # So that nobody takes it for something that Python has not announced.
+            kind, asker = "passed", ("", 0)
         key = (kind, name, asker[0])
         if key not in self.seen:
             self.seen.add(key)
@@ -131,10 +134,14 @@ class Notes:
 
     def opened(self, arguments: "tuple[Any, ...]", frame: "Optional[FrameType]") -> None:
         name, _, flags = arguments
-        if isinstance(name, int) or (frame is not None and frame.f_code.co_filename.startswith(IMPORT_SYSTEM)):
+        if isinstance(name, int):
             return
         path = self.path_of(name)
         if not path or path.endswith(".pyc"):
+            return
+        system = frame is not None and frame.f_code.co_filename.startswith(IMPORT_SYSTEM)
+        # It opens modules, and data for pkgutil.get_data().
+        if system and (path.endswith(".py") or frame.f_code.co_filename.startswith(ZIP_IMPORT)):  # type: ignore[union-attr]
             return
         if flags & os.O_ACCMODE == os.O_WRONLY or flags & CREATES:
             if path not in self.wrote:
