@@ -21,6 +21,7 @@ def counted(facts: Iterable[Fact], sources: frozenset[str], grounds: Grounds) ->
             return found
         found += taken
         alive |= {path_without_links(fact.more) for fact in taken if fact.kind == "module" and _brings(fact, grounds)}
+        alive |= {path_without_links(fact.name) for fact in taken if fact.kind == "loaded"}
         waiting = [fact for fact in waiting if fact not in set(taken)]
 
 

@@ -65,6 +65,7 @@ class Needs:
         self.variables: dict[str, str] = {}
         self.unseen: dict[str, str] = {}
         self._wrote: set[str] = set()
+        self._by_path: set[str] = set()
         self._imports = ImportLines()
 
     def learned(self, path: Path) -> Learned:
@@ -75,10 +76,13 @@ class Needs:
     def take(self, facts: tuple[Fact, ...]) -> None:
         """Take what is needed of all facts."""
         self._wrote |= {fact.name for fact in facts if fact.kind == "write"}
+        origins = {fact.more for fact in facts if fact.kind in ("module", "swept")}
+        self._by_path |= {fact.name for fact in facts if fact.kind == "loaded"} - origins
         take: dict[str, Callable[[Fact], None]] = {
             "module": self._module,
             "swept": self._swept,
             "read": self._file,
+            "loaded": self._loaded,
             "list": self._listing,
             "library": self._library,
             "group": self._group,
@@ -144,14 +148,19 @@ class Needs:
                 self.first.add(name)
 
     def _is_seen(self, fact: Fact) -> bool:
-        """Tell whether a build sees the import, once it has the module with the statement."""
+        """Tell whether a build sees the import, once it has the module with the statement; not if that is a file."""
         in_bundle = is_alive(fact.asker, self.brought.sources, self.grounds)
-        return not in_bundle and self._imports.has(fact.asker, fact.line)
+        return not in_bundle and fact.asker not in self._by_path and self._imports.has(fact.asker, fact.line)
 
     def _swept(self, fact: Fact) -> None:
         """Take a module that another finder than Python's has found, if it is the application's own."""
         if self.grounds.located(fact.more).owner is Owner.OWN:
             self._module(fact)
+
+    def _loaded(self, fact: Fact) -> None:
+        """Take a source that is loaded by its path, unless it is that of a module which is known by its name."""
+        if fact.name in self._by_path:
+            self._file(fact)
 
     def _file(self, fact: Fact) -> None:
         located = self.grounds.located(fact.name)

@@ -112,6 +112,21 @@ def test_a_module_that_a_test_has_written_is_not_needed(ground: Any) -> None:
         assert tables(ground.needs(fact)) == {}
 
 
+def test_a_source_that_is_loaded_by_its_path_is_a_file(ground: Any) -> None:
+    """What it imports counts, and no build sees that; a module that is known by its name is none."""
+    plugin, module = ground.write(ground.app / "plugs/one.py", "import wave\n"), ground.write(ground.app / "module.py")
+    facts = [
+        ground.fact("loaded", plugin, ground.entry, more="source"),
+        ground.fact("loaded", module, ground.entry, more="source"),
+        ground.fact("swept", "module", more=module),
+        ground.fact("module", "wave", plugin, more=ground.standard / "wave.py"),
+    ]
+    assert tables(ground.needs(*facts)) == {
+        "files": {"plugs/one.py": "app.py:1"},
+        "modules": {"module": "another way of importing", "wave": "plugs/one.py:1"},
+    }
+
+
 def test_a_source_that_python_reads_to_run_it_is_no_data(ground: Any) -> None:
     worker = ground.write(ground.app / "worker.py")
     facts = [ground.fact("read", path, "", child=True) for path in (ground.entry, worker)]
