@@ -13,7 +13,7 @@ from typing import Optional
 
 from freezer.application.entry import Application
 from freezer.application.inputs import NamedInputs, named_inputs
-from freezer.application.origin import origin_of
+from freezer.application.origin import origin_of, with_files
 from freezer.application.prepare import prepare
 from freezer.base import tools
 from freezer.base.job import Job
@@ -25,8 +25,10 @@ from freezer.environment.interpreter import probe_interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import FrozenApp, freeze
 from freezer.image.make import image_of_executable, image_of_linked
+from freezer.image.write import ImageFile
 from freezer.link.linkers import TOOLS, StaticApp, link
 from freezer.plan.build import Plan
+from freezer.plan.image import ImagePlan
 from freezer.plan.outputs import check_outputs
 from freezer.prove.judge import FailedRun
 from freezer.prove.repair import Repair, find_repair, repaired, with_repairs
@@ -46,10 +48,15 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log) -> Built:
         log.line(f"{kept.path} is up to date")
         for warning in kept.proof.warnings if kept.proof is not None else ():
             log.warning(warning)
-        image = image_of_executable(plan.image, kept.path, kept.origin, log) if plan.image is not None else None
+        image = _image_of_kept(plan.image, kept, cache, log) if plan.image is not None else None
         return dataclasses.replace(kept, image=image)
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:
         return _build(plan, named, job)
+
+
+def _image_of_kept(plan: ImagePlan, kept: Built, cache: Path, log: Log) -> ImageFile:
+    with workspace(cache, "image", keep=False, log=log) as job:
+        return image_of_executable(plan, kept.path, with_files(kept.origin, plan, job), log)
 
 
 def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
@@ -67,7 +74,9 @@ def _build(plan: Plan, named: NamedInputs, job: Job) -> Built:
     frozen, linked, proof, job = _proven(plan, environment, application, job)
     origin = origin_of(plan, application, job)
     path = plan.target(application.name)
-    image = image_of_linked(plan.image, linked, path.name, origin, job) if plan.image is not None else None
+    image = None
+    if plan.image is not None:
+        image = image_of_linked(plan.image, linked, path.name, with_files(origin, plan.image, job), job)
     publish_executable(linked.path, path, job.log)
     built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image)
     remember(plan, named, environment, application, frozen, built, job)

@@ -20,7 +20,8 @@ from freezer.cli.options import (
     print_paths,
     refuse_two_results,
 )
-from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
+from freezer.plan.image_settings import IMAGE_SETTINGS
+from freezer.plan.settings import IMAGE, SETTINGS
 
 DESCRIPTION = """\
 ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.

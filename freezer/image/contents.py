@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Callable
 
 from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.oci.model import WHITEOUT
+from freezer.base.publish import MAX_NAME
 from freezer.base.tar import Kind
 from freezer.closure.network_names import protocols, services
 from freezer.closure.provisions import copy_certificates, copy_locale, copy_zoneinfo
@@ -145,12 +147,12 @@ def _added(plan: ImagePlan) -> Iterator[Entry]:
             below = os.path.relpath(directory, item.source)
             top = os.path.normpath(os.path.join(item.destination, below)).strip("/")
             if top:
-                yield Entry(top, Kind.DIRECTORY, 0o755)
+                yield Entry(top, Kind.DIRECTORY, 0o755, b"", item.uid, item.gid)
             for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(directory, item))]):
                 path = Path(directory, name)
                 place = os.path.join(top, name)
                 if path.is_symlink():
-                    yield Entry(place, Kind.SYMLINK, 0o777, os.readlink(path))
+                    yield Entry(place, Kind.SYMLINK, 0o777, os.readlink(path), item.uid, item.gid)
                 elif path.is_file():
                     yield _added_file(item, path, place)
                 else:
@@ -166,7 +168,7 @@ def _added_file(item: AddedFile, path: Path, place: str) -> Entry:
     if mode is None:
         # The rest of a mode is the host's umask, which the image must not show.
         mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-    return Entry(place, Kind.FILE, mode, path)
+    return Entry(place, Kind.FILE, mode, path, item.uid, item.gid)
 
 
 def _tree(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -179,6 +181,14 @@ def _tree(entries: Iterable[Entry]) -> dict[str, Entry]:
 def _put(entries: dict[str, Entry], entry: Entry) -> None:
     """Add an entry with the directories above it. A directory may be named again, nothing else."""
     parts = entry.name.split("/")
+    if parts[-1].startswith(WHITEOUT):
+        raise InputError(
+            f"/{entry.name} cannot be in an image",
+            why=f"in a layer, a name that starts with {WHITEOUT} removes a file of the layers below",
+            hint="give it another name",
+        )
+    if len(os.fsencode(parts[-1])) > MAX_NAME:
+        raise InputError(f"/{entry.name[:200]}... cannot be in an image", why=f"a name has at most {MAX_NAME} bytes")
     for depth in range(1, len(parts)):
         parent = "/".join(parts[:depth])
         if entries.setdefault(parent, Entry(parent, Kind.DIRECTORY, 0o755)).kind is not Kind.DIRECTORY:

@@ -17,13 +17,14 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.learned_file import read_learned
 from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, Setting
+from freezer.plan.settings import SETTINGS, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
