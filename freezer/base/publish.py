@@ -28,6 +28,9 @@ CHUNK = 1 << 20
 TAR_MAGIC, TAR_MAGIC_PLACE = b"ustar", 257
 """What a tar has at this byte (POSIX.1, ustar interchange format)."""
 
+BILLS = (b'{"$schema":"http://cyclonedx.org/', b'{"SPDXID":"SPDXRef-DOCUMENT"')
+"""What freezer's bills of materials begin with, in CycloneDX and in SPDX."""
+
 MAX_NAME = 255
 """The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
 
@@ -184,7 +187,8 @@ def _make_folders(folder: Path) -> None:
 
 
 def is_result(path: Path) -> bool:
-    """Tell whether a file may be an earlier result: it is empty, or an executable, or a tar as images are."""
+    """Tell whether a file may be an earlier result: it is empty, an executable, a tar as images are, or a bill of
+    materials."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return False
@@ -192,7 +196,7 @@ def is_result(path: Path) -> bool:
             start = file.read(TAR_MAGIC_PLACE + len(TAR_MAGIC))
     except OSError:
         return False
-    return not start or start.startswith(b"\x7fELF") or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
+    return not start or start.startswith((b"\x7fELF", *BILLS)) or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
 
 
 def publish(source: Path, target: Path, *, mode: int) -> None:

@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
     log = log_of(arguments)
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
-    if plan.image is not None:
-        refuse_two_results(plan.image.output, as_json=arguments.json)
+    outputs = [plan.sbom, plan.image.output if plan.image is not None else None]
+    refuse_two_results(*outputs, as_json=arguments.json)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
     proof = built.proof
     if not built.unchanged:
@@ -81,10 +81,11 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "other_linker": None
             if built.other is None
             else {"linker": built.other.linker.value, "size": built.other.size},
+            "sbom": None if built.sbom is None else str(built.sbom),
             "image": None if built.image is None else image_facts(built.image),
         }
         print(json.dumps(result))
     else:
-        print_paths(built.path, built.image.path if built.image is not None else None)
+        print_paths(built.path, built.image.path if built.image is not None else None, built.sbom)
     sys.stdout.flush()
     return ExitStatus.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
@@ -29,13 +29,21 @@ from freezer.store.workspace import reading
 
 CERTIFICATES_WITHIN = "CA certificates only in the executable, if it was built with them"
 
+Papers = Callable[[Path, Job], Mapping[str, bytes]]
+
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def image_of_executable(
-    plan: ImagePlan, executable: Path, origin: Origin, log: Log, name: Optional[str] = None
+    plan: ImagePlan,
+    executable: Path,
+    origin: Origin,
+    log: Log,
+    name: Optional[str] = None,
+    papers: Optional[Mapping[str, bytes]] = None,
 ) -> ImageFile:
-    """Make the image of a static executable, which becomes ``/app/NAME``, and log its names.
+    """Make the image of a static executable, which becomes ``/app/NAME``, and log its names; ``papers`` are what is in
+    it.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
@@ -46,7 +54,7 @@ def image_of_executable(
             _write(
                 plan,
                 chosen(platform_of(executable), plan.variant),
-                contents.layers(plan, executable, name),
+                contents.layers(plan, executable, name, papers),
                 name,
                 origin,
             )
@@ -65,15 +73,16 @@ def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin:
 def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
     """Make the planned image of a linked application. Raises likewise, and ToolError."""
     if plan.layout is ImageLayout.BINARY:
-        return image_of_executable(plan, linked.path, origin, job.log, name)
+        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers)
     with job.step("layers") as step:
         application = make_layers(linked.closed, linked.package, job, init=linked.init)
         step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
     return image_of_files(plan, application, name, origin, job.log)
 
 
-def image_of_existing(plan: ImagePlan, executable: Path, *, cache: Path, log: Log) -> ImageFile:
-    """Make the image of an existing executable. Raises likewise, and OutputError."""
+def image_of_existing(plan: ImagePlan, executable: Path, papers: Papers, *, cache: Path, log: Log) -> ImageFile:
+    """Make the image of an existing executable, of which ``papers`` reads the documents in it. Raises likewise, and
+    OutputError."""
     if plan.layout is not ImageLayout.BINARY:
         raise InputError(
             "an existing executable cannot be put into an unpacked image",
@@ -83,7 +92,7 @@ def image_of_existing(plan: ImagePlan, executable: Path, *, cache: Path, log: Lo
     check_image_output(plan, executable)
     with reading(executable, "image", cache, log) as job:
         origin = with_files(Origin(None, None, newest_of([executable], job)), plan, job)
-        return image_of_executable(plan, executable, origin, log)
+        return image_of_executable(plan, executable, origin, log, papers=papers(executable, job))
 
 
 @contextlib.contextmanager

@@ -164,6 +164,15 @@ SETTINGS = (
         RESULT,
     ),
     Setting(
+        "sbom",
+        ValueKind.PATH,
+        "also write the bill of materials: CycloneDX, or SPDX to a FILE.spdx.json (-: standard output)",
+        RESULT,
+        (),
+        "FILE",
+    ),
+    Setting("notices", ValueKind.FLAG, "include the licences of all components, as NOTICES.txt", RESULT),
+    Setting(
         "verify",
         ValueKind.VERIFICATION,
         "proof in an empty root: require (default with a --smoke option), auto (if possible; default otherwise), or no",
