@@ -195,7 +195,9 @@ def test_a_change_of_the_application_changes_the_last_layer(
     if file == "helper/more.py":
         (folder / "helper" / "__init__.py").write_text("from helper import more\n")
     old, new = digests(made.report), digests(build(freezer, folder))
-    assert new[:APPLICATION] == old[:APPLICATION]
+    assert new[:PAPERS] == old[:PAPERS]
+    # A file that is new is in the bill of materials.
+    assert (new[PAPERS] == old[PAPERS]) == (file == "main.py")
     assert new[APPLICATION] != old[APPLICATION]
 
 
