@@ -7,15 +7,18 @@ several components share is there once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 RULE = "=" * 78
+LACKING = "The system that this was built in had no text of the licence."
 MISSING = "The text of the licence is not in the file that this was made of; --notices puts it there."
 
 
-def render(document: Mapping[str, Any], texts: Mapping[str, str], common: Iterable[tuple[str, str]] = ()) -> str:
+def render(
+    document: Mapping[str, Any], texts: Optional[Mapping[str, str]] = None, common: Iterable[tuple[str, str]] = ()
+) -> str:
     """Return the notices for a bill of materials in CycloneDX. ``texts`` are further ones, by the components'
-    references; ``common`` are (name, text) of licences that they only refer to."""
+    references, None where only the bill is at hand; ``common`` are (name, text) of licences that they only refer to."""
     subject = document["metadata"]["component"]
     parts = [part for part in document["components"] if part["type"] not in ("operating-system", "file")]
     lines = [f"{_title(subject)} contains the following components.", ""]
@@ -24,12 +27,13 @@ def render(document: Mapping[str, Any], texts: Mapping[str, str], common: Iterab
     for part in parts:
         lines += ["", RULE, _title(part), f"Licence: {_licenses(part)}", *_source(part)]
         found = [item["license"]["text"]["content"] for item in part.get("evidence", {}).get("licenses", ())]
-        found += [texts[part["bom-ref"]]] if texts.get(part["bom-ref"]) else []
+        further = (texts or {}).get(part["bom-ref"])
+        found += [further] if further else []
         for text in found:
             known = seen.setdefault(text, _title(part))
             lines += ["", f"The same text as of {known}." if known != _title(part) else text.strip("\n")]
         if not found:
-            lines += ["", MISSING]
+            lines += ["", MISSING if texts is None else LACKING]
     for name, text in common:
         lines += ["", RULE, f"/usr/share/common-licenses/{name}, which texts above refer to", "", text.strip("\n")]
     return "\n".join(lines) + "\n"

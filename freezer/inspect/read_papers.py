@@ -93,5 +93,5 @@ def notices_of(papers: Mapping[str, bytes], path: Path) -> tuple[bytes, bool]:
     """Return the notice file, and whether it has the texts of all licences. Raises InputError."""
     if NOTICES in papers:
         return papers[NOTICES], True
-    text = notices.render(parsed(sbom_of(papers, path), path), {})
+    text = notices.render(parsed(sbom_of(papers, path), path))
     return text.encode("utf-8", "replace"), notices.MISSING not in text

@@ -6,7 +6,7 @@ import json
 
 from freezer.base.bill import Bill, Component
 from freezer.bill.cyclonedx import reference, render
-from freezer.bill.notices import MISSING
+from freezer.bill.notices import LACKING, MISSING
 from freezer.bill.notices import render as render_notices
 
 TEXT = (("LICENSE", "Permission is granted."),)
@@ -44,4 +44,6 @@ def test_all_of_it() -> None:
 
 
 def test_texts_that_are_not_there() -> None:
-    assert render_notices(json.loads(render(BILL)), {}).count(MISSING) == 1
+    assert render_notices(json.loads(render(BILL))).count(MISSING) == 1
+    text = render_notices(json.loads(render(BILL)), {})
+    assert text.count(LACKING) == 1 and MISSING not in text
