@@ -103,6 +103,7 @@ MANUAL = tuple(
         "settings",
         "variables",
         "images",
+        "papers",
         "linkers",
         "systems",
         "security",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.options import add_output_options, add_setting, log_of, print_paths, readable, refuse_two_results
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 
 if TYPE_CHECKING:
     from freezer.image.write import ImageFile
@@ -34,11 +34,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Make the image."""
     from freezer.image.make import image_of_existing
+    from freezer.inspect.read_papers import papers_in_program
     from freezer.plan.resolve import resolve_for_image
+    from freezer.store.workspace import cache_root
 
     plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
     refuse_two_results(plan.output, as_json=arguments.json)
-    image = image_of_existing(plan, readable(arguments.binary), log_of(arguments))
+    program, log = readable(arguments.binary), log_of(arguments)
+    image = image_of_existing(plan, program, papers_in_program, cache=cache_root(), log=log)
     if arguments.json:
         print(json.dumps(image_facts(image)))
     else:

@@ -15,6 +15,7 @@ from freezer.base.oci import model
 from freezer.base.oci.archive import ImageArchive
 from freezer.base.oci.documents import object_at
 from freezer.base.oci.reference import parse_reference
+from freezer.image.frame import frame
 from freezer.plan.choices import DEFAULT_EPOCH
 
 
@@ -25,7 +26,8 @@ def written_by_freezer(archive: ImageArchive) -> bool:
     must say so as well, of which no single changed byte can take both away.
     """
     if not any(
-        object_at(image.manifest, "annotations").get(model.LAYOUT_ANNOTATION) == "1" for image in archive.images
+        object_at(image.manifest, "annotations").get(model.LAYOUT_ANNOTATION) == model.LAYOUT
+        for image in archive.images
     ):
         return False
     index = archive.parsed("index.json")
@@ -35,17 +37,17 @@ def written_by_freezer(archive: ImageArchive) -> bool:
 
 def frame_problems(archive: ImageArchive) -> Iterator[str]:
     """Yield the differences between the file and what freezer writes for its content."""
-    names = sorted(archive.members)
     at = 0
     with open(archive.path, "rb") as file:
-        for name in names:
-            member = archive.members[name]
-            expected = tar.header(tar.Member(name, tar.Kind.FILE, member.size, 0o644, 0, 0, DEFAULT_EPOCH))
+        for name, expected in frame({name: member.size for name, member in archive.members.items()}):
             file.seek(at)
-            if member.offset != at + tar.BLOCK or file.read(tar.BLOCK) != expected:
+            at += len(expected)
+            member = archive.members.get(name)
+            if file.read(len(expected)) != expected or (member is not None and member.offset != at):
                 yield f"the header of {name} differs from what freezer wrote"
                 return
-            at = member.offset + member.size + -member.size % tar.BLOCK
+            if member is not None:
+                at += member.size + -member.size % tar.BLOCK
         if os.fstat(file.fileno()).st_size != at + len(tar.END):
             yield "the archive's end differs from what freezer wrote"
     image = archive.images[0]
@@ -53,7 +55,8 @@ def frame_problems(archive: ImageArchive) -> Iterator[str]:
     try:
         references = [parse_reference(name) for name in image.names]
         platform = model.Platform(image.config["architecture"], image.config.get("variant"))
-        descriptor = model.describe(archive.document(model.blob_name(str(image.manifest_digest))), model.MANIFEST_TYPE)
+        document = archive.document(model.blob_name(str(image.manifest_digest)))
+        descriptor = model.describe(document, image.manifest["mediaType"])
         expected_documents = {
             "oci-layout": model.layout(),
             "manifest.json": model.canonical(
@@ -65,7 +68,7 @@ def frame_problems(archive: ImageArchive) -> Iterator[str]:
                     }
                 ]
             ),
-            "index.json": model.index(descriptor, platform, references[0], listed),
+            "index.json": model.index(descriptor, platform, references, listed),
         }
     except (InputError, LookupError, TypeError) as error:
         yield f"the documents differ from what freezer writes: {error}"

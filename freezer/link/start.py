@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from freezer.base import tools
@@ -175,3 +175,15 @@ def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
         raise ToolError(f"a path or the arguments of Python need more than {ROOM} bytes", why=repr(text))
     data[at : at + ROOM] = text.ljust(ROOM, b"\0")
     return at
+
+
+def search_links(records: Sequence[Record]) -> list[Record]:
+    """Return links at the top of the tree to the libraries in ``_internal``: the search path that staticx's start-up
+    program fills in has no directory but the top."""
+    names = {item.name for item in records}
+    found = []
+    for item in records:
+        folder, _, name = item.name.rpartition("/")
+        if folder == CONTENTS and ".so" in name and item.type is not Type.DIRECTORY and name not in names:
+            found.append(Record(Type.LINK, name, data=os.fsencode(item.name)))
+    return found

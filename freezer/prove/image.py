@@ -23,8 +23,9 @@ from freezer.base.oci.archive import open_image
 from freezer.base.oci.documents import Image
 from freezer.base.oci.rootfs import unpack_root
 from freezer.image.check import validate
-from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
+from freezer.image.make import SEARCH_PATH
 from freezer.image.merged import MergedRoot, command_of, find_program
+from freezer.image.platforms import PLATFORMS, dynamic_problem
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Linker, Verification
 from freezer.plan.learned import Learned

@@ -24,6 +24,7 @@ ORDER = (
         "application",
         "freeze",
         "closure",
+        "bill",
         "learn",
         "link",
         "image",

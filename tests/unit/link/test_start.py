@@ -18,7 +18,8 @@ from freezer.base.log import Log
 from freezer.link import launcher
 from freezer.link.layers import at
 from freezer.link.modules import Package
-from freezer.link.start import STARTER, Container, can_have_init, python_arguments, starter
+from freezer.link.payload.pack import Record, Type
+from freezer.link.start import STARTER, Container, can_have_init, python_arguments, search_links, starter
 from freezer.store.workspace import workspace
 
 ARGUMENTS = ("-S", "-W/x")
@@ -366,3 +367,15 @@ def test_what_the_application_sets_is_heard(hearing: Path) -> None:
 def test_warnings_of_modules(hearing: Path, value: str, expected: str) -> None:
     """Python would import them."""
     assert heard(hearing, "PYTHONWARNINGS", value) == expected
+
+
+def test_libraries_are_found_at_the_top() -> None:
+    """Where the search path is only the top; not twice, and not what is none."""
+    names = ("libc.so.6", "_internal/libx.so.1", "_internal/libc.so.6", "_internal/pkg/liby.so", "_internal/data.txt")
+    made = search_links(
+        [*(Record(Type.FILE, name) for name in names), Record(Type.LINK, "_internal/libz.so", data=b"q")]
+    )
+    assert [(item.type, item.name, item.data) for item in made] == [
+        (Type.LINK, "libx.so.1", b"_internal/libx.so.1"),
+        (Type.LINK, "libz.so", b"_internal/libz.so"),
+    ]
