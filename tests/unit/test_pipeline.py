@@ -27,6 +27,7 @@ from freezer.base.errors import (
 )
 from freezer.base.job import Job
 from freezer.base.log import Log
+from freezer.base.publish import BILLS
 from freezer.link.other import Looking
 from freezer.plan.build import Plan
 from freezer.prove.judge import FailedRun
@@ -256,10 +257,10 @@ def test_a_bill_of_materials_is_written(stages: Stages, here: Path, monkeypatch:
     """Of what was linked, or of the executable that an earlier build has made; it is no reason to build again."""
     made = plan(here, entry="app.py", sbom="app.cdx.json")
     assert made.digest_parts() == plan(here, entry="app.py").digest_parts()
-    monkeypatch.setattr(pipeline, "papers_in_program", lambda *_: {SBOM: b"kept"})
+    monkeypatch.setattr(pipeline, "papers_in_program", lambda *_: {SBOM: BILLS[0] + b"kept"})
     stages.kept = kept(here)
     built = stages.build(made)
-    assert (here / "app.cdx.json").read_bytes() == b"kept"
+    assert (here / "app.cdx.json").read_bytes() == BILLS[0] + b"kept"
     assert built.sbom == here / "app.cdx.json" and built.image is None
     stages.kept = None
     stages.build(made)
