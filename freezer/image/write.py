@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 from freezer.base import tar
 from freezer.base.errors import InputError
@@ -50,6 +50,13 @@ class ImageFile:
     layers: tuple[PackedLayer, ...]
 
 
+class Chunked(Protocol):
+    """Content that is written as it is read."""
+
+    def chunks(self) -> Iterable[bytes]:
+        """Return the content in pieces."""
+
+
 def write_image(recipe: Recipe, path: Path) -> ImageFile:
     """Write an image to ``path`` in one step: the previous file stays until the new one is complete. A stream gets it
     as it is made.
@@ -62,7 +69,7 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     manifest = model.manifest(config_descriptor, packed, recipe.annotations)
     manifest_descriptor = model.describe(manifest, model.MANIFEST_TYPE)
     listed = model.image_list(config_descriptor, packed, recipe.names)
-    contents: dict[str, Union[bytes, tuple[Layer, Descriptor]]] = {
+    contents: dict[str, Union[bytes, tuple[Chunked, Descriptor]]] = {
         "oci-layout": model.layout(),
         "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names[0], listed),
         "manifest.json": listed,
@@ -71,14 +78,9 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     }
     for layer, facts in zip(recipe.layers, packed):
         contents[model.blob_name(facts.descriptor.digest)] = (layer, facts.descriptor)
-    size = 0
-    with writing(path, mode=0o644) as out:
-        for chunk in _archive(contents):
-            out.write(chunk)
-            size += len(chunk)
     return ImageFile(
         path=path,
-        size=size,
+        size=write_contents(contents, path),
         image_id=config_descriptor.digest,
         manifest_digest=manifest_descriptor.digest,
         names=tuple(map(str, recipe.names)),
@@ -87,7 +89,17 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     )
 
 
-def _archive(contents: Mapping[str, Union[bytes, tuple[Layer, Descriptor]]]) -> Iterator[bytes]:
+def write_contents(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor]]], path: Path) -> int:
+    """Write the files of an image to ``path``, as ``write_image`` does, and return the size. Raises likewise."""
+    size = 0
+    with writing(path, mode=0o644) as out:
+        for chunk in _archive(contents):
+            out.write(chunk)
+            size += len(chunk)
+    return size
+
+
+def _archive(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor]]]) -> Iterator[bytes]:
     for name, content in sorted(contents.items()):
         size = len(content) if isinstance(content, bytes) else content[1].size
         # The outer tar is only a container; consumers ignore its times.

@@ -101,6 +101,10 @@ class ImageArchive:
         data = b"".join(self._verified(iter([self.document(name)]), digest, name))
         return self._parsed(name, data)
 
+    def blob_chunks(self, name: str, digest: str) -> Iterator[bytes]:
+        """Yield the content of a blob, in pieces. Raises InputError at its end if it has another digest."""
+        return self._verified(self.chunks(name), digest, name)
+
     def _listed(self) -> list[dict[str, Any]]:
         if "manifest.json" not in self.members:
             return []

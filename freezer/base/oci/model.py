@@ -123,19 +123,24 @@ def manifest(config: Descriptor, layers: Sequence[PackedLayer], annotations: Map
 
 def image_list(config: Descriptor, layers: Sequence[PackedLayer], names: Sequence[Reference]) -> bytes:
     """Return ``manifest.json``, docker's list of images. docker loads every name in it."""
-    image = {
-        "Config": blob_name(config.digest),
-        "Layers": [blob_name(layer.descriptor.digest) for layer in layers],
+    return canonical([listed_image(config.digest, [layer.descriptor.digest for layer in layers], names)])
+
+
+def listed_image(config: str, layers: Sequence[str], names: Sequence[Reference]) -> dict[str, Any]:
+    """Return one image of docker's list, by the digests of its blobs."""
+    return {
+        "Config": blob_name(config),
+        "Layers": [blob_name(layer) for layer in layers],
         "RepoTags": [str(name) for name in names],
     }
-    return canonical([image])
 
 
-def index(image: Descriptor, platform: Platform, name: Reference, listed: bytes) -> bytes:
-    """Return ``index.json``. It has one descriptor, and so one name, since skopeo and buildah refuse several."""
+def index(image: Descriptor, platform: Optional[Platform], name: Reference, listed: bytes) -> bytes:
+    """Return ``index.json``. It has one descriptor, and so one name, since skopeo and buildah refuse several; it is an
+    image's, or without a platform that of an index of several images."""
     descriptor = {
         **image.fields(),
-        "platform": platform.fields(),
+        **({"platform": platform.fields()} if platform is not None else {}),
         "annotations": {NAME_ANNOTATION: str(name), REFERENCE_ANNOTATION: name.tag},
     }
     document = {
