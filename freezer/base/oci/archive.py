@@ -78,6 +78,10 @@ class ImageArchive:
         """Return the content of a member, in pieces."""
         return self._files.chunks(self.find(name))
 
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a member from ``at`` on. Unlike the other methods, threads may share this one."""
+        return self._files.piece(self.find(name), at, size)
+
     def document(self, name: str) -> bytes:
         """Return the bytes of a document. Raises InputError if it is larger than MAX_DOCUMENT."""
         if self.find(name).size > MAX_DOCUMENT:
