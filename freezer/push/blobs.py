@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Optional
 from urllib.parse import quote, urlencode, urlsplit
 
+from freezer.base.errors import OutputError
 from freezer.base.oci.archive import ImageArchive
 from freezer.base.oci.nodes import Part
 from freezer.push.connections import Answer
@@ -24,7 +25,8 @@ CHUNK = 32 << 20
 """Bytes of a chunk: most layers are sent whole, which every registry takes."""
 PIECE = 1 << 18
 """Bytes that are sent at a time."""
-MAX_RESTARTS = 3
+MAX_BEGINNINGS = 6
+"""Uploads of one blob that are begun, each after the one before was lost."""
 OCTETS = "application/octet-stream"
 
 
@@ -73,7 +75,6 @@ class Blob:
         self._chunk = CHUNK
         self._location: Optional[str] = None
         self._at = 0
-        self._complete = False
 
     def push(self, mounts: Sequence[str]) -> Way:
         """Have the blob in the registry. Raises OutputError, InputError if the file is damaged, and Stopped."""
@@ -116,13 +117,16 @@ class Blob:
         return answer.status == 201
 
     def _send(self) -> None:
-        patience, restarts = self._registry.patience(self._what), 0
+        patience, beginnings = self._registry.patience(self._what), 0
         while True:
             try:
                 if self._location is None:
-                    if restarts and self._is_there():
+                    if beginnings and self._is_there():
                         return
+                    if beginnings == MAX_BEGINNINGS:
+                        raise self._lost()
                     self._begin()
+                    beginnings += 1
                 while self._at < self._size:
                     before = self._at
                     self._send_chunk()
@@ -130,13 +134,17 @@ class Blob:
                         patience.restore()
                 if self._finish():
                     return
-                restarts += 1
-                if restarts > MAX_RESTARTS:
-                    raise Trouble("the registry forgets what it has received")
             except Trouble as trouble:
                 patience.pause(trouble)
                 self._resume()
-                restarts += self._location is None
+
+    def _lost(self) -> OutputError:
+        domain = self._registry.target.reference.domain
+        return OutputError(
+            f"cannot {self._what}: {domain} loses the upload again and again",
+            why=f"{MAX_BEGINNINGS} uploads were begun, and none could be ended",
+            hint="if the connection is poor, try again elsewhere or later; else ask the registry's administrator",
+        )
 
     def _begin(self) -> None:
         answer = self._registry.attempt("POST", self._registry.target.address("blobs/uploads/"))

@@ -103,10 +103,12 @@ class Connections:
             connections = list(self._open)
             self._open.clear()
         for connection in connections:
-            if connection.sock is not None:
+            # Its own thread may close it at the same time.
+            link = connection.sock
+            if link is not None:
                 with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-                connection.sock.close()
+                    link.shutdown(socket.SHUT_RDWR)
+                link.close()
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Optional[Body] = None) -> Answer:
         """Send a request and return the answer. Raises Trouble if there is none, OutputError if there never will be
@@ -141,9 +143,10 @@ class Connections:
                 response = _early_answer(connection, error)
             else:
                 response = connection.getresponse()
-            data = response.read(MAX_ANSWER) if method != "HEAD" else b""
-            whole = response.isclosed() or method == "HEAD"
-            answered = whole and not response.will_close
+            data = response.read(MAX_ANSWER)
+            if response.length and len(data) < MAX_ANSWER:
+                raise http.client.IncompleteRead(data, response.length)
+            answered = response.isclosed() and not response.will_close
         except (OSError, http.client.HTTPException) as error:
             if self.stop.is_set():
                 raise Stopped from error
@@ -203,6 +206,9 @@ class Connections:
         try:
             connection.connect()
             connection.sock.settimeout(self._policy.answer)
+            if self.stop.is_set():
+                # ``close`` may have come before there was a socket.
+                raise ConnectionAbortedError
         except (OSError, http.client.HTTPException) as error:
             with self._lock:
                 self._open.discard(connection)

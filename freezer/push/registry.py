@@ -152,7 +152,7 @@ class Registry:
                 answer = attempt()
             except Trouble as trouble:
                 if first and isinstance(trouble, Unreachable):
-                    raise OutputError(f"cannot {what}: {trouble}", hint=trouble.hint) from trouble
+                    raise OutputError(str(trouble), hint=trouble.hint) from trouble
                 patience.pause(trouble)
             else:
                 if expected is not None:

@@ -91,9 +91,7 @@ def push_image(
         sent=sent,
         ways=Counter(ways.values()),
     )
-    log.line(
-        f"    {made.ways[Way.SENT]} blobs sent, {made.ways[Way.MOUNTED]} mounted, {made.ways[Way.PRESENT]} present"
-    )
+    log.line("    blobs: " + ", ".join(f"{made.ways.get(way, 0)} {way.value}" for way in Way))
     return made
 
 
