@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -341,25 +341,26 @@ def login_file(folder: Path, registry: str, **fields: str) -> Path:
 
 
 @contextlib.contextmanager
-def docker_registry(folder: Path, sections: Callable[[str], dict[str, Any]]) -> Iterator[str]:
-    """Debian's docker-registry; ``sections`` returns parts of its configuration for its name, which is the result."""
+def docker_registry(folder: Path, sections: dict[str, Any], prefix: Sequence[str] = ()) -> Iterator[str]:
+    """Debian's docker-registry, with these parts of its configuration; its name."""
     program = need_program("docker-registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     name = f"localhost:{port}"
-    given = sections(name)
     config = {
         "version": "0.1",
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
-        **given,
-        "http": {"addr": f"127.0.0.1:{port}", "secret": "x", **given.get("http", {})},
+        **sections,
+        "http": {"addr": f"127.0.0.1:{port}", "secret": "x", **sections.get("http", {})},
     }
     path = folder / "registry.yml"
     path.write_text(json.dumps(config))
     with open(folder / "registry.log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen([program, "serve", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*prefix, program, "serve", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         deadline = time.monotonic() + PATIENCE
         while True:
