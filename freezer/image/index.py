@@ -62,7 +62,9 @@ class IndexFile:
 
 
 @dataclass(frozen=True)
-class _Blob(Chunked):
+class _Blob:
+    """A blob of an archive, as content to write."""
+
     archive: ImageArchive
     part: Part
 

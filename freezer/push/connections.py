@@ -28,6 +28,8 @@ MAX_ANSWER = 1 << 20
 UNREACHABLE = frozenset(
     (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT, errno.EADDRNOTAVAIL)
 )
+TIMED_OUT = (TimeoutError, socket.timeout)
+"""Two types before Python 3.10."""
 
 _Connection = Union[http.client.HTTPConnection, http.client.HTTPSConnection]
 
@@ -261,7 +263,7 @@ def _early_answer(connection: _Connection, error: OSError) -> http.client.HTTPRe
 
 
 def _reason(error: Exception, parts: SplitResult) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TIMED_OUT):
         return f"{parts.netloc} gives no answer"
     if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):
         return f"the answer of {parts.netloc} cannot be understood ({type(error).__name__})"
@@ -289,7 +291,7 @@ def _refusal(error: Exception, parts: SplitResult, proxy: Optional[SplitResult])
             f"the proxy {proxy.hostname} refuses the connection to {parts.netloc}: {error}",
             hint="check the proxy's address and password, or name the registry in no_proxy",
         )
-    if isinstance(error, TimeoutError) or (isinstance(error, OSError) and error.errno in UNREACHABLE):
+    if isinstance(error, TIMED_OUT) or (isinstance(error, OSError) and error.errno in UNREACHABLE):
         return Unreachable(
             f"{where} cannot be reached: {getattr(error, 'strerror', None) or 'no answer'}",
             hint="check the registry's name and port, and the network",

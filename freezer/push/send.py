@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -157,24 +157,31 @@ def _push_blobs(
         digest = part.descriptor.digest
         return Blob(registry, archive, part, lambda at: progress.reached(digest, at)).push(mounts)
 
+    futures: list[Future[Way]] = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         try:
-            futures = [pool.submit(push, part) for part in parts]
+            futures += [pool.submit(push, part) for part in parts]
             done, pending = wait(futures, return_when=FIRST_EXCEPTION)
         except BaseException:
             # Interrupted: the threads are ended here, or the end of the pool would wait for their whole work.
-            connections.stop.set()
-            connections.close()
+            _end(connections, futures)
             raise
         if pending or any(future.exception() is not None for future in done):
-            connections.stop.set()
-            connections.close()
+            _end(connections, futures)
             wait(futures)
-    errors = [future.exception() for future in futures]
+    errors = [future.exception() for future in futures if not future.cancelled()]
     # The first one is the reason; the others were stopped because of it.
     for error in sorted((item for item in errors if item is not None), key=lambda item: isinstance(item, Stopped)):
         raise error
     return {part.descriptor.digest: future.result() for part, future in zip(parts, futures)}
+
+
+def _end(connections: Connections, futures: Sequence[Future[Way]]) -> None:
+    """End what runs, and what has not begun."""
+    connections.stop.set()
+    for future in futures:
+        future.cancel()
+    connections.close()
 
 
 def _documents(node: Node) -> Iterator[Node]:

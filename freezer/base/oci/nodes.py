@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -21,6 +22,11 @@ from freezer.base.oci.model import Descriptor
 
 ATTACHED = "unknown"
 """The platform of what is in an index but is no image: what others state about one (buildx's attestations)."""
+
+
+DIGEST = re.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]*(/[A-Za-z0-9!#$&^_.+-]+)?")
+"""A type of RFC 6838; or nothing."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ def top_nodes(archive: ImageArchive) -> tuple[Node, ...]:
 def _node(archive: ImageArchive, fields: dict[str, Any]) -> Node:
     part = _part(archive, fields)
     document, data = archive.blob(part.descriptor.digest), archive.document(part.name)
+    if not isinstance(document, dict):
+        raise archive.wrong(f"{part.name} is not a JSON object")
     descriptor = part.descriptor
     # An index may leave out the type, and the document have it.
     if not descriptor.media_type:
@@ -92,12 +100,14 @@ def _node(archive: ImageArchive, fields: dict[str, Any]) -> Node:
 
 
 def _part(archive: ImageArchive, fields: dict[str, Any]) -> Part:
-    digest, size = str(fields.get("digest")), fields.get("size")
+    digest, size, media_type = str(fields.get("digest")), fields.get("size"), str(fields.get("mediaType") or "")
+    if not DIGEST.fullmatch(digest) or not MEDIA_TYPE.fullmatch(media_type):
+        raise archive.wrong(f"a descriptor of it has the digest {digest[:200]!r} and the type {media_type[:200]!r}")
     name = model.blob_name(digest)
     found = archive.find(name).size
     if size != found or isinstance(size, bool):
         raise archive.wrong(f"{name} has {found} bytes; its descriptor says {size!r}")
-    return Part(Descriptor(str(fields.get("mediaType") or ""), digest, found), name)
+    return Part(Descriptor(media_type, digest, found), name)
 
 
 def _made(archive: ImageArchive, image: Image, config: str) -> Node:

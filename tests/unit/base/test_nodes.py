@@ -63,6 +63,36 @@ def test_a_size_that_is_another(tmp_path: Path) -> None:
     assert "its descriptor says" in str(raised.value.why)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"digest": "md5:" + "0" * 32},
+        {"digest": "sha256:../../index.json"},
+        {"digest": None},
+        {"mediaType": "a/b\r\nX-Header: c"},
+        {"mediaType": "a b"},
+        {"size": True},
+        {"size": None},
+    ],
+)
+def test_descriptors_that_are_none(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """Digests become parts of addresses, and types become headers."""
+    made = Made(GOOD)
+    made.contents()
+    made.index["manifests"][0].update(fields)
+    with pytest.raises(InputError, match="is not an image, or is damaged"):
+        nodes(made.write(tmp_path / "image.tar"))
+
+
+@pytest.mark.parametrize("kind", ["", "application/vnd.oci.image.manifest.v1+json"])
+def test_a_type_that_only_the_document_has(tmp_path: Path, kind: str) -> None:
+    made = Made(GOOD)
+    made.contents()
+    made.index["manifests"][0]["mediaType"] = kind
+    (node,) = nodes(made.write(tmp_path / "image.tar"))
+    assert node.descriptor.media_type == "application/vnd.oci.image.manifest.v1+json"
+
+
 def docker_archive(folder: Path, layer: bytes, diff_id: str) -> Path:
     made = Made(layer)
     made.config["rootfs"]["diff_ids"] = [diff_id]
