@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 import socket
@@ -58,6 +59,7 @@ class FakeRegistry:
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.uploads: dict[str, bytearray] = {}
+        self.numbers = itertools.count()
         self.faults: list[Fault] = []
         self.asked: list[Asked] = []
         self.tokens: set[str] = set()
@@ -244,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
                 owner.blobs.setdefault(repository, {})[digest] = owner.blobs[source][digest]
                 self.reply(201)
                 return
-            name = str(len(owner.asked))
+            name = str(next(owner.numbers))
             owner.uploads[name] = bytearray()
             self.reply(202, {"Location": f"/v2/{repository}/blobs/uploads/{name}?state=0", "Range": "0-0"})
             return

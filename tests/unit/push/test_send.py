@@ -18,6 +18,7 @@ from freezer.base.errors import FreezerError, InputError, OutputError
 from freezer.base.log import Log
 from freezer.base.oci.reference import parse_reference
 from freezer.image.index import join_images
+from freezer.push import send
 from freezer.push.blobs import Way
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -153,8 +154,6 @@ def test_each_request_fails_in_turn(index: Path, push: Any, registry: FakeRegist
 
 
 def test_an_interruption_ends_all_uploads(image: Path, push: Any, registry: FakeRegistry) -> None:
-    from freezer.push import send
-
     begun, free = threading.Event(), threading.Event()
 
     def holds(method: str, _path: str) -> None:
