@@ -22,7 +22,8 @@ def tables() -> dict[str, str]:
     if str(HERE.parent) not in sys.path:
         sys.path.insert(0, str(HERE.parent))
     from freezer.cli.main import build_parser
-    from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS
+    from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+    from freezer.plan.settings import FILE_ONLY, SETTINGS
 
     parsers = _commands(build_parser())
     of_images = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)

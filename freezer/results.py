@@ -34,7 +34,7 @@ class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
     that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked;
     ``other`` is what the other linker would give, and ``untried`` what the proof has not tried, as far as these are
-    known."""
+    known; ``sbom`` is the file with the bill of materials."""
 
     path: Path
     size: int
@@ -48,6 +48,7 @@ class Built:
     image: Optional[ImageFile] = None
     other: Optional[Other] = None
     untried: tuple[str, ...] = ()
+    sbom: Optional[Path] = None
 
 
 def built_of(
@@ -74,6 +75,7 @@ def built_of(
         image=image,
         other=linked.other.result(),
         untried=_untried(plan, application, frozen, proof),
+        sbom=plan.sbom,
     )
 
 

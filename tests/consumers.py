@@ -222,6 +222,15 @@ class Docker:
     def load(self, tar: Path) -> None:
         self.place.output(*self.command, "load", "--input", str(tar))
 
+    def load_piped(self, tar: Path) -> None:
+        """Take an image from standard input, as behind ``freezer image FILE -o - |``."""
+        self.place.output("sh", "-c", 'cat "$0" | "$@"', str(tar), *self.command, "load")
+
+    def health_check(self, name: str) -> dict[str, Any]:
+        """The health check that it keeps of an image; podman has it beside the configuration."""
+        found = self._inspect(name)
+        return dict(found.get("HealthCheck") or found.get("Healthcheck") or found["Config"].get("Healthcheck") or {})
+
     def names(self) -> set[str]:
         return set(self.place.output(*self.command, "images", "--format", "{{.Repository}}:{{.Tag}}").split())
 

@@ -16,6 +16,7 @@ from freezer.application.prepare import prepare
 from freezer.base.errors import FreezerError
 from freezer.base.log import Log
 from freezer.base.publish import publish_executable
+from freezer.bill.owners import with_bill
 from freezer.cli.main import build_parser
 from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
@@ -58,6 +59,7 @@ def main(folder: Path, arguments: list[str]) -> None:
         interpreter = probe_interpreter(first, root, job)
         environment, application = prepare(first, root, interpreter, job)
         closed = close_bundle(first, environment, freeze(first, environment, application, job), job)
+        closed = with_bill(first, environment, application, closed)
         for plan in (first, *others):
             own = job.inside(plan.linker.value)
             linked = link(plan, closed, own)

@@ -36,7 +36,8 @@ class Opened:
     def __init__(self, path: Path) -> None:
         with tarfile.open(path) as tar:
             self.members = tar.getmembers()
-            self.blobs = {item.name: tar.extractfile(item).read() for item in self.members}  # type: ignore[union-attr]
+            files = [item for item in self.members if item.isfile()]
+            self.blobs = {item.name: tar.extractfile(item).read() for item in files}  # type: ignore[union-attr]
         self.index = json.loads(self.blobs["index.json"])
         self.listed = json.loads(self.blobs["manifest.json"])
         self.manifest = json.loads(self.blob(self.index["manifests"][0]["digest"]))

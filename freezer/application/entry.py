@@ -30,7 +30,7 @@ from freezer.plan.choices import EntryKind, Own
 from freezer.plan.resolve_entry import MAIN
 from freezer.system.buildroot import BuildRoot
 
-START_SCRIPT = "entry/_freezer_main.py"
+FUNCTION_SCRIPT, PACKAGE_SCRIPT = "entry/_freezer_main.py", "entry/_freezer_package.py"
 FUNCTION_START = """\
 import sys
 
@@ -42,11 +42,12 @@ if __name__ == "__main__":
 """The script that calls a function."""
 PACKAGE_START = """\
 if __name__ == "__main__":
-    __import__("_freezer_runner").run_module("{package}.__main__")
+    MODULE = "{package}.__main__"
 else:
     import {package}.__main__
 """
-"""The script that runs a package; PyInstaller follows the import."""
+"""The script that says which module of a package to run (freezer/freeze/runtime/_freezer_runner.py). PyInstaller
+follows the import."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Application:
     ``metadata`` is that distribution's. ``own`` is what comes along of its own ground without being imported, and
     ``imported_from`` are the directories that its modules are imported from besides. ``data`` (files, and directories
     in the bundle) and ``modules`` are the content of a zip application, all of which is its own; ``learnt`` is what
-    comes along because an earlier run asked for it.
+    comes along because an earlier run asked for it. ``function`` is the MODULE:FUNCTION that starts it, if one does.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Application:
     data: tuple[tuple[Path, str], ...] = ()
     modules: tuple[str, ...] = ()
     learnt: Learnt = field(default_factory=Learnt)
+    function: Optional[str] = None
 
 
 def resolve_application(plan: Plan, environment: Environment, project: Optional[ProjectWheel], job: Job) -> Application:
@@ -115,6 +117,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
         metadata=project.metadata if project is not None else _metadata(facts["metadata"]),
         own=own_found(facts, ground, root, search[0] if project is not None else None),
         imported_from=(*searched, *((ground.top,) if ground is not None else ())),
+        function=f"{facts['module']}:{facts['attribute']}" if facts["attribute"] else None,
     )
 
 
@@ -226,11 +229,11 @@ def _start(plan: Plan, facts: EntryFacts, job: Job) -> Path:
         assert plan.entry.path is not None
         return plan.entry.path
     if plan.entry.package is not None:
-        return job.write(START_SCRIPT, PACKAGE_START.format(package=plan.entry.package))
+        return job.write(PACKAGE_SCRIPT, PACKAGE_START.format(package=plan.entry.package))
     module, attribute = facts["module"], facts["attribute"]
     assert module is not None and attribute is not None
     first = attribute.split(".", maxsplit=1)[0]
-    return job.write(START_SCRIPT, FUNCTION_START.format(module=module, first=first, attribute=attribute))
+    return job.write(FUNCTION_SCRIPT, FUNCTION_START.format(module=module, first=first, attribute=attribute))
 
 
 def _metadata(text: Optional[str]) -> Optional[Metadata]:

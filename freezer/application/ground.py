@@ -94,7 +94,9 @@ def find_ground(plan: Plan, searched: Iterable[Path] = ()) -> Optional[Ground]:
 
 def project_of(top: Path) -> Path:
     """Return the directory of the project that ``top`` is in: the nearest with a project's file or a repository above
-    it, else the directory above."""
+    it, else the directory above. A package is part of the project, whatever files it has."""
+    while is_file(top / "__init__.py") and no_project(top.parent) is None:
+        top = top.parent
     for folder in (top, *top.parents):
         if no_project(folder) is not None:
             break

@@ -6,6 +6,7 @@ of such a file is when it was checked out.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from freezer.application.metadata import Metadata
 from freezer.base.job import Job
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
+from freezer.plan.image import ImagePlan
 from freezer.plan.trees import repository_of, tree_signature
 
 
@@ -38,20 +40,29 @@ def origin_of(plan: Plan, application: Application, job: Job) -> Origin:
         paths.append(plan.entry.path)
     else:
         paths += [path for path in (plan.entry.path, *application.own_files) if path is not None and path.is_file()]
-    return Origin(application.metadata, revision_of(plan), _newest(plan, paths, job))
+    return Origin(application.metadata, revision_of(plan), newest_of(paths, job))
 
 
-def _newest(plan: Plan, paths: Iterable[Path], job: Job) -> Optional[int]:
-    """Return the time of the newest of these inputs, in seconds since 1970."""
-    top = repository_of(plan.entry.path) if plan.entry.path is not None else None
-    committed = _committed(top, job) if top is not None else None
+def with_files(origin: Origin, plan: ImagePlan, job: Job) -> Origin:
+    """Return the origin of an image that has files beside the executable: they may be newer."""
+    if not plan.files:
+        return origin
+    newest = newest_of((item.source for item in plan.files), job)
+    times = [time for time in (origin.newest, newest) if time is not None]
+    return dataclasses.replace(origin, newest=max(times, default=None))
+
+
+def newest_of(paths: Iterable[Path], job: Job) -> Optional[int]:
+    """Return the time of the newest of these files and directories, in seconds since 1970."""
+    committed: dict[Path, Optional[int]] = {}
     times = set()
     for path in paths:
-        if committed is not None and top in (path, *path.parents):
-            times.add(committed)
-        else:
-            times |= {time // 10**9 for _, _, time in tree_signature(path)}
-    return max(times) if times else None
+        top = repository_of(path)
+        if top is not None and top not in committed:
+            committed[top] = _committed(top, job)
+        time = committed[top] if top is not None else None
+        times |= {time} if time is not None else {time // 10**9 for _, _, time in tree_signature(path)}
+    return max(times, default=None)
 
 
 def _committed(repository: Path, job: Job) -> Optional[int]:

@@ -30,6 +30,8 @@ TAR_MAGIC, TAR_MAGIC_PLACE = b"ustar", 257
 
 PAGE_START = "<!DOCTYPE html>\n<!-- made by freezer -->\n"
 """How the pages begin that freezer writes, which tells them from an application's own."""
+BILLS = (b'{"$schema":"http://cyclonedx.org/', b'{"SPDXID":"SPDXRef-DOCUMENT"')
+"""What freezer's bills of materials begin with, in CycloneDX and in SPDX."""
 
 MAX_NAME = 255
 """The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
@@ -187,7 +189,8 @@ def _make_folders(folder: Path) -> None:
 
 
 def is_result(path: Path) -> bool:
-    """Tell whether a file may be an earlier result: it is empty, an executable, a tar as images are, or a page."""
+    """Tell whether a file may be an earlier result: it is empty, an executable, a tar as images are, a page, or a bill
+    of materials."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return False
@@ -195,7 +198,8 @@ def is_result(path: Path) -> bool:
             start = file.read(TAR_MAGIC_PLACE + len(TAR_MAGIC))
     except OSError:
         return False
-    return not start or start.startswith((b"\x7fELF", PAGE_START.encode())) or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
+    begun = (b"\x7fELF", PAGE_START.encode(), *BILLS)
+    return not start or start.startswith(begun) or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
 
 
 def publish(source: Path, target: Path, *, mode: int) -> None:

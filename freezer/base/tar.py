@@ -1,8 +1,7 @@
-"""Tar archives: headers with explicit metadata for writing, and a strict reader for untrusted archives.
+"""Tar archives: a strict reader for untrusted ones; ``tar_headers`` writes.
 
-freezer writes only USTAR (POSIX.1-1988), whose headers have the same bytes on every version of Python: no owner's name,
-time or mode comes from the file system. It reads USTAR, pax (POSIX.1-2001) and GNU's long names, as docker, skopeo and
-others write them. The reader never seeks, never trusts a size, and returns no more than its limits allow: Debian 12's
+USTAR (POSIX.1-1988), pax (POSIX.1-2001) and GNU's long names are read, as docker, skopeo and others write them. The
+reader never seeks, never trusts a size, and returns no more than its limits allow: Debian 12's
 Python lacks the extraction filters of the standard library, and later versions of these have let archives escape.
 """
 
@@ -75,18 +74,6 @@ class Limits:
     depth: int = 128
 
 
-def header(member: Member) -> bytes:
-    """Return the header block of an entry, in USTAR.
-
-    Raises ValueError if USTAR cannot state the entry: a name of more than 255 bytes (or without "/" at which to split
-    it), a link's target of more than 100, a size of 8 GiB or more, an owner above 2097151.
-    """
-    info = tarfile.TarInfo(member.name)
-    info.type, info.size, info.linkname = member.kind.value, member.size, member.target
-    info.mode, info.uid, info.gid, info.mtime = member.mode, member.uid, member.gid, member.mtime
-    return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "surrogateescape")
-
-
 def padding(size: int) -> bytes:
     """Return the bytes that follow content of ``size`` bytes, up to the next block."""
     return bytes(-size % BLOCK)
@@ -138,7 +125,7 @@ def read_members(stream: Readable, limits: Optional[Limits] = None) -> Iterator[
         member = _member(info, pending, source.position)
         pending = {}
         total += member.size
-        _check(member, total, limits)
+        check_member(member, total, limits)
         content = Content(source, member.size)
         yield member, content
         while content.left:
@@ -196,7 +183,8 @@ def _member(info: tarfile.TarInfo, pending: dict[str, str], position: int) -> Me
     )
 
 
-def _check(member: Member, total: int, limits: Limits) -> None:
+def check_member(member: Member, total: int, limits: Limits) -> None:
+    """Raise DamagedTar for an entry that is out of range, TooLarge if ``total`` bytes are too many."""
     if member.size < 0 or not (0 <= member.uid < 1 << 31 and 0 <= member.gid < 1 << 31):
         raise DamagedTar(f"{member.name!r} has a size or an owner out of range")
     if total > limits.total:

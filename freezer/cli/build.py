@@ -21,7 +21,8 @@ from freezer.cli.options import (
     print_paths,
     refuse_two_results,
 )
-from freezer.plan.settings import IMAGE, IMAGE_SETTINGS, SETTINGS
+from freezer.plan.image_settings import IMAGE_SETTINGS
+from freezer.plan.settings import IMAGE, SETTINGS
 
 if TYPE_CHECKING:
     from freezer.base.log import Log
@@ -76,8 +77,8 @@ def plan_of(arguments: argparse.Namespace, rest: list[str]) -> Plan:
     from freezer.plan.resolve import resolve
 
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
-    if plan.image is not None:
-        refuse_two_results(plan.image.output, as_json=arguments.json)
+    outputs = [plan.sbom, plan.image.output if plan.image is not None else None]
+    refuse_two_results(*outputs, as_json=arguments.json)
     return plan
 
 
@@ -105,7 +106,7 @@ def _build(arguments: argparse.Namespace, plan: Plan, log: Log) -> Built:
     if arguments.json:
         print(json.dumps(_facts(built, log)))
     elif not arguments.watch:
-        print_paths(built.path, built.image.path if built.image is not None else None)
+        print_paths(built.path, built.image.path if built.image is not None else None, built.sbom)
     sys.stdout.flush()
     return built
 
@@ -128,5 +129,6 @@ def _facts(built: Built, log: Log) -> dict[str, Any]:
         "seconds": {stage.title: round(stage.seconds, 3) for stage in log.timings.stages},
         "timings": [as_fields(span) for span in log.timings.spans],
         "other_linker": None if built.other is None else {"linker": built.other.linker.value, "size": built.other.size},
+        "sbom": None if built.sbom is None else str(built.sbom),
         "image": None if built.image is None else image_facts(built.image),
     }

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from freezer.base.errors import ExitStatus
@@ -19,6 +20,7 @@ Prove an executable as a build does: it must be static, run in an empty root, an
 Or prove an image, whoever made it: it must follow the specifications, have the digests it states, meet the restricted
 Pod Security Standard, and run in its own root, read-only and without capabilities.
 """
+LEARNED = "look for what freezer.learned.toml, or this file of freezer learn, names, and repeat the runs in it"
 VERIFY = "proof by a run: require (default), auto (if possible), or no (the file is checked, but not run)"
 
 
@@ -31,13 +33,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             add_setting(check, dataclasses.replace(setting, help=VERIFY))
         elif setting.name.startswith("smoke") or setting.name == "jobs":
             add_setting(check, setting)
+    check.add_argument("--learned", nargs="?", const="", metavar="FILE", help=LEARNED)
     add_output_options(check)
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Prove the file. Raises VerificationError, also if this system cannot run the proof that is required."""
+    from freezer.base.errors import UsageError
     from freezer.base.oci.archive import looks_like_image
-    from freezer.plan.smokes import resolve_smokes, resolve_verification
+    from freezer.plan.learned import FILE_NAME
+    from freezer.plan.learned_file import read_learned
+    from freezer.plan.smokes import is_asked, replays, resolve_smokes, resolve_verification
     from freezer.prove.existing import check_executable, check_image
     from freezer.store.workspace import cache_root
 
@@ -45,9 +51,15 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     path = readable_or_layout(arguments.file)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     smokes, verification = resolve_smokes(given), resolve_verification(given, Verification.REQUIRE)
+    if arguments.learned is not None and verification is Verification.NO:
+        raise UsageError("--learned and --verify=no contradict each other", hint="leave out one of them")
+    learned = read_learned(arguments.learned or FILE_NAME, Path.cwd()) if arguments.learned is not None else None
+    if learned is not None and learned.runs:
+        smokes = (*(smokes if is_asked(given) else ()), *replays(learned, arguments.smoke_timeout))
     is_image = is_layout(path) or looks_like_image(path)
     prove: Any = check_image if is_image else check_executable
-    proof = prove(path, smokes, verification, jobs=arguments.jobs or os.cpu_count() or 1, cache=cache_root(), log=log)
+    jobs = arguments.jobs or os.cpu_count() or 1
+    proof = prove(path, smokes, verification, jobs=jobs, cache=cache_root(), log=log, learned=learned)
     print(json.dumps(dataclasses.asdict(proof)) if arguments.json else path)
     sys.stdout.flush()
     return ExitStatus.DONE

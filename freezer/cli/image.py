@@ -19,7 +19,7 @@ from freezer.cli.options import (
     readable_or_layout,
     refuse_two_results,
 )
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 
 if TYPE_CHECKING:
     from freezer.image.index import IndexFile
@@ -52,7 +52,9 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
         return _join(arguments)
     from freezer.base.errors import UsageError
     from freezer.image.make import image_of_existing
+    from freezer.inspect.read_papers import papers_in_program
     from freezer.plan.resolve import resolve_for_image
+    from freezer.store.workspace import cache_root
 
     if len(arguments.files) > 1:
         raise UsageError(
@@ -61,7 +63,8 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
         )
     plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
     refuse_two_results(plan.output, as_json=arguments.json)
-    image = image_of_existing(plan, readable(arguments.files[0]), log_of(arguments))
+    program, log = readable(arguments.files[0]), log_of(arguments)
+    image = image_of_existing(plan, program, papers_in_program, cache=cache_root(), log=log)
     if arguments.json:
         print(json.dumps(image_facts(image)))
     else:

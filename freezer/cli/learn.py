@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
             "programs": dict(lesson.programs),
             "variables": dict(lesson.variables),
             "unseen": dict(lesson.unseen),
+            "kernel": lesson.kernel.value,
         }
         print(json.dumps(result))
     elif not arguments.check_learned and os.path.isfile(lesson.learned.path):

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional
 
+from freezer.base.bill import Bill
 from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure
@@ -39,7 +42,8 @@ of the C library, so PyInstaller leaves them to the system, where a search that 
 class ClosedApp:
     """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
     ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
-    were not found on the build system."""
+    were not found on the build system; ``sources`` are the files that the libraries are copies of, by their names in
+    the tree; ``bill`` says whose each file is."""
 
     frozen: FrozenApp
     interpreter: str
@@ -47,6 +51,8 @@ class ClosedApp:
     libraries: tuple[str, ...]
     missing: tuple[Missing, ...]
     provided: tuple[Provided, ...]
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    bill: Optional[Bill] = None
 
 
 def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
@@ -116,6 +122,7 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         libraries=tuple(sorted(found.libraries)),
         missing=found.missing,
         provided=tuple(provided),
+        sources=found.libraries,
     )
 
 

@@ -43,7 +43,6 @@ RUNTIME_MODULES = (
     "_freezer_runner",
     "_freezer_services",
     "_freezer_site",
-    "_freezer_start",
     "_freezer_streams",
     "_freezer_unheard",
     "_freezer_zones",

@@ -13,10 +13,11 @@ from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.oci import model
 from freezer.base.oci.archive import ImageArchive
-from freezer.base.oci.documents import object_at, strings
+from freezer.base.oci.documents import object_at, parse_document, strings
 from freezer.base.oci.nodes import top_nodes
 from freezer.base.oci.reference import parse_reference
-from freezer.image.index import frame, members_of
+from freezer.image.frame import frame
+from freezer.image.index import documents, members_of
 from freezer.plan.choices import DEFAULT_EPOCH
 
 
@@ -27,7 +28,8 @@ def written_by_freezer(archive: ImageArchive) -> bool:
     must say so as well, of which no single changed byte can take both away.
     """
     if not any(
-        object_at(image.manifest, "annotations").get(model.LAYOUT_ANNOTATION) == "1" for image in archive.images
+        object_at(image.manifest, "annotations").get(model.LAYOUT_ANNOTATION) == model.LAYOUT
+        for image in archive.images
     ):
         return False
     index = archive.parsed("index.json")
@@ -37,17 +39,17 @@ def written_by_freezer(archive: ImageArchive) -> bool:
 
 def frame_problems(archive: ImageArchive) -> Iterator[str]:
     """Yield the differences between the file and what freezer writes for its content."""
-    names = sorted(archive.members)
     at = 0
     with open(archive.path, "rb") as file:
-        for name in names:
-            member = archive.members[name]
-            expected = tar.header(tar.Member(name, tar.Kind.FILE, member.size, 0o644, 0, 0, DEFAULT_EPOCH))
+        for name, expected in frame({name: member.size for name, member in archive.members.items()}):
             file.seek(at)
-            if member.offset != at + tar.BLOCK or file.read(tar.BLOCK) != expected:
+            at += len(expected)
+            member = archive.members.get(name)
+            if file.read(len(expected)) != expected or (member is not None and member.offset != at):
                 yield f"the header of {name} differs from what freezer wrote"
                 return
-            at = member.offset + member.size + -member.size % tar.BLOCK
+            if member is not None:
+                at += member.size + -member.size % tar.BLOCK
         if os.fstat(file.fileno()).st_size != at + len(tar.END):
             yield "the archive's end differs from what freezer wrote"
     try:
@@ -66,12 +68,13 @@ def _expected(archive: ImageArchive) -> dict[str, bytes]:
     top = top_nodes(archive)[0]
     names = [parse_reference(str(name)) for name in strings(archive.listed[0].get("RepoTags"))]
     if top.is_index:
-        return frame(model.describe(top.data, model.INDEX_TYPE), members_of(list(top.manifests())), names)
+        return documents(model.describe(top.data, model.INDEX_TYPE), members_of(list(top.manifests())), names)
     platform = model.Platform(top.config["architecture"], top.config.get("variant"))
     config, *layers = (part.descriptor.digest for part in top.parts)
+    descriptor = model.describe(top.data, parse_document(top.data)["mediaType"])
     listed = model.canonical([model.listed_image(config, layers, names)])
     return {
         "oci-layout": model.layout(),
         "manifest.json": listed,
-        "index.json": model.index(model.describe(top.data, model.MANIFEST_TYPE), platform, names[0], listed),
+        "index.json": model.index(descriptor, platform, names, listed),
     }

@@ -19,20 +19,19 @@ from freezer.base.errors import InputError
 from freezer.base.extract import inside
 from freezer.base.oci import model
 from freezer.base.oci.archive import INDEX_TYPES, ImageArchive
-from freezer.base.oci.documents import Blob, Image
+from freezer.base.oci.documents import Blob, Image, objects_at
 from freezer.base.oci.model import OPAQUE, WHITEOUT
 from freezer.base.oci.reference import parse_reference
 from freezer.image.canonical import frame_problems, written_by_freezer
 from freezer.image.merged import MergedRoot
+from freezer.image.platforms import VARIANTS, variant_problem
 from freezer.image.security import security_problems
+from freezer.plan.choices import LayerCompression
 
-MANIFEST_TYPES = (model.MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json")
-CONFIG_TYPES = (model.CONFIG_TYPE, "application/vnd.docker.container.image.v1+json")
-DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-LAYER_TYPES = (
-    *(model.LAYER_TYPE + suffix for suffix in ("", "+gzip", "+zstd")),
-    *(DOCKER_LAYER + suffix for suffix in ("", ".gzip", ".zstd")),
-)
+FORMATS = (model.OCI, model.DOCKER)
+MANIFEST_TYPES = tuple(types.manifest for types in FORMATS)
+CONFIG_TYPES = tuple(types.config for types in FORMATS)
+LAYER_TYPES = tuple(types.of_layer(item.value) for types in FORMATS for item in LayerCompression)
 DIGEST = re.compile("sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -71,8 +70,10 @@ def _layout_problems(archive: ImageArchive) -> Iterator[str]:
     index = archive.parsed("index.json")
     yield from _document_problems(index, "index.json", "manifests", INDEX_TYPES)
     descriptors = index.get("manifests", []) if isinstance(index, dict) else []
-    if isinstance(descriptors, list) and len(descriptors) > 1:
-        yield f"index.json has {len(descriptors)} images; skopeo and buildah accept only files with one"
+    # One may have several names; or be an index of several images.
+    distinct = {str(item.get("digest")) for item in objects_at(index, "manifests")}
+    if len(distinct) > 1:
+        yield f"index.json has {len(distinct)} images; skopeo and buildah accept only files with one"
     for item in descriptors if isinstance(descriptors, list) else []:
         yield from _descriptor_problems(archive, item, "index.json", (*MANIFEST_TYPES, *INDEX_TYPES))
     for image in archive.images:
@@ -112,8 +113,10 @@ def _descriptor_problems(archive: ImageArchive, item: Any, name: str, types: tup
 
 def _index_problems(archive: ImageArchive, descriptors: Any) -> Iterator[str]:
     """Yield the contradictions between the index and the image itself, or docker's list."""
-    for item, image in zip(descriptors if isinstance(descriptors, list) else [], archive.images):
-        if not isinstance(item, dict) or item.get("digest") != image.manifest_digest:
+    images = {image.manifest_digest: image for image in archive.images}
+    for item in descriptors if isinstance(descriptors, list) else []:
+        image = images.get(item.get("digest")) if isinstance(item, dict) else None
+        if image is None:
             continue
         platform = item.get("platform")
         for key in ("architecture", "os", "variant"):
@@ -169,6 +172,11 @@ def _config_problems(image: Image) -> Iterator[str]:
     for key in ("architecture", "os"):
         if not isinstance(image.config.get(key), str) or not image.config[key]:
             yield f"the configuration has no {key}"
+    variant = image.config.get("variant")
+    if variant and image.config.get("architecture") in VARIANTS:
+        problem = variant_problem(str(image.config.get("architecture")), str(variant))
+        if problem is not None:
+            yield f"the configuration has a wrong variant: {problem}"
     rootfs = image.config.get("rootfs")
     if not isinstance(rootfs, dict) or rootfs.get("type") != "layers":
         yield "the configuration's rootfs is not of the type layers"

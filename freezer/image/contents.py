@@ -11,14 +11,19 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Callable
+from typing import Callable, Optional
 
+from freezer.base.bill import PAPERS, SBOM
 from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.oci.model import WHITEOUT
+from freezer.base.publish import MAX_NAME
 from freezer.base.tar import Kind
 from freezer.closure.network_names import protocols, services
 from freezer.closure.provisions import copy_certificates, copy_locale, copy_zoneinfo
 from freezer.image.layer import Entry, Layer
+from freezer.image.scanners import scanned
 from freezer.link.layers import PLACE, Part, UnpackedApp
+from freezer.link.papers import papers_in
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM
 from freezer.plan.image import AddedFile, ImagePlan
@@ -42,12 +47,16 @@ def home(plan: ImagePlan) -> str:
     return "/tmp" if plan.tmp else "/"
 
 
-def layers(plan: ImagePlan, executable: Path, name: str) -> tuple[Layer, ...]:
-    """Return the layers of an image with an executable, the application last.
+def layers(
+    plan: ImagePlan, executable: Path, name: str, papers: Optional[Mapping[str, bytes]] = None
+) -> tuple[Layer, ...]:
+    """Return the layers of an image with an executable, the application last; ``papers`` are what is in it.
 
     Raises InputError for entries that exclude each other, EnvironmentFailure for what this system lacks.
     """
-    added = _tree([Entry(f"app/{name}", Kind.FILE, 0o755, executable)])
+    papers = {key: data for key, data in (papers or {}).items() if key != name}
+    program = Entry(f"app/{name}", Kind.FILE, 0o755, executable)
+    added = _tree([program, *_documents(papers), *_scanned(plan, papers.get(SBOM), ())])
     application = Layer(tuple(added.values()), plan.compression, plan.epoch, f"the application: /app/{name}")
     return (_base(plan, added), application)
 
@@ -60,7 +69,8 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
         Part.DEPENDENCIES: "the dependencies",
         Part.APPLICATION: f"the application: /app/{name}",
     }
-    trees = {part: _tree(map(_unpacked, application.parts[part])) for part in Part}
+    parts = {part: [item for item in application.parts[part] if item.name not in PAPERS] for part in Part}
+    trees = {part: _tree(map(_unpacked, parts[part])) for part in Part}
     program = Entry(f"app/{name}", Kind.SYMLINK, 0o777, PROGRAM)
     if name != PROGRAM:
         if any(program.name in tree for tree in trees.values()):
@@ -71,9 +81,15 @@ def unpacked_layers(plan: ImagePlan, application: UnpackedApp, name: str) -> tup
             )
         # The program is the same for all applications; it finds the application by the name it is started with.
         _put(trees[Part.APPLICATION], program)
-    base = _base(plan, {key: entry for tree in trees.values() for key, entry in tree.items()})
-    parts = (Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part)
-    return (base, *parts)
+    # Apart from the application: they change with what it depends on, and not with its code.
+    papers = papers_in(application.parts[Part.APPLICATION])
+    names = [item.name for found in parts.values() for item in found]
+    added = _tree((*_documents(papers), *_scanned(plan, papers.get(SBOM), names)))
+    base = _base(plan, {key: entry for tree in (*trees.values(), added) for key, entry in tree.items()})
+    made = [Layer(tuple(trees[part].values()), plan.compression, plan.epoch, comments[part]) for part in Part]
+    if added:
+        made.insert(-1, Layer(tuple(added.values()), plan.compression, plan.epoch, "the bill of materials"))
+    return (base, *made)
 
 
 def _unpacked(record: Record) -> Entry:
@@ -85,6 +101,22 @@ def _unpacked(record: Record) -> Entry:
         return Entry(name, Kind.SYMLINK, 0o777, os.fsdecode(record.data))
     mode = 0o755 if record.type is Type.EXECUTABLE else 0o644
     return Entry(name, Kind.FILE, mode, record.source if record.source is not None else record.data)
+
+
+def _documents(papers: Mapping[str, bytes]) -> Iterator[Entry]:
+    for name in sorted(papers):
+        yield Entry(f"{PLACE[1:]}/{name}", Kind.FILE, 0o644, papers[name])
+
+
+def _scanned(plan: ImagePlan, sbom: Optional[bytes], names: Iterable[str]) -> Iterator[Entry]:
+    """Yield the entries for scanners, without those that the user has added. ``names`` are the application's files."""
+    if sbom is None:
+        return
+    folders = frozenset(part.lower() for name in names for part in name.split("/") if part.endswith(".dist-info"))
+    added = {item.destination.lstrip("/") for item in plan.files}
+    for name, text in scanned(sbom, folders):
+        if name not in added:
+            yield Entry(name, Kind.FILE, 0o644, text.encode())
 
 
 def _base(plan: ImagePlan, application: Mapping[str, Entry]) -> Layer:
@@ -145,12 +177,12 @@ def _added(plan: ImagePlan) -> Iterator[Entry]:
             below = os.path.relpath(directory, item.source)
             top = os.path.normpath(os.path.join(item.destination, below)).strip("/")
             if top:
-                yield Entry(top, Kind.DIRECTORY, 0o755)
+                yield Entry(top, Kind.DIRECTORY, 0o755, b"", item.uid, item.gid)
             for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(directory, item))]):
                 path = Path(directory, name)
                 place = os.path.join(top, name)
                 if path.is_symlink():
-                    yield Entry(place, Kind.SYMLINK, 0o777, os.readlink(path))
+                    yield Entry(place, Kind.SYMLINK, 0o777, os.readlink(path), item.uid, item.gid)
                 elif path.is_file():
                     yield _added_file(item, path, place)
                 else:
@@ -166,7 +198,7 @@ def _added_file(item: AddedFile, path: Path, place: str) -> Entry:
     if mode is None:
         # The rest of a mode is the host's umask, which the image must not show.
         mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-    return Entry(place, Kind.FILE, mode, path)
+    return Entry(place, Kind.FILE, mode, path, item.uid, item.gid)
 
 
 def _tree(entries: Iterable[Entry]) -> dict[str, Entry]:
@@ -179,6 +211,14 @@ def _tree(entries: Iterable[Entry]) -> dict[str, Entry]:
 def _put(entries: dict[str, Entry], entry: Entry) -> None:
     """Add an entry with the directories above it. A directory may be named again, nothing else."""
     parts = entry.name.split("/")
+    if parts[-1].startswith(WHITEOUT):
+        raise InputError(
+            f"/{entry.name} cannot be in an image",
+            why=f"in a layer, a name that starts with {WHITEOUT} removes a file of the layers below",
+            hint="give it another name",
+        )
+    if len(os.fsencode(parts[-1])) > MAX_NAME:
+        raise InputError(f"/{entry.name[:200]}... cannot be in an image", why=f"a name has at most {MAX_NAME} bytes")
     for depth in range(1, len(parts)):
         parent = "/".join(parts[:depth])
         if entries.setdefault(parent, Entry(parent, Kind.DIRECTORY, 0o755)).kind is not Kind.DIRECTORY:

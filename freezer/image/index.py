@@ -92,7 +92,7 @@ def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Pat
             contents[model.blob_name(node.descriptor.digest)] = node.data
             for part in node.parts:
                 contents[model.blob_name(part.descriptor.digest)] = (_Blob(archive, part), part.descriptor)
-        contents.update(frame(top, members, references))
+        contents.update(documents(top, members, references))
         made = IndexFile(
             path=output,
             size=write_contents(contents, output),
@@ -109,8 +109,9 @@ def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Pat
     return made
 
 
-def frame(top: Descriptor, members: Sequence[Member], names: Sequence[Reference]) -> dict[str, bytes]:
-    """Return the documents outside the blobs, by their names."""
+def documents(top: Descriptor, members: Sequence[Member], names: Sequence[Reference]) -> dict[str, bytes]:
+    """Return the documents outside the blobs, by their names. With several names in ``index.json``, podman would go by
+    ``manifest.json``, and take the first image for every machine."""
     images = []
     for number, member in enumerate(members):
         config, *layers = (part.descriptor.digest for part in member.node.parts)
@@ -119,7 +120,7 @@ def frame(top: Descriptor, members: Sequence[Member], names: Sequence[Reference]
     listed = model.canonical(images)
     return {
         "oci-layout": model.layout(),
-        "index.json": model.index(top, None, names[0], listed),
+        "index.json": model.index(top, None, names[:1], listed),
         "manifest.json": listed,
     }
 

@@ -20,7 +20,8 @@ from typing import Optional, Union
 
 from freezer.base import tar
 from freezer.base.errors import InputError
-from freezer.base.oci.model import LAYER_TYPE, Descriptor, PackedLayer
+from freezer.base.oci.model import OCI, Descriptor, MediaTypes, PackedLayer
+from freezer.base.tar_headers import header
 from freezer.plan.choices import LayerCompression
 
 CHUNK = 1 << 20
@@ -57,7 +58,7 @@ class Layer:
         """Return the tar, compressed. Raises InputError if a file cannot be read, or changes meanwhile."""
         return compressed(tar_chunks(self.entries, self.epoch), self.compression)
 
-    def pack(self) -> PackedLayer:
+    def pack(self, types: MediaTypes = OCI) -> PackedLayer:
         """Read everything once, for the digests and the size."""
         diff, blob, size = hashlib.sha256(), hashlib.sha256(), 0
 
@@ -69,12 +70,12 @@ class Layer:
         for chunk in compressed(watched(), self.compression):
             blob.update(chunk)
             size += len(chunk)
-        descriptor = Descriptor(LAYER_TYPE + self.compression.value, f"sha256:{blob.hexdigest()}", size)
+        descriptor = Descriptor(types.of_layer(self.compression.value), f"sha256:{blob.hexdigest()}", size)
         return PackedLayer(descriptor, f"sha256:{diff.hexdigest()}", self.comment)
 
 
 def tar_chunks(entries: Sequence[Entry], epoch: int) -> Iterator[bytes]:
-    """Yield the entries as a USTAR archive, sorted by name. Raises InputError."""
+    """Yield the entries as a tar, sorted by name. Raises InputError."""
     for entry in sorted(entries, key=lambda item: os.fsencode(item.name)):
         if isinstance(entry.content, Path):
             yield from _file_chunks(entry, entry.content, epoch)
@@ -89,10 +90,9 @@ def _header(entry: Entry, size: int, epoch: int, target: str = "") -> bytes:
     name = entry.name + "/" if entry.kind is tar.Kind.DIRECTORY else entry.name
     member = tar.Member(name, entry.kind, size, entry.mode, entry.uid, entry.gid, epoch, target)
     try:
-        return tar.header(member)
+        return header(member)
     except ValueError as error:
-        limits = "names have at most 255 bytes, links 100, files less than 8 GiB, owners at most 2097151"
-        raise InputError(f"/{entry.name} cannot be put into an image", why=f"{error}; in USTAR, {limits}") from error
+        raise InputError(f"/{entry.name[:200]} cannot be put into an image", why=str(error)) from error
 
 
 def _file_chunks(entry: Entry, path: Path, epoch: int) -> Iterator[bytes]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
 from freezer import __version__
 from freezer.application.metadata import Metadata
-from freezer.application.origin import Origin
-from freezer.base.elf import Elf, read_elf
-from freezer.base.elf_file import NotElf
+from freezer.application.origin import Origin, newest_of, with_files
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.log import Log, human_size
@@ -19,49 +17,55 @@ from freezer.base.oci.model import PREDEFINED, Platform, timestamp
 from freezer.base.oci.reference import default_reference
 from freezer.image import contents
 from freezer.image.layer import Layer
+from freezer.image.platforms import chosen, platform_of, platform_of_elf
 from freezer.image.write import ImageFile, Recipe, write_image
 from freezer.link.layers import UnpackedApp, make_layers
 from freezer.link.linkers import StaticApp
-from freezer.plan.choices import DEFAULT_EPOCH, ImageLayout
-from freezer.plan.image import ImagePlan
+from freezer.plan.choices import DEFAULT_EPOCH, ImageFormat, ImageLayout
+from freezer.plan.image import Healthcheck, ImagePlan
 from freezer.plan.outputs import check_image_output
 from freezer.plan.resolve_image import check_program_name
-
-PLATFORMS = {
-    ("EM_X86_64", 64): Platform("amd64"),
-    ("EM_AARCH64", 64): Platform("arm64", "v8"),
-    ("EM_ARM", 32): Platform("arm", "v7"),
-    ("EM_386", 32): Platform("386"),
-    ("EM_PPC64", 64): Platform("ppc64le"),
-    ("EM_S390", 64): Platform("s390x"),
-    ("EM_RISCV", 64): Platform("riscv64"),
-    ("EM_LOONGARCH", 64): Platform("loong64"),
-}
-"""ELF's machines (gABI, e_machine) in Go's words, with the variants that the specification lists."""
+from freezer.store.workspace import reading
 
 CERTIFICATES_WITHIN = "CA certificates only in the executable, if it was built with them"
+
+Papers = Callable[[Path, Job], Mapping[str, bytes]]
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def image_of_executable(
-    plan: ImagePlan, executable: Path, origin: Origin, log: Log, name: Optional[str] = None
+    plan: ImagePlan,
+    executable: Path,
+    origin: Origin,
+    log: Log,
+    name: Optional[str] = None,
+    papers: Optional[Mapping[str, bytes]] = None,
 ) -> ImageFile:
-    """Make the image of a static executable, which becomes ``/app/NAME``, and log its names.
+    """Make the image of a static executable, which becomes ``/app/NAME``, and log its names; ``papers`` are what is in
+    it.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
     name = name or executable.name
     check_program_name(name)
     with _image_step(plan, log) as made:
-        made.append(_write(plan, platform_of(executable), contents.layers(plan, executable, name), name, origin))
+        made.append(
+            _write(
+                plan,
+                chosen(platform_of(executable), plan.variant),
+                contents.layers(plan, executable, name, papers),
+                name,
+                origin,
+            )
+        )
     return made[0]
 
 
 def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
     with _image_step(plan, log) as made:
-        platform = _platform(application.python, application.python.path)
+        platform = chosen(platform_of_elf(application.python, application.python.path), plan.variant)
         made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin))
     return made[0]
 
@@ -69,15 +73,16 @@ def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin:
 def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
     """Make the planned image of a linked application. Raises likewise, and ToolError."""
     if plan.layout is ImageLayout.BINARY:
-        return image_of_executable(plan, linked.path, origin, job.log, name)
+        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers)
     with job.step("layers") as step:
         application = make_layers(linked.closed, linked.package, job, init=linked.init)
         step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
     return image_of_files(plan, application, name, origin, job.log)
 
 
-def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
-    """Make the image of an existing executable. Raises likewise, and OutputError."""
+def image_of_existing(plan: ImagePlan, executable: Path, papers: Papers, *, cache: Path, log: Log) -> ImageFile:
+    """Make the image of an existing executable, of which ``papers`` reads the documents in it. Raises likewise, and
+    OutputError."""
     if plan.layout is not ImageLayout.BINARY:
         raise InputError(
             "an existing executable cannot be put into an unpacked image",
@@ -85,7 +90,9 @@ def image_of_existing(plan: ImagePlan, executable: Path, log: Log) -> ImageFile:
             hint="make the image while building: freezer build ... --image TAR --image-layout unpacked",
         )
     check_image_output(plan, executable)
-    return image_of_executable(plan, executable, Origin(None, None, int(executable.stat().st_mtime)), log)
+    with reading(executable, "image", cache, log) as job:
+        origin = with_files(Origin(None, None, newest_of([executable], job)), plan, job)
+        return image_of_executable(plan, executable, origin, log, papers=papers(executable, job))
 
 
 @contextlib.contextmanager
@@ -101,60 +108,19 @@ def _image_step(plan: ImagePlan, log: Log) -> Iterator[list[ImageFile]]:
 
 
 def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name: str, origin: Origin) -> ImageFile:
-    newest = max([origin.newest or DEFAULT_EPOCH, *(int(item.source.stat().st_mtime) for item in plan.files)])
-    created = timestamp(plan.created if plan.created is not None else newest)
+    created = timestamp(plan.created if plan.created is not None else origin.newest or DEFAULT_EPOCH)
     labels = {**_described(name, origin, created), **plan.labels}
     recipe = Recipe(
         platform=platform,
         layers=layers,
         settings=_settings(plan, name, labels),
-        annotations=labels,
+        annotations={**labels, **plan.annotations} if plan.format is ImageFormat.OCI else {},
         names=plan.names or (default_reference(name),),
         created=created,
         created_by=f"freezer {__version__}",
+        format=plan.format,
     )
     return write_image(recipe, plan.output)
-
-
-def platform_of(path: Path) -> Platform:
-    """Return the platform of a static executable, from its ELF header.
-
-    Raises InputError if it is none, needs a loader or libraries, or is made for a machine that images do not support.
-    """
-    try:
-        elf = read_elf(path)
-    except NotElf as error:
-        raise InputError(f"{path} is not an executable", why=str(error)) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    problem = dynamic_problem(elf)
-    if problem is not None:
-        raise InputError(
-            f"{path} is not a static executable, and an image of it alone would not run",
-            why=problem,
-            hint="make one of the application: freezer build",
-        )
-    return _platform(elf, path)
-
-
-def _platform(elf: Elf, path: Path) -> Platform:
-    platform = PLATFORMS.get((elf.machine, elf.bits))
-    if platform is None:
-        raise InputError(
-            f"{path} is made for a machine that images do not support", why=f"{elf.machine}, {elf.bits} bit"
-        )
-    return platform
-
-
-def dynamic_problem(elf: Elf) -> Optional[str]:
-    """Return the reason why an ELF file is not a static executable; None if it is one."""
-    if elf.kind not in ("ET_EXEC", "ET_DYN"):
-        return f"it is of type {elf.kind}"
-    if elf.interpreter is not None:
-        return f"it asks for the interpreter {elf.interpreter}"
-    if elf.needed:
-        return f"it needs {', '.join(elf.needed)}"
-    return None
 
 
 def _described(name: str, origin: Origin, created: str) -> dict[str, str]:
@@ -200,6 +166,17 @@ def _settings(plan: ImagePlan, name: str, labels: dict[str, str]) -> dict[str, A
         settings["Volumes"] = {volume: {} for volume in plan.volumes}
     if plan.stop_signal is not None:
         settings["StopSignal"] = plan.stop_signal
-    if plan.healthcheck:
-        settings["Healthcheck"] = {"Test": ["CMD", *plan.healthcheck]}
+    if plan.healthcheck is not None:
+        settings["Healthcheck"] = _healthcheck(plan.healthcheck)
     return settings
+
+
+def _healthcheck(check: Healthcheck) -> dict[str, Any]:
+    """Return docker's object for a health check; what it does not have is the engine's default."""
+    times = {
+        "Interval": check.interval,
+        "Timeout": check.timeout,
+        "StartPeriod": check.start_period,
+        "Retries": check.retries,
+    }
+    return {"Test": ["CMD", *check.command], **{key: value for key, value in times.items() if value is not None}}

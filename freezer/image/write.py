@@ -18,8 +18,9 @@ from freezer.base.oci import model
 from freezer.base.oci.model import Descriptor, PackedLayer, Platform
 from freezer.base.oci.reference import Reference
 from freezer.base.publish import writing
+from freezer.image.frame import frame
 from freezer.image.layer import Layer
-from freezer.plan.choices import DEFAULT_EPOCH
+from freezer.plan.choices import ImageFormat
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Recipe:
     names: tuple[Reference, ...]
     created: str
     created_by: str
+    format: ImageFormat = ImageFormat.OCI
+
+
+TYPES = {ImageFormat.OCI: model.OCI, ImageFormat.DOCKER: model.DOCKER}
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,16 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
 
     Raises InputError if a file of it cannot be read, or changes meanwhile; OutputError if it cannot be written.
     """
-    packed = [layer.pack() for layer in recipe.layers]
+    types = TYPES[recipe.format]
+    packed = [layer.pack(types) for layer in recipe.layers]
     config = model.configuration(recipe.platform, recipe.settings, packed, recipe.created, recipe.created_by)
-    config_descriptor = model.describe(config, model.CONFIG_TYPE)
-    manifest = model.manifest(config_descriptor, packed, recipe.annotations)
-    manifest_descriptor = model.describe(manifest, model.MANIFEST_TYPE)
+    config_descriptor = model.describe(config, types.config)
+    manifest = model.manifest(config_descriptor, packed, recipe.annotations, types)
+    manifest_descriptor = model.describe(manifest, types.manifest)
     listed = model.image_list(config_descriptor, packed, recipe.names)
     contents: dict[str, Union[bytes, tuple[Chunked, Descriptor]]] = {
         "oci-layout": model.layout(),
-        "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names[0], listed),
+        "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names, listed),
         "manifest.json": listed,
         model.blob_name(config_descriptor.digest): config,
         model.blob_name(manifest_descriptor.digest): manifest,
@@ -100,15 +106,15 @@ def write_contents(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor
 
 
 def _archive(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor]]]) -> Iterator[bytes]:
-    for name, content in sorted(contents.items()):
-        size = len(content) if isinstance(content, bytes) else content[1].size
-        # The outer tar is only a container; consumers ignore its times.
-        yield tar.header(tar.Member(name, tar.Kind.FILE, size, 0o644, 0, 0, DEFAULT_EPOCH))
+    sizes = {name: len(item) if isinstance(item, bytes) else item[1].size for name, item in contents.items()}
+    for name, head in frame(sizes):
+        yield head
+        content = contents.get(name, b"")
         if isinstance(content, bytes):
             yield content
         else:
             yield from _unchanged(content[0].chunks(), content[1])
-        yield tar.padding(size)
+        yield tar.padding(sizes.get(name, 0))
     yield tar.END
 
 

@@ -23,13 +23,12 @@ from freezer.closure.provisions import PROVISIONS, size_of
 from freezer.image.contents import PLACES
 from freezer.image.merged import MergedRoot, find_program
 from freezer.inspect.executable import MOST_NOTES, inspect_executable, parse_notes
-from freezer.inspect.module_archives import Contents, read_contents
 from freezer.inspect.report import FILE, Item, Layer, OwnPart, Report, Settings
 from freezer.inspect.tree_files import ARCHIVE_NAME, TreeFile, tree_items
+from freezer.link.module_archives import Contents, read_contents
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.parts import DATA
-from freezer.link.start import STARTER
-from freezer.link.tree import MODULES
+from freezer.link.start import MODULES, STARTER
 from freezer.plan.choices import MANIFEST
 from freezer.prove.unpack import has_bundle
 

@@ -11,6 +11,7 @@ from freezer.base.job import Job
 from freezer.base.log import Log
 from freezer.inspect.executable import architecture, inspect_executable
 from freezer.inspect.image import inspect_image
+from freezer.inspect.read_papers import read_papers
 from freezer.inspect.report import Report
 from freezer.store.workspace import reading
 
@@ -19,6 +20,12 @@ def look_into(path: Path, *, cache: Path, log: Log) -> Report:
     """Report the contents of a file. Raises as ``inspect`` does, and OutputError if there is no room to work in."""
     with reading(path, "inspect", cache, log) as job:
         return inspect(path, job)
+
+
+def look_for_papers(path: Path, *, cache: Path, log: Log) -> dict[str, bytes]:
+    """Return the documents in a file, by their names. Raises as ``look_into`` does."""
+    with reading(path, "inspect", cache, log) as job:
+        return read_papers(path, job)
 
 
 def inspect(path: Path, job: Job) -> Report:

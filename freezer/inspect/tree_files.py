@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.inspect.module_archives import Contents, is_archive, read_archive
+from freezer.base.bill import NOTICES, SBOM
 from freezer.inspect.report import Item
 from freezer.link.drivers.staticx_internals import NAME_SERVICES
+from freezer.link.module_archives import Contents, is_archive, read_archive
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import TRAILER
 from freezer.link.payload.read import find_payload
@@ -70,7 +71,7 @@ def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> 
             yield from _archive(path, file.contents, names)
         elif path == program and started:
             yield Item(path, size, "Python", RUNTIME)
-        elif path in (program, STARTER, INIT, MANIFEST):
+        elif path in (program, STARTER, INIT, MANIFEST, SBOM, NOTICES):
             yield Item(path, size, *FREEZER)
         elif path == NAME_SERVICES:
             yield Item(path, size, *STATICX)

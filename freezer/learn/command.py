@@ -6,6 +6,7 @@ builds share, stays as it is. Programs that only the command needs, such as a te
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from freezer.environment.pip import pip
 from freezer.environment.venv import Environment
 from freezer.learn.drivers import DRIVERS
 from freezer.learn.facts import Facts, read_facts
+from freezer.learn.opens import Opens, unannounced
 from freezer.plan.build import Plan
 
 PROGRAMS = ("sitecustomize.py", "_freezer_notes.py", "_freezer_watch.py")
@@ -33,12 +35,13 @@ DROPPED = ("PYTHONHOME", "PYTHONSTARTUP", "PYTHONPATH", "FREEZER_LEARNING")
 @dataclass(frozen=True)
 class CommandRun:
     """A finished run: its status as subprocess counts it, whether the user has stopped it, when it began, in ns since
-    1970, and what was noted."""
+    1970, what was noted, and how the kernel has told which files were opened."""
 
     status: int
     stopped: bool
     began: int
     facts: Facts
+    opens: Opens
 
 
 def install_tools(requirements: Sequence[str], plan: Plan, environment: Environment, job: Job) -> Path:
@@ -79,9 +82,15 @@ def run_command(
     write_programs(environment, job.folder("learn/bin"))
     variables = command_environment(environ, hook, job.work / "learn" / "tools", application, environment)
     job.log.line(f"running {' '.join(command)}")
+    opens = Opens(roots)
     began = time.time_ns()
-    status, stopped = run_foreground(command, env=variables, cwd=folder)
-    return CommandRun(status, stopped, began, read_facts(notes))
+    try:
+        status, stopped = run_foreground(command, env=variables, cwd=folder)
+    finally:
+        opened = opens.stop()
+    facts = read_facts(notes)
+    facts = dataclasses.replace(facts, facts=(*facts.facts, *unannounced(opened, facts)))
+    return CommandRun(status, stopped, began, facts, opens)
 
 
 def write_programs(environment: Environment, folder: Path) -> None:

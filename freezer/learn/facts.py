@@ -32,10 +32,12 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts of a run, and the number of the processes that noted them."""
+    """All facts of a run, the number of the processes that noted them, and the ``numbers`` that the system has given to
+    these."""
 
     facts: tuple[Fact, ...]
     processes: int
+    numbers: frozenset[int] = frozenset()
 
 
 def read_facts(folder: Path) -> Facts:
@@ -44,7 +46,10 @@ def read_facts(folder: Path) -> Facts:
     files = [path for path in sorted(folder.iterdir()) if path.name != "roots"]
     for path in files:
         found.update(dict.fromkeys(_facts_of(path)))
-    return Facts(tuple(sorted(found, key=lambda fact: (fact.kind, fact.name, fact.asker, fact.line))), len(files))
+    numbers = frozenset(int(path.name.partition("-")[0]) for path in files)
+    return Facts(
+        tuple(sorted(found, key=lambda fact: (fact.kind, fact.name, fact.asker, fact.line))), len(files), numbers
+    )
 
 
 def _facts_of(path: Path) -> Iterator[Fact]:

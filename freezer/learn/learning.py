@@ -24,7 +24,9 @@ from freezer.freeze.pyinstaller import freeze
 from freezer.learn.brought import Brought, brought_by
 from freezer.learn.command import CommandRun, install_tools, run_command
 from freezer.learn.grounds import Grounds, Located, Owner
-from freezer.learn.needs import Needs
+from freezer.learn.needs import NO_ASKER, Needs
+from freezer.learn.opens import NATIVE, How, Opens
+from freezer.learn.started import Starts, runs_of
 from freezer.plan.build import Plan
 from freezer.plan.learned import Learned
 from freezer.store.workspace import workspace
@@ -40,7 +42,8 @@ class Lesson:
     """What a run has taught: the ``learned`` lines as they are in the file now, those that are ``new``, and those that
     it no longer has because a build brings these things by itself. ``left_out`` are files that never come along, with
     the reason; ``programs``, ``variables`` and ``unseen`` Pythons are told of with the place in the application's own
-    code that asked. ``status`` is the command's, and ``error`` what this command ends with, if it does."""
+    code that asked. ``status`` is the command's, and ``error`` what this command ends with, if it does. ``kernel`` is
+    how the kernel has told of files that code in C has opened."""
 
     learned: Learned
     new: Learned
@@ -52,6 +55,7 @@ class Lesson:
     variables: Mapping[str, str]
     unseen: Mapping[str, str]
     error: Optional[FreezerError] = None
+    kernel: How = How.NOT
 
 
 def learn(
@@ -89,7 +93,9 @@ def learn(
         grounds = Grounds(plain, environment, application, known.base, folder, cache)
         run = run_command(command, grounds.watched, application, environment, plan.folder, job, environ=environ)
         lesson = _taught(known, run, grounds, brought, build)
+        lesson = _with_runs(lesson, run, Starts(plain, application, environment), plan.folder)
     _tell(lesson, known, log)
+    _tell_of_kernel(run.opens, lesson, log)
     if not check and lesson.learned.text() != known.text():
         with replacing(known.path, mode=0o644) as out:
             out.write(lesson.learned.text().encode())
@@ -143,7 +149,17 @@ def _taught(known: Learned, run: CommandRun, grounds: Grounds, brought: Brought,
         programs=needs.programs,
         variables=needs.variables,
         unseen=needs.unseen,
+        kernel=run.opens.how,
     )
+
+
+def _with_runs(lesson: Lesson, run: CommandRun, starts: Starts, folder: Path) -> Lesson:
+    """Return the lesson with the runs of the application, if the command has succeeded."""
+    if lesson.status != 0:
+        return lesson
+    runs = runs_of(run.facts.facts, starts, folder, None if run.stopped else run.status)
+    learned = lesson.learned
+    return dataclasses.replace(lesson, learned=Learned(learned.path, learned.base, runs=runs).added_to(learned))
 
 
 def _needs(run: CommandRun, grounds: Grounds, brought: Brought, plan: Plan) -> Needs:
@@ -177,9 +193,11 @@ def _tell(lesson: Lesson, known: Learned, log: Log) -> None:
     new = list(lesson.new.lines())
     log.line(f"noted by {noted}; {len(new)} new for {known.path.name}")
     if not any(lesson.learned.lines()):
-        log.line("  a build brings all that the command has asked for, without such a file")
+        log.line("  a build brings all that the command has asked for")
     for title, name, place in new:
         log.line(f"  [{title}] {name}: {place}")
+    for text in sorted(set(lesson.learned.runs) - set(known.runs)):
+        log.line(f"  [runs] {text or 'without arguments'}: freezer check --learned runs it like this")
     for title, name, _ in lesson.brought.lines():
         log.line(f"  [{title}] {name}: a build brings it by itself; the line goes")
     for name, reason in sorted(lesson.left_out.items()):
@@ -193,6 +211,23 @@ def _tell(lesson: Lesson, known: Learned, log: Log) -> None:
             log.line(f"  it also asks for {title}: {', '.join(names[:MOST_NAMED])}{more}")
         for name in names:
             log.detail(f"    {name}: {told[name]}")
+
+
+def _tell_of_kernel(opens: Opens, lesson: Lesson, log: Log) -> None:
+    """Log how files were seen that code in C has opened, or that they were not."""
+    found = [name for _, name, place in lesson.new.lines() if place == NO_ASKER[NATIVE]]
+    if opens.how is How.NOT:
+        log.warning(
+            "files that code in C opens were not seen: the kernel watches no more directories for this user "
+            "(/proc/sys/fs/inotify/max_user_watches); root needs no watches"
+        )
+    elif not opens.complete:
+        log.warning("not all files that code in C opens were seen: the kernel has dropped events")
+    elif opens.how is How.FILES and found:
+        log.warning(
+            f"{', '.join(found[:MOST_NAMED])}: another program may have opened it meanwhile; only root sees who did"
+        )
+    log.detail(f"    files that code in C opens were seen {opens.how.value}")
 
 
 def _error(lesson: Lesson, command: tuple[str, ...], path: Path, check: bool) -> Optional[FreezerError]:

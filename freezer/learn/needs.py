@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from freezer.base.elf import read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.places import is_file, is_folder, is_text
+from freezer.learn.alive import counted, is_alive
 from freezer.learn.brought import Brought, path_without_links
 from freezer.learn.facts import Fact
 from freezer.learn.grounds import Grounds, Located, Owner
 from freezer.learn.import_lines import ImportLines
+from freezer.learn.opens import NATIVE
 from freezer.plan.learned import Learned
 
-NO_ASKER = {"": "a process that it started", "mapped": "mapped into memory", "swept": "another way of importing"}
+NO_ASKER = {
+    "": "a process that it started",
+    "mapped": "mapped into memory",
+    "swept": "another way of importing",
+    NATIVE: "code that is not Python's",
+}
 """What stands for the place that asked where none is known, by the kind of the fact."""
 OF_THE_C_LIBRARY = ("libnss_", "libgcc_s", "ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so", "libpython")
 OF_THE_HARDWARE = (
@@ -58,6 +65,7 @@ class Needs:
         self.variables: dict[str, str] = {}
         self.unseen: dict[str, str] = {}
         self._wrote: set[str] = set()
+        self._by_path: set[str] = set()
         self._imports = ImportLines()
 
     def learned(self, path: Path) -> Learned:
@@ -68,10 +76,13 @@ class Needs:
     def take(self, facts: tuple[Fact, ...]) -> None:
         """Take what is needed of all facts."""
         self._wrote |= {fact.name for fact in facts if fact.kind == "write"}
+        origins = {fact.more for fact in facts if fact.kind in ("module", "swept")}
+        self._by_path |= {fact.name for fact in facts if fact.kind == "loaded"} - origins
         take: dict[str, Callable[[Fact], None]] = {
             "module": self._module,
             "swept": self._swept,
             "read": self._file,
+            "loaded": self._loaded,
             "list": self._listing,
             "library": self._library,
             "group": self._group,
@@ -84,6 +95,9 @@ class Needs:
             if handler is not None:
                 handler(fact)
         self._mapped([fact for fact in facts if fact.kind == "mapped"], facts)
+        for fact in facts:
+            if fact.kind == NATIVE:
+                self._native(fact)
 
     def where(self, fact: Fact) -> str:
         """Return the place that asked, as it is told on every machine."""
@@ -123,6 +137,8 @@ class Needs:
         located = self.grounds.located(fact.more)
         if located.owner is Owner.OTHER or self.grounds.is_test(located):
             return
+        if located.owner is Owner.OWN and self._is_made(fact.more):
+            return
         if located.owner is Owner.OWN and not self.grounds.is_importable(located, name):
             # Imported from a directory that the code finds by itself: there it finds the source again.
             self._own_file(located, fact)
@@ -132,29 +148,44 @@ class Needs:
                 self.first.add(name)
 
     def _is_seen(self, fact: Fact) -> bool:
-        """Tell whether a build sees the import, once it has the module with the statement."""
+        """Tell whether a build sees the import, once it has the module with the statement; not if that is a file."""
         in_bundle = is_alive(fact.asker, self.brought.sources, self.grounds)
-        return not in_bundle and self._imports.has(fact.asker, fact.line)
+        return not in_bundle and fact.asker not in self._by_path and self._imports.has(fact.asker, fact.line)
 
     def _swept(self, fact: Fact) -> None:
         """Take a module that another finder than Python's has found, if it is the application's own."""
         if self.grounds.located(fact.more).owner is Owner.OWN:
             self._module(fact)
 
+    def _loaded(self, fact: Fact) -> None:
+        """Take a source that is loaded by its path, unless it is that of a module which is known by its name."""
+        if fact.name in self._by_path:
+            self._file(fact)
+
     def _file(self, fact: Fact) -> None:
         located = self.grounds.located(fact.name)
         path = Path(fact.name)
         if is_folder(path):
             self._listing(fact)
-        elif is_file(path) and fact.name not in self._wrote and not self._is_new(path):
+        elif is_file(path) and not self._is_made(fact.name):
             if located.owner is Owner.PACKAGE:
                 self._package_file(located, fact)
             elif located.owner is Owner.OWN and not self._is_started(fact):
                 self._own_file(located, fact)
 
+    def _native(self, fact: Fact) -> None:
+        """Take a file that code in C has opened, if it is the application's own or of a package that is part of it."""
+        located = self.grounds.located(fact.name)
+        if located.owner is Owner.OWN or self.brought.has_top(located.name.partition("/")[0]):
+            self._file(fact)
+
     def _is_started(self, fact: Fact) -> bool:
         """Tell whether Python itself has read a source to run it, which is in the bundle as code."""
         return not fact.asker and path_without_links(fact.name) in self.brought.sources
+
+    def _is_made(self, path: str) -> bool:
+        """Tell whether a file was made during the run, and perhaps removed again: by tests, or as a result."""
+        return path in self._wrote or not is_file(path) or self._is_new(Path(path))
 
     def _is_new(self, path: Path) -> bool:
         """Tell whether a file has been written since the command began."""
@@ -246,42 +277,6 @@ class Needs:
                     self._library(fact)
             elif located.owner in (Owner.OWN, Owner.PACKAGE):
                 self._file(fact)
-
-
-def counted(facts: Iterable[Fact], sources: frozenset[str], grounds: Grounds) -> list[Fact]:
-    """Return the facts that code of the application has asked for: the code in ``sources``, or in a module that such
-    code has asked for."""
-    alive = set(sources)
-    waiting = list(facts)
-    found: list[Fact] = []
-    while True:
-        taken = [fact for fact in waiting if _counts(fact, alive, grounds)]
-        if not taken:
-            return found
-        found += taken
-        alive |= {path_without_links(fact.more) for fact in taken if fact.kind == "module" and _brings(fact, grounds)}
-        waiting = [fact for fact in waiting if fact not in set(taken)]
-
-
-def _brings(fact: Fact, grounds: Grounds) -> bool:
-    """Tell whether a module will be part of the application once it is asked for."""
-    located = grounds.located(fact.more)
-    return located.owner is not Owner.OTHER and not grounds.is_test(located)
-
-
-def _counts(fact: Fact, alive: set[str], grounds: Grounds) -> bool:
-    if not fact.asker:
-        return fact.child or fact.kind == "swept"
-    return is_alive(fact.asker, alive, grounds)
-
-
-def is_alive(asker: str, alive: Collection[str], grounds: Grounds) -> bool:
-    """Tell whether a source is among those of the application."""
-    if path_without_links(asker) in alive:
-        return True
-    located = grounds.located(asker)
-    # The sources of a project, of which the bundle has the wheel's copies.
-    return located.owner is Owner.OWN and grounds.wheel_copy(located) in alive
 
 
 def _soname(path: Path) -> str:

@@ -24,10 +24,11 @@ from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.job import Job
 from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
 from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_archive
+from freezer.link.papers import papers
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import Container, can_have_init, start_records
-from freezer.link.tree import MODULES, landmarks, manifest, without_loaders
+from freezer.link.start import MODULES, Container, can_have_init, start_records
+from freezer.link.tree import landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
 
 PLACE = "/app"
@@ -109,6 +110,7 @@ def make_layers(closed: ClosedApp, package: Package, job: Job, *, init: bool) ->
     parts[Part.RUNTIME] += landmarks(package)
     parts[Part.RUNTIME] += start_records(closed, package, Container.LAYERS, job, init=init, place=PLACE)
     parts[Part.APPLICATION].append(manifest(closed))
+    parts[Part.APPLICATION] += papers(closed, [item for found in parts.values() for item in found], Container.LAYERS)
     return UnpackedApp(
         python=read_elf(closed.python),
         version="{}.{}".format(*package.version),

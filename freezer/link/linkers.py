@@ -7,7 +7,8 @@ start, those of ``native`` once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +28,8 @@ __all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 @dataclass(frozen=True)
 class StaticApp:
     """One executable file, not yet proven. ``size`` is in bytes; ``package`` is the code in it; ``init`` says whether
-    process 1 becomes an init; ``other`` measures the result of the other linker."""
+    process 1 becomes an init; ``other`` measures the result of the other linker; ``papers`` are the documents
+    in it, by their names."""
 
     path: Path
     size: int
@@ -35,12 +37,14 @@ class StaticApp:
     package: Package
     init: bool
     other: Looking
+    papers: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class WriteExecutable(Protocol):
-    """The signature of every linker: it writes the executable of a closed bundle to ``output``."""
+    """The signature of every linker: it writes the executable of a closed bundle to ``output``, and returns the
+    documents in it, by their names."""
 
-    def __call__(self, plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
+    def __call__(self, plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> Mapping[str, bytes]:
         """Link. Raises ToolError, EnvironmentFailure."""
 
 
@@ -52,9 +56,9 @@ def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
     with job.step("link") as step:
         output = job.folder("link") / closed.frozen.name
         package = read_package(closed, job)
-        LINKERS[plan.linker](plan, closed, package, output, job)
+        found = LINKERS[plan.linker](plan, closed, package, output, job)
         output.chmod(0o755)
         other = look_at_other(plan, closed, package, job)
-        linked = StaticApp(output, output.stat().st_size, closed, package, plan.init, other)
+        linked = StaticApp(output, output.stat().st_size, closed, package, plan.init, other, found)
         step.result = human_size(linked.size)
     return linked

@@ -9,13 +9,15 @@ from freezer.closure.close import ClosedApp
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
 from freezer.link.packed import packed_by_zstd
+from freezer.link.papers import papers_in
 from freezer.link.payload.pack import write
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 
 
-def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
+def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=packed_by_zstd(job))
+    return papers_in(records)

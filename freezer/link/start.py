@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from freezer.base import tools
@@ -35,10 +35,11 @@ ROOM = 4096
 PROGRAM, STARTER, INIT = "program", "start.so", "freezer-init"
 INTERPRETER = "bin/python3"
 """The program's name as an interpreter, by which the application's own processes start it."""
-SCRIPT = "start.pyc"
-"""The file beside the standard library's that Python runs; its source is freezer/freeze/runtime/_freezer_start.py."""
+MODULES = "modules"
+"""The archive of modules, which Python is given to run; see freezer/freeze/runtime/_freezer_runner.py."""
 SIMPLE_OPTIONS = frozenset("BObduv")
 """Python's options without a value, each a letter, that an application can have."""
+HASH_SEED = "hash_seed="
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
 
@@ -133,10 +134,10 @@ def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
 
 def python_arguments(package: Package) -> list[str]:
     """Return the arguments of Python: the application's options, as PyInstaller writes them in spec files ("Specifying
-    Python interpreter options"), and the script to run.
+    Python interpreter options"), and the archive to run.
 
-    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs a script rather than
-    a command, for which it would search modules in the current directory.
+    Python is not told to ignore its variables: ``start.so`` hides those that choose code. It runs an archive rather
+    than a command, for which it would search modules in the current directory.
     """
     arguments = []
     for option in package.options:
@@ -146,7 +147,10 @@ def python_arguments(package: Package) -> list[str]:
             arguments.append(f"-{word}{value.strip()}")
         elif word in SIMPLE_OPTIONS:
             arguments.append(f"-{word}")
-    return [*arguments, f"{library(package)}/{SCRIPT}"]
+        elif word.startswith(HASH_SEED):
+            # Python has no such option, but PyInstaller's spec files do; start.so has the variable's value.
+            arguments.append(f"PYTHONHASHSEED={word[len(HASH_SEED) :]}")
+    return [*arguments, f"/{MODULES}"]
 
 
 def library(package: Package) -> str:
@@ -171,3 +175,15 @@ def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
         raise ToolError(f"a path or the arguments of Python need more than {ROOM} bytes", why=repr(text))
     data[at : at + ROOM] = text.ljust(ROOM, b"\0")
     return at
+
+
+def search_links(records: Sequence[Record]) -> list[Record]:
+    """Return links at the top of the tree to the libraries in ``_internal``: the search path that staticx's start-up
+    program fills in has no directory but the top."""
+    names = {item.name for item in records}
+    found = []
+    for item in records:
+        folder, _, name = item.name.rpartition("/")
+        if folder == CONTENTS and ".so" in name and item.type is not Type.DIRECTORY and name not in names:
+            found.append(Record(Type.LINK, name, data=os.fsencode(item.name)))
+    return found

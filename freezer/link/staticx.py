@@ -18,22 +18,24 @@ from freezer.closure.close import ClosedApp
 from freezer.link.drivers import DRIVERS
 from freezer.link.drivers.staticx_messages import LinkRequest, Member
 from freezer.link.modules import Package
+from freezer.link.papers import papers_in
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM, Container, can_have_init
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
-from freezer.plan.choices import CONTENTS, Packing
+from freezer.plan.choices import Packing
 
 TOOLS = ("objcopy", "strip", "patchelf")
 """The programs that staticx runs."""
 
 
-def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> None:
+def write_staticx(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError if staticx fails, EnvironmentFailure if a program it needs is missing."""
     # An archive that staticx compresses needs uncompressed modules. Otherwise compress them: a run needs few of them.
     small = plan.compress is Packing.SMALL
     records = make_tree(closed, package, Container.STATICX, job, init=can_have_init(plan.init, job), packed=not small)
-    pack([*records, *search_links(records)], output, job, small=small, epoch=plan.epoch)
+    pack(records, output, job, small=small, epoch=plan.epoch)
+    return papers_in(records)
 
 
 def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoch: int) -> None:
@@ -53,18 +55,6 @@ def pack(records: Sequence[Record], output: Path, job: Job, *, small: bool, epoc
         env=job.environment(epoch=epoch, path=path),
         stdin=json.dumps(request),
     )
-
-
-def search_links(records: Sequence[Record]) -> list[Record]:
-    """Return links at the top of the tree to the libraries in ``_internal``: the search path that staticx's start-up
-    program fills in has no directory but the top."""
-    names = {item.name for item in records}
-    found = []
-    for item in records:
-        folder, _, name = item.name.rpartition("/")
-        if folder == CONTENTS and ".so" in name and item.type is not Type.DIRECTORY and name not in names:
-            found.append(Record(Type.LINK, name, data=os.fsencode(item.name)))
-    return found
 
 
 def _members(records: Sequence[Record], folder: Path) -> Iterator[Member]:

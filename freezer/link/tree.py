@@ -10,6 +10,7 @@ imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
     lib/pythonX.Y                        files by which an interpreter finds its place, and its first import
+    sbom.cdx.json                        the bill of materials
     freezer-init                         the init for process 1, if no launcher is in front of the tree
     _internal                            extension modules, their libraries, and data: sys._MEIPASS
 """
@@ -22,19 +23,20 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from freezer.base.bill import PAPERS
 from freezer.base.elf import is_elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
+from freezer.link.papers import papers
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import INTERPRETER, PROGRAM, SCRIPT, Container, library, start_records
+from freezer.link.start import INTERPRETER, MODULES, PROGRAM, Container, library, search_links, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
-MODULES = "modules"
-FIRST, START = "_freezer_encodings", "_freezer_start"
-"""The modules that are files: Python's first import, and the script that it runs."""
+FIRST = "_freezer_encodings"
+"""The module that is a file: Python's first import."""
 
 
 def make_tree(
@@ -50,7 +52,10 @@ def make_tree(
     records = [item for item in records_of(frozen.tree) if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]
     records += start_records(closed, package, container, job, init=init)
-    own = {f"{CONTENTS}/{name}" for name in frozen.own_files} | {MANIFEST}
+    if container is Container.STATICX:
+        records += search_links(records)
+    records += papers(closed, records, container)
+    own = {f"{CONTENTS}/{name}" for name in frozen.own_files} | {MANIFEST, *PAPERS}
     return _ordered(records, own)
 
 
@@ -63,7 +68,7 @@ def manifest(closed: ClosedApp) -> Record:
 
 
 def landmarks(package: Package) -> list[Record]:
-    """Return the files by which an interpreter finds its place, its first import, its name and its script."""
+    """Return the files by which an interpreter finds its place, its first import and its name."""
     python = library(package).strip("/")
     # PEP 552: flags, time and size are zero; Python compares them only with a source, and there is none.
     header = package.magic + bytes(12)
@@ -76,7 +81,6 @@ def landmarks(package: Package) -> list[Record]:
         Record(Type.FILE, f"{python}/os.pyc"),
         Record(Type.DIRECTORY, f"{python}/encodings"),
         Record(Type.FILE, f"{python}/encodings/__init__.pyc", data=header + package.read(FIRST)),
-        Record(Type.FILE, f"{python}/{SCRIPT}", data=header + package.read(START)),
     ]
 
 

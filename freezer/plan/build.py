@@ -93,6 +93,8 @@ class Plan:
     own: Optional[Own] = None
     exclude_data: tuple[str, ...] = ()
     learned: Optional[Learned] = None
+    sbom: Optional[Path] = None
+    notices: bool = False
 
     @property
     def unpacked(self) -> bool:
@@ -111,6 +113,6 @@ class Plan:
         """Return all values that decide the executable, for comparison with an earlier build. Images are not among
         them: every build makes them again."""
         parts = dataclasses.asdict(self)
-        for irrelevant in ("refresh", "jobs", "image"):
+        for irrelevant in ("refresh", "jobs", "image", "sbom"):
             del parts[irrelevant]
         return parts

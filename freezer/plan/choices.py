@@ -76,6 +76,13 @@ class Own(enum.Enum):
     NONE = "none"
 
 
+class ImageFormat(enum.Enum):
+    """Whose media types an image has: those of the specification, or docker's, which keep a health check everywhere."""
+
+    OCI = "oci"
+    DOCKER = "docker"
+
+
 class ImageLayout(enum.Enum):
     """What an image has of the application: its executable, or the files that it would unpack, in layers."""
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.oci.reference import Reference
-from freezer.plan.choices import ImageLayout, LayerCompression
+from freezer.plan.choices import ImageFormat, ImageLayout, LayerCompression
 
 
 @dataclass(frozen=True)
 class AddedFile:
     """A file or directory of the host that goes into the image. ``mode`` None keeps 0755 for what is executable, and
-    makes 0644 of the rest."""
+    makes 0644 of the rest. All of it belongs to ``uid`` and ``gid``."""
 
     source: Path
     destination: str
     mode: Optional[int]
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,18 @@ class AddedFolder:
 
     path: str
     mode: int
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """A command that tells whether the application is well. Times are in nanoseconds; None means the engine's
+    default."""
+
+    command: tuple[str, ...]
+    interval: Optional[int] = None
+    timeout: Optional[int] = None
+    start_period: Optional[int] = None
+    retries: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +59,12 @@ class ImagePlan:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     workdir: str
     ports: tuple[str, ...]
     volumes: tuple[str, ...]
     stop_signal: Optional[str]
-    healthcheck: tuple[str, ...]
+    healthcheck: Optional[Healthcheck]
     ca_certs: bool
     tzdata: bool
     locale: bool
@@ -57,5 +72,7 @@ class ImagePlan:
     files: tuple[AddedFile, ...]
     folders: tuple[AddedFolder, ...]
     compression: LayerCompression
+    format: ImageFormat
+    variant: Optional[str]
     created: Optional[int]
     epoch: int

@@ -19,6 +19,10 @@ HEADER = """\
 # What freezer learn has seen the application ask for, and what a build would not have brought by itself: each with the
 # place that asked for it. freezer build takes it along. Commit this file; freezer learn adds to it.
 """
+RUNS_HEADER = """
+# How the application was run; freezer check --learned runs it like this in an empty root.
+[runs]
+"""
 TABLES = {
     "modules": "modules",
     "files": "files",
@@ -27,7 +31,10 @@ TABLES = {
     "entry-points": "entry_points",
     "libraries": "libraries",
 }
-"""The tables of the file, in their order, and the attributes that have their lines."""
+"""The tables of needs in the file, in their order, and the attributes that have their lines."""
+RUNS = "runs"
+STATUS, ANY_STATUS = "status {}", "any status"
+"""How a run ended, if that is known."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Learned:
     ``files`` are the application's own, relative to the directory ``base``, and ``package_files`` those of the packages
     in its environment, relative to where these are installed; one that ends with a slash is a directory, of which the
     files come along, but not the directories. ``metadata`` are distributions, ``entry_points`` groups of these,
-    ``libraries`` sonames.
+    ``libraries`` sonames. ``runs`` are no needs: the arguments of runs, as for a shell, and how they ended.
     """
 
     path: Path
@@ -48,9 +55,10 @@ class Learned:
     metadata: Mapping[str, str] = field(default_factory=dict)
     entry_points: Mapping[str, str] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> Iterator[tuple[str, str, str]]:
-        """Yield all lines as (table, name, place)."""
+        """Yield all needs as (table, name, place)."""
         for title, attribute in TABLES.items():
             for name, place in sorted(getattr(self, attribute).items()):
                 yield title, name, place
@@ -59,23 +67,27 @@ class Learned:
         """Return the text of the file."""
         parts = [HEADER]
         for title, attribute in TABLES.items():
-            lines = sorted(getattr(self, attribute).items())
-            if lines:
-                parts.append(f"\n[{title}]\n" + "".join(f"{_quoted(key)} = {_quoted(value)}\n" for key, value in lines))
-        return "".join(parts)
+            parts += _table(f"\n[{title}]\n", getattr(self, attribute))
+        return "".join([*parts, *_table(RUNS_HEADER, self.runs)])
 
     def added_to(self, other: Learned) -> Learned:
-        """Return the other lines with these; where both have a line, the other's place stays, as it is committed."""
+        """Return the other lines with these; where both have a line, the other's place stays, as it is committed. The
+        newest end of a run counts, if it is known."""
         tables: dict[str, Any] = {name: {**getattr(self, name), **getattr(other, name)} for name in TABLES.values()}
-        return dataclasses.replace(other, **tables)
+        known = {text: end for text, end in self.runs.items() if end != ANY_STATUS}
+        return dataclasses.replace(other, **tables, runs={**self.runs, **other.runs, **known})
 
     def without(self, other: Learned) -> Learned:
-        """Return the lines that the other does not have."""
+        """Return the needs that the other does not have."""
         tables: dict[str, Any] = {
             name: {key: place for key, place in getattr(self, name).items() if key not in getattr(other, name)}
             for name in TABLES.values()
         }
         return dataclasses.replace(self, **tables)
+
+
+def _table(header: str, lines: Mapping[str, str]) -> list[str]:
+    return [header, *(f"{_quoted(key)} = {_quoted(value)}\n" for key, value in sorted(lines.items()))] if lines else []
 
 
 def _quoted(text: str) -> str:

@@ -6,6 +6,7 @@ a file that the build reads, under whatever name, would be lost without a word.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 from importlib.machinery import all_suffixes
@@ -29,17 +30,21 @@ def check_outputs(plan: Plan, name: Optional[str] = None) -> None:
     name = name or plan.name
     executable = None if name is None and plan.output is None else plan.target(name or "")
     image = plan.image.output if plan.image is not None else None
-    if executable is not None and image is not None and _same(executable, image):
-        raise UsageError(
-            f"the executable and the image cannot both be {image}", hint="give them two names: -o FILE --image TAR"
-        )
+    results = {"the executable": executable, "the image": image, "the bill of materials": plan.sbom}
+    for (one, path), (other, second) in itertools.combinations(results.items(), 2):
+        if path is not None and second is not None and _same(path, second):
+            raise UsageError(
+                f"{one} and {other} cannot both be {second}",
+                hint="give each a name of its own: -o FILE --image TAR --sbom FILE",
+            )
     sources = inputs(plan)
     if executable is not None:
         check_target(executable)
         refuse_inputs(executable, sources)
-    if image is not None:
-        check_target(image, stream=True)
-        refuse_inputs(image, sources)
+    for output in (image, plan.sbom):
+        if output is not None:
+            check_target(output, stream=True)
+            refuse_inputs(output, sources)
 
 
 def check_image_output(plan: ImagePlan, executable: Path) -> None:

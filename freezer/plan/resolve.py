@@ -17,13 +17,14 @@ from freezer.base.streams import output_path
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.learned_file import read_learned
 from freezer.plan.pyinstaller_args import passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, Setting
+from freezer.plan.settings import SETTINGS, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
@@ -45,10 +46,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
     file = laid_over(script.settings, file)
     values = _merged(given, file, folder)
-    name = values.get("name", default_name(entry))
-    if name is not None:
-        _check_name(name)
-    created, epoch = _times(environ)
+    name = _checked_name(values.get("name", default_name(entry)))
+    created, epoch = times_of(environ)
     output = output_path(str(values["output"]), folder) if "output" in values else None
     image = _image_beside(given, file, values, folder, created, epoch)
     if image is not None:
@@ -82,6 +81,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         linker=linker,
         compress=compress,
         strip=values.get("strip", False),
+        sbom=output_path(str(values["sbom"]), folder) if "sbom" in values else None,
+        notices=values.get("notices", False),
         init=values.get("init", True),
         verify=resolve_verification(values, Verification.AUTO),
         smokes=resolve_smokes(values),
@@ -116,7 +117,7 @@ def _linking(values: Mapping[str, Any]) -> tuple[Linker, Packing]:
     return linker, compress
 
 
-def _times(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
+def times_of(environ: Mapping[str, str]) -> tuple[Optional[int], int]:
     """Return SOURCE_DATE_EPOCH if it is set, and the time for entries of archives, both in seconds since 1970."""
     text = environ.get("SOURCE_DATE_EPOCH", "")
     if text and not (text.isascii() and text.isdigit() and int(text) <= MAX_EPOCH):
@@ -162,7 +163,7 @@ def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Ma
     values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
     if "output" not in values:
         raise UsageError("the output file of the image is missing", hint="name it: -o image.tar")
-    created, epoch = _times(environ)
+    created, epoch = times_of(environ)
     return resolve_image(values, output=output_path(str(values["output"]), folder), created=created, epoch=epoch)
 
 
@@ -184,12 +185,15 @@ def _merged(given: Mapping[str, Any], file: FileSettings, folder: Path) -> dict[
     return values
 
 
-def _check_name(name: str) -> None:
+def _checked_name(name: Optional[str]) -> Optional[str]:
+    if name is None:
+        return None
     if name in ("", CONTENTS) or name.startswith((".", "-")) or not re.fullmatch(r"[^\x00-\x1f/]{1,200}", name):
         raise InputError(
             f"an executable cannot have the name {name!r}",
             hint="choose a name of letters, digits, '.', '_' and '-': --name NAME",
         )
+    return name
 
 
 def _chroot(values: Mapping[str, Any]) -> Optional[str]:

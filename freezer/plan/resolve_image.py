@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any, Optional
 
 from freezer.base.errors import InputError
+from freezer.base.oci.model import OWN
 from freezer.base.oci.reference import parse_reference
 from freezer.base.places import exists, is_file, is_folder
-from freezer.plan.choices import ImageLayout, LayerCompression
+from freezer.plan.choices import ImageFormat, ImageLayout, LayerCompression, choice
 from freezer.plan.image import AddedFile, AddedFolder, ImagePlan
+from freezer.plan.resolve_healthcheck import resolve_healthcheck
 
 DEFAULT_USER = 65535
 """The last of 16 bits: no user of any distribution, so that nothing on a host belongs to it by chance."""
@@ -24,27 +26,22 @@ MAX_ID = (1 << 31) - 1
 """The highest user that docker accepts."""
 
 
-MAX_OWNER = 0o7777777
-"""The highest owner that a USTAR header can state."""
+MOUNTED = ("proc", "sys", "dev")
+"""What every container has a file system of its own at."""
 
 
 def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[int], epoch: int) -> ImagePlan:
     """Make an image's plan of its settings. Raises InputError for what is malformed or does not exist."""
     uid, gid = _user(str(values.get("user", DEFAULT_USER)))
+    form = choice(values.get("image_format", ImageFormat.OCI.value), ImageFormat, "--image-format")
     workdir = _place(values.get("workdir", "/"), "--workdir")
     volumes = tuple(_place(item, "--volume") for item in values.get("volume", ()))
     folders = [_folder(item) for item in values.get("add_dir", ())]
     known = {item.path for item in folders} | {"/", "/tmp", "/app", "/etc"}
     folders += [AddedFolder(item, 0o755) for item in dict.fromkeys((*volumes, workdir)) if item not in known]
-    if folders and max(uid, gid) > MAX_OWNER:
-        raise InputError(
-            f"no directory can belong to user {uid}:{gid}",
-            why=f"a tar header states owners up to {MAX_OWNER}, and {folders[0].path} shall belong to the user",
-            hint="choose a lower --user, or leave --add-dir, --volume and --workdir out",
-        )
     return ImagePlan(
         output=output,
-        layout=_layout(values.get("image_layout", ImageLayout.BINARY.value)),
+        layout=choice(values.get("image_layout", ImageLayout.BINARY.value), ImageLayout, "--image-layout"),
         names=tuple(dict.fromkeys(parse_reference(item) for item in values.get("tag", ()))),
         uid=uid,
         gid=gid,
@@ -52,11 +49,12 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
         arguments=_words(values.get("cmd", ""), "--cmd"),
         environment=_assignments(values.get("env", ()), "--env"),
         labels=_assignments(values.get("label", ()), "--label"),
+        annotations=_annotations(values, form),
         workdir=workdir,
         ports=tuple(_port(item) for item in values.get("port", ())),
         volumes=volumes,
         stop_signal=_signal(values["stop_signal"]) if "stop_signal" in values else None,
-        healthcheck=_words(values.get("healthcheck", ""), "--healthcheck"),
+        healthcheck=resolve_healthcheck(values, _words(values.get("healthcheck", ""), "--healthcheck")),
         ca_certs=values.get("ca_certs") or False,
         tzdata=values.get("tzdata") or False,
         locale=values.get("locale") or False,
@@ -64,6 +62,8 @@ def resolve_image(values: Mapping[str, Any], *, output: Path, created: Optional[
         files=tuple(_file(item) for item in values.get("add_file", ())),
         folders=tuple(folders),
         compression=_compression(values.get("layer_compression", "gzip")),
+        format=form,
+        variant=values.get("platform_variant"),
         created=created,
         epoch=epoch,
     )
@@ -113,12 +113,13 @@ def _folder(text: str) -> AddedFolder:
 
 
 def _file(text: str) -> AddedFile:
-    """Parse SRC:DEST[:MODE] from the right, since a source may have any name."""
-    match = re.fullmatch(r"(.+):(/[^:]*)(?::([^:/]*))?", text, re.DOTALL)
+    """Parse SRC:DEST[:MODE[:UID[:GID]]] from the right, since a source may have any name."""
+    match = re.fullmatch(r"(.+):(/[^:]*)(?::([^:/]*)(?::([0-9]{1,10})(?::([0-9]{1,10}))?)?)?", text, re.DOTALL)
     if match is None:
         raise InputError(
-            f"--add-file {text!r} is not SRC:DEST[:MODE]",
-            hint="DEST is a path in the image: --add-file config.toml:/etc/app/config.toml:0644",
+            f"--add-file {text!r} is not SRC:DEST[:MODE[:UID[:GID]]]",
+            why="DEST is a path in the image; UID and GID are numbers; an empty MODE keeps 0755 or 0644",
+            hint="for example: config.toml:/etc/app/config.toml, run:/run:0755, app.db:/data/app.db::65535",
         )
     source, destination = Path(match[1]), match[2]
     if not exists(source):
@@ -132,7 +133,17 @@ def _file(text: str) -> AddedFile:
     place = _place(destination, "--add-file")
     if place == "/" and is_file(source):
         raise InputError(f"--add-file {text}: the destination is the root", hint=f"name the file: /{source.name}")
-    return AddedFile(source, place, _mode(match[3], f"--add-file {text}") if match[3] is not None else None)
+    if place.split("/")[1] in MOUNTED:
+        raise InputError(
+            f"--add-file {text}: nothing in /{place.split('/')[1]} would be seen",
+            why="every container has a file system of its own there",
+            hint="choose another destination",
+        )
+    uid = int(match[4] or 0)
+    gid = int(match[5]) if match[5] else uid
+    if max(uid, gid) > MAX_ID:
+        raise InputError(f"--add-file {text}: the owner is out of range", why=f"the highest user and group is {MAX_ID}")
+    return AddedFile(source, place, _mode(match[3], f"--add-file {text}") if match[3] else None, uid, gid)
 
 
 def _words(text: str, option: str) -> tuple[str, ...]:
@@ -150,6 +161,20 @@ def _assignments(items: Any, option: str) -> dict[str, str]:
         if not equals or not key or "\0" in item:
             raise InputError(f"{option} {item!r} is not KEY=VALUE", hint=f"for example: {option} KEY=VALUE")
         found[_text(key, option)] = _text(value, option)
+    return found
+
+
+def _annotations(values: Mapping[str, Any], form: ImageFormat) -> dict[str, str]:
+    found = _assignments(values.get("annotation", ()), "--annotation")
+    if found and form is ImageFormat.DOCKER:
+        raise InputError(
+            "--annotation cannot be combined with --image-format docker",
+            why="docker's manifests have no annotations",
+            hint="use --label, or leave --image-format out",
+        )
+    for key in found:
+        if key.startswith(OWN):
+            raise InputError(f"--annotation {key}: names that start with {OWN} are freezer's own")
     return found
 
 
@@ -177,14 +202,6 @@ def _signal(text: str) -> str:
     if name not in signal.Signals.__members__ and not re.fullmatch(r"SIGRTM(IN\+|AX-)[0-9]{1,2}", name):
         raise InputError(f"--stop-signal {text!r} is not a signal", hint="for example: SIGINT, QUIT, 15, RTMIN+3")
     return name
-
-
-def _layout(text: str) -> ImageLayout:
-    try:
-        return ImageLayout(text)
-    except ValueError as error:
-        known = ", ".join(item.value for item in ImageLayout)
-        raise InputError(f"--image-layout {text!r} is unknown", hint=f"it is one of: {known}") from error
 
 
 def _compression(text: str) -> LayerCompression:

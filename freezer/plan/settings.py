@@ -164,6 +164,15 @@ SETTINGS = (
         RESULT,
     ),
     Setting(
+        "sbom",
+        ValueKind.PATH,
+        "also write the bill of materials: CycloneDX, or SPDX to a FILE.spdx.json (-: standard output)",
+        RESULT,
+        (),
+        "FILE",
+    ),
+    Setting("notices", ValueKind.FLAG, "include the licences of all components, as NOTICES.txt", RESULT),
+    Setting(
         "verify",
         ValueKind.VERIFICATION,
         "proof in an empty root: require (default with a --smoke option), auto (if possible; default otherwise), or no",
@@ -228,50 +237,3 @@ RUN_SETTINGS = {
     **{setting.name[len(SMOKE) + 1 :]: setting for setting in SETTINGS if setting.name.startswith(f"{SMOKE}-")},
 }
 """The settings of one run of the proof, by their keys in the table of a run."""
-
-IMAGE_SETTINGS = (
-    Setting(
-        "image-layout",
-        ValueKind.TEXT,
-        "image contents: binary (default: the executable) or unpacked (its files, in layers; only with freezer build)",
-        IMAGE,
-        (),
-        "LAYOUT",
-    ),
-    Setting(
-        "tag", ValueKind.LIST, "name the image (repeat; default: after the executable)", IMAGE, ("-t",), "NAME[:TAG]"
-    ),
-    Setting("user", ValueKind.TEXT, "the numeric user that the image runs as (default: 65535)", IMAGE, (), "UID[:GID]"),
-    Setting(
-        "entrypoint", ValueKind.FLAG, "make the executable the entrypoint: it gets the arguments of docker run", IMAGE
-    ),
-    Setting("cmd", ValueKind.TEXT, "the default arguments of the executable", IMAGE, (), "ARGS"),
-    Setting("env", ValueKind.LIST, "set an environment variable (repeat)", IMAGE, (), "KEY=VALUE"),
-    Setting("label", ValueKind.LIST, "label the image (repeat)", IMAGE, (), "KEY=VALUE"),
-    Setting("workdir", ValueKind.TEXT, "the working directory (default: /)", IMAGE, (), "DIR"),
-    Setting("port", ValueKind.LIST, "a port that the application listens on (repeat)", IMAGE, (), "PORT[/PROTOCOL]"),
-    Setting("volume", ValueKind.LIST, "a directory for persistent data, owned by the user (repeat)", IMAGE, (), "DIR"),
-    Setting(
-        "stop-signal", ValueKind.TEXT, "the signal that stops the application (default: SIGTERM)", IMAGE, (), "SIGNAL"
-    ),
-    Setting("healthcheck", ValueKind.TEXT, "the command of the health check", IMAGE, (), "COMMAND"),
-    Setting("add-file", ValueKind.PAIRS, "add a file or directory to the image (repeat)", IMAGE, (), "SRC:DEST[:MODE]"),
-    Setting("add-dir", ValueKind.LIST, "add an empty directory, owned by the user (repeat)", IMAGE, (), "DIR[:MODE]"),
-    Setting("tmp", ValueKind.FLAG, "include a world-writable /tmp (default: yes)", IMAGE),
-    Setting(
-        "layer-compression",
-        ValueKind.TEXT,
-        "compression of layers: none, gzip (default; stored) or zstd",
-        IMAGE,
-        (),
-        "KIND",
-    ),
-)
-IMAGE_DATA = (
-    Setting("ca-certs", ValueKind.FLAG, "include CA certificates in /etc/ssl/certs", IMAGE),
-    Setting("tzdata", ValueKind.FLAG, "include time zones in /usr/share/zoneinfo", IMAGE),
-    Setting("locale", ValueKind.FLAG, "include the locale C.UTF-8, and set LANG to it", IMAGE),
-)
-"""What an image can have as files of the system. While building, the options of these names speak of the executable,
-and say the same of an image made with it."""
-IMAGE_OUTPUT = Setting("output", ValueKind.PATH, "the image file to write (-: standard output)", IMAGE, ("-o",), "TAR")

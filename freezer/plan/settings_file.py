@@ -11,17 +11,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.base.errors import InputError
 from freezer.base.places import is_file
-from freezer.plan.settings import (
-    FILE_ONLY,
-    IMAGE_DATA,
-    IMAGE_OUTPUT,
-    IMAGE_SETTINGS,
-    RUN_SETTINGS,
-    SETTINGS,
-    SMOKE,
-    Setting,
-    ValueKind,
-)
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.settings import FILE_ONLY, RUN_SETTINGS, SETTINGS, SMOKE, Setting, ValueKind
 from freezer.plan.smokes import runs_of
 from freezer.plan.values import anchored
 

@@ -11,12 +11,13 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from freezer.base.errors import InputError
 from freezer.base.places import is_file
 from freezer.plan.build import Request, Smoke
 from freezer.plan.choices import Verification, choice
+from freezer.plan.learned import ANY_STATUS, Learned
 from freezer.plan.settings import RUN_SETTINGS, SMOKE
 from freezer.plan.values import FILE_MARK
 
@@ -35,6 +36,14 @@ def resolve_smokes(values: Mapping[str, Any]) -> tuple[Smoke, ...]:
     smoke = values.get(SMOKE)
     runs = [{"args": smoke}] if isinstance(smoke, str) else smoke or [{}]
     return tuple(_smoke({**common, **run}, asked=is_asked(values)) for run in runs)
+
+
+def replays(learned: Learned, timeout: Optional[int] = None) -> tuple[Smoke, ...]:
+    """Return the runs that ``freezer learn`` has seen, as runs of a proof."""
+    return tuple(
+        Smoke(tuple(shlex.split(text)), None if end == ANY_STATUS else int(end.split()[1]), timeout or TIMEOUT)
+        for text, end in learned.runs.items()
+    )
 
 
 def is_asked(values: Mapping[str, Any]) -> bool:

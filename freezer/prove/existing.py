@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 from freezer.base.log import Log
 from freezer.plan.build import Smoke
 from freezer.plan.choices import Verification
+from freezer.plan.learned import Learned
 from freezer.prove.image import ImageProof, prove_image
 from freezer.prove.verify import Proof, verify
 from freezer.store.workspace import reading
@@ -17,21 +18,35 @@ _Proof = TypeVar("_Proof", Proof, ImageProof)
 
 
 def check_executable(
-    path: Path, smokes: Sequence[Smoke], verification: Verification, *, jobs: int, cache: Path, log: Log
+    path: Path,
+    smokes: Sequence[Smoke],
+    verification: Verification,
+    *,
+    jobs: int,
+    cache: Path,
+    log: Log,
+    learned: Optional[Learned] = None,
 ) -> Proof:
     """Prove an executable. Raises as ``verify`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = verify(path, smokes, verification, job, jobs=jobs, step=step)
+        proof = verify(path, smokes, verification, job, jobs=jobs, step=step, learned=learned)
         step.result = proof.outcome
     return _told(proof, log)
 
 
 def check_image(
-    path: Path, smokes: Sequence[Smoke], verification: Verification, *, jobs: int, cache: Path, log: Log
+    path: Path,
+    smokes: Sequence[Smoke],
+    verification: Verification,
+    *,
+    jobs: int,
+    cache: Path,
+    log: Log,
+    learned: Optional[Learned] = None,
 ) -> ImageProof:
     """Prove an image. Raises as ``prove_image`` does, and OutputError if there is no room to work in."""
     with reading(path, "check", cache, log) as job, job.step("verify") as step:
-        proof = prove_image(path, smokes, verification, job, jobs=jobs, step=step)
+        proof = prove_image(path, smokes, verification, job, jobs=jobs, step=step, learned=learned)
         step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
     return _told(proof, log)
 

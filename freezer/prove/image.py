@@ -23,12 +23,15 @@ from freezer.base.oci.archive import open_image
 from freezer.base.oci.documents import Image
 from freezer.base.oci.rootfs import unpack_root
 from freezer.image.check import validate
-from freezer.image.make import PLATFORMS, SEARCH_PATH, dynamic_problem
+from freezer.image.make import SEARCH_PATH
 from freezer.image.merged import MergedRoot, command_of, find_program
+from freezer.image.platforms import PLATFORMS, dynamic_problem
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Linker, Verification
+from freezer.plan.learned import Learned
 from freezer.prove.bundle import Bundle, bundle_of, open_bundle
 from freezer.prove.judge import IMAGE_ROOT, judge_loads
+from freezer.prove.learnt import judge_learned
 from freezer.prove.runs import judge_runs, run_request
 from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked
@@ -67,8 +70,10 @@ def prove_image(
     *,
     jobs: int,
     step: Optional[Step] = None,
+    learned: Optional[Learned] = None,
 ) -> ImageProof:
     """Prove the images in a file, as far as ``verification`` wants; of several, only the one for this machine is run.
+    What is ``learned`` must be in it.
 
     Raises InputError if the file is not an image, and VerificationError, with every problem, if an image breaks a rule
     or does not run; or if this host permits no run, and one is required.
@@ -94,6 +99,8 @@ def prove_image(
             folder = job.work / "rootfs"
             unpack_root(archive, image, folder)
             bundle, binary = _bundle(folder, command, settings, root, job)
+            if learned is not None:
+                judge_learned(learned, bundle.folder, path.name)
             request = {
                 **_request(settings, folder, smokes, root),
                 "binary": str(binary) if binary is not None else None,

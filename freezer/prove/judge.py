@@ -121,7 +121,8 @@ def judge_run(
     if failed and smoke.status is None:
         words = last_lines(said, SHOWN).replace("\n", "\n       ")
         end = f"--smoke-status {status}" if signal is None else "--smoke ARGS"
-        warnings.append(f"{name} {how} {where}, without arguments; if that is right: {end}\n       {words}")
+        right = f", without arguments; if that is right: {end}" if smoke.arguments is None else ""
+        warnings.append(f"{name} {how} {where}{right}\n       {words}")
     elif suspicion := find_suspicion(said):
         warnings.append(f"{name} {how} {where}, but printed: {suspicion}")
     return Verdict(f"ran {where}: {how}" + (f" after {smoke.timeout} s" if timed_out else ""), tuple(warnings))

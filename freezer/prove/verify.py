@@ -23,12 +23,14 @@ from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
 from freezer.link.modules import places_of
-from freezer.link.tree import MODULES
+from freezer.link.start import MODULES
 from freezer.plan.build import Plan, Smoke
 from freezer.plan.choices import Verification
+from freezer.plan.learned import Learned
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
 from freezer.prove.judge import HOST, NOWHERE, judge_loads
+from freezer.prove.learnt import judge_learned
 from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
@@ -116,9 +118,11 @@ def verify(
     step: Optional[Step] = None,
     sources: Sources = NOWHERE,
     own: Collection[str] = (),
+    learned: Optional[Learned] = None,
 ) -> Proof:
     """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice. The proof tells which of the
-    modules ``own`` were imported; they are given only for an executable that freezer has just made.
+    modules ``own`` were imported; they are given only for an executable that freezer has just made. What is ``learned``
+    must be in it.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -131,6 +135,8 @@ def verify(
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
     bundle = open_bundle(path, job)
+    if learned is not None:
+        judge_learned(learned, bundle.folder, path.name)
     noticed = places_of(bundle.folder / MODULES, sorted(own)) if own and bundle.folder is not None else {}
     runs = [
         run_request(

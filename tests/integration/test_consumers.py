@@ -18,7 +18,7 @@ import pytest
 from builds import Builds
 from consumers import Completed, Consumer, Engine, Refused, Settings
 from samples.catalogue import SAMPLES, Need, Sample
-from support import Freezer, lacking, sha256
+from support import Freezer, compile_c, lacking, sha256
 
 ENGINES = ("docker", "podman", "containerd", "umoci")
 READERS = ("skopeo-oci-archive", "skopeo-docker-archive")
@@ -282,6 +282,70 @@ def compressed(compression: str) -> list[str]:
         except ImportError:
             lacking("there is no Python package zstandard")
     return ["--layer-compression", compression]
+
+
+SHOWS = r"""
+#include <stdio.h>
+#include <sys/stat.h>
+int main(int count, char **words) {
+    struct stat status;
+    char text[64] = "";
+    FILE *file = count == 2 ? fopen(words[1], "r") : 0;
+    if (!file || !fgets(text, sizeof text, file) || stat(words[1], &status) != 0) return 1;
+    printf("%s %u %u\n", text, (unsigned)status.st_uid, (unsigned)status.st_gid);
+    return 0;
+}
+"""
+"""A program that shows a file and its owner."""
+
+
+@pytest.fixture(scope="module")
+def shows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_c(SHOWS, tmp_path_factory.mktemp("shows") / "shows", "-static", "-s")
+
+
+@pytest.mark.parametrize("engine", ENGINES, indirect=True)
+def test_what_ustar_cannot_state(engine: Engine, images: Images, shows: Path, tmp_path: Path) -> None:
+    deep = "/".join(["d" * 90] * 4)
+    (tmp_path / "tree" / deep).mkdir(parents=True)
+    (tmp_path / "tree" / deep / ("n" * 200)).write_text("far down")
+    (tmp_path / "tree/link").symlink_to(f"{deep}/{'n' * 200}")
+    image = images(shows, "--entrypoint", "--add-file", f"{tmp_path}/tree:/tree::3000000:65534", tag="pax")
+    with loaded(engine, image) as name:
+        for path in (f"/tree/{deep}/{'n' * 200}", "/tree/link"):
+            assert engine.run(name, path).stdout == "far down 3000000 65534\n"
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "containerd"], indirect=True)
+def test_several_names_in_one_file(engine: Engine, images: Images, ends: Path) -> None:
+    others = ("ends:1.2", "registry.example.com/team/ends:first")
+    image = images(ends, *(word for name in others for word in ("--tag", name)), tag="first")
+    expected = {image.name, "docker.io/library/ends:1.2", "registry.example.com/team/ends:first"}
+    if isinstance(engine, consumers.Docker):
+        engine.load_piped(image.tar)
+    else:
+        engine.load(image.tar)
+    try:
+        assert engine.names() == {engine.spelled(name) for name in expected}
+        assert {engine.image_id(name) for name in expected} == {image.image_id}
+    finally:
+        for name in engine.names():
+            engine.remove(name)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman"], indirect=True)
+@pytest.mark.parametrize("form", ["oci", "docker"])
+def test_a_health_check(engine: consumers.Docker, images: Images, ends: Path, form: str) -> None:
+    times = ("--healthcheck-interval", "1m30s", "--healthcheck-timeout", "2s", "--healthcheck-start-period", "500ms")
+    check = ("--healthcheck", "/app/ends 0", *times, "--healthcheck-retries", "4")
+    with loaded(engine, images(ends, *check, "--image-format", form, tag=form)) as name:
+        found = engine.health_check(name)
+        check_end(engine.run(name), 42)
+    if not engine.short and form == "oci":
+        assert found == {}  # the reason for the other format
+        return
+    times_of = {"Interval": 90 * 10**9, "Timeout": 2 * 10**9, "StartPeriod": 500 * 10**6}
+    assert found == {"Test": ["CMD", "/app/ends", "0"], **times_of, "Retries": 4}
 
 
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)

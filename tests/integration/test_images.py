@@ -81,7 +81,7 @@ def documents(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
             assert file is not None
             return json.load(file)
 
-        (descriptor,) = load("index.json")["manifests"]
+        descriptor, *_names = load("index.json")["manifests"]
         manifest = load("blobs/" + descriptor["digest"].replace(":", "/"))
         config = load("blobs/" + manifest["config"]["digest"].replace(":", "/"))
         (listed,) = load("manifest.json")

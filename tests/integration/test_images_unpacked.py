@@ -26,7 +26,7 @@ from support import Freezer, lacking, sha256
 
 USAGE, INPUT, VERIFICATION = 2, 3, 6
 EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
-BASE, RUNTIME, DEPENDENCIES, APPLICATION = range(4)
+BASE, RUNTIME, DEPENDENCIES, PAPERS, APPLICATION = range(5)
 ENGINES = ("docker", "podman")
 RUNNABLE = [sample for sample in SAMPLES if Need.HOST_TOOLS not in sample.needs]
 UNPACKED = ("--linker", "native", "--compress", "none", "--no-verify", "--image-layout", "unpacked")
@@ -115,13 +115,14 @@ def made(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def test_the_parts(made: Made) -> None:
-    base, runtime, dependencies, application = images.layers(made.tar)
+    base, runtime, dependencies, papers, application = images.layers(made.tar)
     assert "etc/passwd" in base and not any(name.startswith("app") for name in base)
     assert {"app/libc.so.6", "app/modules", "app/program"} <= set(runtime)
     assert any("lib-dynload/" in name for name in runtime)
     assert "app/modules.dependencies" in dependencies
     assert {"app/main", "app/modules.application", "app/_internal/note.txt"} <= set(application)
-    for layer in (runtime, dependencies, application):
+    assert {"app/sbom.cdx.json", "app"} <= set(papers) and "app/sbom.cdx.json" not in application
+    for layer in (runtime, dependencies, papers, application):
         for item in layer.values():
             assert (item.uid, item.gid, item.uname, item.gname) == (0, 0, "", "")
             assert item.mode == (0o777 if item.issym() else 0o755 if item.isdir() or item.mode & 0o100 else 0o644)
@@ -194,21 +195,23 @@ def test_a_change_of_the_application_changes_the_last_layer(
     if file == "helper/more.py":
         (folder / "helper" / "__init__.py").write_text("from helper import more\n")
     old, new = digests(made.report), digests(build(freezer, folder))
-    assert new[:APPLICATION] == old[:APPLICATION]
+    assert new[:PAPERS] == old[:PAPERS]
+    # A file that is new is in the bill of materials.
+    assert (new[PAPERS] == old[PAPERS]) == (file == "main.py")
     assert new[APPLICATION] != old[APPLICATION]
 
 
 def test_another_dependency_changes_its_layer(freezer: Freezer, made: Made, tmp_path: Path) -> None:
     old, new = digests(made.report), digests(build(freezer, project(tmp_path / "changed", click="8.1.8")))
     changed = [index for index, pair in enumerate(zip(old, new)) if pair[0] != pair[1]]
-    assert changed == [DEPENDENCIES]
+    assert changed == [DEPENDENCIES, PAPERS]
 
 
 def test_installed_application(freezer: Freezer, tmp_path: Path) -> None:
     """What owns the entry point is the application, wherever it comes from."""
     words = ["--with", "pyfiglet==1.0.2", "-e", "pyfiglet:main", *UNPACKED, "--image", "figlet.tar"]
     freezer("build", *words, cwd=tmp_path)
-    _, _, dependencies, application = images.layers(tmp_path / "figlet.tar")
+    _, _, dependencies, _, application = images.layers(tmp_path / "figlet.tar")
     assert any(name.startswith("app/_internal/pyfiglet/fonts") for name in application)
     assert not any("pyfiglet" in name for name in dependencies)
 

@@ -10,7 +10,7 @@ import pytest
 from support import Freezer
 
 from freezer.base.errors import ExitStatus
-from freezer.plan.learned import FILE_NAME, HEADER
+from freezer.plan.learned import FILE_NAME, HEADER, RUNS_HEADER
 
 FILES = {
     # The work is done in a process that the application starts.
@@ -46,6 +46,7 @@ LEARNED = (
     HEADER + '\n[modules]\n"atez" = "engine.py:3"\n"graphlib" = "atez.py:4"\n\n'
     '[files]\n"texts/welcome.txt" = "engine.py:5"\n'
 )
+RUNS = RUNS_HEADER + '"--child zeta" = "any status"\n"zeta" = "status 0"\n'
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,15 @@ def test_learn_build_and_check(freezer: Freezer, site: Path) -> None:
     learnt = freezer("learn", "app.py", "--json", *command, cwd=site)
     told = json.loads(learnt.stdout)
     assert (told["path"], told["processes"]) == (str(site / FILE_NAME), 2)
-    assert (site / FILE_NAME).read_text() == LEARNED
+    assert (site / FILE_NAME).read_text() == LEARNED + RUNS
     freezer("learn", "app.py", "--check-learned", *command, cwd=site)
+    lacking = freezer.fails("check", str(without.output), "--learned", cwd=site, status=ExitStatus.VERIFICATION)
+    assert "lacks 3 of the 3 things" in lacking and "[modules] atez: engine.py:3" in lacking
+    (site / "runs.toml").write_text(RUNS)
+    lacking = freezer.fails(
+        "check", str(without.output), "--learned", "runs.toml", cwd=site, status=ExitStatus.VERIFICATION
+    )
+    assert "No module named 'atez'" in lacking
 
     (site / FILE_NAME).write_text(LEARNED + '"gone.txt" = "x.py:1"\n\n[metadata]\n"gone" = "x.py:2"\n')
     with open(site / FILE_NAME, "a") as file:
@@ -84,3 +92,5 @@ def test_learn_build_and_check(freezer: Freezer, site: Path) -> None:
     assert "lacked" not in built.stderr
     assert subprocess.check_output([built.output, "zeta"], text=True) == "graphlib hello\n"
     assert "is up to date" in freezer(*build, cwd=site).stderr
+    (site / "clean.toml").write_text(LEARNED + RUNS)
+    assert "2 runs in an empty root" in freezer("check", str(built.output), "--learned", "clean.toml", cwd=site).stderr

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from applications import PATH, Application, line
-from support import PATIENCE, SAMPLES, Freezer, need_program, wait_until
+from support import PATIENCE, SAMPLES, Freezer, need_program, need_root, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +226,33 @@ def test_where_it_unpacks(app: Application, place: str, tmp_path: Path) -> None:
     found = app.says("report", env={"TMPDIR": str(tmp_path / place)})
     assert found["bundle"].startswith(str(tmp_path / place)) and found["path"][-1] == found["bundle"]
     assert list((tmp_path / place).iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [("ro", "Read-only file system"), ("noexec", "Permission denied"), ("", "No such file")]
+)
+def test_where_it_cannot_unpack(app: Application, tmp_path: Path, options: str, reason: str) -> None:
+    """One message with the place and the reason, and nothing is left there."""
+    need_root()
+    place = str(tmp_path / "place") if options else str(tmp_path / "nowhere")
+    (tmp_path / "place").mkdir()
+    script = f'mount -t tmpfs -o "$0" tmpfs "$1"; shift; "$@"; status=$?; ls -A {place}; exit $status'
+    before = (need_program("unshare"), "--mount", "sh", "-c", script, options or "rw", str(tmp_path / "place"))
+    done = app.run("report", before=before, env={"TMPDIR": place})
+    text = done.stderr.decode()
+    assert done.returncode != 0 and done.stdout == b"", done
+    assert place in text.splitlines()[0] and reason in text.splitlines()[0]
+
+
+def test_starts_at_once(app: Application) -> None:
+    """Each unpacks for itself, and leaves nothing."""
+    command = [*app.words, "report"]
+    options: dict[str, object] = {"env": app.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    starts = [subprocess.Popen(command, **options) for _ in range(8)]  # type: ignore[call-overload]
+    said = [start.communicate(timeout=PATIENCE) for start in starts]
+    assert [(start.returncode, errors) for start, (_, errors) in zip(starts, said)] == [(0, b"")] * 8
+    assert len({json.loads(output)["bundle"] for output, _ in said}) == 8
+    assert nothing_is_left(app)
 
 
 def test_no_file_of_the_system_is_loaded(app: Application) -> None:

@@ -82,9 +82,9 @@ def test_an_environment_has_what_is_required(fresh_freezer: Freezer, tmp_path: P
 REQUIRED = {
     "packaging": ("packaging==21.3", "import packaging, packaging.version\nprint(packaging.__version__)", "21.3"),
     "setuptools": (
-        "setuptools==59.8.0",
+        "setuptools==67.8.0",
         "import setuptools, pkg_resources\nprint(setuptools.__version__, pkg_resources.parse_version('1') is not None)",
-        "59.8.0 True",
+        "67.8.0 True",
     ),
     "newer setuptools": (
         "setuptools==75.0.0",
@@ -92,15 +92,15 @@ REQUIRED = {
         "75.0.0 1",
     ),
     "PyInstaller": (
-        "pyinstaller==5.13.2",
+        "pyinstaller==6.16.0",
         # It wants an objdump when it is imported, which the machine may lack.
         "import shutil\nshutil.which = lambda *_: '/objdump'\nimport PyInstaller, altgraph, importlib.metadata\n"
         "print(PyInstaller.__version__, importlib.metadata.version('pyinstaller'))",
-        "5.13.2 5.13.2",
+        "6.16.0 6.16.0",
     ),
     "altgraph": ("altgraph==0.17.2", "from importlib.metadata import version\nprint(version('altgraph'))", "0.17.2"),
 }
-"""What an application requires, its code, and what that prints."""
+"""What an application requires, its code, and what that prints; releases that every Python from 3.9 on takes."""
 
 
 @pytest.mark.parametrize("name", REQUIRED)

@@ -1,14 +1,16 @@
-"""Python's variables, and what an empty root lacks, in every container, compared with plain Python: one application,
-frozen once, with options of its own."""
+"""Python's variables, what else a caller may set, and what an empty root lacks, in every container, compared with plain
+Python: one application, frozen once, with options of its own."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +74,11 @@ def app(request: pytest.FixtureRequest, made: Path) -> Container:
     return Container((str(made / request.param / "variables"),), Path("/"), made)
 
 
-def plain(*words: str, env: Mapping[str, str], options: tuple[str, ...] = OPTIONS) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, str(SCRIPT), *words]
-    return subprocess.run(command, env={**PATH, **env}, capture_output=True, text=True, check=False)
+def plain(
+    *words: str, env: Mapping[str, str], options: Sequence[str] = OPTIONS, before: Sequence[str] = (), **more: Any
+) -> subprocess.CompletedProcess[str]:
+    command = [*before, sys.executable, *options, str(SCRIPT), *words]
+    return subprocess.run(command, env={**PATH, **env}, capture_output=True, text=True, check=False, **more)
 
 
 HEARD = {
@@ -95,7 +99,7 @@ TALKATIVE = {
 
 
 def comparable(found: dict[str, Any]) -> dict[str, Any]:
-    """Without what differs (docs/variables.md), and what is random."""
+    """Without what is random."""
     if found["flags"]["hash_randomization"] and found["seed"] is None:
         del found["hash"]
     return found
@@ -142,6 +146,35 @@ def test_the_environment_is_the_callers(app: Container) -> None:
     assert dict(seen) == expected
     if app.root == Path("/"):
         assert dict(item.split("=", 1) for item in child.split("\0")[:-1]) == expected
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_what_the_caller_set(app: Container, restore: bool) -> None:
+    """Signals that are ignored or blocked, and the mask of modes; where nothing is restored, Python's children get what
+    it ignores itself."""
+    ignored = [signal.SIGHUP, signal.SIGUSR2]
+    if app.words[0] != str(app.cache / "staticx" / "variables"):
+        # staticx's start-up program could not wait for its child.
+        ignored.append(signal.SIGCHLD)
+
+    def prepare() -> None:
+        os.umask(0o777)
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1, 40])
+
+    options: dict[str, Any] = {"preexec_fn": prepare, "restore_signals": restore}
+    done, expected = app.run("given", env={}, **options), plain("given", env={}, **options)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", expected.stdout)
+    assert json.loads(done.stdout)["umask"] == 0o777 and set(ignored) <= set(json.loads(done.stdout)["ignored"])
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 1>&- 2>&-"])
+def test_closed_streams(app: Container, closed: str) -> None:
+    words = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh"]
+    done = Container((*words, *app.words), app.root, app.cache).run("given", env={})
+    expected = plain("given", env={}, before=words)
+    assert (done.returncode, done.stderr, done.stdout) == (expected.returncode, expected.stderr, expected.stdout)
 
 
 PLANTED = """

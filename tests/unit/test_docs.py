@@ -19,7 +19,8 @@ from support import CHECKOUT
 
 from freezer.base.errors import ExitStatus
 from freezer.cli import main as cli
-from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.settings import FILE_ONLY, SETTINGS
 from freezer.plan.settings_file import read_settings
 
 MAN = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from support import held_free
 from freezer import pipeline
 from freezer.application.origin import Origin
 from freezer.base import tools
+from freezer.base.bill import SBOM
 from freezer.base.errors import (
     EnvironmentFailure,
     FreezerError,
@@ -34,7 +35,17 @@ from freezer.prove.strength import Strength
 from freezer.prove.verify import Proof
 from freezer.results import Built
 
-STAGES = ("open_root", "probe_interpreter", "prepare", "freeze", "close_bundle", "link", "prove", "origin_of")
+STAGES = (
+    "open_root",
+    "probe_interpreter",
+    "prepare",
+    "freeze",
+    "close_bundle",
+    "with_bill",
+    "link",
+    "prove",
+    "origin_of",
+)
 IMAGE = "image_of_linked"
 PREVIOUS = "\x7fELF, as executables begin"
 NOWHERE = Origin(None, None, None)
@@ -97,6 +108,7 @@ def ended() -> threading.Thread:
 @dataclasses.dataclass(frozen=True)
 class Linked:
     path: Path
+    papers: dict[str, bytes] = dataclasses.field(default_factory=lambda: {SBOM: b"linked"})
     other: Looking = dataclasses.field(default_factory=lambda: Looking(ended(), []), compare=False)
 
 
@@ -128,7 +140,8 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert after.work.parent == job.work
     job = after
     assert given["close_bundle"] == (made, "environment", "freeze", job)
-    assert given["link"] == (made, "close_bundle", job)
+    assert given["with_bill"] == (made, "environment", Application(), "close_bundle")
+    assert given["link"] == (made, "with_bill", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
     assert given["built_of"][6:] == ("prove", "origin_of", None)
     assert given["recall"][1] == given["remember"][1] == "named"
@@ -188,7 +201,7 @@ def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, m
     made = plan(here, entry="app.py")
     stages.build(made)
     assert [item.hidden_imports for item in plans] == [(), ("helper",)]
-    again = ["freeze", "close_bundle", "link"]
+    again = ["freeze", "close_bundle", "with_bill", "link"]
     assert stages.called[3:] == ["open_root", "probe_interpreter", "prepare", *again, *again, *stages.called[-3:]]
     assert stages.given["freeze"][0] == plans[1]
     assert stages.given["remember"][0] is made
@@ -235,8 +248,22 @@ def test_an_image_is_made_of_the_earlier_build(stages: Stages, here: Path) -> No
     made = plan(here, entry="app.py", image="image.tar")
     built = stages.build(made)
     assert stages.called == ["require", "named_inputs", "recall", "image_of_executable"]
-    assert stages.given["image_of_executable"] == (made.image, here / "dist" / "app", NOWHERE, stages.log)
+    assert stages.given["image_of_executable"] == (made.image, here / "dist" / "app", NOWHERE, stages.log, None, {})
     assert built == dataclasses.replace(stages.kept, image="image_of_executable")  # type: ignore[arg-type]
+
+
+def test_a_bill_of_materials_is_written(stages: Stages, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what was linked, or of the executable that an earlier build has made; it is no reason to build again."""
+    made = plan(here, entry="app.py", sbom="app.cdx.json")
+    assert made.digest_parts() == plan(here, entry="app.py").digest_parts()
+    monkeypatch.setattr(pipeline, "papers_in_program", lambda *_: {SBOM: b"kept"})
+    stages.kept = kept(here)
+    built = stages.build(made)
+    assert (here / "app.cdx.json").read_bytes() == b"kept"
+    assert built.sbom == here / "app.cdx.json" and built.image is None
+    stages.kept = None
+    stages.build(made)
+    assert (here / "app.cdx.json").read_bytes() == b"linked"
 
 
 def test_work_is_kept_on_request(stages: Stages, here: Path) -> None:

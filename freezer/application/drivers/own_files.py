@@ -72,7 +72,7 @@ class OwnFiles:
         elif item.kind == "listing":
             self._listing = self._listing or "%s at %s" % (item.text, where)
         elif item.kind == "files":
-            self._take_matching(item.text, "matches %r at %s" % (item.text, where))
+            self._take_matching(item.text, os.path.dirname(path), "matches %r at %s" % (item.text, where))
         elif item.kind == "file" and (self.place or set(item.text) & set("./")):
             for base in dict.fromkeys((os.path.dirname(path), *self.index.roots, self.top)):
                 self._take_named(os.path.normpath(os.path.join(base, item.text)), "named at " + where)
@@ -155,13 +155,15 @@ class OwnFiles:
             elif path not in self.data and self.place:
                 self.data[path] = why
 
-    def _take_matching(self, pattern: str, why: str) -> None:
+    def _take_matching(self, pattern: str, folder: str, why: str) -> None:
+        """Take the files that a pattern describes, below the top or below ``folder``."""
         if pattern.startswith("*.") or not re.search(r"\w\w", pattern):
             return
         for path in (*self._sizes, *self._code):
-            place, name = os.path.relpath(path, self.top), os.path.basename(path)
+            name = os.path.basename(path)
+            places = {os.path.relpath(path, base) for base in (self.top, folder)}
             scripts = "/" not in pattern and pattern.endswith(".py") and fnmatch.fnmatchcase(name, pattern)
-            if scripts or fnmatch.fnmatchcase(place, pattern):
+            if scripts or any(fnmatch.fnmatchcase(place, pattern) for place in places):
                 (self.data if path in self._sizes else self.sources).setdefault(path, why)
 
     def _take_package(self, name: str, inside: str) -> None:

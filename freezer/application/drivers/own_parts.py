@@ -154,7 +154,8 @@ class OwnParts:
         top = name.partition(".")[0]
         if only_packages and top not in self.index.packages:
             return
-        if any(os.path.join(root, top) in self._roots for root in self._roots):
+        if top not in self.index.modules and any(os.path.join(root, top) in self._roots for root in self._roots):
+            # A mere directory that modules are searched in; a script may be in a regular package.
             return
         for module in self.index.whole(name):
             path = self.index.modules[module]

@@ -187,6 +187,30 @@ def files_named_by_strings(source: Source) -> Iterator[Named]:
             yield Named("files" if "*" in text else "file", text, line)
 
 
+def files_behind_other_text(source: Source) -> Iterator[Named]:
+    """``here + "/plugins"``, ``f"{here}/data/{name}.json"``, ``"%s/plugins" % here``, ``here + os.sep + "plugins"``:
+    what is fixed of a path, behind a part that is only known at run time."""
+    for node in source.nodes:
+        parts = computed(node, source) if isinstance(node, ast.expr) else None
+        for text in _fixed_paths(parts or []):
+            yield Named("files" if "*" in text else "file", text, getattr(node, "lineno", 0))
+
+
+def _fixed_paths(parts: list[Optional[str]]) -> Iterator[str]:
+    """Yield what follows each part that is unknown, if it begins with a slash: up to the last slash in front of the
+    next such part, or with a star for that part if its directory is unknown, too."""
+    joined = "".join("\0" if part is None else part for part in parts)
+    for piece in re.finditer(r"\0/+([^\0]*)(\0?)(?=([^\0/]*))", joined):
+        text, hole, ending = piece.groups()
+        folder, slash, start = text.rpartition("/")
+        if hole and not slash:
+            text = f"{start}*{ending}" if start and ending else ""
+        elif hole:
+            text = folder
+        if len(text) <= LONGEST and text.strip("/") and text.isprintable():
+            yield text.strip("/")
+
+
 def own_directories_listed(source: Source) -> Iterator[Named]:
     """A source that lists directories may look for modules by their files."""
     for node in source.calls:
@@ -224,6 +248,7 @@ RULES: tuple[Rule, ...] = (
     resources_of_packages,
     web_applications,
     files_named_by_strings,
+    files_behind_other_text,
     own_directories_listed,
     django_settings,
     hydra_configurations,

@@ -6,6 +6,7 @@ Documents are read whole up to a limit, layers as streams. Every defect of an im
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import os
@@ -46,8 +47,13 @@ class ImageArchive:
 
     @functools.cached_property
     def images(self) -> tuple[Image, ...]:
-        """Return all images. Raises InputError if one is damaged."""
-        return tuple(self.images_where(lambda _descriptor: True))
+        """Return all images, one that has several names once. Raises InputError if one is damaged."""
+        images: dict[str, Image] = {}
+        for image in self.images_where(lambda _descriptor: True):
+            key = image.manifest_digest or image.config_digest
+            names = (*(images[key].names if key in images else ()), *image.names)
+            images[key] = dataclasses.replace(image, names=tuple(dict.fromkeys(names)))
+        return tuple(images.values())
 
     def images_where(self, wanted: Callable[[dict[str, Any]], bool]) -> Iterator[Image]:
         """Yield the images whose descriptors ``wanted`` accepts; the files of the others need not exist."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -20,14 +20,42 @@ WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 """The prefix of names that remove a lower layer's entry, and the name that removes all of a directory's (layer.md)."""
 OCI_LAYOUT = "1.0.0"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
-LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 
-LAYOUT_ANNOTATION = "io.github.freezer.layout"
+
+@dataclass(frozen=True)
+class MediaTypes:
+    """The media types of an image's parts in one format; ``mark`` precedes the compression of a layer."""
+
+    manifest: str
+    config: str
+    layer: str
+    mark: str
+
+    def of_layer(self, compression: str) -> str:
+        """Return the type of a layer; ``compression`` is the suffix in OCI's, such as "+gzip", or "" for none."""
+        return self.layer + compression.replace("+", self.mark)
+
+
+OCI = MediaTypes(
+    manifest="application/vnd.oci.image.manifest.v1+json",
+    config="application/vnd.oci.image.config.v1+json",
+    layer="application/vnd.oci.image.layer.v1.tar",
+    mark="+",
+)
+DOCKER = MediaTypes(
+    manifest="application/vnd.docker.distribution.manifest.v2+json",
+    config="application/vnd.docker.container.image.v1+json",
+    layer="application/vnd.docker.image.rootfs.diff.tar",
+    mark=".",
+)
+"""The image manifest of version 2, schema 2: it has the same members, and its configuration may have a Healthcheck."""
+
+OWN = "io.github.freezer."
+"""The prefix of freezer's own annotations."""
+LAYOUT_ANNOTATION, LAYOUT = OWN + "layout", "2"
 """In the manifest of freezer's own images: states that everything outside the blobs was written canonically, too, so
-that a reader can detect a changed byte there, which no digest covers."""
-LIST_ANNOTATION = "io.github.freezer.manifest"
+that a reader can detect a changed byte there, which no digest covers. In layout 1, directories were no entries."""
+LIST_ANNOTATION = OWN + "manifest"
 """In the index: the digest of docker's list of images, which contains the names."""
 NAME_ANNOTATION = "io.containerd.image.name"
 REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
@@ -109,14 +137,16 @@ def configuration(
     return canonical(document)
 
 
-def manifest(config: Descriptor, layers: Sequence[PackedLayer], annotations: Mapping[str, str]) -> bytes:
+def manifest(
+    config: Descriptor, layers: Sequence[PackedLayer], annotations: Mapping[str, str], types: MediaTypes = OCI
+) -> bytes:
     """Return the image manifest (manifest.md)."""
     document = {
         "schemaVersion": 2,
-        "mediaType": MANIFEST_TYPE,
+        "mediaType": types.manifest,
         "config": config.fields(),
         "layers": [layer.descriptor.fields() for layer in layers],
-        "annotations": {**annotations, LAYOUT_ANNOTATION: "1"},
+        "annotations": {**annotations, LAYOUT_ANNOTATION: LAYOUT},
     }
     return canonical(document)
 
@@ -135,21 +165,33 @@ def listed_image(config: str, layers: Sequence[str], names: Sequence[Reference])
     }
 
 
-def index(image: Descriptor, platform: Optional[Platform], name: Reference, listed: bytes) -> bytes:
-    """Return ``index.json``. It has one descriptor, and so one name, since skopeo and buildah refuse several; it is an
-    image's, or without a platform that of an index of several images."""
-    descriptor = {
-        **image.fields(),
-        **({"platform": platform.fields()} if platform is not None else {}),
-        "annotations": {NAME_ANNOTATION: str(name), REFERENCE_ANNOTATION: name.tag},
-    }
+def index(image: Descriptor, platform: Optional[Platform], names: Sequence[Reference], listed: bytes) -> bytes:
+    """Return ``index.json``. It has a descriptor for each name, all of the same manifest: containerd takes each name.
+    podman and skopeo refuse to choose among several, and then podman goes by ``manifest.json``, which has all names.
+
+    The descriptor is an image's, or without a platform that of an index of several images."""
     document = {
         "schemaVersion": 2,
         "mediaType": INDEX_TYPE,
-        "manifests": [descriptor],
+        "manifests": [
+            {
+                **image.fields(),
+                **({"platform": platform.fields()} if platform is not None else {}),
+                "annotations": {NAME_ANNOTATION: str(name), REFERENCE_ANNOTATION: reference},
+            }
+            for name, reference in zip(names, _references(names))
+        ],
         "annotations": {LIST_ANNOTATION: digest(listed)},
     }
     return canonical(document)
+
+
+def _references(names: Sequence[Reference]) -> Iterator[str]:
+    """Yield what ``oci-archive:FILE:...`` names each image by: its tag, or the name in full if another has the tag."""
+    seen: set[str] = set()
+    for name in names:
+        yield str(name) if name.tag in seen else name.tag
+        seen.add(name.tag)
 
 
 def layout() -> bytes:

@@ -89,7 +89,7 @@ def _node(archive: ImageArchive, fields: dict[str, Any]) -> Node:
     descriptor = part.descriptor
     # An index may leave out the type, and the document have it.
     if not descriptor.media_type:
-        descriptor = dataclasses.replace(descriptor, media_type=str(document.get("mediaType") or model.MANIFEST_TYPE))
+        descriptor = dataclasses.replace(descriptor, media_type=str(document.get("mediaType") or model.OCI.manifest))
     if descriptor.media_type in INDEX_TYPES:
         below = tuple(_node(archive, item) for item in objects_at(document, "manifests"))
         return Node(descriptor, data, fields, below=below)
@@ -112,7 +112,7 @@ def _part(archive: ImageArchive, fields: dict[str, Any]) -> Part:
 
 def _made(archive: ImageArchive, image: Image, config: str) -> Node:
     """Return an image of docker's archive with a manifest that is made for it."""
-    parts = [Part(Descriptor(model.CONFIG_TYPE, image.config_digest, archive.find(config).size), config)]
+    parts = [Part(Descriptor(model.OCI.config, image.config_digest, archive.find(config).size), config)]
     for blob in image.layers:
         hasher, compression = hashlib.sha256(), compression_of(next(archive.chunks(blob.name), b""))
         for chunk in archive.chunks(blob.name):
@@ -124,16 +124,16 @@ def _made(archive: ImageArchive, image: Image, config: str) -> Node:
                 unpacked.update(chunk)
         if f"sha256:{unpacked.hexdigest()}" != blob.diff_id:
             raise archive.wrong(f"{blob.name} is sha256:{unpacked.hexdigest()} unpacked, not {blob.diff_id}")
-        media_type = model.LAYER_TYPE + (f"+{compression}" if compression is not None else "")
+        media_type = model.OCI.of_layer(f"+{compression}" if compression is not None else "")
         parts.append(Part(Descriptor(media_type, f"sha256:{hasher.hexdigest()}", blob.size), blob.name))
     document = {
         "schemaVersion": 2,
-        "mediaType": model.MANIFEST_TYPE,
+        "mediaType": model.OCI.manifest,
         "config": parts[0].descriptor.fields(),
         "layers": [part.descriptor.fields() for part in parts[1:]],
     }
     data = model.canonical(document)
-    descriptor = model.describe(data, model.MANIFEST_TYPE)
+    descriptor = model.describe(data, model.OCI.manifest)
     return Node(descriptor, data, descriptor.fields(), parts=tuple(parts), config=image.config)
 
 

@@ -5,6 +5,7 @@ module runs before or after its code. The module keeps its own loader and spec.
 """
 
 import sys
+from _frozen_importlib_external import SourceFileLoader
 
 import _freezer_provisions as provisions
 
@@ -52,6 +53,15 @@ class _Loader:
         with self._before():
             self._loader.exec_module(module)
         self._after(module)
+
+
+def _make_importlib_s(function: "Any") -> None:
+    """Have warnings and tracebacks leave out a function's frames as they do those of Python's importers."""
+    function.__code__ = function.__code__.replace(co_filename=SourceFileLoader.get_data.__code__.co_filename)
+
+
+_make_importlib_s(_Loader.create_module)
+_make_importlib_s(_Loader.exec_module)
 
 
 class _Finder:
@@ -117,8 +127,6 @@ def _stop_hearing(module: "ModuleType") -> None:
 def _keep_tree_as_it_is(bundle: str) -> None:
     """Have Python write no bytecode beside sources in the tree, as into the application's own directories: it is shared
     by all who start the application, and each start compares it with what was unpacked."""
-    from _frozen_importlib_external import SourceFileLoader
-
     loader: Any = SourceFileLoader
     write = loader.set_data
 

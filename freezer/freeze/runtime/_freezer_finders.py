@@ -13,6 +13,7 @@ from _frozen_importlib_external import (  # type: ignore[attr-defined]
     FileFinder,
     SourceFileLoader,
     _get_supported_file_loaders,
+    _LoaderBasics,
 )
 
 import _freezer_archive
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
     from _freezer_archive import Archive
 
 NAMESPACE, PACKAGE = _freezer_archive.NAMESPACE, _freezer_archive.PACKAGE
-NamespacePath = type("NamespacePath", (list,), {"__repr__": lambda self: "NamespacePath(%s)" % list.__repr__(self)})
-"""The ``__path__`` of a namespace package, which importlib.resources knows by this name."""
 archives = _freezer_archive.archives
 bundle = _freezer_archive.bundle
 
 
-class Loader:
-    """Loads one module from an archive; ``key`` is its name there."""
+class Loader(_LoaderBasics):
+    """Loads one module from an archive; ``key`` is its name there. Python's own function executes it, whose frames
+    tracebacks and warnings leave out."""
 
     def __init__(
         self, name: str, archive: "Archive", key: str, is_package: bool = False, path: "Optional[str]" = None
@@ -43,19 +43,6 @@ class Loader:
         self._pyz_entry_name = key
         self._is_package = is_package
         self.path = path or bundle + "/" + key.replace(".", "/") + ("/__init__.py" if is_package else ".py")
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: "ModuleType") -> None:
-        code = self._archive.code(self._pyz_entry_name, self.path)
-        assert code is not None
-        exec(code, module.__dict__)
-
-    def load_module(self, fullname: str) -> "Any":
-        import importlib._bootstrap
-
-        return importlib._bootstrap._load_module_shim(self, fullname)  # type: ignore[attr-defined]
 
     def _check(self, name: str) -> None:
         if name != self.name:
@@ -115,7 +102,7 @@ def _spec(name: str, key: str) -> "Optional[ModuleSpec]":
     kind = entry[2]
     if kind == NAMESPACE:
         spec = ModuleSpec(name, None)
-        spec.submodule_search_locations = NamespacePath([bundle + "/" + key.replace(".", "/")])
+        spec.submodule_search_locations = [bundle + "/" + key.replace(".", "/")]
         return spec
     loader = (SourceLoader if key in archive.sources else Loader)(name, archive, key, kind == PACKAGE)
     spec = ModuleSpec(name, loader, origin=loader.path)  # type: ignore[arg-type]
@@ -130,8 +117,9 @@ class Finder:
 
     Where the application has put a directory of its own first in ``sys.path``, or has changed a package's
     ``__path__``, that decides, and PathFinder asks a DirectoryFinder. So it does for a module whose source is in the
-    bundle if somebody's hook for directories is in front of ours (beartype). ``first`` is what ``sys.path`` begins
-    with, unless Python itself has put ``before`` in front.
+    bundle if somebody's hook for directories is in front of ours (beartype), and for a namespace package, since other
+    directories may have parts of it, now or later. ``first`` is what ``sys.path`` begins with, unless Python itself has
+    put ``before`` in front.
     """
 
     first = ""
@@ -151,7 +139,9 @@ class Finder:
                     return None
                 break
         spec = _spec(name, name)
-        if spec is not None and type(spec.loader) is SourceLoader and sys.path_hooks[0] != _path_hook:
+        if spec is not None and (
+            spec.loader is None or (type(spec.loader) is SourceLoader and sys.path_hooks[0] != _path_hook)
+        ):
             return None
         return spec
 

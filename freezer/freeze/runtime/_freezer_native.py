@@ -1,5 +1,5 @@
-"""Prepares the interpreter of a tree, and starts the application in it: what PyInstaller's bootloader and its first
-script do for others."""
+"""Prepares the interpreter of a tree, and the application in it: what PyInstaller's bootloader and its first script do
+for others."""
 
 import marshal
 import os
@@ -20,8 +20,8 @@ BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
 
 
-def start() -> None:
-    """Become the application. ``sys.argv`` is as freezer/link/launcher/start.c made it."""
+def prepare_application() -> "CodeType":
+    """Become the application, and return the code to run. ``sys.argv`` is as freezer/link/launcher/start.c made it."""
     executable, locale = sys.argv[1:3]
     del sys.argv[:3]
     if hasattr(sys, "orig_argv"):
@@ -31,7 +31,7 @@ def start() -> None:
     _prepare(executable)
     _freezer_processes.become_interpreter_if_asked()
     _run_hooks()
-    _freezer_runner.run(_freezer_processes.main_script)
+    return _freezer_runner.main_code(_freezer_processes.main_script)
 
 
 def prepare_interpreter() -> None:

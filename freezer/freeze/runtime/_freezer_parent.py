@@ -13,14 +13,21 @@ PROGRAM = "program"
 """The file name of the tree's program."""
 
 
+def has_unpacked_this() -> bool:
+    """Whether the parent is the process that has unpacked this one, and waits for it."""
+    try:
+        return os.path.samefile(_exe(os.getppid()), sys.executable)
+    except OSError:
+        return False
+
+
 def is_application(arguments: "list[str]") -> bool:
     """Whether the parent is the application, started with other arguments than these; with the same it starts itself
     once more."""
     try:
         process = os.getppid()
-        unpacked = os.path.samefile(_exe(process), sys.executable)
+        unpacked = has_unpacked_this()
         if unpacked:
-            # The process that has unpacked this one, and waits for it.
             process = _parent(process)
         if _is_shell_for_one_command(process):
             process = _parent(process)

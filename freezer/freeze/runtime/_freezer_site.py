@@ -1,7 +1,7 @@
 """Takes the place of the module ``site``, the last that Python imports before it does what its arguments say.
 
 There are no directories of packages to add to ``sys.path``. Instead this prepares the interpreter that an application
-has asked for; the application itself is prepared by its first script.
+has asked for; or it has Python run the application, which is prepared when the interpreter is complete.
 """
 
 import builtins
@@ -30,3 +30,5 @@ def getuserbase() -> str:
 builtins.exit, builtins.quit = _freezer_runner.Quitter("exit"), _freezer_runner.Quitter("quit")  # type: ignore[assignment]
 if "freezer_executable" in sys._xoptions:
     _freezer_native.prepare_interpreter()
+else:
+    _freezer_runner.install(_freezer_native.prepare_application)

@@ -22,7 +22,7 @@ CREATES = os.O_CREAT | os.O_TRUNC | os.O_EXCL
 STANDARD = os.path.dirname(os.__file__) + "/"
 HERE = os.path.dirname(__file__) + "/"
 PACKAGES = ("/site-packages/", "/dist-packages/")
-IMPORT_SYSTEM = ("<frozen importlib", "<frozen zipimport")
+IMPORT_SYSTEM, ZIP_IMPORT = ("<frozen importlib", "<frozen zipimport"), "<frozen zipimport"
 DROPPED_BY = ("traceback.py", "linecache.py", "warnings.py", "site.py", "ctypes/util.py", "<frozen site>")
 """Ends of names of files of the standard library: what is asked by way of these is not asked by the application. They
 print lines of source, start Python, and look for libraries by starting compilers."""
@@ -42,6 +42,7 @@ class Notes:
         self.seen: set[tuple[str, str, str]] = set()
         self.wrote: set[str] = set()
         self.modules: set[str] = set()
+        self.origins: set[str] = set()
         self.descriptor = -1
         self.identity = (-1, -1)
         self.ended = False
@@ -77,9 +78,13 @@ class Notes:
         """Note a fact once for each file that asks."""
         if kind == "module":
             self.modules.add(name)
+            self.origins.add(more)
         asker = self.asker(frame)
         if asker is None:
-            return
+            if kind != "read":
+                return
+            # So that nobody takes it for something that Python has not announced.
+            kind, asker = "passed", ("", 0)
         key = (kind, name, asker[0])
         if key not in self.seen:
             self.seen.add(key)
@@ -131,10 +136,20 @@ class Notes:
 
     def opened(self, arguments: "tuple[Any, ...]", frame: "Optional[FrameType]") -> None:
         name, _, flags = arguments
-        if isinstance(name, int) or (frame is not None and frame.f_code.co_filename.startswith(IMPORT_SYSTEM)):
+        if isinstance(name, int):
             return
         path = self.path_of(name)
-        if not path or path.endswith(".pyc"):
+        if not path:
+            return
+        if frame is not None and frame.f_code.co_filename.startswith(IMPORT_SYSTEM):
+            # It opens modules, and data for pkgutil.get_data().
+            code = source_of(path)
+            if code and code not in self.origins and not frame.f_code.co_filename.startswith(ZIP_IMPORT):
+                # No finder was asked: it is loaded by its path.
+                self.note("loaded", code, "source", frame)
+            if code or frame.f_code.co_filename.startswith(ZIP_IMPORT):
+                return
+        if path.endswith(".pyc"):
             return
         if flags & os.O_ACCMODE == os.O_WRONLY or flags & CREATES:
             if path not in self.wrote:
@@ -236,3 +251,13 @@ def kind_of(name: str) -> int:
         return 2 if end in DROPPED_BY else 1
     # Generated code has no file: "<string>", "<attrs generated init ...>".
     return 1 if name.startswith(("<", HERE)) else 0
+
+
+def source_of(path: str) -> str:
+    """The source of a file that Python's import system opens, which may be its bytecode; "" if it is neither."""
+    if path.endswith(".py"):
+        return path
+    folder, name = os.path.split(path)
+    if not name.endswith(".pyc") or os.path.basename(folder) != "__pycache__":
+        return ""
+    return os.path.join(os.path.dirname(folder), name.partition(".")[0] + ".py")

@@ -57,6 +57,9 @@ def start(folder: str) -> None:
     """Begin to note, in the directory ``folder``."""
     notes = Notes(folder)
     os.environ[PARENT] = str(os.getpid())
+    with open("/proc/self/cmdline", "rb") as file:
+        words = os.fsdecode(file.read()[:-1])
+    notes.write("run", words, os.getcwd(), ("", 0))
     handlers = {
         "open": notes.opened,
         "os.listdir": notes.listed,

@@ -1,10 +1,13 @@
 /* The init program, which process 1 becomes where no launcher is in front of the tree: start.so has split it, and says
    in a variable which process is the application. */
 #include "init.h"
+#include "parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static const char parts[] __attribute__((used)) = PARTS_MARK PARTS_LIBC;
 
 int main(void)
 {

@@ -11,6 +11,7 @@
    numbers occupied until execve. */
 #include "init.h"
 #include "launcher.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 extern char **environ;
 
@@ -98,6 +100,8 @@ static _Noreturn void unreadable(void)
 {
     says_error("the executable cannot be read", strerror(errno), says_hint(errno, DAMAGED_HINT));
 }
+
+static const char parts[] __attribute__((used)) = PARTS_MARK "zstd=" ZSTD_VERSION_STRING " " PARTS_LIBC;
 
 static void read_trailer(void)
 {

@@ -27,8 +27,9 @@
 #define PLACE __attribute__((used, aligned(16)))
 
 /* Filled in when linking or unpacking: the interpreter's name in the tree, from which Python derives its directories;
-   and Python's arguments, each ended by a NUL, the last by two; one that begins with "/" is a file of the tree. Volatile,
-   as the compiler must not use these values. */
+   and Python's arguments, each ended by a NUL, the last by two; one that begins with "/" is a file of the tree, and one
+   without "-" or "/" is a variable of Python's, with the value that it has unless the caller sets it. Volatile, as the
+   compiler must not use these values. */
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
 /* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
@@ -532,7 +533,8 @@ static int apply(int count, char **given, char **environment, const char *python
         return 126;
     words[used++] = (char *)findable(python);
     for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
-        words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);
+        if (*word == '-' || *word == '/')
+            words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);
     words[used++] = (char *)path;
     words[used++] = (char *)locale_of(environment);
     if (count > 0)
@@ -575,6 +577,17 @@ static int run(int count, char **given, char **environment)
     return apply(count, given, environment, python, path, name);
 }
 
+/* Return the value that a variable of Python's has in this application unless the caller sets it; NULL if none. */
+static char *built_in(const char *name)
+{
+    for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1) {
+        const char *rest = after(word, name);
+        if (rest != NULL && *rest == '=')
+            return (char *)rest + 1;
+    }
+    return NULL;
+}
+
 char *getenv(const char *name);
 
 /* Replaces the C library's getenv, for the interpreter and all libraries. */
@@ -585,7 +598,7 @@ char *getenv(const char *name)
         if (rest != NULL && *rest == '=')
             return python_s(name) ? heard_of(name, *item + (rest - *item) + 1) : *item + (rest - *item) + 1;
     }
-    return NULL;
+    return python_s(name) ? built_in(name) : NULL;
 }
 
 starter __libc_start_main;

@@ -395,6 +395,21 @@ def facilities(folder):
         inside.__path__.append(folder + "/more")
         return importlib.import_module("inside.extra").VALUE
 
+    def apart():
+        """A namespace package whose second directory comes later."""
+        import apart.here
+
+        os.makedirs(folder + "/second/apart")
+        with open(folder + "/second/apart/there.py", "w") as file:
+            file.write("VALUE = 'there'\n")
+        before = len(list(apart.__path__))
+        sys.path.append(folder + "/second")
+        try:
+            there = importlib.import_module("apart.th" + "ere")
+        finally:
+            sys.path.remove(folder + "/second")
+        return [apart.here.VALUE, there.VALUE, before, type(apart.__path__).__name__, type(apart.__loader__).__name__]
+
     def by_location():
         with open(folder + "/located.py", "w") as file:
             file.write("VALUE = __name__\n")
@@ -463,6 +478,7 @@ def facilities(folder):
         "appended": appended,
         "extended": extended,
         "by location": by_location,
+        "apart": apart,
         "CDLL": lambda: ctypes.CDLL(None).getpid() == os.getpid(),
         "find_library": lambda: [ctypes.util.find_library("c"), ctypes.util.find_library("nothing-at-all")],
         "CDLL by name": lambda: ctypes.CDLL(ctypes.util.find_library("c")).abs(-3),

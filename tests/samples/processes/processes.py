@@ -11,6 +11,9 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
+import warnings
 
 import typeguard
 
@@ -29,7 +32,7 @@ def triple(number):
 
 
 def pools():
-    for method in multiprocessing.get_all_start_methods():
+    for method in ("fork", "spawn", "forkserver"):
         context = multiprocessing.get_context(method)
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
             print("futures", method, list(executor.map(triple, range(3))))
@@ -124,11 +127,29 @@ def sources():
     print("pdb", "debugger.set_trace()" in output.getvalue())
 
 
+def frames():
+    """What looks for its callers finds this program's code alone."""
+    print("stack", [item.function for item in inspect.stack(0)], [item.name for item in traceback.extract_stack()])
+    names = []
+    thread = threading.Thread(target=lambda: names.extend(item.function for item in inspect.stack(0)))
+    thread.start()
+    thread.join()
+    print("thread", names[-1], [type(inspect.getmodule(sys._getframe())).__name__, __spec__])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        import old
+    print("warned of", old.__name__, [item.filename == __file__ for item in caught])
+    try:
+        import older
+    except ImportError as error:
+        print("failed", [frame.name for frame in traceback.extract_tb(error.__traceback__)])
+
+
 def main():
     if sys.argv[1:] == ["again"]:
         print("again")
         return
-    for part in (pools, gateways, interpreters, sources):
+    for part in (pools, gateways, interpreters, sources, frames):
         if not sys.argv[1:] or part.__name__ in sys.argv[1:]:
             part()
     sys.stdout.flush()

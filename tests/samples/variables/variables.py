@@ -149,6 +149,21 @@ def readers():
 
 
 @command
+def given():
+    """What its caller has set besides, and the frames below this one."""
+    import inspect
+    import signal
+
+    umask = os.umask(0o77)
+    return {
+        "umask": umask,
+        "blocked": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+        "ignored": sorted(int(number) for number in signal.Signals if signal.getsignal(number) is signal.SIG_IGN),
+        "frames": [item.function for item in inspect.stack(0)],
+    }
+
+
+@command
 def shared():
     """A tracker of shared memory, which is a process of its own."""
     os.environ["PYTHONWARNINGS"] = "ignore"

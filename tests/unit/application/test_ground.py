@@ -162,6 +162,12 @@ def test_the_project_that_a_directory_is_in(tmp_path: Path) -> None:
     assert project_of(inner) == inner.parent
     (tmp_path / "project" / "pyproject.toml").write_text("")
     assert project_of(inner) == tmp_path / "project"
+    # A package with a manage.py of its own.
+    for name in ("manage.py", "__init__.py"):
+        (inner / name).write_text("")
+    assert project_of(inner) == tmp_path / "project"
+    (inner.parent / "setup.cfg").write_text("")
+    assert project_of(inner) == inner.parent
 
 
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

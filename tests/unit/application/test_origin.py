@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from pathlib import Path
@@ -13,8 +14,9 @@ from running import Runner
 
 from freezer.application.entry import Application
 from freezer.application.metadata import Metadata
-from freezer.application.origin import origin_of
+from freezer.application.origin import Origin, origin_of, with_files
 from freezer.base.job import Job
+from freezer.plan.resolve import resolve_for_image
 
 ABOUT = Metadata("greeter")
 
@@ -96,6 +98,21 @@ def test_two_clones_are_of_one_time(folder: Path, job: Job, tmp_path: Path) -> N
     (folder / "app.py").write_text("changed")
     made(folder / "app.py", 777)
     assert newest(folder, job) == 777
+
+
+def test_files_added_to_an_image_count(folder: Path, job: Job, tmp_path: Path) -> None:
+    """By the commit, too: otherwise two clones would give two images."""
+    files = {"add_file": ["data:/data"], "output": "image.tar"}
+    before = Origin(None, None, 50)
+    wanted = resolve_for_image(files, folder=folder, environ={})
+    assert with_files(before, wanted, job).newest == 500
+    assert with_files(dataclasses.replace(before, newest=600), wanted, job).newest == 600
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    git(folder, "clone", "-q", ".", str(tmp_path / "clone"))
+    assert with_files(before, resolve_for_image(files, folder=tmp_path / "clone", environ={}), job).newest == 1234
+    assert with_files(before, resolve_for_image({"output": "x"}, folder=folder, environ={}), job) is before
 
 
 def test_a_project_that_is_a_repository(folder: Path, job: Job) -> None:

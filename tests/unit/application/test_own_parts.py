@@ -23,6 +23,7 @@ def parts(top: Path, files: dict[str, str], entry: str = "app.py", **changes: An
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     only, refused = changes.pop("only", {}), changes.pop("refused", {})
+    roots = changes.pop("roots", [str(top)])
     paths = {name: str(top / name) for name in files if name not in refused}
     ground = {
         "own": "all", "top": str(top), "project": str(top), "limited": False,
@@ -33,7 +34,7 @@ def parts(top: Path, files: dict[str, str], entry: str = "app.py", **changes: An
         "refused": [(str(top / name), reason) for name, reason in refused.items()],
         **changes,
     }  # fmt: skip
-    made = own_parts.OwnParts(ground, [str(top)])
+    made = own_parts.OwnParts(ground, roots)
     made.visit(str(top / entry), "__main__")
     made.files.finish()
     return made
@@ -131,6 +132,20 @@ def test_a_directory_that_is_searched(tmp_path: Path) -> None:
     assert [module for module, _, _ in made.imports] == ["sys", "os", "vendored"]
 
 
+def test_a_script_in_a_package_that_searches_above_it(tmp_path: Path) -> None:
+    """As a Django project in a package: its settings are in the package, and not beside the script."""
+    search = "sys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))\n"
+    package = {"site/__init__.py": "", "site/settings.py": "import site.urls\n", "site/urls.py": "", "site/a.html": ""}
+    made = parts(
+        tmp_path,
+        {"site/manage.py": search + "setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\n", **package},
+        entry="site/manage.py",
+        roots=[str(tmp_path / "site")],
+    )
+    assert {"site.settings", "site.urls"} <= set(made.modules)
+    assert places(made) == {"site/a.html"}
+
+
 def test_a_directory_outside_of_the_project_is_not(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     code = "sys.path.append(str(Path(__file__).parent.parent / 'other'))\n"
@@ -210,6 +225,35 @@ def test_scripts_that_are_named(tmp_path: Path) -> None:
     made = parts(tmp_path, files)
     assert places(made) == {"job.py", "step_1.py"}
     assert str(tmp_path / "helper.py") in made.visited
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "here + '/plugins'",
+        "here + os.sep + 'plugins'",
+        "os.sep.join([here, 'plugins'])",
+        "os.path.join(here, 'plugins')",
+        "Path(__file__).parent / 'plugins'",
+        "f'{here}/plugins'",
+        "f'{here}/plugins/{name}.py'",
+        "f'{here}/plugins/p_{name}.py'",
+        "'%s/plugins/%s.py' % (here, name)",
+        "'{}/plugins/{}.py'.format(here, name)",
+    ],
+)
+def test_a_directory_of_sources_at_a_computed_place(tmp_path: Path, code: str) -> None:
+    """They are loaded by their path, so no statement imports them."""
+    files = {"plugins/p_one.py": "import helper\n", "other/x.py": "", "helper.py": ""}
+    made = parts(tmp_path, {"app.py": f"here = os.path.dirname(__file__)\nload({code})\n", **files})
+    assert places(made) == {"plugins/p_one.py"}
+    assert str(tmp_path / "helper.py") in made.visited
+
+
+def test_files_at_a_computed_name_beside_the_source(tmp_path: Path) -> None:
+    code = "load(f'{here}/step_{number}.txt')\n"
+    made = parts(tmp_path, {"tool/app.py": code, "tool/step_1.txt": "", "other/step_1.txt": ""}, entry="tool/app.py")
+    assert places(made) == {"tool/step_1.txt"}
 
 
 def test_what_has_to_be_named(tmp_path: Path) -> None:

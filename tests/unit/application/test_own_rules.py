@@ -165,6 +165,30 @@ def test_files_named_by_strings(code: str, names: list[tuple[str, str]]) -> None
     assert found(own_rules.files_named_by_strings, code) == names
 
 
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("here + '/plugins'", ["plugins"]),
+        ("here + '/' + 'plugins' + '/'", ["plugins"]),
+        ("self.here + '/../lib/one.py'", ["../lib/one.py"]),
+        ("f'{here}/plugins/{name}.py'", ["plugins"]),
+        ("f'{here}/data/first_{name}.json'", ["data"]),
+        ("f'{here}/plugin_{name}.py'", ["plugin_*.py"]),
+        ("'%s/plugins' % here", ["plugins"]),
+        ("'{}/plugins/{}.py'.format(here, name)", ["plugins"]),
+        ("here + '/steps/*.py'", ["steps/*.py"]),
+        ("f'{one}/{two}'", []),
+        ("f'{one}/{two}.py'", []),
+        ("'/srv/plugins'", []),
+        ("name + '.py'", []),
+        ("1 / 2 + 3", []),
+    ],
+)
+def test_files_behind_other_text(code: str, names: list[str]) -> None:
+    items = found(own_rules.files_behind_other_text, code)
+    assert list(dict.fromkeys(items)) == [("files" if "*" in name else "file", name) for name in names]
+
+
 def test_own_directories_listed() -> None:
     assert found(own_rules.own_directories_listed, "a = os.listdir(d)\nb = Path(d).glob('*')\n") == [
         ("listing", "listdir")

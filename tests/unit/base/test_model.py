@@ -11,7 +11,7 @@ from freezer.base.oci import model
 from freezer.base.oci.model import Descriptor, PackedLayer, Platform
 from freezer.base.oci.reference import parse_reference
 
-LAYER = PackedLayer(Descriptor(model.LAYER_TYPE, "sha256:" + "a" * 64, 7), "sha256:" + "b" * 64, "the base")
+LAYER = PackedLayer(Descriptor(model.OCI.layer, "sha256:" + "a" * 64, 7), "sha256:" + "b" * 64, "the base")
 ARM = Platform("arm64", "v8")
 
 
@@ -53,11 +53,11 @@ def test_configuration() -> None:
 
 
 def test_manifest_index_and_list_name_one_another() -> None:
-    config = model.describe(b"{}", model.CONFIG_TYPE)
+    config = model.describe(b"{}", model.OCI.config)
     manifest = json.loads(model.manifest(config, [LAYER], {"k": "v"}))
     assert (manifest["schemaVersion"], manifest["config"]["digest"]) == (2, config.digest)
     assert manifest["layers"] == [LAYER.descriptor.fields()]
-    assert manifest["annotations"] == {"k": "v", model.LAYOUT_ANNOTATION: "1"}
+    assert manifest["annotations"] == {"k": "v", model.LAYOUT_ANNOTATION: "2"}
     names = [parse_reference("a:1"), parse_reference("registry.example.com/b")]
     listed = model.image_list(config, [LAYER], names)
     assert json.loads(listed) == [
@@ -67,9 +67,28 @@ def test_manifest_index_and_list_name_one_another() -> None:
             "RepoTags": ["docker.io/library/a:1", "registry.example.com/b:latest"],
         }
     ]
-    index = json.loads(model.index(config, ARM, names[0], listed))
+    index = json.loads(model.index(config, ARM, names, listed))
     assert index["annotations"] == {model.LIST_ANNOTATION: model.digest(listed)}
-    (described,) = index["manifests"]
-    assert described["platform"] == ARM.fields()
-    assert described["annotations"] == {model.NAME_ANNOTATION: "docker.io/library/a:1", model.REFERENCE_ANNOTATION: "1"}
+    assert [item["annotations"] for item in index["manifests"]] == [
+        {model.NAME_ANNOTATION: "docker.io/library/a:1", model.REFERENCE_ANNOTATION: "1"},
+        {model.NAME_ANNOTATION: "registry.example.com/b:latest", model.REFERENCE_ANNOTATION: "latest"},
+    ]
+    assert all(item["platform"] == ARM.fields() and item["digest"] == config.digest for item in index["manifests"])
     assert json.loads(model.layout()) == {"imageLayoutVersion": "1.0.0"}
+
+
+def test_names_with_one_tag_are_told_apart() -> None:
+    """umoci and skopeo know an image in a layout by its reference alone."""
+    names = [parse_reference(text) for text in ("a:1", "b:1", "a:2")]
+    index = json.loads(model.index(model.describe(b"{}", model.OCI.config), ARM, names, b""))
+    references = [item["annotations"][model.REFERENCE_ANNOTATION] for item in index["manifests"]]
+    assert references == ["1", "docker.io/library/b:1", "2"]
+
+
+def test_docker_s_types() -> None:
+    config = model.describe(b"{}", model.DOCKER.config)
+    manifest = json.loads(model.manifest(config, [LAYER], {}, model.DOCKER))
+    assert manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert manifest["config"]["mediaType"] == "application/vnd.docker.container.image.v1+json"
+    found = {model.DOCKER.of_layer(suffix) for suffix in ("", "+gzip", "+zstd")}
+    assert found == {f"application/vnd.docker.image.rootfs.diff.tar{suffix}" for suffix in ("", ".gzip", ".zstd")}

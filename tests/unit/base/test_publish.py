@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -12,8 +13,11 @@ import pytest
 from faults import failing_calls
 from support import hold, snapshot
 
+from freezer.base.bill import Bill, Component
 from freezer.base.errors import OutputError
-from freezer.base.publish import check_target, digest_file, publish
+from freezer.base.publish import check_target, digest_file, is_result, publish
+from freezer.bill import spdx
+from freezer.bill.cyclonedx import render
 
 
 @pytest.fixture
@@ -168,3 +172,19 @@ def test_a_link_to_a_directory_is_no_directory(out: Path) -> None:
 def test_digest_file(out: Path) -> None:
     (out / "empty").write_bytes(b"")
     assert digest_file(out / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_earlier_results(tmp_path: Path) -> None:
+    """Those may be written over, and come along with no application; a file of the user's may not."""
+    bill = render(Bill(Component("application", "app"), (), 0))
+    contents = {
+        "empty": b"",
+        "executable": b"\x7fELF...",
+        "cyclonedx": bill,
+        "spdx": spdx.render(json.loads(bill), 0),
+        "settings": b'{"name": "app"}',
+        "text": b"text",
+    }
+    for name, data in contents.items():
+        (tmp_path / name).write_bytes(data)
+    assert {name for name in contents if is_result(tmp_path / name)} == set(contents) - {"settings", "text"}

@@ -20,7 +20,8 @@ from support import compile_c, held_free, snapshot
 from freezer import pipeline
 from freezer.base.errors import ExitStatus, FreezerError
 from freezer.cli.main import main
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, ValueKind
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.settings import SETTINGS, ValueKind
 
 USAGE, INPUT, ENVIRONMENT, OUTPUT = ExitStatus.USAGE, ExitStatus.INPUT, ExitStatus.ENVIRONMENT, ExitStatus.OUTPUT
 LONG, DEEP = "x" * 4000, "a/" * 2000 + "b"

@@ -71,3 +71,31 @@ def test_an_image_may_be_a_directory(
     (here / "layout" / "oci-layout").write_text("{}")
     assert main(["check", "layout"]) == 0
     assert capsys.readouterr().out == f"{here}/layout\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        (("--learned",), [("go", "a b"), ()]),
+        (("--learned", "other.toml"), [None]),
+        (("--learned", "--smoke", "x"), [("x",), ("go", "a b"), ()]),
+        ((), [None]),
+    ],
+)
+def test_learned_runs_are_done_after_those_that_are_asked(
+    here: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], arguments: list[Any]
+) -> None:
+    (here / "freezer.learned.toml").write_text('[runs]\n"go \'a b\'" = "status 0"\n"" = "any status"\n')
+    (here / "other.toml").write_text('[modules]\n"a" = "x"\n')
+    seen: list[Any] = []
+
+    def check(_path: Path, smokes: tuple[Smoke, ...], *_: Any, **options: Any) -> Proof:
+        seen.append(([smoke.arguments for smoke in smokes], options["learned"] is not None))
+        return PROOF
+
+    monkeypatch.setattr(existing, "check_executable", check)
+    assert main(["check", "app.py", *words]) == 0
+    found, given = seen[0]
+    assert sorted(found, key=str) == sorted(arguments, key=str) and given == bool(words)
+    assert main(["check", "app.py", "--learned", "none.toml"]) == ExitStatus.INPUT
+    assert main(["check", "app.py", "--no-verify", "--learned"]) == ExitStatus.USAGE

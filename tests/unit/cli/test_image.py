@@ -12,7 +12,7 @@ from support import compile_c
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.main import build_parser, main
-from freezer.plan.settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
         "freezer.base.shortage",
         "freezer.plan",
         "freezer.plan.choices",
+        "freezer.plan.image_settings",
         "freezer.plan.settings",
     }
 

@@ -137,4 +137,4 @@ def test_sources_elsewhere(watched: Watched, tmp_path: Path, monkeypatch: pytest
 def test_no_stream(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", "app.py", "--watch", "--image", "-"]) == ExitStatus.USAGE
     assert watched.built == []
-    assert "cannot write it to a stream" in capsys.readouterr().err
+    assert "writes none to a stream" in capsys.readouterr().err

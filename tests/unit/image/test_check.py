@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -108,7 +109,25 @@ def test_platforms_and_names_must_agree(tmp_path: Path) -> None:
     assert "architecture 'arm64'" in said
     assert "calls the image 'docker.io/library/b:1'" in said
     made.index["manifests"] *= 2
-    assert "accept only files with one" in judge(made.write(tmp_path / "image.tar"))
+    assert "accept only" not in judge(made.write(tmp_path / "image.tar"))  # one image, of two names
+
+
+def test_several_images(tmp_path: Path) -> None:
+    contents = Made(GOOD).contents()
+    other = Made(GOOD)
+    other.config["created"] = "2024-01-01T00:00:00Z"
+    contents |= {name: data for name, data in other.contents().items() if name.startswith("blobs/")}
+    index = json.loads(contents["index.json"])
+    index["manifests"] += other.index["manifests"]
+    contents["index.json"] = json.dumps(index).encode()
+    assert "has 2 images; skopeo and buildah accept only files with one" in judge(pack(tmp_path / "a.tar", contents))
+
+
+def test_variants(tmp_path: Path) -> None:
+    for architecture, variant, wrong in (("amd64", "v3", False), ("amd64", "v8", True), ("s390x", "z", False)):
+        made = Made(GOOD)
+        made.config.update(architecture=architecture, variant=variant)
+        assert (f"has no variant '{variant}'" in judge(made.write(tmp_path / "image.tar"))) == wrong
 
 
 def test_damaged_blobs(tmp_path: Path) -> None:

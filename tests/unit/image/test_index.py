@@ -16,7 +16,7 @@ from judging import GOOD, judge
 from freezer.base.errors import FreezerError, InputError, UsageError
 from freezer.base.log import Log
 from freezer.base.oci.archive import open_image
-from freezer.base.oci.model import LAYOUT_ANNOTATION
+from freezer.base.oci.model import LAYOUT, LAYOUT_ANNOTATION
 from freezer.base.oci.reference import parse_reference
 from freezer.image.index import IndexFile, join_images
 
@@ -195,7 +195,7 @@ def test_a_changed_byte_of_the_frame_is_found(tmp_path: Path) -> None:
     for architecture in ("amd64", "arm64"):
         made = Made(GOOD)
         made.config["architecture"] = architecture
-        made.manifest["annotations"] = {LAYOUT_ANNOTATION: "1"}
+        made.manifest["annotations"] = {LAYOUT_ANNOTATION: LAYOUT}
         # A foreign file: its own frame is not judged here.
         sources.append(made.write(tmp_path / f"{architecture}.tar"))
     path = join(sources, tmp_path / "all.tar").path

@@ -41,8 +41,8 @@ def test_a_file_that_changes(program: Path, tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "data").write_bytes(bytes(1000))
     pack = layer.Layer.pack
 
-    def pack_then_change(self: Any) -> Any:
-        packed = pack(self)
+    def pack_then_change(self: Any, types: Any) -> Any:
+        packed = pack(self, types)
         (tmp_path / "data").write_bytes(bytes(999) + b"x")
         return packed
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import shutil
+import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from imagefiles import Opened, make
+from imagefiles import Opened, make, plan
+from judging import judge
 from support import compile_c
 
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin
 from freezer.base.errors import InputError
-from freezer.image.make import platform_of
+from freezer.base.log import Log
+from freezer.image.make import image_of_existing
+from freezer.image.platforms import platform_of
 from freezer.plan.choices import DEFAULT_EPOCH
 
 
@@ -22,6 +29,7 @@ def test_the_recipe(program: Path, tmp_path: Path) -> None:
     image = make(program, tmp_path, tag=["hello:1"])
     opened = Opened(image.path)
     assert [item.name for item in opened.members] == sorted(item.name for item in opened.members)
+    assert [item.name for item in opened.members if item.isdir()] == ["blobs", "blobs/sha256"]
     assert len(opened.blobs) == 7
     assert opened.config["config"]["Cmd"] == ["/app/app"]
     assert "Entrypoint" not in opened.config["config"]
@@ -109,7 +117,10 @@ def test_all_settings(program: Path, tmp_path: Path) -> None:
     assert "tmp" not in files
     assert b"BEGIN CERTIFICATE" in opened.content("etc/ssl/certs/ca-certificates.crt")
     assert {"usr/share/zoneinfo/Europe/Berlin", "usr/lib/locale/C.utf8/LC_CTYPE"} <= set(files)
-    assert len(opened.index["manifests"]) == 1
+    assert [item["annotations"]["io.containerd.image.name"] for item in opened.index["manifests"]] == [
+        "docker.io/library/a:1",
+        "registry.example.com/b:latest",
+    ]
     assert opened.listed[0]["RepoTags"] == ["docker.io/library/a:1", "registry.example.com/b:latest"]
 
 
@@ -148,11 +159,107 @@ def test_umask_and_time_do_not_matter(program: Path, tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
+def test_owners_of_added_files(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "tree/sub").mkdir(parents=True)
+    (tmp_path / "tree/sub/app.db").write_text("x")
+    (tmp_path / "tree/link").symlink_to("sub/app.db")
+    added = ["tree:/srv/tree::1000", "tree/sub/app.db:/data/app.db:0600:1000:0", "tree/sub/app.db:/big::2147483647"]
+    files = Opened(make(program, tmp_path, add_file=added, add_dir=["/data:0700"]).path).files()
+    owners = {name: (item.uid, item.gid, item.mode) for name, item in files.items() if item.uid}
+    assert owners == {
+        "srv/tree": (1000, 1000, 0o755),
+        "srv/tree/sub": (1000, 1000, 0o755),
+        "srv/tree/sub/app.db": (1000, 1000, 0o644),
+        "srv/tree/link": (1000, 1000, 0o777),
+        "data": (65535, 65535, 0o700),
+        "data/app.db": (1000, 0, 0o600),
+        "big": (2147483647, 2147483647, 0o644),
+    }
+    assert files["srv"].uid == 0
+
+
+def test_names_and_owners_beyond_ustar(program: Path, tmp_path: Path) -> None:
+    deep = "/".join(["d" * 100] * 5)
+    (tmp_path / "tree" / deep).mkdir(parents=True)
+    (tmp_path / "tree" / deep / ("n" * 255)).write_text("far down")
+    (tmp_path / "tree/link").symlink_to(deep)
+    image = make(program, tmp_path, add_file=["tree:/tree"], volume=["/data"], user="1000650000")
+    opened = Opened(image.path)
+    assert opened.content(f"tree/{deep}/{'n' * 255}") == b"far down"
+    files = opened.files()
+    assert (files["tree/link"].linkname, files["data"].uid) == (deep, 1000650000)
+    assert judge(image.path) == ""
+
+
+def test_a_health_check_in_full(program: Path, tmp_path: Path) -> None:
+    image = make(
+        program,
+        tmp_path,
+        healthcheck="/app/app --health",
+        healthcheck_interval="1m30s",
+        healthcheck_timeout="500ms",
+        healthcheck_start_period="1h",
+        healthcheck_retries=5,
+        image_format="docker",
+    )
+    opened = Opened(image.path)
+    assert opened.config["config"]["Healthcheck"] == {
+        "Test": ["CMD", "/app/app", "--health"],
+        "Interval": 90 * 10**9,
+        "Timeout": 500 * 10**6,
+        "StartPeriod": 3600 * 10**9,
+        "Retries": 5,
+    }
+    assert opened.manifest["mediaType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert opened.index["manifests"][0]["mediaType"] == opened.manifest["mediaType"]
+    assert "k" not in opened.manifest["annotations"]
+    assert judge(image.path) == ""
+    with tarfile.open(image.path) as tar:
+        place = tar.getmember("blobs/sha256").offset
+    data = bytearray(image.path.read_bytes())
+    # The owner becomes 1, and the checksum is right.
+    data[place + 114] += 1
+    data[place + 153] += 1
+    image.path.write_bytes(data)
+    assert "the header of blobs/sha256/ differs from what freezer wrote" in judge(image.path)
+
+
+def test_annotations_and_variant(program: Path, tmp_path: Path) -> None:
+    image = make(program, tmp_path, annotation=["a=b=c", "l=2"], label=["l=1"], platform_variant="v3")
+    opened = Opened(image.path)
+    assert (opened.manifest["annotations"]["a"], opened.manifest["annotations"]["l"]) == ("b=c", "2")
+    assert opened.config["config"]["Labels"]["l"] == "1"
+    assert (opened.config["variant"], image.platform) == ("v3", "linux/amd64/v3")
+    assert opened.index["manifests"][0]["platform"]["variant"] == "v3"
+    assert judge(image.path) == ""
+
+
+def test_two_clones_give_one_image(program: Path, tmp_path: Path) -> None:
+    """Of an executable that is built in each of them, and of files in the repository."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false"]
+    date = {**os.environ, "GIT_AUTHOR_DATE": "@1000 +0000", "GIT_COMMITTER_DATE": "@1700000000 +0000"}
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    (first / "conf").write_text("x")
+    (first / ".gitignore").write_text("app\n*.tar\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"], ["clone", "-q", ".", str(second)]):
+        subprocess.run(["git", *who, "-C", first, *words], check=True, env=date)
+    found = []
+    for number, place in enumerate((first, second)):
+        shutil.copy(program, place / "app")
+        os.utime(place / "app", (number, number))
+        os.utime(place / "conf", (number, number))
+        wanted = plan(place, add_file=["conf:/etc/app/conf"])
+        log = Log(stream=io.StringIO())
+        found.append(image_of_existing(wanted, place / "app", lambda *_: {}, cache=tmp_path / "cache", log=log))
+    assert found[0].image_id == found[1].image_id
+    assert Opened(found[0].path).config["created"] == "2023-11-14T22:13:20Z"
+
+
 BAD: dict[str, dict[str, Any]] = {
     "tag": {"tag": ["Hello"]},
     "user name": {"user": "app"},
     "user range": {"user": str(1 << 31)},
-    "owner": {"user": "1000650000", "volume": ["/data"]},
     "env": {"env": ["NAME"]},
     "label": {"label": ["=x"]},
     "workdir": {"workdir": "here"},
@@ -170,20 +277,31 @@ BAD: dict[str, dict[str, Any]] = {
     "twice": {"add_file": ["image.py:/etc/passwd"]},
     "below a file": {"add_file": ["image.py:/etc/passwd/x"]},
     "long name": {"add_file": ["image.py:/" + "n" * 300]},
-    "long link": {"add_file": ["links:/links"]},
+    "owner's name": {"add_file": ["image.py:/x:0644:app"]},
+    "owner out of range": {"add_file": [f"image.py:/x::{1 << 31}"]},
+    "a check's time without a check": {"healthcheck_interval": "3s"},
+    "a time without a unit": {"healthcheck": "x", "healthcheck_interval": "3"},
+    "no time at all": {"healthcheck": "x", "healthcheck_timeout": "0s"},
+    "a time beyond 64 bits": {"healthcheck": "x", "healthcheck_start_period": "999999999h"},
+    "no retries": {"healthcheck": "x", "healthcheck_retries": 0},
+    "format": {"image_format": "squashfs"},
+    "annotation": {"annotation": ["novalue"]},
+    "freezer's own annotation": {"annotation": ["io.github.freezer.layout=3"]},
+    "annotation for docker": {"annotation": ["a=b"], "image_format": "docker"},
+    "variant": {"platform_variant": "v9"},
+    "whiteout": {"add_file": ["image.py:/etc/.wh.passwd"]},
+    "hidden by a mount": {"add_file": ["image.py:/proc/x"]},
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_settings(program: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / "image.py").write_text("")
-    (tmp_path / "links").mkdir()
-    (tmp_path / "links/long").symlink_to("x" * 200)
     (tmp_path / "image.tar").write_text("previous")
     with pytest.raises(InputError):
         make(program, tmp_path, **BAD[name])
     assert (tmp_path / "image.tar").read_text() == "previous"
-    assert sorted(os.listdir(tmp_path)) == ["image.py", "image.tar", "links"]
+    assert sorted(os.listdir(tmp_path)) == ["image.py", "image.tar"]
 
 
 def test_executables_that_cannot_run_alone(program: Path, tmp_path: Path) -> None:

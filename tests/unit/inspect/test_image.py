@@ -15,6 +15,7 @@ from reports import MODULES, link_natively, modules_archive, pack
 from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.job import Job
+from freezer.base.tar_headers import header
 from freezer.inspect import image
 from freezer.inspect.executable import inspect_executable
 from freezer.inspect.image import inspect_image
@@ -54,11 +55,11 @@ def layer(files: dict[str, bytes], links: Optional[dict[str, str]] = None) -> Fa
     data = b""
     for name, content in files.items():
         mode = 0o755 if content[:4] == b"\x7fELF" else 0o644
-        data += tar.header(tar.Member(name, tar.Kind.FILE, len(content), mode, 0, 0, 0)) + content
+        data += header(tar.Member(name, tar.Kind.FILE, len(content), mode, 0, 0, 0)) + content
         data += tar.padding(len(content))
     for name, target in {"etc/link": "passwd", **(links or {})}.items():
-        data += tar.header(tar.Member(name, tar.Kind.SYMLINK, 0, 0o777, 0, 0, 0, target))
-    data += tar.header(tar.Member("app/", tar.Kind.DIRECTORY, 0, 0o755, 0, 0, 0)) + tar.END
+        data += header(tar.Member(name, tar.Kind.SYMLINK, 0, 0o777, 0, 0, 0, target))
+    data += header(tar.Member("app/", tar.Kind.DIRECTORY, 0, 0o755, 0, 0, 0)) + tar.END
     return FakeBlob("sha256:b", "sha256:d", len(data), data)
 
 

@@ -193,6 +193,9 @@ def test_another_system(learner: Learner, ground: Any) -> None:
 
 
 def test_a_named_file_need_not_exist(learner: Learner, ground: Any) -> None:
-    learner("pass", learned="other.toml")
+    learner("raise SystemExit(3)", learned="other.toml")
     assert not (ground.app / "other.toml").exists()  # nothing was needed
+    learner("pass", learned="other.toml")
+    made = read_learned(str(ground.app / "other.toml"), ground.app)
+    assert made is not None and (dict(made.runs), list(made.lines())) == ({"": "status 0"}, [])
     assert plan(ground.app, entry="app.py").learned is None

@@ -42,32 +42,6 @@ def test_an_own_module_of_a_directory_that_the_code_finds_itself_is_a_file(groun
     assert tables(needs) == {"files": {"addons/late.py": "app.py:4"}}
 
 
-def test_only_what_the_application_asks_for_counts(ground: Any) -> None:
-    """What a kept module asks for does; what tests, tools and the command itself ask for does not."""
-    test = ground.write(ground.app / "tests" / "test_a.py")
-    plugin = ground.write(ground.app / "plugin.py")
-    core = ground.packages / "pkg/core.py"
-    needs = ground.needs(
-        ground.fact("module", "wave", core, more=ground.standard / "wave.py", line=3),
-        ground.fact("module", "pkg.core", plugin, more=core, line=2),
-        ground.fact("module", "plugin", ground.entry, more=plugin),
-        ground.fact("module", "sched", test, more=ground.standard / "sched.py"),
-        ground.fact("module", "fake", test, more=ground.packages / "fake.py"),
-        ground.fact("module", "shelve", ground.packages / "fake.py", more=ground.standard / "shelve.py"),
-        ground.fact("module", "pdb", ground.tools / "pytest.py", more=ground.standard / "pdb.py"),
-        ground.fact("module", "flask.__main__", "", more=ground.packages / "flask/__main__.py"),
-        ground.fact("module", "worker.run", "", more=ground.packages / "worker/run.py", child=True),
-    )
-    assert tables(needs) == {
-        "modules": {
-            "plugin": "app.py:1",
-            "pkg.core": "plugin.py:2",
-            "wave": "pkg/core.py:3",
-            "worker.run": "a process that it started",
-        }
-    }
-
-
 def test_what_import_statements_of_a_learned_module_say_is_seen_by_a_build(ground: Any) -> None:
     plugin = ground.write(ground.app / "plugin.py", "import wave\n__import__('sched')\n")
     facts = [
@@ -122,6 +96,35 @@ def test_a_file_that_is_written_meanwhile_is_not_needed(ground: Any) -> None:
     assert tables(ground.needs(ground.fact("read", path, ground.entry))) == {}
     ground.began += 1
     assert "files" in tables(ground.needs(ground.fact("read", path, ground.entry)))
+
+
+def test_a_module_that_a_test_has_written_is_not_needed(ground: Any) -> None:
+    """Whether it is still there or not."""
+    for place in ("made.py", "temporary/deeper/made.py"):
+        path = ground.write(ground.app / place)
+        fact = ground.fact("module", "made", ground.entry, more=path)
+        assert tables(ground.needs(fact)) != {}
+        assert tables(ground.needs(fact, ground.fact("write", path))) == {}
+        ground.began, before = path.stat().st_mtime_ns, ground.began
+        assert tables(ground.needs(fact)) == {}
+        ground.began = before
+        path.unlink()
+        assert tables(ground.needs(fact)) == {}
+
+
+def test_a_source_that_is_loaded_by_its_path_is_a_file(ground: Any) -> None:
+    """What it imports counts, and no build sees that; a module that is known by its name is none."""
+    plugin, module = ground.write(ground.app / "plugs/one.py", "import wave\n"), ground.write(ground.app / "module.py")
+    facts = [
+        ground.fact("loaded", plugin, ground.entry, more="source"),
+        ground.fact("loaded", module, ground.entry, more="source"),
+        ground.fact("swept", "module", more=module),
+        ground.fact("module", "wave", plugin, more=ground.standard / "wave.py"),
+    ]
+    assert tables(ground.needs(*facts)) == {
+        "files": {"plugs/one.py": "app.py:1"},
+        "modules": {"module": "another way of importing", "wave": "plugs/one.py:1"},
+    }
 
 
 def test_a_source_that_python_reads_to_run_it_is_no_data(ground: Any) -> None:
@@ -201,6 +204,15 @@ def test_libraries(ground: Any) -> None:
         "files": {"native/libown.so": "app.py:1"},
         "package_files": {"pkg.libs/libdep.so.2": "app.py:1"},
     }
+
+
+def test_files_that_c_code_has_opened(ground: Any) -> None:
+    ground.modules = {"pkg.core"}
+    paths = (ground.app / "model.bin", ground.app / "test_a.py", ground.packages / "pkg/x.bin",
+             ground.packages / "stranger/x.bin", ground.folder / "else.bin")  # fmt: skip
+    facts = [ground.fact("native", ground.write(path)) for path in paths]
+    place = "code that is not Python's"
+    assert tables(ground.needs(*facts)) == {"files": {"model.bin": place}, "package_files": {"pkg/x.bin": place}}
 
 
 def test_libraries_that_c_code_has_opened(ground: Any) -> None:

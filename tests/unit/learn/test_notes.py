@@ -289,3 +289,27 @@ def test_the_application_does_not_notice(site: Site) -> None:
     assert printed.splitlines() == [
         f"True {site.app}/more/sitecustomize.py", "[]", "missing", "'missing'", "import"
     ]  # fmt: skip
+
+
+def test_sources_that_are_loaded_by_their_path(site: Site) -> None:
+    """Also from their bytecode; what a finder has found is none."""
+    site.write("X = 1\n", "plugs/one.py")
+    site.env.pop("PYTHONDONTWRITEBYTECODE", None)
+    site.write("", "known.py")
+    code = (
+        "import importlib.util, known\n"
+        "for number in (1, 2):\n"
+        "    spec = importlib.util.spec_from_file_location('one', 'plugs/one.py')\n"
+        "    spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
+    )
+    for _ in range(2):
+        site.run(code)
+        assert site.asked("loaded") == {("plugs/one.py", "app.py:4")}
+        assert (site.app / "plugs" / "__pycache__").is_dir()
+
+
+def test_data_that_the_import_system_reads(site: Site) -> None:
+    site.write("import pkgutil\ndef read(): return pkgutil.get_data('pkg', 'a.txt')\n", "pkg/__init__.py")
+    site.write("x", "pkg/a.txt")
+    site.run("import pkg; pkg.read()\n")
+    assert ("pkg/a.txt", "pkg/__init__.py:2") in site.asked("read")

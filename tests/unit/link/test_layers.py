@@ -238,7 +238,7 @@ def application(folder: Path, *, extra: bool = False) -> ClosedApp:
 
 
 MODULES = {"json": 1, "click": 1, "greeter": 0, MAIN_SCRIPT: 0, "_freezer_archive": 0}
-MODULES.update({"_freezer_encodings": 0, "_freezer_start": 0})
+MODULES["_freezer_encodings"] = 0
 
 
 def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) -> UnpackedApp:
@@ -287,7 +287,7 @@ def test_make_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names[Part.APPLICATION] == {"modules.application", f"{CONTENTS}/own.txt", MANIFEST}
     tables = {part: table(app, part) for part in Part}
     assert [set(item["modules"]) for item in tables.values()] == [
-        {"json", "_freezer_encodings", "_freezer_start", "_freezer_archive"},
+        {"json", "_freezer_encodings", "_freezer_archive"},
         {"click"},
         {"greeter", MAIN_SCRIPT},
     ]

@@ -18,11 +18,12 @@ from freezer.base.log import Log
 from freezer.link import launcher
 from freezer.link.layers import at
 from freezer.link.modules import Package
-from freezer.link.start import STARTER, Container, can_have_init, python_arguments, starter
+from freezer.link.payload.pack import Record, Type
+from freezer.link.start import STARTER, Container, can_have_init, python_arguments, search_links, starter
 from freezer.store.workspace import workspace
 
 ARGUMENTS = ("-S", "-W/x")
-SCRIPT = "/lib/python3.11/start.pyc"
+ARCHIVE = "/modules"
 INTERPRETER = """
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,7 @@ def run(
     said, _, environment = done.stdout.decode().partition("\1")
     python, *rest = said.split("\0")[:-1]
     own = len(ARGUMENTS) + 1
-    assert rest[own - 1] == python[: -len("/bin/python3")] + SCRIPT
+    assert rest[own - 1] == python[: -len("/bin/python3")] + ARCHIVE
     pairs = (item.partition("=") for item in environment.split("\0")[:-1])
     return Started(
         python,
@@ -109,7 +110,7 @@ def run(
 def tree(folder: Path, container: Container, source: str = INTERPRETER) -> Path:
     """A tree with a program and the library; returns the program."""
     folder.mkdir()
-    record = at(str(folder), starter(container, (*ARGUMENTS, SCRIPT)))
+    record = at(str(folder), starter(container, (*ARGUMENTS, "PYTHONHASHSEED=7", ARCHIVE)))
     library = folder / STARTER
     library.write_bytes(record.data)
     library.chmod(0o755)
@@ -227,13 +228,14 @@ def test_no_variable_says_where_python_is(tmp_path: Path, container: Container, 
         ((), ()),
         (("u", "W error", "X utf8=1", "O", "O"), ("-u", "-Werror", "-Xutf8=1", "-O", "-O")),
         (("unbuffered", "verbose", "optimize", "W  ignore::a.B"), ("-u", "-v", "-O", "-Wignore::a.B")),
-        (("B", "b", "d", "hash_seed=1", "pyi-contents-directory _internal", "I", "E"), ("-B", "-b", "-d")),
+        (("B", "b", "d", "pyi-contents-directory _internal", "I", "E"), ("-B", "-b", "-d")),
+        (("u", "hash_seed=7"), ("-u", "PYTHONHASHSEED=7")),
     ],
 )
 def test_arguments_of_python(options: tuple[str, ...], arguments: tuple[str, ...]) -> None:
     """Options as spec files have them, and as PyInstaller's archive has its own."""
     package = Package(Path(), [], {}, options, b"", (3, 13), "")
-    assert python_arguments(package) == [*arguments, "/lib/python3.13/start.pyc"]
+    assert python_arguments(package) == [*arguments, "/modules"]
 
 
 def test_an_installation_without_the_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,6 +333,14 @@ def test_what_python_hears(hearing: Path, name: str, expected: str) -> None:
     assert heard(hearing, name, "1") == expected
 
 
+def test_a_variable_that_the_application_was_built_with(hearing: Path) -> None:
+    """The caller's wins; what no variable of Python's begins with is nobody's."""
+    for name, expected in (("PYTHONHASHSEED", "7"), ("PYTHONHASH", "(nothing)"), ("HASHSEED", "(nothing)")):
+        done = subprocess.run([hearing], env={"NAME": name}, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == [expected] * 2
+    assert heard(hearing, "PYTHONHASHSEED", "9") == "9"
+
+
 def test_what_the_application_sets_is_heard(hearing: Path) -> None:
     """It lets itself be debugged, for example."""
     assert heard(hearing, "PYTHONBREAKPOINT", "callers", OWN="PYTHONBREAKPOINT=own") == "own"
@@ -357,3 +367,15 @@ def test_what_the_application_sets_is_heard(hearing: Path) -> None:
 def test_warnings_of_modules(hearing: Path, value: str, expected: str) -> None:
     """Python would import them."""
     assert heard(hearing, "PYTHONWARNINGS", value) == expected
+
+
+def test_libraries_are_found_at_the_top() -> None:
+    """Where the search path is only the top; not twice, and not what is none."""
+    names = ("libc.so.6", "_internal/libx.so.1", "_internal/libc.so.6", "_internal/pkg/liby.so", "_internal/data.txt")
+    made = search_links(
+        [*(Record(Type.FILE, name) for name in names), Record(Type.LINK, "_internal/libz.so", data=b"q")]
+    )
+    assert [(item.type, item.name, item.data) for item in made] == [
+        (Type.LINK, "libx.so.1", b"_internal/libx.so.1"),
+        (Type.LINK, "libz.so", b"_internal/libz.so"),
+    ]

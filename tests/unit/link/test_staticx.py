@@ -16,7 +16,7 @@ from freezer.base.errors import EnvironmentFailure
 from freezer.base.log import Log
 from freezer.link.payload.pack import Record, Type
 from freezer.link.start import PROGRAM
-from freezer.link.staticx import pack, search_links
+from freezer.link.staticx import pack
 from freezer.plan.choices import MANIFEST
 from freezer.prove.unpack import find_archive
 from freezer.store.workspace import workspace
@@ -87,18 +87,6 @@ def test_same_tree_same_bytes(tmp_path: Path) -> None:
     finally:
         os.umask(previous)
     assert sha256(first) == sha256(second)
-
-
-def test_libraries_are_found_at_the_top() -> None:
-    """Where the search path is only the top; not twice, and not what is none."""
-    names = ("libc.so.6", "_internal/libx.so.1", "_internal/libc.so.6", "_internal/pkg/liby.so", "_internal/data.txt")
-    made = search_links(
-        [*(Record(Type.FILE, name) for name in names), Record(Type.LINK, "_internal/libz.so", data=b"q")]
-    )
-    assert [(item.type, item.name, item.data) for item in made] == [
-        (Type.LINK, "libx.so.1", b"_internal/libx.so.1"),
-        (Type.LINK, "libz.so", b"_internal/libz.so"),
-    ]
 
 
 def test_missing_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         metadata={"some-thing": "app.py:4"},
         entry_points={"some.group": "app.py:5"},
         libraries={"libpq.so.5": "app.py:6"},
+        runs={"": "status 0", "--to 'a b'": "status 255", "serve": "any status"},
     )
     (tmp_path / FILE_NAME).write_text(written.text(), encoding="utf-8")
     assert read_learned(None, tmp_path) == written
@@ -43,6 +44,9 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ('[libraries]\n"a/b.so" = "x"\n', "'a/b.so' in [libraries]"),
         ('[metadata]\n"" = "x"\n', "'' in [metadata]"),
         ("[modules\n", "cannot read"),
+        ('[runs]\n"x" = "fine"\n', "a line in [runs]"),
+        ('[runs]\n"x" = "status 256"\n', "a line in [runs]"),
+        ('[runs]\n"\'" = "status 0"\n', "in [runs]"),
     ],
 )
 def test_a_damaged_file(tmp_path: Path, text: str, said: str) -> None:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from freezer.base.errors import ExitStatus, FreezerError, InputError
 from freezer.cli.main import build_parser
 from freezer.plan.choices import Linker, Verification
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.resolve import resolve
-from freezer.plan.settings import FILE_ONLY, IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS, SETTINGS, ValueKind
+from freezer.plan.settings import FILE_ONLY, SETTINGS, ValueKind
 from freezer.plan.settings_file import read_settings
 
 

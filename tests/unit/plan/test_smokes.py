@@ -12,7 +12,8 @@ from freezer.base.errors import InputError
 from freezer.cli.main import main
 from freezer.plan.build import Request, Smoke
 from freezer.plan.choices import Verification
-from freezer.plan.smokes import MOST_INPUT, resolve_smokes, resolve_verification, runs_of
+from freezer.plan.learned import Learned
+from freezer.plan.smokes import MOST_INPUT, replays, resolve_smokes, resolve_verification, runs_of
 
 
 @pytest.mark.parametrize(
@@ -173,3 +174,9 @@ def test_options_follow_their_run(
     main(["build", "app.py", *words])
     assert [run.arguments for run in seen[0].smokes] == wanted
     assert seen[0].smokes[-1].status == 3
+
+
+def test_the_runs_of_a_learned_file(tmp_path: Path) -> None:
+    learned = Learned(tmp_path / "x", tmp_path, runs={"": "any status", "--to 'a b'": "status 3"})
+    assert replays(learned) == (Smoke((), None, 10), Smoke(("--to", "a b"), 3, 10))
+    assert [smoke.timeout for smoke in replays(learned, 60)] == [60, 60]

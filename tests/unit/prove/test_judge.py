@@ -149,6 +149,12 @@ def test_a_time_limit_alone() -> None:
         judge_run(run(2), wanted, "app")
 
 
+def test_a_failure_of_a_learned_run_is_a_warning() -> None:
+    """Its arguments are known, and no option is about it."""
+    verdict = judge_run(run(1, stderr="what?"), Smoke(("--go",), None, 10), "app --go")
+    assert verdict.warnings == ("app --go exited with status 1 in an empty root\n       what?",)
+
+
 def test_a_failure_without_smoke_is_a_warning() -> None:
     """With the last words of the application, and what to do if it is right."""
     lines = "".join(f"line {number}\n" for number in range(1, 9)) + "PyYAML is needed\n"

@@ -11,7 +11,7 @@ import pytest
 from reports import modules_archive
 
 from freezer.base.errors import InputError
-from freezer.inspect.module_archives import is_archive, parse_table, read_archive
+from freezer.link.module_archives import is_archive, parse_table, read_archive
 
 TABLES: list[Any] = [
     {},

@@ -1,0 +1,236 @@
+"""Real projects, as others have published them with their templates, migrations and tests: each is built with no option
+but its entry, its requirements and the linker, and then used in an empty root.
+
+Their source distributions come from the package index, pinned by version and hash. What they require is not pinned.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import tarfile
+import termios
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support import NOBODY, PATIENCE, Freezer, need_program, need_root
+
+VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "TERM": "xterm-256color"}
+BACKENDS = ("setuptools>=77", "hatchling")
+"""What pip needs to read the metadata of the distributions."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A source distribution, the words for ``freezer build`` in a directory of it, the runs of the proof, and the
+    oldest Python that it is for."""
+
+    version: str
+    sha256: str
+    build: tuple[str, ...]
+    runs: tuple[str, ...] = ()
+    folder: str = "."
+    python: tuple[int, int] = (3, 9)
+
+
+PROJECTS = {
+    # Flask: templates, static files, and highlighting by modules that are imported by computed names.
+    "sqlite-web": Project(
+        "0.8.2",
+        "ef4348978c16f81e809f2bfc1905cbfad2b381ad4f532e30c27afd702ffc6283",
+        (".", "-c", "sqlite_web"),
+        ("--smoke", "--no-browser /tmp/notes.db", "--smoke-http", "/", "--smoke-http", "/static/js/app.js",
+         "--smoke-http", "/query/?sql=select+6*7", "--smoke-expect", "<title>SQLite Web"),
+    ),
+    # Django: a project in a package, with its admin, static files, and templates of two kinds.
+    "django-debug-toolbar": Project(
+        "8.0.0",
+        "cae32d3e441e608f39f3f1ca6b3f028c38d5d04d74c98d8ab96d46022dee3163",
+        ("manage.py", "--with", "django", "--with", "sqlparse", "--with", "whitenoise", "--with", "jinja2"),
+        ("--smoke", "runserver --noreload 8000", "--smoke-http", "/", "--smoke-http", "/admin/login/",
+         "--smoke-http", "/static/test.css", "--smoke-http", "/static/admin/css/base.css", "--smoke-http", "/jinja/",
+         "--smoke-expect", "djdt", "--smoke-expect", "csrfmiddlewaretoken"),
+        "example",
+        (3, 10),
+    ),
+    # FastAPI: its database is made by alembic's migrations at the start.
+    "labtasker-server": Project(
+        "2.8.0",
+        "e93d310a2f383034252decf80f460c333d1096d237e3a8dda192f6943db53cda",
+        (".",),
+        ("--smoke", "serve --connection http --database /tmp/tasks.db --port 8765", "--smoke-http", "/openapi.json",
+         "--smoke-http", "/health", "--smoke-expect", "Labtasker", "--smoke", "status --labtasker-root /tmp/no"),
+        ".",
+        (3, 10),
+    ),
+    # click: templates of its package.
+    "towncrier": Project("26.9.0", "ace9031631c718cc0709107b8755e6e31350eb8acdc877af43df3177addb9a55", (".",)),
+    # Textual: style sheets, used at a terminal.
+    "recoverpy": Project("2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",)),
+}  # fmt: skip
+OF_THIS_PYTHON = {name: project for name, project in PROJECTS.items() if sys.version_info >= project.python}
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the unpacked distributions. pip downloads them all at once, with the programs to read them
+    installed once, too."""
+    folder = tmp_path_factory.mktemp("projects")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--target", folder / "backends", *BACKENDS], check=True)
+    lines = [f"{name}=={item.version} --hash=sha256:{item.sha256}\n" for name, item in OF_THIS_PYTHON.items()]
+    (folder / "wanted.txt").write_text("".join(lines))
+    subprocess.run(
+        [*pip, "download", "--no-deps", "--no-binary=:all:", "--no-build-isolation", "--require-hashes",
+         "--dest", folder, "--requirement", folder / "wanted.txt"],
+        env={**os.environ, "PYTHONPATH": str(folder / "backends")},
+        check=True,
+    )  # fmt: skip
+    for path in folder.glob("*.tar.gz"):
+        with tarfile.open(path) as archive:
+            archive.extractall(folder)
+    return folder
+
+
+def place_of(name: str, sources: Path) -> Path:
+    """The directory to build a project in."""
+    if name not in OF_THIS_PYTHON:
+        pytest.skip(f"{name} is not for this Python")
+    project = PROJECTS[name]
+    return sources / f"{name.replace('-', '_')}-{project.version}" / project.folder
+
+
+class Root:
+    """A directory with an executable, /tmp, /proc and /dev/null, to run it in as nobody."""
+
+    def __init__(self, folder: Path, executable: Path) -> None:
+        need_root()
+        self.folder = folder
+        for name in ("app", "tmp", "proc", "dev"):
+            (folder / name).mkdir(parents=True)
+        (folder / "tmp").chmod(0o1777)
+        (folder / "dev" / "null").touch()
+        executable.rename(folder / "app" / "it")
+
+    def words(self, *arguments: str) -> list[str]:
+        """The command that runs it; all that is mounted and started ends with it."""
+        script = 'mount --bind /dev/null dev/null && mount -t proc proc proc && exec "$@"'
+        inside = [need_program("chroot"), f"--userspec={NOBODY}:{NOBODY}", ".", "/app/it", *arguments]
+        return [
+            need_program("unshare"),
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            *inside,
+        ]
+
+    def run(self, *arguments: str) -> str:
+        """What it prints; it must succeed."""
+        done = subprocess.run(
+            self.words(*arguments), cwd=self.folder, env=VARIABLES, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def typed(root: Root, *steps: tuple[str, bytes]) -> int:
+    """Run it at a terminal: wait for each text on the screen, then type what is behind it. Returns its status."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(root.folder)
+        words = root.words()
+        os.execve(words[0], words, VARIABLES)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    shown, waiting, deadline = "", list(steps), time.monotonic() + PATIENCE
+    try:
+        while True:
+            assert time.monotonic() < deadline, shown
+            if not select.select([terminal], [], [], 1)[0]:
+                continue
+            try:
+                text = os.read(terminal, 1 << 16).decode("utf-8", "replace")
+            except OSError:
+                text = ""
+            if not text:
+                break
+            # What moves the cursor or sets colours is between the words.
+            shown += re.sub(r"\x1b(\[[0-9;?<>=]*[A-Za-z~]|[()=>].?|\][^\x07\x1b]*(\x07|\x1b\\\\))", "", text)
+            if waiting and waiting[0][0] in shown:
+                os.write(terminal, waiting.pop(0)[1])
+    finally:
+        os.close(terminal)
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert not waiting, shown[-2000:]
+    return status
+
+
+@pytest.mark.parametrize("name", [name for name, project in PROJECTS.items() if project.runs])
+def test_it_works_in_an_empty_root(freezer: Freezer, sources: Path, tmp_path: Path, name: str) -> None:
+    place, project = place_of(name, sources), PROJECTS[name]
+    words = ("--linker", "native", "--smoke-timeout", "60", "-o", tmp_path / "app")
+    built = freezer("build", *project.build, *words, *project.runs, cwd=place)
+    assert "proven: empty root, own namespaces" in built.stderr
+    # The rules have brought everything: no run has lacked a thing that was then added.
+    assert "lacked" not in built.stderr
+
+
+@pytest.fixture
+def root(freezer: Freezer, sources: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Root:
+    """An empty root with the project that the test is given."""
+    place, project = place_of(request.param, sources), PROJECTS[request.param]
+    freezer("build", *project.build, "--linker", "native", "-o", tmp_path / "app", cwd=place)
+    return Root(tmp_path / "root", tmp_path / "app")
+
+
+NEWS = ("build", "--draft", "--version", "1.0", "--date", "2026-01-02", "--dir", "/tmp/project")
+FLOATS = "# It 1.0 (2026-01-02)\n\n## Features\n\n- It floats. (#12)\n"
+
+
+def with_news(root: Root) -> Root:
+    """The root with a project that has news."""
+    project = root.folder / "tmp" / "project"
+    (project / "newsfragments").mkdir(parents=True)
+    (project / "pyproject.toml").write_text('[tool.towncrier]\nname = "It"\nfilename = "NEWS.md"\n')
+    (project / "newsfragments" / "12.feature").write_text("It floats.\n")
+    return root
+
+
+@pytest.mark.parametrize("root", ["towncrier"], indirect=True)
+def test_a_tool_with_templates(root: Root) -> None:
+    assert FLOATS in with_news(root).run(*NEWS)
+
+
+def test_what_the_rules_are_kept_from_is_learnt_from_the_tests(freezer: Freezer, sources: Path, tmp_path: Path) -> None:
+    """The project's own tests use its templates, which nothing brings with --own none. Two tests ask for the version of
+    the installed distribution, which is not installed here."""
+    place, learned = place_of("towncrier", sources) / "src", tmp_path / "learned.toml"
+    entry = ("-e", "towncrier._shell:cli", "--with", "click", "--with", "jinja2", "--own", "none")
+    tests = ("python", "-m", "pytest", "-q", "-k", "not test_version", "towncrier")
+    freezer("learn", *entry, "--learned", learned, "--tool", "pytest", "--tool", "twisted", "--", *tests, cwd=place)
+    assert '"towncrier/templates/default.md" = "towncrier/' in learned.read_text()
+    build = ("build", *entry, "--linker", "native", "--no-verify", "-o", tmp_path / "app")
+    freezer(*build, cwd=place)
+    without = with_news(Root(tmp_path / "without", tmp_path / "app"))
+    with pytest.raises(AssertionError, match="templates"):
+        without.run(*NEWS)
+    freezer(*build, "--learned", learned, cwd=place)
+    assert FLOATS in with_news(Root(tmp_path / "with", tmp_path / "app")).run(*NEWS)
+
+
+@pytest.mark.parametrize("root", ["recoverpy"], indirect=True)
+def test_an_application_at_a_terminal(root: Root) -> None:
+    assert typed(root, ("The current user is not root", b"\r"), ("Start search", b"\x11")) == 0

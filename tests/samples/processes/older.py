@@ -1,0 +1,8 @@
+"""Cannot be imported."""
+
+
+def refuse():
+    raise ImportError("it is too old")
+
+
+refuse()
