@@ -170,7 +170,7 @@ def test_one_image_under_two_names(consumer: Consumer, images: Images, ends: Pat
 
 
 @pytest.fixture(scope="session")
-def index(images: Images, ends: Path, freezer: Freezer) -> Image:
+def joined(images: Images, ends: Path, freezer: Freezer) -> Image:
     """A file of two images: one for this machine, and before it one for another, by the header of its executable."""
     data = bytearray(ends.read_bytes())
     data[18:20] = (22).to_bytes(2, sys.byteorder)
@@ -184,16 +184,16 @@ def index(images: Images, ends: Path, freezer: Freezer) -> Image:
 
 
 @pytest.mark.parametrize("engine", ["docker", "podman", "containerd"], indirect=True)
-def test_one_image_of_several(engine: Engine, index: Image) -> None:
+def test_one_image_of_several(engine: Engine, joined: Image) -> None:
     """podman and containerd take the machine's own; docker, without its containerd image store, all of them."""
-    of_this = index.name
-    engine.load(index.tar)
+    of_this = joined.name
+    engine.load(joined.tar)
     try:
         if isinstance(engine, consumers.Docker) and engine.short:
-            of_this = f"{index.name}-{ARCHITECTURE}"
-            assert engine.names() == {engine.spelled(name) for name in (index.name, of_this)}
+            of_this = f"{joined.name}-{ARCHITECTURE}"
+            assert engine.names() == {engine.spelled(name) for name in (joined.name, of_this)}
         else:
-            assert engine.names() == {index.name}
+            assert engine.names() == {joined.name}
         check_end(engine.run(of_this), 42)
     finally:
         for name in engine.names():
@@ -201,14 +201,14 @@ def test_one_image_of_several(engine: Engine, index: Image) -> None:
 
 
 @pytest.mark.parametrize("consumer", ["skopeo-oci-archive"], indirect=True)
-def test_skopeo_copies_all_of_several(consumer: consumers.Skopeo, index: Image, tmp_path: Path) -> None:
+def test_skopeo_copies_all_of_several(consumer: consumers.Skopeo, joined: Image, tmp_path: Path) -> None:
     copy = consumer.place.folder / "all"
-    words = ["copy", "--all", "--insecure-policy", f"oci-archive:{index.tar}", f"dir:{copy}"]
+    words = ["copy", "--all", "--insecure-policy", f"oci-archive:{joined.tar}", f"dir:{copy}"]
     consumer.place.output(consumer.command, *words)
     try:
         manifest = (copy / "manifest.json").read_bytes()
         assert len(list(copy.glob("*.manifest.json"))) == len(json.loads(manifest)["manifests"]) == 2
-        raw = consumer.place.output(consumer.command, "inspect", "--raw", f"oci-archive:{index.tar}")
+        raw = consumer.place.output(consumer.command, "inspect", "--raw", f"oci-archive:{joined.tar}")
         assert raw.encode() == manifest
     finally:
         shutil.rmtree(copy)

@@ -25,7 +25,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Path:
+def both(tmp_path: Path) -> Path:
     """A file of two images that have a layer in common."""
     sources = []
     for architecture in ("amd64", "arm64"):
@@ -46,9 +46,9 @@ def test_an_image(image: Path, push: Any, registry: FakeRegistry, said: io.Strin
     assert "blobs: 0 present, 0 mounted, 3 sent" in said.getvalue()
 
 
-def test_all_images_of_an_index(index: Path, push: Any, registry: FakeRegistry) -> None:
+def test_all_images_of_an_index(both: Path, push: Any, registry: FakeRegistry) -> None:
     """The manifests come before the index, and everything before them; the name is put last."""
-    pushed = push(index, f"{registry.name}/app:1")
+    pushed = push(both, f"{registry.name}/app:1")
     kind, data = registry.manifests["app", "1"]
     assert kind == INDEX
     document = json.loads(data)
@@ -118,16 +118,16 @@ def test_uploads_at_the_same_time(image: Path, push: Any, registry: FakeRegistry
     assert most == min(jobs, 3)
 
 
-def test_the_first_failure_is_the_one_that_is_told(index: Path, push: Any, registry: FakeRegistry) -> None:
+def test_the_first_failure_is_the_one_that_is_told(both: Path, push: Any, registry: FakeRegistry) -> None:
     """And the others end at once."""
     registry.faults = [Fault("PATCH", "", 413, times=1), Fault("PATCH", "", 0, times=1000, cut=0)]
     with pytest.raises(OutputError) as raised:
-        push(index, f"{registry.name}/app", jobs=5)
+        push(both, f"{registry.name}/app", jobs=5)
     assert "cannot push sha256:" in raised.value.what
     assert threading.active_count() < 20
 
 
-def test_each_request_fails_in_turn(index: Path, push: Any, registry: FakeRegistry) -> None:
+def test_each_request_fails_in_turn(both: Path, push: Any, registry: FakeRegistry) -> None:
     """Whichever was the last: no name leads to an image that is not whole, and the next push completes it."""
     left = 0
 
@@ -141,13 +141,13 @@ def test_each_request_fails_in_turn(index: Path, push: Any, registry: FakeRegist
         registry.manifests.clear()
         left, registry.watch = turn, fails
         try:
-            push(index, f"{registry.name}/app:1", jobs=1)
+            push(both, f"{registry.name}/app:1", jobs=1)
         except FreezerError:
             assert ("app", "1") not in registry.manifests
         else:
             break
         left = 1000
-        push(index, f"{registry.name}/app:1", jobs=1)
+        push(both, f"{registry.name}/app:1", jobs=1)
         assert ("app", "1") in registry.manifests
     # Greeting; for each blob a look, the beginning, a chunk and the end; three documents.
     assert turn == 1 + 5 * 4 + 3
