@@ -129,3 +129,13 @@ def run_quietly(argv: Sequence[str]) -> None:
         subprocess.run(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
         )
+
+
+def ask_program(argv: Sequence[str], text: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    """Run a program that belongs to no job with ``text`` as its input, and capture its output.
+
+    Raises OSError if it cannot be started, and subprocess.TimeoutExpired.
+    """
+    return subprocess.run(
+        argv, input=text, capture_output=True, encoding="utf-8", errors="replace", timeout=seconds, check=False
+    )

@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, inspect, learn, plan
+from freezer.cli import build, cache, check, image, inspect, learn, plan, push
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -31,6 +31,7 @@ COMMANDS = {
     "inspect": inspect.run,
     "plan": plan.run,
     "learn": learn.run,
+    "push": push.run,
     "cache": cache.run,
 }
 
@@ -40,6 +41,8 @@ DASHED = ("--smoke", "--smoke-stdin", "--smoke-expect", "--cmd", "--python-optio
 OPTIONAL: dict[str, tuple[Callable[[str], bool], str]] = {
     "--verify": (lambda word: word in [item.value for item in Verification], Verification.REQUIRE.value),
     "--timings": (lambda word: word.endswith(".html"), ""),
+    # The word behind it is the image, or its name.
+    "--plain-http": (lambda _word: False, ""),
 }
 """Options whose value may be left out: what is a value, and the default."""
 
@@ -49,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, plan, learn, image, check, inspect, cache):
+    for command in (build, plan, learn, image, push, check, inspect, cache):
         command.add_parser(commands)
     return parser
 

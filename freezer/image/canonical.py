@@ -13,9 +13,11 @@ from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.oci import model
 from freezer.base.oci.archive import ImageArchive
-from freezer.base.oci.documents import object_at
+from freezer.base.oci.documents import object_at, parse_document, strings
+from freezer.base.oci.nodes import top_nodes
 from freezer.base.oci.reference import parse_reference
 from freezer.image.frame import frame
+from freezer.image.index import documents, members_of
 from freezer.plan.choices import DEFAULT_EPOCH
 
 
@@ -50,29 +52,29 @@ def frame_problems(archive: ImageArchive) -> Iterator[str]:
                 at += member.size + -member.size % tar.BLOCK
         if os.fstat(file.fileno()).st_size != at + len(tar.END):
             yield "the archive's end differs from what freezer wrote"
-    image = archive.images[0]
-    listed = archive.document("manifest.json") if "manifest.json" in archive.members else b""
     try:
-        references = [parse_reference(name) for name in image.names]
-        platform = model.Platform(image.config["architecture"], image.config.get("variant"))
-        document = archive.document(model.blob_name(str(image.manifest_digest)))
-        descriptor = model.describe(document, image.manifest["mediaType"])
-        expected_documents = {
-            "oci-layout": model.layout(),
-            "manifest.json": model.canonical(
-                [
-                    {
-                        "Config": model.blob_name(image.config_digest),
-                        "Layers": [blob.name for blob in image.layers],
-                        "RepoTags": [str(item) for item in references],
-                    }
-                ]
-            ),
-            "index.json": model.index(descriptor, platform, references, listed),
-        }
+        expected_documents = _expected(archive)
     except (InputError, LookupError, TypeError) as error:
         yield f"the documents differ from what freezer writes: {error}"
         return
     for name, data in expected_documents.items():
         if name not in archive.members or archive.document(name) != data:
             yield f"{name} differs from what freezer wrote"
+
+
+def _expected(archive: ImageArchive) -> dict[str, bytes]:
+    """Return the documents outside the blobs that freezer writes for the image. Raises InputError, LookupError or
+    TypeError if its own are too different."""
+    top = top_nodes(archive)[0]
+    names = [parse_reference(str(name)) for name in strings(archive.listed[0].get("RepoTags"))]
+    if top.is_index:
+        return documents(model.describe(top.data, model.INDEX_TYPE), members_of(list(top.manifests())), names)
+    platform = model.Platform(top.config["architecture"], top.config.get("variant"))
+    config, *layers = (part.descriptor.digest for part in top.parts)
+    descriptor = model.describe(top.data, parse_document(top.data)["mediaType"])
+    listed = model.canonical([model.listed_image(config, layers, names)])
+    return {
+        "oci-layout": model.layout(),
+        "manifest.json": listed,
+        "index.json": model.index(descriptor, platform, names, listed),
+    }

@@ -19,7 +19,7 @@ from freezer.base.errors import InputError
 from freezer.base.extract import inside
 from freezer.base.oci import model
 from freezer.base.oci.archive import INDEX_TYPES, ImageArchive
-from freezer.base.oci.documents import Blob, Image
+from freezer.base.oci.documents import Blob, Image, objects_at
 from freezer.base.oci.model import OPAQUE, WHITEOUT
 from freezer.base.oci.reference import parse_reference
 from freezer.image.canonical import frame_problems, written_by_freezer
@@ -70,8 +70,10 @@ def _layout_problems(archive: ImageArchive) -> Iterator[str]:
     index = archive.parsed("index.json")
     yield from _document_problems(index, "index.json", "manifests", INDEX_TYPES)
     descriptors = index.get("manifests", []) if isinstance(index, dict) else []
-    if len(archive.images) > 1:
-        yield f"index.json has {len(archive.images)} images; skopeo and buildah accept only files with one"
+    # One may have several names; or be an index of several images.
+    distinct = {str(item.get("digest")) for item in objects_at(index, "manifests")}
+    if len(distinct) > 1:
+        yield f"index.json has {len(distinct)} images; skopeo and buildah accept only files with one"
     for item in descriptors if isinstance(descriptors, list) else []:
         yield from _descriptor_problems(archive, item, "index.json", (*MANIFEST_TYPES, *INDEX_TYPES))
     for image in archive.images:

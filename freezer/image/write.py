@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Protocol, Union
 
 from freezer.base import tar
 from freezer.base.errors import InputError
@@ -55,6 +55,13 @@ class ImageFile:
     layers: tuple[PackedLayer, ...]
 
 
+class Chunked(Protocol):
+    """Content that is written as it is read."""
+
+    def chunks(self) -> Iterable[bytes]:
+        """Return the content in pieces."""
+
+
 def write_image(recipe: Recipe, path: Path) -> ImageFile:
     """Write an image to ``path`` in one step: the previous file stays until the new one is complete. A stream gets it
     as it is made.
@@ -68,7 +75,7 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     manifest = model.manifest(config_descriptor, packed, recipe.annotations, types)
     manifest_descriptor = model.describe(manifest, types.manifest)
     listed = model.image_list(config_descriptor, packed, recipe.names)
-    contents: dict[str, Union[bytes, tuple[Layer, Descriptor]]] = {
+    contents: dict[str, Union[bytes, tuple[Chunked, Descriptor]]] = {
         "oci-layout": model.layout(),
         "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names, listed),
         "manifest.json": listed,
@@ -77,14 +84,9 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     }
     for layer, facts in zip(recipe.layers, packed):
         contents[model.blob_name(facts.descriptor.digest)] = (layer, facts.descriptor)
-    size = 0
-    with writing(path, mode=0o644) as out:
-        for chunk in _archive(contents):
-            out.write(chunk)
-            size += len(chunk)
     return ImageFile(
         path=path,
-        size=size,
+        size=write_contents(contents, path),
         image_id=config_descriptor.digest,
         manifest_digest=manifest_descriptor.digest,
         names=tuple(map(str, recipe.names)),
@@ -93,7 +95,17 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     )
 
 
-def _archive(contents: Mapping[str, Union[bytes, tuple[Layer, Descriptor]]]) -> Iterator[bytes]:
+def write_contents(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor]]], path: Path) -> int:
+    """Write the files of an image to ``path``, as ``write_image`` does, and return the size. Raises likewise."""
+    size = 0
+    with writing(path, mode=0o644) as out:
+        for chunk in _archive(contents):
+            out.write(chunk)
+            size += len(chunk)
+    return size
+
+
+def _archive(contents: Mapping[str, Union[bytes, tuple[Chunked, Descriptor]]]) -> Iterator[bytes]:
     sizes = {name: len(item) if isinstance(item, bytes) else item[1].size for name, item in contents.items()}
     for name, head in frame(sizes):
         yield head

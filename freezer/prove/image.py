@@ -72,8 +72,8 @@ def prove_image(
     step: Optional[Step] = None,
     learned: Optional[Learned] = None,
 ) -> ImageProof:
-    """Prove the images in a file, as far as ``verification`` wants; of several, only the first is run. What is
-    ``learned`` must be in it.
+    """Prove the images in a file, as far as ``verification`` wants; of several, only the one for this machine is run.
+    What is ``learned`` must be in it.
 
     Raises InputError if the file is not an image, and VerificationError, with every problem, if an image breaks a rule
     or does not run; or if this host permits no run, and one is required.
@@ -84,13 +84,15 @@ def prove_image(
             more = [f"and {len(verdict.problems) - SHOWN} more"] if len(verdict.problems) > SHOWN else []
             why = "\n".join([*verdict.problems[:SHOWN], *more])
             raise VerificationError(f"{path} breaks the rules for images", why=why)
-        image, root = archive.images[0], verdict.roots[0]
+        own = _own_architecture()
+        found = list(zip(archive.images, verdict.roots))
+        image, root = next((item for item in found if item[0].config.get("architecture") == own), found[0])
         settings = image.config.get("config") or {}
         command = _command(settings, smokes[0])
         architecture = image.config.get("architecture")
         if verification is Verification.NO:
             ran = not_run("--verify=no")
-        elif architecture != _own_architecture():
+        elif architecture != own:
             cause = f"it is made for {architecture}"
             ran = not_run(cause, weaken(path.name, cause, "run freezer check on such a machine", verification))
         else:

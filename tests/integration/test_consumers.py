@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 import re
+import shutil
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ READERS = ("skopeo-oci-archive", "skopeo-docker-archive")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 RUNNABLE = [sample for sample in SAMPLES if Need.HOST_TOOLS not in sample.needs and sample.name != "compiled"]
 """The one that compiles takes 15 s for each; test_images_unpacked runs it in containers."""
+
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 NO_ZSTD = ("docker", "umoci")
 """Consumers of which versions still in use (docker 20.10, umoci 0.4) know no zstd; they must say so."""
@@ -162,6 +167,51 @@ def test_one_image_under_two_names(consumer: Consumer, images: Images, ends: Pat
         assert {consumer.image_id(image.name) for image in (first, second)} == {first.image_id}
         consumer.load(first.tar)  # again
         assert consumer.names() == {consumer.spelled(image.name) for image in (first, second)}
+
+
+@pytest.fixture(scope="session")
+def joined(images: Images, ends: Path, freezer: Freezer) -> Image:
+    """A file of two images: one for this machine, and before it one for another, by the header of its executable."""
+    data = bytearray(ends.read_bytes())
+    data[18:20] = (22).to_bytes(2, sys.byteorder)
+    other = images.folder / "other" / ends.name
+    other.parent.mkdir()
+    other.write_bytes(data)
+    both = [images(program) for program in (other, ends)]
+    tar = images.folder / "index.tar"
+    freezer("image", "--index", *(image.tar for image in both), "-o", tar, cwd=images.folder)
+    return Image(tar, both[1].name, both[1].image_id)
+
+
+@pytest.mark.parametrize("engine", ["docker", "podman", "containerd"], indirect=True)
+def test_one_image_of_several(engine: Engine, joined: Image) -> None:
+    """podman and containerd take the machine's own; docker, without its containerd image store, all of them."""
+    of_this = joined.name
+    engine.load(joined.tar)
+    try:
+        if isinstance(engine, consumers.Docker) and engine.short:
+            of_this = f"{joined.name}-{ARCHITECTURE}"
+            assert engine.names() == {engine.spelled(name) for name in (joined.name, of_this)}
+        else:
+            assert engine.names() == {joined.name}
+        check_end(engine.run(of_this), 42)
+    finally:
+        for name in engine.names():
+            engine.remove(name)
+
+
+@pytest.mark.parametrize("consumer", ["skopeo-oci-archive"], indirect=True)
+def test_skopeo_copies_all_of_several(consumer: consumers.Skopeo, joined: Image, tmp_path: Path) -> None:
+    copy = consumer.place.folder / "all"
+    words = ["copy", "--all", "--insecure-policy", f"oci-archive:{joined.tar}", f"dir:{copy}"]
+    consumer.place.output(consumer.command, *words)
+    try:
+        manifest = (copy / "manifest.json").read_bytes()
+        assert len(list(copy.glob("*.manifest.json"))) == len(json.loads(manifest)["manifests"]) == 2
+        raw = consumer.place.output(consumer.command, "inspect", "--raw", f"oci-archive:{joined.tar}")
+        assert raw.encode() == manifest
+    finally:
+        shutil.rmtree(copy)
 
 
 def check_end(done: Completed, status: int) -> None:

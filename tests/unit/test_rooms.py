@@ -30,7 +30,7 @@ ORDER = (
         "image",
         "prove",
     ),
-    *("inspect", "results", "pipeline", "cli", "__main__"),
+    *("inspect", "push", "results", "pipeline", "cli", "__main__"),
 )
 """From the bottom to the top: a module may import from its own room, and from those before it."""
 PROGRAMS = ("drivers", "runtime")
@@ -183,6 +183,53 @@ def test_modules_and_functions_are_short(module: str) -> None:
     ]
     assert [item for item in functions if item[1] > LONGEST_FUNCTION] == []
     assert len(text.splitlines()) <= LONGEST_MODULE
+
+
+NETWORK = {"http", "socket", "ssl", "urllib.request", "ftplib", "smtplib", "xmlrpc", "requests", "urllib3"}
+LOCAL = {
+    **dict.fromkeys(
+        (f"freezer.prove.sandbox.{name}" for name in ("application", "asking", "reads", "root")),
+        "the sandbox has a network of its own, and sockets between its processes",
+    ),
+    "freezer.system.chroot.network": "it asks ssl where the host keeps its certificates",
+}
+"""Modules that use these modules for something that is not the network."""
+
+
+def foreign(text: str) -> set[str]:
+    """The modules that a text imports, with those above them."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            parts = name.split(".")
+            found |= {".".join(parts[: end + 1]) for end in range(len(parts))}
+    return found
+
+
+def test_only_a_push_talks_to_the_network() -> None:
+    """But for the tools that others have made, such as pip; and nothing needs the room but the command."""
+    talking = {
+        name
+        for name, path in MODULES.items()
+        if not set(name.split(".")) & set(PROGRAMS) and foreign(path.read_text(encoding="utf-8")) & NETWORK
+    }
+    assert {name for name in talking if not name.startswith("freezer.push.")} == set(LOCAL)
+    assert "freezer.push.connections" in talking
+    assert {
+        name
+        for name, imported in graph().items()
+        if any(item.startswith("freezer.push.") for item in imported) and not name.startswith("freezer.push.")
+    } == {"freezer.cli.push"}
+
+
+def test_no_other_command_loads_what_talks_to_the_network() -> None:
+    code = "import sys; from freezer.cli.main import build_parser; build_parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    loaded = set(done.stdout.split())
+    assert "freezer.cli.push" in loaded
+    assert not {name for name in loaded if name.startswith("freezer.push")} | (loaded & NETWORK)
 
 
 def test_every_module_has_a_name_of_its_own() -> None:

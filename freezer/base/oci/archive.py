@@ -84,6 +84,10 @@ class ImageArchive:
         """Return the content of a member, in pieces."""
         return self._files.chunks(self.find(name))
 
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a member from ``at`` on. Unlike the other methods, threads may share this one."""
+        return self._files.piece(self.find(name), at, size)
+
     def document(self, name: str) -> bytes:
         """Return the bytes of a document. Raises InputError if it is larger than MAX_DOCUMENT."""
         if self.find(name).size > MAX_DOCUMENT:
@@ -106,6 +110,10 @@ class ImageArchive:
         name = blob_name(digest)
         data = b"".join(self._verified(iter([self.document(name)]), digest, name))
         return self._parsed(name, data)
+
+    def blob_chunks(self, name: str, digest: str) -> Iterator[bytes]:
+        """Yield the content of a blob, in pieces. Raises InputError at its end if it has another digest."""
+        return self._verified(self.chunks(name), digest, name)
 
     def _listed(self) -> list[dict[str, Any]]:
         if "manifest.json" not in self.members:

@@ -34,6 +34,9 @@ class Files(Protocol):
     def chunks(self, member: tar.Member) -> Iterator[bytes]:
         """Return the content of a file in pieces. Raises InputError if its length has changed."""
 
+    def piece(self, member: tar.Member, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a file from ``at`` on, whatever other threads read. Raises likewise."""
+
 
 def wrong(path: Path, why: str) -> InputError:
     """Return the error for a file that is not an image, or is damaged."""
@@ -84,6 +87,13 @@ class TarFiles:
                 raise wrong(self._path, "it ends too early")
             at += len(data)
             yield data
+
+    def piece(self, member: tar.Member, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a file from ``at`` on, whatever other threads read. Raises likewise."""
+        data = os.pread(self._file.fileno(), size, member.offset + at)
+        if len(data) != size:
+            raise wrong(self._path, "it ends too early")
+        return data
 
 
 class FolderFiles:
@@ -146,6 +156,17 @@ class FolderFiles:
             raise wrong(self._path, f"{member.name} is gone") from error
         if left:
             raise wrong(self._path, f"{member.name} changed while it was read")
+
+    def piece(self, member: tar.Member, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a file from ``at`` on, whatever other threads read. Raises likewise."""
+        try:
+            with self._opened(member.name) as descriptor:
+                data = os.pread(descriptor, size, at)
+        except FileNotFoundError as error:
+            raise wrong(self._path, f"{member.name} is gone") from error
+        if len(data) != size:
+            raise wrong(self._path, f"{member.name} changed while it was read")
+        return data
 
 
 @contextlib.contextmanager

@@ -153,24 +153,30 @@ def manifest(
 
 def image_list(config: Descriptor, layers: Sequence[PackedLayer], names: Sequence[Reference]) -> bytes:
     """Return ``manifest.json``, docker's list of images. docker loads every name in it."""
-    image = {
-        "Config": blob_name(config.digest),
-        "Layers": [blob_name(layer.descriptor.digest) for layer in layers],
+    return canonical([listed_image(config.digest, [layer.descriptor.digest for layer in layers], names)])
+
+
+def listed_image(config: str, layers: Sequence[str], names: Sequence[Reference]) -> dict[str, Any]:
+    """Return one image of docker's list, by the digests of its blobs."""
+    return {
+        "Config": blob_name(config),
+        "Layers": [blob_name(layer) for layer in layers],
         "RepoTags": [str(name) for name in names],
     }
-    return canonical([image])
 
 
-def index(image: Descriptor, platform: Platform, names: Sequence[Reference], listed: bytes) -> bytes:
+def index(image: Descriptor, platform: Optional[Platform], names: Sequence[Reference], listed: bytes) -> bytes:
     """Return ``index.json``. It has a descriptor for each name, all of the same manifest: containerd takes each name.
-    podman and skopeo refuse to choose among several, and then podman goes by ``manifest.json``, which has all names."""
+    podman and skopeo refuse to choose among several, and then podman goes by ``manifest.json``, which has all names.
+
+    The descriptor is an image's, or without a platform that of an index of several images."""
     document = {
         "schemaVersion": 2,
         "mediaType": INDEX_TYPE,
         "manifests": [
             {
                 **image.fields(),
-                "platform": platform.fields(),
+                **({"platform": platform.fields()} if platform is not None else {}),
                 "annotations": {NAME_ANNOTATION: str(name), REFERENCE_ANNOTATION: reference},
             }
             for name, reference in zip(names, _references(names))

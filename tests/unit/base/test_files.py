@@ -128,3 +128,34 @@ def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_no_directory(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"), open_folder(tmp_path / "none"):
         pass
+
+
+def test_pieces_of_a_tar(tmp_path: Path) -> None:
+    """They leave the place alone from which others read."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(archive(file("first", b"0123456789"), file("second", b"x" * 10)))
+    with open(path, "rb") as stream:
+        files = TarFiles(path, stream)
+        stream.seek(3)
+        assert files.piece(files.members["first"], 2, 5) == b"23456"
+        assert stream.tell() == 3
+        os.truncate(path, files.members["second"].offset + 4)
+        assert files.piece(files.members["second"], 0, 4) == b"xxxx"
+        with pytest.raises(InputError) as caught:
+            files.piece(files.members["second"], 0, 5)
+    assert caught.value.why == "it ends too early"
+
+
+def test_pieces_of_a_layout(tmp_path: Path) -> None:
+    blob = layout(tmp_path) / "blobs/sha256/abc"
+    with open_folder(tmp_path) as files:
+        member = files.members["blobs/sha256/abc"]
+        assert files.piece(member, 1, 2) == b"lo"
+        blob.write_bytes(b"b")
+        with pytest.raises(InputError) as caught:
+            files.piece(member, 0, 4)
+        assert caught.value.why == "blobs/sha256/abc changed while it was read"
+        blob.unlink()
+        with pytest.raises(InputError) as caught:
+            files.piece(member, 0, 1)
+        assert caught.value.why == "blobs/sha256/abc is gone"

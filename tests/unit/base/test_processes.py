@@ -10,7 +10,7 @@ from running import Runner, shell
 from support import processes_with
 
 from freezer.base.errors import Interrupted
-from freezer.base.processes import describe_status
+from freezer.base.processes import ask_program, describe_status
 
 
 @pytest.fixture
@@ -79,3 +79,10 @@ def test_a_background_that_never_stops_talking(runner: Runner, monkeypatch: pyte
 )
 def test_describe_status(status: int, text: str) -> None:
     assert describe_status(status) == text
+
+
+def test_a_program_is_asked() -> None:
+    done = ask_program(["sh", "-c", "read -r word; echo $word; echo other >&2; exit 3"], "it\n", 60.0)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "it\n", "other\n")
+    with pytest.raises(FileNotFoundError):
+        ask_program(["no-such-program"], "", 60.0)

@@ -69,3 +69,58 @@ def test_refusals(
     assert shown.out == ""
     assert words in shown.err
     assert sorted(here.iterdir()) == before
+
+
+@pytest.fixture
+def both(program: Path, here: Path) -> list[str]:
+    """Images for two architectures; the second executable is one by its header only."""
+    data = bytearray(program.read_bytes())
+    data[18:20] = (183).to_bytes(2, "little")
+    (here / "arm").mkdir()
+    (here / "arm/tool").write_bytes(data)
+    for source, output in (("tool", "one.tar"), ("arm/tool", "other.tar")):
+        assert main(["image", source, "-o", output, "-q"]) == 0
+    return ["one.tar", "other.tar"]
+
+
+def test_an_index(both: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["image", "--index", *both, "-o", "all.tar"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"{here}/all.tar\n"
+    assert "linux/arm64/v8" in shown.err
+
+
+def test_an_index_as_json(both: list[str], here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["image", "--index", *both, "-o", "all.tar", "-t", "b:1", "-t", "c:2", "--json", "-q"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["names"] == ["docker.io/library/b:1", "docker.io/library/c:2"]
+    assert (facts["path"], facts["size"]) == (f"{here}/all.tar", (here / "all.tar").stat().st_size)
+    assert [item["platform"] for item in facts["images"]] == ["linux/amd64", "linux/arm64/v8"]
+    assert [item["manifest_digest"] for item in facts["images"]] == [
+        Opened(here / name).index["manifests"][0]["digest"] for name in both
+    ]
+    assert main(["check", "all.tar", "--verify=no"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["one.tar", "other.tar", "-o", "all.tar"], ExitStatus.USAGE, "freezer image --index TAR... -o TAR"),
+        (["--index", "one.tar", "other.tar"], ExitStatus.USAGE, "-o image.tar"),
+        (["--index", "one.tar", "-o", "all.tar", "--user", "1"], ExitStatus.USAGE, "--user does not apply to --index"),
+        (["--index", "one.tar", "-o", "all.tar", "--no-tmp"], ExitStatus.USAGE, "--tmp does not apply to --index"),
+        (["--index", "one.tar", "tool", "-o", "all.tar"], ExitStatus.INPUT, "tool is not an image"),
+        (["--index", "one.tar", "none", "-o", "all.tar"], ExitStatus.INPUT, "does not exist"),
+        (["--index", "one.tar", "-o", "one.tar"], ExitStatus.USAGE, "would be replaced"),
+        (["--index", "one.tar", "one.tar", "-o", "all.tar"], ExitStatus.INPUT, "two of the images are for"),
+        (["--index", "one.tar", "-o", "-", "--json"], ExitStatus.USAGE, "cannot both be written"),
+    ],
+)
+def test_indexes_that_are_refused(
+    both: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
+) -> None:
+    capsys.readouterr()
+    assert main(["image", *arguments]) == status
+    assert words in capsys.readouterr().err

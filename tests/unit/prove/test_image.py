@@ -15,6 +15,7 @@ from freezer.base import tar
 from freezer.base.errors import InputError, VerificationError
 from freezer.base.job import Job
 from freezer.base.log import Log
+from freezer.image.index import join_images
 from freezer.image.merged import MergedRoot
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Verification
@@ -152,3 +153,14 @@ def test_an_image_of_another_machine(tmp_path: Path, job: Job) -> None:
     with pytest.raises(VerificationError) as caught:
         prove.prove_image(path, ANY, Verification.REQUIRE, job, jobs=1)
     assert caught.value.why == "it is made for s390x"
+
+
+def test_of_several_images_the_one_for_this_machine(tmp_path: Path, job: Job) -> None:
+    sources = []
+    for architecture in ("s390x", prove._own_architecture()):
+        made = Made(archive(file("run", architecture.encode(), mode=0o755)), settings={"User": "1", "Cmd": ["/run"]})
+        made.config["architecture"] = architecture
+        sources.append(made.write(tmp_path / f"{architecture}.tar"))
+    joined = join_images(sources, [], tmp_path / "all.tar", Log(stream=io.StringIO()))
+    proof = prove.prove_image(joined.path, ANY, Verification.NO, job, jobs=1)
+    assert proof.image_id == joined.platforms[1][1]

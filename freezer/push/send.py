@@ -1,0 +1,215 @@
+"""A push: the blobs first, several at a time; then the manifests, from below; and last the one that the name is for.
+
+So a name never leads to an image that is not whole, and a push that was ended at any moment is completed by the next
+one, which finds what is there. Everything keeps its bytes: the digest in the registry is that of the file.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from freezer.base.errors import InputError, OutputError
+from freezer.base.log import Log, Step, human_size
+from freezer.base.oci.archive import ImageArchive, open_image
+from freezer.base.oci.nodes import Node, Part, top_nodes
+from freezer.base.oci.reference import parse_reference
+from freezer.base.tools import user_home
+from freezer.push.blobs import Blob, Way
+from freezer.push.connections import Connections, Text, proxies_of
+from freezer.push.credentials import find_credentials
+from freezer.push.registry import Registry
+from freezer.push.target import Target
+from freezer.push.trouble import Policy, Stopped
+from freezer.push.trust import make_context
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image in a registry. ``size`` is that of its blobs, ``sent`` that of those that went over the network, in
+    bytes; ``ways`` counts the blobs by how they came there."""
+
+    target: Target
+    digest: str
+    images: int
+    size: int
+    sent: int
+    ways: Mapping[Way, int]
+
+    @property
+    def reference(self) -> str:
+        """Return the name that can only mean this image: ``registry/team/app@sha256:...``."""
+        return f"{self.target.reference.domain}/{self.target.reference.path}@{self.digest}"
+
+
+def push_image(
+    path: Path,
+    target: Target,
+    *,
+    mounts: Sequence[str],
+    certificates: Sequence[Path],
+    jobs: int,
+    environ: Mapping[str, str],
+    log: Log,
+    policy: Optional[Policy] = None,
+) -> Pushed:
+    """Copy an image, or all images of an index, to a registry, and log it. ``mounts`` are repositories of the registry
+    that may have some of the blobs.
+
+    Raises InputError for a file that is damaged, or has several images without an index; OutputError if the registry
+    cannot be reached, or takes no image.
+    """
+    policy, home, reference = policy or Policy(), user_home(), target.reference
+    with open_image(path) as archive:
+        top = _top(archive)
+        credentials = find_credentials(reference.domain, reference.path, environ=environ, home=home)
+        context = make_context(reference.domain, certificates, home)
+        connections = Connections(context, proxies_of(environ), policy, threading.Event())
+        places = _mounts(archive, target, mounts)
+        registry = Registry(target, connections, credentials, places, policy, log)
+        try:
+            with log.step("push") as step:
+                registry.greet()
+                parts = _parts(top)
+                ways = _push_blobs(registry, connections, archive, parts, places, jobs, step)
+                digest = _push_documents(registry, top)
+                sent = sum(part.descriptor.size for part in parts if ways[part.descriptor.digest] is Way.SENT)
+                step.result = f"{reference}, {human_size(sent)} sent"
+        finally:
+            connections.stop.set()
+            connections.close()
+    made = Pushed(
+        target=target,
+        digest=digest,
+        images=sum(not node.is_attached for node in top.manifests()),
+        size=sum(part.descriptor.size for part in parts),
+        sent=sent,
+        ways=Counter(ways.values()),
+    )
+    log.line("    blobs: " + ", ".join(f"{made.ways.get(way, 0)} {way.value}" for way in Way))
+    return made
+
+
+def _top(archive: ImageArchive) -> Node:
+    nodes = top_nodes(archive)
+    if len(nodes) == 1:
+        return nodes[0]
+    raise InputError(
+        f"{archive.path} has {len(nodes)} images, and a name is for one",
+        why="they are not in an index",
+        hint="if they are of several architectures: freezer image --index TAR... -o TAR; push the others one by one",
+    )
+
+
+def _mounts(archive: ImageArchive, target: Target, named: Sequence[str]) -> list[str]:
+    """Return the repositories that may have the blobs: those named, and those of the image's own names in the
+    registry."""
+    found = list(named)
+    for image in archive.images:
+        for name in image.names:
+            try:
+                reference = parse_reference(name)
+            except InputError:
+                continue
+            if reference.domain == target.reference.domain:
+                found.append(reference.path)
+    return [name for name in dict.fromkeys(found) if name != target.reference.path]
+
+
+def _parts(top: Node) -> list[Part]:
+    """Return the blobs, each once, the largest first: it takes the longest."""
+    parts = {part.descriptor.digest: part for node in top.manifests() for part in node.parts}
+    return sorted(parts.values(), key=lambda part: (-part.descriptor.size, part.descriptor.digest))
+
+
+class _Progress:
+    """Shows how many bytes of all blobs the registry has."""
+
+    def __init__(self, step: Step, total: int) -> None:
+        self._step = step
+        self._total = total
+        self._lock = threading.Lock()
+        self._reached: dict[str, int] = {}
+
+    def reached(self, digest: str, at: int) -> None:
+        with self._lock:
+            self._reached[digest] = at
+            self._step.advance(sum(self._reached.values()), self._total)
+
+
+def _push_blobs(
+    registry: Registry,
+    connections: Connections,
+    archive: ImageArchive,
+    parts: Sequence[Part],
+    mounts: Sequence[str],
+    jobs: int,
+    step: Step,
+) -> dict[str, Way]:
+    progress = _Progress(step, sum(part.descriptor.size for part in parts))
+
+    def push(part: Part) -> Way:
+        digest = part.descriptor.digest
+        return Blob(registry, archive, part, lambda at: progress.reached(digest, at)).push(mounts)
+
+    futures: list[Future[Way]] = []
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        try:
+            futures += [pool.submit(push, part) for part in parts]
+            done, pending = wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            # Interrupted: the threads are ended here, or the end of the pool would wait for their whole work.
+            _end(connections, futures)
+            raise
+        if pending or any(future.exception() is not None for future in done):
+            _end(connections, futures)
+            wait(futures)
+    errors = [future.exception() for future in futures if not future.cancelled()]
+    # The first one is the reason; the others were stopped because of it.
+    for error in sorted((item for item in errors if item is not None), key=lambda item: isinstance(item, Stopped)):
+        raise error
+    return {part.descriptor.digest: future.result() for part, future in zip(parts, futures)}
+
+
+def _end(connections: Connections, futures: Sequence[Future[Way]]) -> None:
+    """End what runs, and what has not begun."""
+    connections.stop.set()
+    for future in futures:
+        future.cancel()
+    connections.close()
+
+
+def _documents(node: Node) -> Iterator[Node]:
+    """Yield the manifests and indexes below a node, and then the node."""
+    for below in node.below:
+        yield from _documents(below)
+    yield node
+
+
+def _push_documents(registry: Registry, top: Node) -> str:
+    """Put the manifests and indexes, and return the digest of the last. Raises OutputError."""
+    target = registry.target
+    for node in {node.descriptor.digest: node for node in _documents(top)}.values():
+        digest = node.descriptor.digest
+        name = target.reference.tag if node is top else digest
+        answer = registry.ask(
+            "PUT",
+            target.address(f"manifests/{name}"),
+            f"push the manifest {digest[:19]}",
+            headers={"Content-Type": node.descriptor.media_type},
+            body=Text(node.data),
+            expected=(200, 201, 202),
+        )
+        stated = answer.headers.get("Docker-Content-Digest")
+        if stated is not None and stated.partition(":")[0] == digest.partition(":")[0] and stated != digest:
+            raise OutputError(
+                f"{target.reference.domain} has changed the image",
+                why=f"it says that the digest is {stated}; that of the file is {digest}",
+                hint="push the image to another registry, or in another format",
+            )
+    return top.descriptor.digest
