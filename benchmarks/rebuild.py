@@ -76,8 +76,9 @@ class Bench:
         return self.freezer()
 
     def never_built(self) -> Run:
-        """freezer, with its toolchain and the application's environment, but no memory of any source."""
-        shutil.rmtree(self.folder / "cache/freezer/analysis")
+        """freezer, with its toolchain and the application's environment, but nothing kept of any source."""
+        for kept in ("analysis", "packed"):
+            shutil.rmtree(self.folder / "cache/freezer" / kept)
         self._change()
         return self.freezer()
 

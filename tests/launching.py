@@ -15,7 +15,7 @@ import struct
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -82,6 +82,14 @@ def executable(
     numbers = (2, int(compress), len(head), len(payload), len(stream), disk, len(records), int(init))
     body = head + payload + struct.pack("<8sIIQQQQII", b"FRZR\0\0\0\1", *numbers) + digest(stream, b"freezer app 1")
     return body + digest(body) + b"FREEZER\n"
+
+
+def frames_of(payload: bytes) -> Iterator[bytes]:
+    """The content of each frame of a compressed payload."""
+    while payload:
+        frame = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        yield frame.decompress(payload)
+        payload = frame.unused_data
 
 
 # What they are started with

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 import zstandard
+from launching import frames_of
 
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link.payload import frames
@@ -31,14 +31,6 @@ def launcher(tmp_path: Path) -> Path:
     return path
 
 
-def unpacked(packed: bytes) -> Iterator[bytes]:
-    """The content of each frame."""
-    while packed:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        yield frame.decompress(packed)
-        packed = frame.unused_data
-
-
 def test_frames(tmp_path: Path, launcher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are of one size, and begin anew before a record, and in the content of one, where this asks for it."""
     monkeypatch.setattr(frames, "FRAME", 1000)
@@ -53,7 +45,7 @@ def test_frames(tmp_path: Path, launcher: Path, monkeypatch: pytest.MonkeyPatch)
     trailer = find_payload(tmp_path / "out")
     assert trailer is not None
     content = (tmp_path / "out").read_bytes()[trailer.offset :][: trailer.size]
-    found = list(unpacked(content))
+    found = list(frames_of(content))
     head = RECORD.size + 1
     sizes = [1000, head + 500, head + 700, 100, 1000, 700, head + 10 + RECORD.size]
     assert [len(item) for item in found] == sizes

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
+from launching import frames_of
 
 from freezer.link.payload.pack import (
     END_MAGIC,
@@ -82,14 +81,6 @@ def test_the_stream() -> None:
     )
 
 
-def unpacked(packed: bytes) -> Iterator[bytes]:
-    """The content of each frame."""
-    while packed:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        yield frame.decompress(packed)
-        packed = frame.unused_data
-
-
 @pytest.mark.parametrize("compression", Packing)
 def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Packing) -> None:
     records = records_of(tree)
@@ -112,7 +103,7 @@ def test_the_trailer(tree: Path, launcher: Path, tmp_path: Path, compression: Pa
     assert offset == launcher.stat().st_size and offset + size + TRAILER_SIZE == len(content)
     packed = content[offset : offset + size]
     if compression is not Packing.NONE:
-        packed = b"".join(unpacked(packed))
+        packed = b"".join(frames_of(packed))
     assert packed == plain
     assert (trailer.offset, trailer.size, trailer.identity, trailer.digest) == (offset, size, identity, digest)
     # What it takes up on a disk: each file's blocks, and one for each directory, link and empty file.
