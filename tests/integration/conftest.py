@@ -31,6 +31,12 @@ def trixie(roots_folder: Path) -> Path:
     return roots.debian("trixie", roots_folder)
 
 
+@pytest.fixture(scope="session")
+def chroot_freezer(tmp_path_factory: pytest.TempPathFactory, index: None) -> Freezer:
+    """Runs freezer with a cache without links, which nothing of may be where another system is entered."""
+    return Freezer(tmp_path_factory.mktemp("chroot-cache"))
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     """A directory with a small application."""

@@ -29,22 +29,22 @@ def listing(root: Path) -> list[str]:
     return sorted(done.stdout.splitlines())
 
 
-def test_the_root_is_as_it_was(freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
+def test_the_root_is_as_it_was(chroot_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
     before = listing(bullseye)
-    built = freezer("build", "hello.py", "--chroot", bullseye, "--refresh", cwd=here)
+    built = chroot_freezer("build", "hello.py", "--chroot", bullseye, "--refresh", cwd=here)
     assert run_in_empty_root(built.output, "x").stdout == "hello 3 9 x\n"
     assert listing(bullseye) == before
 
 
-def test_packages(apart_freezer: Freezer, trixie: Path, here: Path) -> None:
+def test_packages(fresh_freezer: Freezer, trixie: Path, here: Path) -> None:
     before = listing(trixie)
     arguments = ("build", "hello.py", "--chroot", trixie, "--chroot-package", "hello")
-    apart_freezer(*arguments, cwd=here)
-    (made,) = (path for path in (apart_freezer.cache / "roots").iterdir() if path.is_dir())
+    fresh_freezer(*arguments, cwd=here)
+    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
     assert (made / "root/usr/bin/hello").is_file()
     assert listing(trixie) == before
     (here / "hello.py").touch()
-    assert f"{trixie}, reused" in apart_freezer(*arguments, cwd=here).stderr
+    assert f"{trixie}, reused" in fresh_freezer(*arguments, cwd=here).stderr
 
 
 # As an ordinary user
@@ -71,7 +71,9 @@ def test_as_ordinary_user(
 # Nothing of the host
 
 
-def test_nothing_of_the_host_is_seen(freezer: Freezer, trixie: Path, tmp_path: Path, run_in_empty_root: Empty) -> None:
+def test_nothing_of_the_host_is_seen(
+    chroot_freezer: Freezer, trixie: Path, tmp_path: Path, run_in_empty_root: Empty
+) -> None:
     """What a project's build sees, written down by its setup.py."""
     poison = tmp_path / "poison"
     poison.mkdir()
@@ -102,7 +104,7 @@ def test_nothing_of_the_host_is_seen(freezer: Freezer, trixie: Path, tmp_path: P
         "setup(name='seen', version='1', py_modules=['seen'], entry_points={'console_scripts': ['seen=seen:main']})\n"
     )
     env = {"PYTHONPATH": str(poison), "LD_PRELOAD": str(library), "SECRET_OF_THE_HOST": "secret"}
-    built = freezer("build", "project", "--chroot", trixie, cwd=tmp_path, env=env)
+    built = chroot_freezer("build", "project", "--chroot", trixie, cwd=tmp_path, env=env)
     seen = json.loads(run_in_empty_root(built.output).stdout)
     assert seen["version"] == [3, 13]
     assert "secret" not in json.dumps(seen["env"])
@@ -120,31 +122,31 @@ CHECKED = CHECKOUT / "README.md"
 """A file of the host's that no root has."""
 
 
-def test_same_bytes_from_two_directories(freezer: Freezer, samples: Path, trixie: Path, tmp_path: Path) -> None:
+def test_same_bytes_from_two_directories(chroot_freezer: Freezer, samples: Path, trixie: Path, tmp_path: Path) -> None:
     digests = set()
     for name in ("one", "two/deeper"):
         folder = tmp_path / name
         shutil.copytree(samples / "cli", folder / "cli")
-        built = freezer("build", "cli", "-c", "greeter", "--chroot", trixie, "--refresh", cwd=folder)
+        built = chroot_freezer("build", "cli", "-c", "greeter", "--chroot", trixie, "--refresh", cwd=folder)
         digests.add(sha256(built.output))
     assert len(digests) == 1
 
 
-def test_two_at_once(apart_freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
+def test_two_at_once(fresh_freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
     """In a system that is not even unpacked yet."""
     tar = roots.tarball(trixie, tmp_path / "root.tar")
 
     def build(number: int) -> str:
-        return apart_freezer("build", "hello.py", "--chroot", tar, "-o", f"out{number}", cwd=here).stderr
+        return fresh_freezer("build", "hello.py", "--chroot", tar, "-o", f"out{number}", cwd=here).stderr
 
     with ThreadPoolExecutor(2) as pool:
         messages = list(pool.map(build, range(2)))
     assert sorted(f"{tar}, made" in text for text in messages) == [False, True]
     assert len({sha256(here / f"out{number}") for number in range(2)}) == 1
-    apart_freezer.assert_tidy()
+    fresh_freezer.assert_tidy()
 
 
-def test_relative_requirements(freezer: Freezer, trixie: Path, here: Path, run_in_empty_root: Empty) -> None:
+def test_relative_requirements(chroot_freezer: Freezer, trixie: Path, here: Path, run_in_empty_root: Empty) -> None:
     """Paths between files mean inside what they mean outside."""
     package = here / "libs" / "part"
     package.mkdir(parents=True)
@@ -155,7 +157,7 @@ def test_relative_requirements(freezer: Freezer, trixie: Path, here: Path, run_i
     (here / "deploy" / "all.txt").write_text("-r base.txt\n")
     (here / "bin").mkdir()
     (here / "bin" / "app.py").write_text("import part\nprint(part.ANSWER)\n")
-    built = freezer("build", "bin/app.py", "-r", "deploy/all.txt", "--chroot", trixie, cwd=here)
+    built = chroot_freezer("build", "bin/app.py", "-r", "deploy/all.txt", "--chroot", trixie, cwd=here)
     assert run_in_empty_root(built.output).stdout == "42\n"
 
 
@@ -183,11 +185,11 @@ def furnish(root: Path, *files: str) -> Path:
     ],
 )
 def test_unusable_roots(
-    freezer: Freezer, here: Path, tmp_path: Path, files: Sequence[str], status: int, message: str
+    chroot_freezer: Freezer, here: Path, tmp_path: Path, files: Sequence[str], status: int, message: str
 ) -> None:
     root = furnish(tmp_path / "root", *files)
     root.mkdir(exist_ok=True)
-    assert message in freezer.fails("build", "hello.py", "--chroot", root, cwd=here, status=status)
+    assert message in chroot_freezer.fails("build", "hello.py", "--chroot", root, cwd=here, status=status)
 
 
 @pytest.mark.parametrize(
@@ -200,27 +202,29 @@ def test_unusable_roots(
         (("--chroot", ".", "--chroot-package", "-o=x"), 2, ""),
     ],
 )
-def test_wrong_arguments(freezer: Freezer, here: Path, arguments: Sequence[str], status: int, message: str) -> None:
-    done = freezer("build", "hello.py", *arguments, cwd=here, check=False)
+def test_wrong_arguments(
+    chroot_freezer: Freezer, here: Path, arguments: Sequence[str], status: int, message: str
+) -> None:
+    done = chroot_freezer("build", "hello.py", *arguments, cwd=here, check=False)
     assert done.status == status, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_shared_libpython(freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
+def test_without_shared_libpython(chroot_freezer: Freezer, trixie: Path, here: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     subprocess.run(["cp", "-a", str(trixie), str(root)], check=True)
     for path in root.glob("usr/lib/*/libpython3*.so*"):
         path.unlink()
-    message = freezer.fails("build", "hello.py", "--chroot", root, cwd=here, status=ENVIRONMENT)
+    message = chroot_freezer.fails("build", "hello.py", "--chroot", root, cwd=here, status=ENVIRONMENT)
     assert "--chroot-package libpython3.13" in message
 
 
 @pytest.mark.parametrize("wanted", ["3.8", "/usr/bin/python9", "pypy3"])
-def test_no_such_python(freezer: Freezer, trixie: Path, here: Path, wanted: str) -> None:
-    message = freezer.fails("build", "hello.py", "--chroot", trixie, "--python", wanted, cwd=here, status=INPUT)
+def test_no_such_python(chroot_freezer: Freezer, trixie: Path, here: Path, wanted: str) -> None:
+    message = chroot_freezer.fails("build", "hello.py", "--chroot", trixie, "--python", wanted, cwd=here, status=INPUT)
     assert wanted in message
 
 
-def test_named_python(freezer: Freezer, trixie: Path, here: Path) -> None:
-    assert freezer("build", "hello.py", "--chroot", trixie, "--python", "3.13", cwd=here).output.is_file()
+def test_named_python(chroot_freezer: Freezer, trixie: Path, here: Path) -> None:
+    assert chroot_freezer("build", "hello.py", "--chroot", trixie, "--python", "3.13", cwd=here).output.is_file()

@@ -38,33 +38,33 @@ def seen_by(mark: str) -> list[str]:
 
 @pytest.mark.parametrize("during", ["root", "environment", "freeze"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
-def test_interrupted(apart_freezer: Freezer, site: Site, tar: Path, during: str, number: signal.Signals) -> None:
-    status, said = interrupt(apart_freezer, site, during, number, "--chroot", str(tar))
+def test_interrupted(fresh_freezer: Freezer, site: Site, tar: Path, during: str, number: signal.Signals) -> None:
+    status, said = interrupt(fresh_freezer, site, during, number, "--chroot", str(tar))
     assert status == (INTERRUPTED if number == signal.SIGTERM else -number), said
     assert "Traceback" not in said
     site.assert_intact()
     wait_until(lambda: not seen_by(site.name), "the namespaces of the build to end")
     if number == signal.SIGTERM:
-        apart_freezer.assert_tidy()
+        fresh_freezer.assert_tidy()
         return
     # A process that is ending sees no mounts any more, and holds the directory still.
-    wait_until(lambda: held_free(apart_freezer.cache / "work"), "the end of the last of them")
+    wait_until(lambda: held_free(fresh_freezer.cache / "work"), "the end of the last of them")
     (site.folder / f"{site.name}.py").write_text("print('fine')\n")
-    built = apart_freezer("build", f"{site.name}.py", "--chroot", tar, cwd=site.folder)
+    built = fresh_freezer("build", f"{site.name}.py", "--chroot", tar, cwd=site.folder)
     assert built.output == site.output
-    apart_freezer.assert_tidy()
+    fresh_freezer.assert_tidy()
 
 
 @pytest.mark.parametrize("size", ["20m", "160m"])
-def test_full_disk(apart_freezer: Freezer, site: Site, tar: Path, tmp_path: Path, size: str) -> None:
+def test_full_disk(fresh_freezer: Freezer, site: Site, tar: Path, tmp_path: Path, size: str) -> None:
     """While the root is unpacked, and while the environment is made."""
     place = tmp_path / "small"
     need_program("unshare")
     with small_disk(place, size) as words:
-        env = apart_freezer.environment({"XDG_CACHE_HOME": str(place)})
+        env = fresh_freezer.environment({"XDG_CACHE_HOME": str(place)})
         script = '"$@"; echo "status $?"; ls -A "$0"/freezer/work "$0"/freezer/roots'
         command = [*words, "sh", "-c", script, str(place)]
-        command += apart_freezer.command("build", f"{site.name}.py", "--chroot", tar)
+        command += fresh_freezer.command("build", f"{site.name}.py", "--chroot", tar)
         done = subprocess.run(command, cwd=site.folder, env=env, capture_output=True, text=True, check=False)
     assert f"status {OUTPUT}\n" in done.stdout, done
     assert "no space left on" in done.stderr

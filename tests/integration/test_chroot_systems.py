@@ -19,11 +19,11 @@ Empty = Callable[..., Run]
 
 @pytest.mark.parametrize("name", ["cli", "tls", "numeric"])
 def test_samples_as_root(
-    freezer: Freezer, samples: Path, bullseye: Path, name: str, tmp_path: Path, run_in_empty_root: Empty
+    chroot_freezer: Freezer, samples: Path, bullseye: Path, name: str, tmp_path: Path, run_in_empty_root: Empty
 ) -> None:
     sample = BY_NAME[name]
     words = sample.build_arguments(samples)
-    built = freezer("build", *words, "--chroot", bullseye, "-o", tmp_path / name, cwd=tmp_path)
+    built = chroot_freezer("build", *words, "--chroot", bullseye, "-o", tmp_path / name, cwd=tmp_path)
     run = run_in_empty_root(built.output, *sample.run)
     assert run.status is not None, run
     assert sample.accepts(run.stdout, run.status), run
@@ -64,24 +64,24 @@ def packed(request: pytest.FixtureRequest, trixie: Path, tmp_path: Path) -> Path
     return roots.image_tar(trixie, path, kind)
 
 
-def test_packed(apart_freezer: Freezer, packed: Path, here: Path, run_in_empty_root: Empty) -> None:
+def test_packed(fresh_freezer: Freezer, packed: Path, here: Path, run_in_empty_root: Empty) -> None:
     """Unpacked once, and used again with the environment that was made in it."""
-    built = apart_freezer("build", "hello.py", "--chroot", packed, cwd=here)
+    built = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
     assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
     if packed.suffix != ".zst":
         return  # what it was made of is forgotten from here on
     first = sha256(built.output)
     (here / "hello.py").touch()
-    again = apart_freezer("build", "hello.py", "--chroot", packed, cwd=here)
+    again = fresh_freezer("build", "hello.py", "--chroot", packed, cwd=here)
     assert f"{packed}, reused" in again.stderr
     assert "environment" in again.stderr and again.stderr.count("reused") == 2
     assert sha256(built.output) == first
 
 
-def test_distribution(apart_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
+def test_distribution(fresh_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
     """By name. That the mirror can be reached is known, as the fixture's root came from it."""
-    built = apart_freezer("build", "hello.py", "--chroot", "debian:trixie/hello", cwd=here)
+    built = fresh_freezer("build", "hello.py", "--chroot", "debian:trixie/hello", cwd=here)
     assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
-    (made,) = (path for path in (apart_freezer.cache / "roots").iterdir() if path.is_dir())
+    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
     assert (made / "root/usr/bin/hello").is_file()
     assert json.loads((made / "origin.json").read_text())["source"] == "debian:trixie/hello"
