@@ -15,7 +15,7 @@ from typing import Optional
 
 from freezer.application.entry import Application
 from freezer.base.bill import Bill, Component
-from freezer.base.places import is_file, is_link, walk
+from freezer.base.places import is_file, is_folder, is_link, walk
 from freezer.base.publish import digest_file
 from freezer.bill.debian import System, inside
 from freezer.bill.distributions import for_notices, installed_in, of_freezer, sites_of
@@ -108,7 +108,9 @@ class _Owners:
             found[name] = self._in_system(path)
         for copy, folder in self._closed.frozen.origins.items():
             found[os.path.relpath(copy, tree)] = self._in_system(folder / copy.name)
-        for provided in files_of(tree / CONTENTS / "_freezer"):
+        provisions = tree / CONTENTS / "_freezer"
+        # There are none if the user wants none.
+        for provided in files_of(provisions) if is_folder(provisions) else ():
             top, _, rest = provided.partition("/")
             below = rest.partition("/")[2] if top == "locale" else rest
             places = {"locale": LOCALES, "terminfo": TERMINFO}.get(top, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,12 @@ def test_a_system_without_dpkg(made: Made) -> None:
     found = owners(made.bill())
     assert set(found) == {*FILES, "_internal/link", "_internal/dangling"}
     assert found["libc.so.6"] == "libc.so.6"
+
+
+def test_without_provisions(made: Made) -> None:
+    """The user may want none."""
+    shutil.rmtree(made.closed.frozen.contents / "_freezer")
+    assert not [name for name in owners(made.bill()) if "_freezer" in name]
 
 
 def test_two_bills_are_equal(made: Made) -> None:
