@@ -126,3 +126,13 @@ def test_a_reader_that_has_gone(here: Path) -> None:
         ["sh", "-c", f'{sys.executable} -c "{code}" | true'], capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+def test_modules_of_the_current_directory_are_not_imported(tmp_path: Path) -> None:
+    """Neither at the start nor later: the application's modules may be called like Python's."""
+    for name in ("argparse", "queue", "json", "concurrent"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    command = [sys.executable, "-m", "freezer", "build", "missing.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitStatus.INPUT, done.stderr
+    assert "missing.py does not exist" in done.stderr
