@@ -252,7 +252,9 @@ def _refusal(failure: EntryFailure, script: Optional[str], root: BuildRoot) -> I
     return InputError(
         f"there is no console script {script!r} in the build environment",
         why="it has: " + (", ".join(failure["known"][:20]) or "none"),
-        hint="add the distribution that provides it: --with NAME",
+        hint="name one of these: -c NAME; or add the distribution that provides it: --with NAME"
+        if failure["known"]
+        else "add the distribution that provides it: --with NAME",
     )
 
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.
-Without ENTRY, --console-script or --entry-point name what to freeze among the requirements, and the project in the
-current directory is the default. Everything after -- is passed to PyInstaller.
+Without ENTRY, --console-script or --entry-point name what to freeze among the requirements; a single --with NAME alone
+means its script of that name; and the project in the current directory is the default. Everything after -- is passed to
+PyInstaller.
 """
 
 

@@ -18,6 +18,8 @@ from freezer.plan.settings_file import FileSettings
 
 MAIN = "__main__.py"
 RELATIVE_IMPORT = re.compile(rb"^\s*from\s+\.", re.MULTILINE)
+DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;])")
+"""A requirement that begins with a name (PEP 508), and is no path or URL."""
 PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 
@@ -52,10 +54,23 @@ def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) ->
         return Entry(EntryKind.INSTALLED, None, None, script)
     if _is_project(folder) and (script is not None or not installed):
         return _entry_at(folder, None, script)
+    named = _alone(given)
+    if named is not None:
+        # Most distributions with a program have a script of their own name.
+        return Entry(EntryKind.INSTALLED, None, None, named)
     raise UsageError(
         "nothing to freeze: name a script, a project directory, or an entry point",
-        hint="freezer build app.py\nfreezer build -e package.module:function\nfreezer build --with httpie -c http",
+        hint="freezer build app.py\nfreezer build -e package.module:function\nfreezer build --with httpie",
     )
+
+
+def _alone(given: Mapping[str, Any]) -> Optional[str]:
+    """Return the distribution that is named, if ``--with`` names a single one and there are no other requirements."""
+    wanted: list[str] = list(given.get("with") or ())
+    if len(wanted) != 1 or given.get("requirement"):
+        return None
+    match = DISTRIBUTION.match(wanted[0])
+    return match["name"] if match is not None else None
 
 
 def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Entry:

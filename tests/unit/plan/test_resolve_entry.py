@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from plans import plan
 
-from freezer.base.errors import InputError
+from freezer.base.errors import InputError, UsageError
 from freezer.plan.choices import EntryKind
 
 
@@ -27,6 +27,40 @@ def test_project(here: Path, name: str) -> None:
     assert (script.entry.kind, script.entry.console_script, script.name) == (EntryKind.PROJECT, "tool", "tool")
     function = plan(here, entry=".", entry_point="a.b:c")
     assert (function.entry.kind, function.entry.function) == (EntryKind.PROJECT, "a.b:c")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "script"),
+    [
+        ("glances", "glances"),
+        ("sqlite-utils==3.37", "sqlite-utils"),
+        ("httpx[cli] >= 0.2", "httpx"),
+        ("zope.testrunner ; python_version > '3'", "zope.testrunner"),
+    ],
+)
+def test_a_single_requirement_means_its_script(here: Path, requirement: str, script: str) -> None:
+    made = plan(here, **{"with": [requirement]})
+    assert (made.entry.kind, made.entry.console_script, made.name) == (EntryKind.INSTALLED, script, script)
+    # Whoever names one gets that.
+    assert plan(here, console_script="other", **{"with": [requirement]}).entry.console_script == "other"
+    (here / "pyproject.toml").write_text("")
+    assert plan(here, **{"with": [requirement]}).entry.console_script == script
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"with": ["glances", "rich"]},
+        {"with": ["./glances"]},
+        {"with": ["https://example.org/glances-1.whl"]},
+        {"with": ["glances @ https://example.org/glances-1.whl"]},
+        {"with": ["glances"], "requirement": ["r.txt"]},
+    ],
+)
+def test_more_than_a_name_means_no_script(here: Path, options: dict[str, list[str]]) -> None:
+    (here / "r.txt").write_text("")
+    with pytest.raises(UsageError, match="nothing to freeze"):
+        plan(here, **options)
 
 
 def test_package_directory(here: Path) -> None:
