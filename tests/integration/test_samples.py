@@ -23,9 +23,9 @@ LINKERS = ("staticx", "native")
 BY_NAME = {sample.name: sample for sample in SAMPLES}
 LEFT_OUT = {
     (name, "native", "runpath")
-    for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs", "processes")
+    for name in ("fastapi_app", "flask_app", "formats", "tls", "db", "daemon", "cext_abs", "processes", "numeric")
 } | {
-    *((name, "staticx", "runpath") for name in ("fastapi_app", "processes", "compiled")),
+    *((name, "staticx", "runpath") for name in ("fastapi_app", "flask_app", "processes", "compiled", "numeric")),
     *(("compiled", *rest) for rest in (("staticx", "system"), ("native", "runpath"))),
 }
 """Builds that take long, and in which nothing differs that does not differ in others."""
