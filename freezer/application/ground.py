@@ -209,7 +209,11 @@ class _Files:
 
     def _sort(self, path: Path, at_top: bool) -> None:
         name = path.name
-        if not is_file(path) or not is_text(name) or path in self._outputs or path in self._inputs:
+        if not is_file(path) or path in self._outputs or path in self._inputs:
+            return
+        if not is_text(name):
+            # PyInstaller writes names to files of text.
+            self.refused.append((path, "its name is not UTF-8"))
             return
         secret = is_secret_name(name) or (is_link(path) and _leads_to_secret(path))
         if secret or (path.suffix not in CODE and has_private_key(path)):

@@ -15,7 +15,7 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import Own
 from freezer.system.buildroot import BuildRoot
 
-SECRET, BY_SIZE = "secret", ("larger", "heavy")
+SECRET, BY_SIZE, BY_NAME = "secret", ("larger", "heavy"), "its name"
 """What is in reasons why files stay out, and how they begin."""
 MOST_NAMED = 3
 
@@ -78,6 +78,11 @@ class OwnFound:
         """Return the paths of secrets that stay out."""
         return tuple(path for path, reason in self.left_out if SECRET in reason)
 
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """Return the paths that stay out as their names cannot be written."""
+        return tuple(path for path, reason in self.left_out if reason.startswith(BY_NAME))
+
     def groups(self) -> tuple[OwnGroup, ...]:
         """Return the files as people think of them: what is at the top of the bundle, directories as one."""
         sums: dict[tuple[str, str], tuple[int, int]] = {}
@@ -130,6 +135,8 @@ class OwnFound:
             parts.append(f"left out as secret: {', '.join(self.secrets[:MOST_NAMED])}")
         if self.large:
             parts.append(f"left out as large: {', '.join(self.large[:MOST_NAMED])}")
+        if self.unnamed:
+            parts.append(f"left out, their names are not UTF-8: {', '.join(map(ascii, self.unnamed[:MOST_NAMED]))}")
         return "; ".join(parts)
 
 

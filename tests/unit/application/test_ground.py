@@ -94,6 +94,11 @@ def test_exclude_data(tmp_path: Path) -> None:
     assert refused == dict.fromkeys(("a.psd", "raw", "static/a.psd"), "exclude-data")
 
 
+def test_names_that_cannot_be_written(tmp_path: Path) -> None:
+    _, data, refused = names(ground(tmp_path, {"data/\udcff": "", "data/\xff": ""}))
+    assert (data, refused) == ({"data/\xff": ""}, {"data/\udcff": "its name is not UTF-8"})
+
+
 def test_links_to_secrets(tmp_path: Path) -> None:
     place = tmp_path / "home" / ".aws"
     place.mkdir(parents=True)

@@ -34,6 +34,8 @@ def test_a_sentence_for_the_log() -> None:
     )
     many = tuple(OwnFile(Path(f"/srv/{name}"), ".", 1, "x") for name in "abcde")
     assert OwnFound(files=many).sentence() == "5 files, 5 B: a, b, c and 2 more"
+    odd = OwnFound(left_out=(("data/\udcff", "its name is not UTF-8"),))
+    assert odd.sentence() == "left out, their names are not UTF-8: 'data/\\udcff'"
     assert OwnFound(limited="it is a home").sentence() == "data beside the code stays out: it is a home"
 
 
