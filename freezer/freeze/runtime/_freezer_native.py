@@ -89,9 +89,17 @@ def _prepare(executable: str) -> None:
         "pyimod02_importers": _adapt_importers,
         "ctypes": _search_bundle,
         "numba.core.caching": _place_caches,
+        "streamlit.env_util": _be_installed,
         **_freezer_processes.hooks(),
     }
     _freezer_deferred.install(bundle, _freezer_archive.names(), more)
+
+
+def _be_installed(streamlit: "Any") -> None:
+    """Have streamlit know that it is installed. It takes itself for a checkout, which serves no pages, unless it is in a
+    directory that is called as installers call it, or in a pex, which is an application in one file, too."""
+    if hasattr(streamlit, "is_pex"):
+        streamlit.is_pex = lambda: True
 
 
 def _run_hooks() -> None:

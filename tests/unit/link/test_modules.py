@@ -321,6 +321,20 @@ for place in (archive.bundle + "/pack/data.txt", "/etc"):
     assert run(tree, code) == [names, PACKAGE, "top.py", None, "pack", True, [], *problems]
 
 
+def test_streamlit_takes_itself_for_installed(tree: Path) -> None:
+    """A version that asks in another way is left as it is."""
+    code = f"sys.path.append({str(RUNTIME)!r})"
+    code += """
+from types import SimpleNamespace
+import _freezer_native
+this, other = SimpleNamespace(is_pex=lambda: False), SimpleNamespace()
+for module in (this, other):
+    _freezer_native._be_installed(module)
+result = [this.is_pex(), vars(other)]
+"""
+    assert run(tree, code) == [True, {}]
+
+
 def test_the_applications_own_modules_come_last(tmp_path: Path) -> None:
     """What is before a place that is returned stays the same when only what is behind it changes."""
 
