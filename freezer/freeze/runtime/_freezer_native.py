@@ -96,8 +96,8 @@ def _prepare(executable: str) -> None:
 
 
 def _be_installed(streamlit: "Any") -> None:
-    """Have streamlit know that it is installed. It takes itself for a checkout, which serves no pages, unless it is in a
-    directory that is called as installers call it, or in a pex, which is an application in one file, too."""
+    """Have streamlit know that it is installed. It takes itself for a checkout, which serves no pages, unless it is in
+    a directory that is called as installers call it, or in a pex, which is an application in one file, too."""
     if hasattr(streamlit, "is_pex"):
         streamlit.is_pex = lambda: True
 
