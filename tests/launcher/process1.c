@@ -63,7 +63,7 @@ static int files_of_init(char *files)
     int more = 0;
 
     *files = 0;
-    for (int file = 0; file < 64; file++) {
+    for (int file = 0; file < 1024; file++) {
         sprintf(name, "/proc/1/fd/%d", file);
         if (faccessat(AT_FDCWD, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
@@ -91,11 +91,11 @@ int main(int argc, char **argv)
         return 0;
     }
     if (strcmp(what, "who") == 0) {
-        char fds[256] = "", files[256] = "";
+        char fds[8192] = "", files[8192] = "";
         struct sigaction children;
         sigprocmask(SIG_SETMASK, NULL, &blocked);
         sigaction(SIGCHLD, NULL, &children);
-        for (int file = 0; file < 64; file++)
+        for (int file = 0; file < 1024; file++)
             if (fcntl(file, F_GETFD) >= 0)
                 sprintf(fds + strlen(fds), "%d ", file);
         /* The init closes them beside the application's start. */
