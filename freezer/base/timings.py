@@ -1,4 +1,4 @@
-"""Where the time of a command goes: its stages, and within them its parts and the tools that ran.
+"""Where the time of a command goes: its stages, and within them the tools that ran.
 
 Processor time is user and system time of freezer's own process and of the tools, with the processes that these waited
 for. A tool's is read from ``/proc/PID/stat`` (proc(5): utime, stime, cutime, cstime) between its end and its being
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-STAGE, PART, TOOL = "stage", "part", "tool"
+STAGE, TOOL = "stage", "tool"
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -74,15 +74,6 @@ class Timings:
             yield
         finally:
             self.add(STAGE, title, started, time.process_time() - own + self.tools_processor() - tools)
-
-    @contextlib.contextmanager
-    def part(self, title: str) -> Iterator[None]:
-        """Note a part of a stage that freezer does itself, in one thread."""
-        started, own = self.elapsed, time.thread_time()
-        try:
-            yield
-        finally:
-            self.add(PART, title, started, time.thread_time() - own)
 
 
 def processor_time(pid: int) -> Optional[float]:

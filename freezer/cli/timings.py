@@ -33,10 +33,10 @@ td {{ padding: 1px 12px 1px 0; white-space: nowrap; }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
 td.name {{ max-width: 36em; overflow: hidden; text-overflow: ellipsis; }}
 tr.stage td.name {{ font-weight: 600; }}
-tr.part td.name, tr.tool td.name {{ padding-left: 1.5em; }}
+tr.tool td.name {{ padding-left: 1.5em; }}
 td.line {{ width: 60%; padding: 0; }}
 svg {{ display: block; width: 100%; height: 14px; }}
-.stage rect {{ fill: #3b7dd8; }} .tool rect {{ fill: #e08a3c; }} .part rect {{ fill: #4f9d69; }}
+.stage rect {{ fill: #3b7dd8; }} .tool rect {{ fill: #e08a3c; }}
 </style>
 </head>
 <body>

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
+from support import lacking
 
 from freezer.base.bill import Bill, Component
 from freezer.bill.contained import contained, linked_parts, of_staticx
@@ -66,7 +66,7 @@ def test_the_launcher_says_what_is_linked_into_it() -> None:
     try:
         launcher, init = launcher_path(), init_path()
     except EnvironmentFailure as error:
-        pytest.skip(str(error))
+        lacking(str(error))
     assert {item.name for item in linked_parts(launcher)} - {"musl", "glibc"} == {"zstd"}
     assert len(linked_parts(launcher)) == 2 and len(linked_parts(init)) == 1
 

@@ -11,7 +11,7 @@ import pytest
 from freezer import pipeline
 from freezer.base.errors import ExitStatus, UsageError
 from freezer.base.publish import PAGE_START, is_result
-from freezer.base.timings import PART, STAGE, TOOL, Span, Timings
+from freezer.base.timings import STAGE, TOOL, Span, Timings
 from freezer.cli import timings as shown
 from freezer.cli.main import main
 from freezer.cli.timings import lines, ordered, page_of, write_page
@@ -27,7 +27,7 @@ SOME = (
     Span(TOOL, "freeze <app> & more", 0.2, 1.0, 0.9),
     Span(STAGE, "freeze", 0.1, 1.2, 1.0),
     Span(TOOL, "too short to see", 1.4, 0.001, 0.0),
-    Span(PART, "compress", 1.5, 0.5, None),
+    Span(TOOL, "compress", 1.5, 0.5, None),
     Span(STAGE, "link", 1.35, 0.8, 0.6),
     Span(TOOL, "in no stage", 2.5, 0.3, 0.1),
 )
