@@ -35,7 +35,8 @@ class Elf:
     """The facts about an ELF file that freezer needs.
 
     ``rpath`` and ``runpath`` are the raw entries between the colons; ``needed`` keeps the file's order, which is the
-    loader's search order.
+    loader's search order. ``next_loader`` is the text behind the interpreter's path, in the room for that path: there
+    freezer's init, as an interpreter, finds the name of the dynamic loader (freezer/link/launcher/loader.c).
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Elf:
     bits: int
     kind: str
     interpreter: Optional[str]
+    next_loader: Optional[str]
     dynamic: bool
     soname: Optional[str]
     needed: tuple[str, ...]
@@ -95,10 +97,13 @@ def _opened(path: Path) -> IO[bytes]:
 def parse_elf(stream: IO[bytes], path: Path) -> Elf:
     """Read one open file, whose path is ``path``. Raises NotElf."""
     file = ElfFile(stream, path)
-    interpreter, stack = None, False
+    interpreter, next_loader, stack = None, None, False
     for segment in file.segments():
         if segment.kind == PT_INTERP:
             interpreter = file.string(segment.offset)
+            behind = segment.offset + len(os.fsencode(interpreter)) + 1
+            if behind < segment.offset + segment.size:
+                next_loader = file.string(behind) or None
         elif segment.kind == PT_GNU_STACK:
             stack = bool(segment.flags & PF_X)
     tags = file.tags()
@@ -110,6 +115,7 @@ def parse_elf(stream: IO[bytes], path: Path) -> Elf:
         bits=file.bits,
         kind=file.kind,
         interpreter=interpreter,
+        next_loader=next_loader,
         dynamic=tags is not None,
         soname=named.get(DT_SONAME, [None])[-1],
         needed=tuple(named.get(DT_NEEDED, ())),

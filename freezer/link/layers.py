@@ -132,7 +132,7 @@ def at(place: str, record: Record) -> Record:
         return record
     data = bytearray(record.source.read_bytes() if record.source is not None else record.data)
     for offset, room in record.fixups:
-        below = bytes(data[offset : offset + room]).partition(b"\0")[0]
+        below = bytes(data[offset : offset + room]).rstrip(b"\0")
         data[offset : offset + room] = (os.fsencode(place) + below).ljust(room, b"\0")
     return Record(record.type, record.name, data=bytes(data))
 

@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from freezer.base.bill import NOTICES, PAPERS, SBOM
 from freezer.bill import notices
@@ -38,8 +37,7 @@ def papers(closed: ClosedApp, records: Sequence[Record], container: Container) -
     names += [SBOM, *([NOTICES] if closed.bill.notices else [])]
     own = {name: "freezer" for name in names if name in OF_FREEZER or HOME.fullmatch(name)}
     own.update({name: "program" for name in names if name in (PROGRAM, INTERPRETER)})
-    programs: list[Path] = [launcher_path()] if container is Container.LAUNCHER else []
-    programs += [item.source for item in records if item.name == INIT and item.source is not None]
+    programs = [launcher_path()] if container is Container.LAUNCHER else []
     bill = closed.bill.plus(of_staticx([NAME_SERVICES, *LINKS])) if container is Container.STATICX else closed.bill
     targets = {item.name: os.fsdecode(item.data) for item in records if item.type is Type.LINK}
     links = {name: target for name, target in targets.items() if "/" not in name}

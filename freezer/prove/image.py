@@ -26,6 +26,7 @@ from freezer.image.check import validate
 from freezer.image.make import SEARCH_PATH
 from freezer.image.merged import MergedRoot, command_of, find_program
 from freezer.image.platforms import PLATFORMS, dynamic_problem
+from freezer.link.start import INIT
 from freezer.plan.build import Smoke
 from freezer.plan.choices import MANIFEST, Linker, Verification
 from freezer.plan.learned import Learned
@@ -227,6 +228,8 @@ def _tree(folder: Path, program: Elf) -> Optional[Unpacked]:
     manifest are beside it. Return None if it belongs to no such tree."""
     place = program.path.parent
     directory, loader = posixpath.split(program.interpreter or "")
+    if loader == INIT and program.next_loader is not None:
+        loader = program.next_loader
     if directory != f"/{place.relative_to(folder)}":
         return None
     if any(item.is_symlink() or not item.is_file() for item in (place / loader, place / MANIFEST)):

@@ -1,10 +1,11 @@
 """Compiles the library in every tree, the filter for code as freezer itself uses it, the launcher, and the init.
 
-setup.py calls this module, so it imports only the standard library. Every linker needs the libraries, which need only a
-compiler; if there is no compiler, the build asks the index for one (packaging/backend.py). The init needs a C library
-to link statically, the launcher needs libzstd as well. Both are built by the first compiler whose program, started
-without an application, reports that; this shows missing headers, missing static libraries and code for other machines
-at once. musl comes before glibc, because its launcher has a third of the size and reads no variable of the environment.
+setup.py calls this module, so it imports only the standard library. Every linker needs the libraries. They and the
+init, which has calls of its own for x86_64 and aarch64, need only a compiler; if there is no compiler, the build asks
+the index for one (packaging/backend.py). The launcher needs a C library to link statically, and libzstd. It and the
+init are built by the first compiler whose program, started without an application, reports that; this shows missing
+headers, missing static libraries and code for other machines at once. musl comes before glibc, because its launcher has
+a third of the size and reads no variable of the environment.
 
 The programs have the same bytes wherever they are built: the compiler runs in the sources' directory with relative
 names, and no debugging information or build ID is kept.
@@ -32,7 +33,7 @@ SOURCES = (
     *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
 )
-INIT_SOURCES = ("freezer-init.c", "init.c")
+INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
 LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}
 LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")
@@ -45,11 +46,13 @@ COMPILE = (
     *("-ffunction-sections", "-fno-asynchronous-unwind-tables"),
 )
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
-SHARED = (
-    # Without a C library: they run with any that the application or freezer has, start.so even before it is ready.
-    *("-O2", "-fPIC", "-shared", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector"),
-    "-fno-asynchronous-unwind-tables",
+BARE = (
+    # Without a C library: they run with any that the application or freezer has, start.so even before it is ready, and
+    # the init before it is loaded.
+    *("-O2", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
 )
+SHARED = ("-fPIC", "-shared")
+LOADED_FIRST = ("-fPIE", "-static", "-Wl,-pie,--no-dynamic-linker,-z,text")
 
 PATIENCE = 120
 """Seconds that a compiler may run."""
@@ -132,22 +135,23 @@ def find_zstd(environ: Mapping[str, str]) -> tuple[Path, Path]:
 
 def launcher_command(compiler: Compiler, headers: Path, library: Path, output: Path) -> list[str]:
     """Return the argv that makes the launcher; to be run in the directory of the sources."""
-    return _program_command(compiler, ("-I", str(headers)), (*SOURCES, str(library)), output)
+    flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", "-I", str(headers)]
+    inputs = (*SOURCES, str(library))
+    return [*compiler.words, *flags, *compiler.before, *inputs, *compiler.after, "-o", str(output)]
 
 
 def init_command(compiler: Compiler, output: Path) -> list[str]:
     """Return the argv that makes the init; to be run in the directory of the sources."""
-    return _program_command(compiler, (), INIT_SOURCES, output)
-
-
-def _program_command(compiler: Compiler, options: Sequence[str], inputs: Sequence[str], output: Path) -> list[str]:
-    flags = [*DIALECT, *WARNINGS, *COMPILE, *LINK, f"-ffile-prefix-map={SOURCE}=.", *options]
-    return [*compiler.words, *flags, *compiler.before, *inputs, *compiler.after, "-o", str(output)]
+    return _bare_command(compiler, LOADED_FIRST, INIT_SOURCES, output)
 
 
 def library_command(compiler: Compiler, sources: Sequence[str], output: Path) -> list[str]:
     """Return the argv that makes one of LIBRARIES; to be run in the directory of the sources."""
-    flags = [*DIALECT, *WARNINGS, *SHARED, *LINK, f"-Wl,-soname,{output.name}", f"-ffile-prefix-map={SOURCE}=."]
+    return _bare_command(compiler, (*SHARED, f"-Wl,-soname,{output.name}"), sources, output)
+
+
+def _bare_command(compiler: Compiler, options: Sequence[str], sources: Sequence[str], output: Path) -> list[str]:
+    flags = [*DIALECT, *WARNINGS, *BARE, *options, *LINK, f"-ffile-prefix-map={SOURCE}=."]
     return [*compiler.words, *flags, *sources, "-o", str(output)]
 
 

@@ -4,8 +4,6 @@
 
 #include "split.h"
 
-#include <stdbool.h>
-
 /* Closes the descriptors from one number to another; without end if that is negative. */
 void close_files(int from, int to);
 

@@ -33,8 +33,8 @@
 static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
 /* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
-   final place. Variables that another container would set are ignored. An "i" follows if process 1 is to become an init;
-   the launcher does that itself. */
+   final place. Variables that another container would set are ignored. An "i" follows if the first process that staticx's
+   start-up code starts as process 1 is to become an init. */
 static const volatile char container[16] PLACE = "@freezer:start@";
 #define LAUNCHER '1'
 #define STATICX '2'
@@ -51,7 +51,6 @@ extern long read(int, void *, size_t);
 extern int close(int);
 extern long readlink(const char *, char *, size_t);
 extern int flock(int, int);
-extern int getpid(void);
 extern int getppid(void);
 extern int execve(const char *, char *const[], char *const[]);
 extern char *getcwd(char *, size_t);
@@ -356,15 +355,11 @@ static int become_init(const struct split *made, const char *python, char **give
     return 126;
 }
 
-/* Return whether this is process 1, or the first that staticx's start-up code starts as process 1. That one passes on
-   two signals only and lets the kernel swallow others; it makes the status 2 of a death by a signal. */
+/* Return whether this is the first process that staticx's start-up code starts as process 1. That one passes on two
+   signals only and lets the kernel swallow others; it makes the status 2 of a death by a signal. */
 static int needs_init(const char *said)
 {
-    if (container[1] != WITH_INIT)
-        return 0;
-    if (container[0] != STATICX)
-        return getpid() == 1;
-    if (said == NULL || getppid() != 1)
+    if (container[1] != WITH_INIT || said == NULL || getppid() != 1)
         return 0;
     prctl(PR_SET_CHILD_SUBREAPER_, 1, 0, 0, 0);
     return 1;

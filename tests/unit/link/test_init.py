@@ -11,6 +11,7 @@ import pty
 import re
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -22,9 +23,10 @@ import pytest
 from launching import compile_launcher, executable, record, write_executable
 from support import CHECKOUT, ORDINARY, compile_c, need_program, need_root, open_to_all
 
+from freezer.base.elf import read_elf
 from freezer.link.launcher import build
 from freezer.link.layers import at
-from freezer.link.start import INIT, STARTER, Container, starter
+from freezer.link.start import INIT, ROOM, STARTER, Container, starter
 
 SOURCE = (CHECKOUT / "tests" / "launcher" / "process1.c").read_text()
 # What staticx's start-up code does as process 1: it passes two signals on, and takes deaths by a signal for failures.
@@ -82,11 +84,21 @@ def tree(folder: Path, container: Container, init: bool, built: Path) -> Path:
     """A tree with the program, the library and the init; returns the program."""
     folder.mkdir()
     library = folder / STARTER
-    library.write_bytes(at(str(folder), starter(container, ("-c", "start"), init=init)).data)
+    first = init and container is Container.LAYERS
+    library.write_bytes(at(str(folder), starter(container, ("-c", "start"), init=init and not first)).data)
     library.chmod(0o755)
-    (folder / INIT).symlink_to(built / INIT)
+    shutil.copy(built / INIT, folder)
     options = ("-Wl,--no-as-needed", f"-Wl,-rpath,{folder}")
-    return compile_c(SOURCE, folder / "program", *options, libraries=[library])
+    program = compile_c(SOURCE, folder / "program", *options, libraries=[library])
+    if first:
+        loader = read_elf(program).interpreter
+        assert loader is not None
+        (folder / "loader").symlink_to(loader)
+        room = "/".ljust(ROOM - 1, "@")
+        program = compile_c(SOURCE, program, *options, f"-Wl,--dynamic-linker,{room}", libraries=[library])
+        names = f"{folder / INIT}\0loader".encode().ljust(ROOM, b"\0")
+        program.write_bytes(program.read_bytes().replace(room.encode() + b"\0", names))
+    return program
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +279,38 @@ def test_no_further_process(make: Callable[..., Path], env: dict[str, str], tmp_
     user = ["setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups", "prlimit", "--nproc=0"]
     done = run(app, "who", "0", before=[*NAMESPACE, *user], env={**env, "FREEZER_CACHE": str(tmp_path / "open" / "c")})
     assert answers(done)["pid"] == "1"
+
+
+# The dynamic loader
+
+
+def test_a_loader_that_cannot_be_loaded(make: Callable[..., Path], tmp_path: Path) -> None:
+    for content in (None, b"", b"no loader", bytes(4096)):
+        folder = tmp_path / f"with-{'none' if content is None else len(content)}"
+        folder.mkdir()
+        program = bytearray(make("layers").read_bytes())
+        room = program.index(f"{INIT}\0loader".encode())
+        start = program.rindex(b"\0/", 0, room) + 1
+        program[start : start + ROOM] = f"{folder / INIT}\0loader".encode().ljust(ROOM, b"\0")
+        (folder / "program").write_bytes(program)
+        (folder / "program").chmod(0o755)
+        shutil.copy(make("layers").with_name(INIT), folder)
+        if content is not None:
+            (folder / "loader").write_bytes(content)
+        done = run(folder / "program", "exit", "0", before=())
+        said = f"freezer-init: error: it cannot load the application's dynamic loader, {folder}/loader\n"
+        assert (done.returncode, done.stderr) == (126, said)
+
+
+def test_the_kernel_s_place_of_the_loader(make: Callable[..., Path]) -> None:
+    """As the kernel loads it: the segments with their rights, and nothing behind."""
+    program = make("layers")
+    shown = run(program, "maps", "0", before=()).stdout.splitlines()
+    ours = [line.split()[1] for line in shown if line.endswith(os.path.realpath(program.with_name("loader")))]
+    kernel_s = run(make("layers", False), "maps", "0", before=()).stdout.splitlines()
+    assert ours == [
+        line.split()[1] for line in kernel_s if line.endswith(os.path.realpath(program.with_name("loader")))
+    ]
 
 
 # The terminal
