@@ -52,7 +52,8 @@ BARE = (
     *("-O2", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
 )
 SHARED = ("-fPIC", "-shared")
-LOADED_FIRST = ("-fPIE", "-static", "-Wl,-pie,--no-dynamic-linker,-z,text")
+# A program that is made as a library, as musl's wrapper of gcc makes a dynamic program of -static-pie.
+LOADED_FIRST = (*SHARED, "-fvisibility=hidden", "-Wl,-e,_start")
 
 PATIENCE = 120
 """Seconds that a compiler may run."""
