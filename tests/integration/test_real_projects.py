@@ -6,21 +6,26 @@ Their source distributions come from the package index, pinned by version and ha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
 import re
 import select
+import socket
 import struct
 import subprocess
 import sys
 import tarfile
 import termios
 import time
+import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import websocket
 from support import NOBODY, PATIENCE, Freezer, need_program, need_root
 
 VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "TERM": "xterm-256color"}
@@ -73,6 +78,13 @@ PROJECTS = {
     ),
     # click: templates of its package.
     "towncrier": Project("26.9.0", "ace9031631c718cc0709107b8755e6e31350eb8acdc877af43df3177addb9a55", (".",)),
+    # Streamlit: a script that is run for each browser, with pictures, examples and the scripts of components.
+    "orionbelt-ontology-builder": Project(
+        "1.22.0",
+        "67f15cb28889c0a49cf9ea341223368d83d11fd790b91cf40f4747454b83de44",
+        (".", "-c", "orionbelt-ontology-builder"),
+        python=(3, 10),
+    ),
     # Textual: style sheets, used at a terminal.
     "recoverpy": Project("2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",)),
 }  # fmt: skip
@@ -96,6 +108,8 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     for path in folder.glob("*.tar.gz"):
         with tarfile.open(path) as archive:
+            # As in tests/consumers.py: Python 3.12 asks for this, and some of 3.9 to 3.11 know no filters.
+            archive.extraction_filter = staticmethod(lambda member, _path: member)
             archive.extractall(folder)
     return folder
 
@@ -227,6 +241,57 @@ def test_what_the_rules_are_kept_from_is_learnt_from_the_tests(freezer: Freezer,
         without.run(*NEWS)
     freezer(*build, "--learned", learned, cwd=place)
     assert FLOATS in with_news(Root(tmp_path / "with", tmp_path / "app")).run(*NEWS)
+
+
+@contextlib.contextmanager
+def serving(root: Root, *arguments: str, log: Path) -> Iterator[None]:
+    """The server, as soon as it says its address."""
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            root.words(*arguments),
+            cwd=root.folder,
+            env=VARIABLES,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        ) as process,
+    ):
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while "URL: http" not in log.read_text():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield
+        finally:
+            process.kill()
+
+
+def shown_by_streamlit(port: int) -> bytes:
+    """What a browser is sent for the first page, up to the end of the script's run."""
+    rerun, finished = b"\x5a\x00", b"\x30\x00"  # BackMsg.rerun_script, and ForwardMsg.script_finished in its protocol
+    page = b""
+    with contextlib.closing(websocket.create_connection(f"ws://127.0.0.1:{port}/_stcore/stream", PATIENCE)) as browser:
+        browser.send_binary(rerun)
+        while (message := browser.recv()) != finished:
+            assert isinstance(message, bytes) and message, page
+            page += message
+    return page
+
+
+@pytest.mark.parametrize("root", {"orionbelt-ontology-builder"} & OF_THIS_PYTHON.keys(), indirect=True)
+def test_a_page_of_streamlit(root: Root, tmp_path: Path) -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    words = ("--server.headless", "true", "--server.address", "127.0.0.1", "--server.port", str(port))
+    with serving(root, *words, log=tmp_path / "log"):
+        page = shown_by_streamlit(port)
+        assert b"Build and explore OWL ontologies" in page and b"Quick Stats" in page and b"exception" not in page
+        pictures = set(re.findall(rb"/media/[0-9a-f]+\.png", page))
+        assert len(pictures) == 2
+        for name in pictures:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{name.decode()}", timeout=PATIENCE) as answer:
+                assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.mark.parametrize("root", ["recoverpy"], indirect=True)

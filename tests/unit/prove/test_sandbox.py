@@ -86,9 +86,9 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "map")) {
         int file = open("/tmp/mapped", O_CREAT | O_RDWR, 0644);
         write(file, "x", 1);
+        unlink("/tmp/mapped"); /* before it is mapped, as the sandbox may look at any moment */
         mmap(NULL, 1, PROT_READ, MAP_PRIVATE, file, 0);
         mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        unlink("/tmp/mapped");
         usleep(50000);
     }
     if (!strcmp(what, "pread")) {
