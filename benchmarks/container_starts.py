@@ -3,7 +3,8 @@
     python benchmarks/container_starts.py [--rounds N] [--keep FOLDER]
 
 Needs root, for mounts and PID namespaces. Starts that are compared are interleaved. The first start from memory
-unpacks; a further one finds the same application running. Prints a table in milliseconds, and the memory of the
+unpacks; a further one finds the same application running. Of unpacked images there are several copies, as where the
+kernel has put a file makes more of a difference than an init. Prints a table in milliseconds, and the memory of the
 processes that stay beside the application.
 """
 
@@ -11,10 +12,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import json
 import os
+import random
+import shutil
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +30,9 @@ HELLO = Path(__file__).resolve().parents[1] / "tests" / "samples" / "hello" / "h
 WAITS = "import sys, time\nprint('ready', flush=True)\ntime.sleep(float(sys.argv[1]))\n"
 PLACES = ("/tmp", "/var/tmp", "/dev/shm")
 NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+PROGRAMS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+COPIES = 8
+"""Of an unpacked image's root."""
 NAMES = {"freezer-init": "the init", "freezer-memory": "the process that keeps the files in memory"}
 """Processes of freezer's, by their names in /proc."""
 
@@ -34,6 +43,35 @@ def build(script: Path, output: Path, *options: str) -> Path:
         words = [sys.executable, "-m", "freezer", "build", script, "-o", output, "--linker", "native", "-q", *options]
         subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
     return output
+
+
+def unpacked(root: Path, *options: str) -> Path:
+    """Build an unpacked image, and make its root, unless that was done."""
+    if not root.exists():
+        image = root.with_suffix(".tar")
+        build(HELLO, root.with_suffix(".bin"), "--image", str(image), "--image-layout", "unpacked", *options)
+        with tarfile.open(image) as archive:
+            for layer in json.load(archive.extractfile("manifest.json"))[0]["Layers"]:  # type: ignore[arg-type]
+                with tarfile.open(fileobj=io.BytesIO(archive.extractfile(layer).read())) as files:  # type: ignore[union-attr]
+                    files.extraction_filter = staticmethod(lambda member, _path: member)
+                    files.extractall(root)
+        (root / "app" / "it").symlink_to("program")
+    return root
+
+
+def from_images(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of starts in roots of unpacked images, of all copies together."""
+    kinds = {"with an init": folder / "root", "--no-init": folder / "root-no-init"}
+    found: dict[str, list[float]] = {f"of an unpacked image, as process 1, {kind}": [] for kind in kinds}
+    copies = []
+    for number in range(COPIES):
+        for name, root in random.sample(list(zip(found, kinds.values())), len(kinds)):
+            copies.append((name, Path("/mnt") / f"{root.name}-{number}"))
+            shutil.copytree(root, copies[-1][1], symlinks=True)
+    for _ in range(rounds):
+        for name, place in random.sample(copies, len(copies)):
+            found[name].append(took(["unshare", "--pid", "--fork", "chroot", place, "/app/it"], PROGRAMS))
+    return found
 
 
 def took(words: Sequence[str | Path], env: dict[str, str]) -> float:
@@ -92,6 +130,7 @@ def inside(folder: Path, rounds: int) -> None:
         found.setdefault("from memory, the first start", []).append(took([with_init], memory))
         while "freezer-memory" in beside():
             time.sleep(0.01)
+    found.update(from_images(programs, rounds))
     found["from disk, the same application"] = [took([waits, "0"], disk) for _ in range(rounds + 1)][1:]
     with running([*NAMESPACE, waits], disk):
         memories.update(beside())
@@ -118,6 +157,8 @@ def main() -> int:
         (folder / "waits.py").write_text(WAITS)
         build(HELLO, folder / "hello")
         build(HELLO, folder / "hello-no-init", "--no-init")
+        unpacked(folder / "root")
+        unpacked(folder / "root-no-init", "--no-init")
         build(folder / "waits.py", folder / "waits", "--no-verify")
         again = [sys.executable, __file__, "--inside", folder, f"--rounds={options.rounds}"]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
