@@ -67,7 +67,16 @@ def with_learned(application: Application, plan: Plan, environment: Environment)
         modules=tuple(sorted({**modules, **dict(application.own.modules)}.items())),
         asks=application.own.asks or (WHY if own else ""),
     )
-    return dataclasses.replace(application, own=combined, learnt=learnt)
+    searched = application.imported_from
+    if plan.folder not in searched and any(_is_in(plan.folder, name) for name in learned.modules):
+        searched = (*searched, plan.folder)
+    return dataclasses.replace(application, own=combined, learnt=learnt, imported_from=searched)
+
+
+def _is_in(folder: Path, module: str) -> bool:
+    """Tell whether a directory has the source of a module."""
+    place = folder.joinpath(*module.split("."))
+    return is_file(place / "__init__.py") or is_file(place.with_name(f"{place.name}.py"))
 
 
 def place_of(path: Path, plan: Plan, application: Application) -> str:
@@ -89,9 +98,10 @@ def place_of(path: Path, plan: Plan, application: Application) -> str:
 
 
 def import_roots(plan: Plan, application: Application) -> tuple[Path, ...]:
-    """Return the directories that the application's own modules are imported from."""
+    """Return the directories that the application's own modules are imported from. The function of a package that finds
+    modules by their names, as servers do, finds them in the current directory."""
     entry = plan.entry.path
-    beside = (entry.parent if is_file(entry) else entry,) if entry is not None else ()
+    beside = (entry.parent if is_file(entry) else entry,) if entry is not None else (plan.folder,)
     if plan.entry.kind is EntryKind.PROJECT:
         return application.search
     return tuple(dict.fromkeys((*application.search, *application.imported_from, *beside)))

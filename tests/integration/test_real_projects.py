@@ -29,7 +29,7 @@ import websocket
 from support import NOBODY, PATIENCE, Freezer, need_program, need_root
 
 VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "TERM": "xterm-256color"}
-BACKENDS = ("setuptools>=77", "hatchling")
+BACKENDS = ("setuptools>=77", "hatchling", "flit_core<4")
 """What pip needs to read the metadata of the distributions."""
 
 
@@ -84,6 +84,13 @@ PROJECTS = {
         "67f15cb28889c0a49cf9ea341223368d83d11fd790b91cf40f4747454b83de44",
         (".", "-c", "orionbelt-ontology-builder"),
         python=(3, 10),
+    ),
+    # Flask's own example, which has tests.
+    "flask": Project(
+        "3.1.3",
+        "0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb",
+        ("-e", "flask.cli:main", "--with", "flask"),
+        folder="examples/tutorial",
     ),
     # Textual: style sheets, used at a terminal.
     "recoverpy": Project("2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",)),
@@ -241,6 +248,19 @@ def test_what_the_rules_are_kept_from_is_learnt_from_the_tests(freezer: Freezer,
         without.run(*NEWS)
     freezer(*build, "--learned", learned, cwd=place)
     assert FLOATS in with_news(Root(tmp_path / "with", tmp_path / "app")).run(*NEWS)
+
+
+def test_what_a_server_imports_by_name_is_learnt(freezer: Freezer, sources: Path, tmp_path: Path) -> None:
+    """A server that is told what to serve, and the tests of that."""
+    place, words = place_of("flask", sources), PROJECTS["flask"].build
+    learned, output = ("--learned", str(tmp_path / "learned.toml")), str(tmp_path / "app")
+    build = ("build", *words, "--linker", "native", "-o", output, "--smoke", "--app flaskr init-db")
+    lacks = freezer(*build, cwd=place, check=False)
+    assert (lacks.status, "Could not import 'flaskr'" in lacks.stderr) == (6, True)
+    command = "python -m flask --app flaskr routes && python -m pytest -q"
+    freezer("learn", *words, *learned, "--tool", "pytest", "--", "sh", "-c", command, cwd=place)
+    serves = ("--smoke", "--app flaskr run --port 8791", "--smoke-http", "/auth/login", "--smoke-expect", "Log In")
+    freezer(*build, *serves, *learned, cwd=place)
 
 
 @contextlib.contextmanager

@@ -40,9 +40,8 @@ class Site:
     def made(self, application: Any = None, arguments: Any = None, **tables: Any) -> Application:
         learned = Learned(self.app / FILE_NAME, self.app, **{name: dict.fromkeys(tables[name], "x") for name in tables})
         self.write(learned.path, learned.text())
-        return with_learned(
-            application or self.application(), plan(self.app, entry="app.py", **(arguments or {})), self.environment
-        )
+        made = plan(self.app, **{"entry": "app.py", **(arguments or {})})
+        return with_learned(application or self.application(), made, self.environment)
 
     def application(self, **values: Any) -> Application:
         return Application("app", self.entry, False, (), (self.entry,), (), {}, None, **values)
@@ -112,6 +111,17 @@ def test_a_file_outside_the_directories_of_modules(site: Site, tmp_path: Path) -
     made = plan(site.app, entry="app.py")
     assert place_of(site.app / "lib/pkg/x", made, application) == "pkg/x"
     assert place_of(tmp_path / "elsewhere/x", made, application) == "x"
+
+
+def test_a_function_finds_modules_in_the_current_directory(site: Site) -> None:
+    """As servers do, which are told the name of the application's module."""
+    arguments = {"entry": "server:main", "with": ["server"]}
+    made = plan(site.app, **arguments)
+    page = site.write(site.app / "shop/templates/page.html")
+    assert place_of(page, made, site.application()) == "shop/templates/page.html"
+    site.write(site.app / "shop/__init__.py")
+    assert site.made(arguments=arguments, modules=("shop",)).imported_from == (site.app,)
+    assert site.made(arguments=arguments, modules=("elsewhere", "shop.gone")).imported_from == ()
 
 
 def test_secrets_and_what_tools_keep(site: Site) -> None:
