@@ -51,7 +51,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     files.add_argument("--compose", action="store_true", help="write compose.yaml")
     files.add_argument(
-        "--from", dest="source", metavar="IMAGE", help="write these for this image file or OCI layout, and no settings"
+        "--from",
+        dest="described",
+        metavar="IMAGE",
+        help="write these for this image file or OCI layout, and no settings",
     )
     files.add_argument("--force", action="store_true", help="replace files, and change settings, that are there")
     files.add_argument(
@@ -94,10 +97,10 @@ def _drafts(arguments: argparse.Namespace, cwd: Path, log: Log) -> tuple[Path, l
     from freezer.store.workspace import cache_root
 
     wish = _wish(arguments)
-    if arguments.source is not None:
+    if arguments.described is not None:
         _refuse_settings(arguments, wish)
         name = arguments.tag[0] if arguments.tag else None
-        return cwd, drafts_for_image(readable_or_layout(arguments.source), wish, name, cwd)
+        return cwd, drafts_for_image(readable_or_layout(arguments.described), wish, name, cwd)
     given = {key: value for key, value in vars(arguments).items() if value is not None}
     command = Command(given, wish, arguments.force, cwd, os.environ)
     folder = folder_for(arguments.entry, cwd)
@@ -125,8 +128,12 @@ def _refuse_settings(arguments: argparse.Namespace, wish: Wish) -> None:
 
     settings = [setting for setting in (*SETTINGS, *IMAGE_SETTINGS) if setting.name not in (*NOT_WRITTEN, "tag")]
     given = [setting.name for setting in settings if getattr(arguments, setting.attribute) is not None]
-    given += [name for name in ("entry", "ci", "image") if getattr(arguments, name) is not None]
-    if given:
-        raise UsageError(f"{given[0]} cannot be combined with --from", why="the image says all of it")
+    given += [name for name in ("ci", "image") if getattr(arguments, name) is not None]
+    words = [*(["ENTRY"] if arguments.entry is not None else []), *(f"--{name}" for name in given)]
+    if words:
+        raise UsageError(
+            f"{words[0]} cannot be combined with --from",
+            why="the image is described as it is, and no settings are written",
+        )
     if not (wish.kubernetes or wish.compose):
         raise UsageError("--from alone writes nothing", hint="add --k8s or --compose")

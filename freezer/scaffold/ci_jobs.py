@@ -145,7 +145,7 @@ def gitlab(job: Job) -> str:
         credentials = "REGISTRY_USER and REGISTRY_PASSWORD are variables of the project: Settings, CI/CD, Variables."
         variables = Noted(variables, credentials)
     files = {"files": [job.inside("pyproject.toml")]}
-    note = "GitLab's own runners forbid the namespaces of the proof. Where they are allowed: --verify=require."
+    note = "The proof needs namespaces, which many runners forbid. On one that allows them: --verify=require."
     return yaml(
         {
             # Not called image: that is a word of GitLab's own.

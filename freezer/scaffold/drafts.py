@@ -35,6 +35,8 @@ from freezer.system.locate import locate_interpreter
 
 KUBERNETES_FILE, COMPOSE_FILE = "k8s.yaml", "compose.yaml"
 SETUP_CFG = "setup.cfg"
+UNOWNED = "docker.io/library/"
+"""What names without a registry and an owner begin with: nobody can push there."""
 
 Survey = Callable[[Plan], Application]
 
@@ -203,7 +205,7 @@ def _job(service: CiService, settings: _Settings, image: ImagePlan, folder: Path
     output = os.path.relpath(image.output, folder)
     job = Job(
         image=output,
-        name=image.names[0] if image.names else None,
+        name=next((name for name in image.names if not str(name).startswith(UNOWNED)), None),
         python=python if re.fullmatch(r"3\.\d+", python) else ".".join(map(str, sys.version_info[:2])),
         compiles=native or image.layout is ImageLayout.UNPACKED,
         build="freezer build" if "output" in settings.file.image else f"freezer build --image {output}",

@@ -31,15 +31,13 @@ def with_settings(text: str, values: Values, path: Path) -> str:
     if wanted == before:
         return text
     for attempt in (_appended, _edited):
-        changed = attempt(text, before, values)
-        if "\r\n" in text and "\n" not in text.replace("\r\n", ""):
-            changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
+        changed = _with_ends_of(text, attempt(text, values))
         if _content(changed) == wanted:
             tool_settings(wanted, path)  # freezer's own checks: every key is known, every value of its kind
             return changed
     raise InputError(
         f"the settings cannot be put into {path} without changing other parts of it",
-        hint=f"put them there by hand:\n{_rendered({}, values)}",
+        hint=f"put them there by hand:\n{_rendered(values)}",
     )
 
 
@@ -66,50 +64,69 @@ def _content(text: str) -> Any:
         return None
 
 
-def _appended(text: str, before: Mapping[str, Any], values: Values) -> str:
-    """Return the text with new tables behind it."""
-    table = before.get("tool", {}).get(TABLE)
-    new = _rendered(table, values)
-    if not text.strip():
-        return text + new
-    return f"{text if text.endswith(chr(10)) else text + chr(10)}\n{new}"
+def _with_ends_of(text: str, changed: str) -> str:
+    """Return a changed text with the ends of lines that it had."""
+    if "\r\n" in text and "\n" not in text.replace("\r\n", ""):
+        return changed.replace("\r\n", "\n").replace("\n", "\r\n")
+    return changed
 
 
-def _rendered(table: Any, values: Values) -> str:
-    """Return the tables that do not exist yet, as text. Of one that exists, nothing."""
+def _appended(text: str, values: Values) -> str:
+    """Return the text with values changed in the tables that exist, and new tables behind it."""
+    table = _table(text)
+    image = values.get(IMAGE_TABLE, {})
+    new = {key: value for key, value in values.items() if key != IMAGE_TABLE and table is None}
+    new.update({IMAGE_TABLE: image} if image and IMAGE_TABLE not in (table or {}) else {})
+    changed = (
+        _edited(text, {key: value for key, value in values.items() if key not in new}) if table is not None else text
+    )
+    if not new:
+        return changed
+    space = "" if not changed.strip() else "\n" if changed.endswith("\n") else "\n\n"
+    return changed + space + _rendered(new, headed=table is None)
+
+
+def _table(text: str) -> Any:
+    tool = _content(text).get("tool")
+    return tool.get(TABLE) if isinstance(tool, dict) else None
+
+
+def _rendered(values: Values, *, headed: bool = True) -> str:
+    """Return values as the text of new tables; without ``headed`` those of images alone."""
     import tomlkit
 
     document = tomlkit.document()
     tool = tomlkit.table(is_super_table=True)
     document["tool"] = tool
-    inner: Any = tomlkit.table(is_super_table=bool(table))
+    inner: Any = tomlkit.table(is_super_table=not headed)
     tool[TABLE] = inner
-    for key, value in values.items():
-        if key != IMAGE_TABLE and not table:
-            inner[key] = _item(value)
-    if values.get(IMAGE_TABLE):
-        inner[IMAGE_TABLE] = image = tomlkit.table()
-        for key, value in values[IMAGE_TABLE].items():
-            image[key] = _item(value)
+    _set(inner, values)
     return tomlkit.dumps(document)
 
 
-def _edited(text: str, _before: Mapping[str, Any], values: Values) -> str:
-    """Return the text with values changed in their places."""
+def _edited(text: str, values: Values) -> str:
+    """Return the text with values changed in their places; as it is if tomlkit cannot do that."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    try:
+        document = tomlkit.parse(text)
+        tool: Any = document.setdefault("tool", tomlkit.table())
+        _set(tool.setdefault(TABLE, tomlkit.table()), values)
+        return tomlkit.dumps(document)
+    except (TOMLKitError, ValueError):
+        # Such as new tables in an inline one.
+        return text
+
+
+def _set(table: Any, values: Values) -> None:
     import tomlkit
 
-    document = tomlkit.parse(text)
-    tool: Any = document.setdefault("tool", tomlkit.table())
-    table: Any = tool.setdefault(TABLE, tomlkit.table())
     for key, value in values.items():
-        if key != IMAGE_TABLE and table.get(key) != value:
+        if key == IMAGE_TABLE:
+            _set(table.setdefault(IMAGE_TABLE, tomlkit.table()), value)
+        elif key not in table or table[key] != value:
             table[key] = _item(value)
-    if values.get(IMAGE_TABLE):
-        image: Any = table.setdefault(IMAGE_TABLE, tomlkit.table())
-        for key, value in values[IMAGE_TABLE].items():
-            if image.get(key) != value:
-                image[key] = _item(value)
-    return tomlkit.dumps(document)
 
 
 def _item(value: Any) -> Any:
