@@ -33,7 +33,7 @@ def compose(image: Described, workload: Optional[Workload] = None) -> str:
         ports = [f"127.0.0.1:{port.number}:{port.number}/{port.protocol}" for port in image.ports]
         service["ports"] = Noted(ports, "For this machine alone; without 127.0.0.1 for all who reach it.")
     if image.volumes:
-        service["volumes"] = [f"{name}:{place}" for place, name in image.mounts.items()]
+        service["volumes"] = [f"{name}:{_literal(place)}" for place, name in image.mounts.items()]
     if image.healthcheck is not None:
         service["healthcheck"] = _healthcheck(image.healthcheck)
     if server:
@@ -46,13 +46,18 @@ def compose(image: Described, workload: Optional[Workload] = None) -> str:
 
 
 def _healthcheck(check: Healthcheck) -> dict[str, Any]:
-    found: dict[str, Any] = {"test": ["CMD", *check.command]}
+    found: dict[str, Any] = {"test": ["CMD", *map(_literal, check.command)]}
     for key, value in (("interval", check.interval), ("timeout", check.timeout), ("start_period", check.start_period)):
         if value is not None:
             found[key] = _duration(value)
     if check.retries is not None:
         found["retries"] = check.retries
     return found
+
+
+def _literal(text: str) -> str:
+    """Return a text in which nothing stands for a variable."""
+    return text.replace("$", "$$")
 
 
 def _duration(nanoseconds: int) -> str:

@@ -19,7 +19,7 @@ from freezer.application.never_taken import TOOL_FOLDERS, is_for_tools, is_left_
 
 FILE = ".dockerignore"
 NEVER = TOOL_FOLDERS | {"__pycache__", "venv", "env", "dist", "build", "test", "tests"}
-"""Directories that no build takes along anyway."""
+"""Directories that builds rarely take along."""
 
 
 class Line(NamedTuple):
@@ -56,11 +56,12 @@ def exclusions(text: str, data: Collection[str], others: Collection[str]) -> tup
     kept = {*data, *others} - gone
     found: list[str] = []
     for line in lines:
-        if line.comes_back or _is_needless(line.written):
+        about = [path for path in sorted(gone) if _matches(line, path)]
+        if line.comes_back or (not about and _is_needless(line.written)):
             continue
         patterns = _patterns(line.written)
         if any(_excludes(pattern, path) for pattern in patterns for path in kept):
-            patterns = _named([path for path in sorted(gone) if _matches(line, path)], kept)
+            patterns = _named(about, kept)
         found += [pattern for pattern in patterns if pattern not in found]
     return tuple(found)
 
@@ -116,7 +117,7 @@ def _places(path: str) -> Iterator[str]:
 
 
 def _is_needless(written: str) -> bool:
-    """Tell whether a pattern is about what no build takes along anyway."""
+    """Tell whether a pattern, by its name, is about what no build takes along anyway."""
     name = written.removeprefix("**/").removesuffix("/**").removesuffix("/*")
     if "/" in name:
         return False

@@ -26,10 +26,10 @@ from freezer.prove.untried import SERVERS
 from freezer.scaffold.ci_jobs import WRITERS, CiService, Job
 from freezer.scaffold.compose import compose
 from freezer.scaffold.described import Described, Workload, described_by_file, described_by_plan
-from freezer.scaffold.entries import find_script
 from freezer.scaffold.kubernetes import manifest
 from freezer.scaffold.placing import Draft, read_text
 from freezer.scaffold.proposed import found_settings, given_settings, python_in_file, refuse_changes
+from freezer.scaffold.scripts import find_script
 from freezer.scaffold.settings_text import settings_in, with_settings
 from freezer.system.locate import locate_interpreter
 

@@ -7,6 +7,7 @@ token.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
@@ -19,6 +20,8 @@ INTERVAL, TIMEOUT, RETRIES = 30, 30, 3
 """docker's defaults for health checks, in seconds; Kubernetes' own are shorter."""
 ROOM = "1Gi"
 TMP = "tmp"
+LITERAL = re.compile(r"\$(?=[($])")
+"""A dollar sign that clusters take for the beginning of a variable; doubled it is one."""
 SCOPE = "app.kubernetes.io/name"
 
 
@@ -138,7 +141,7 @@ def _probes(image: Described) -> dict[str, Any]:
 def _probes_of_command(check: Healthcheck) -> Iterator[tuple[str, Any]]:
     """Yield what a cluster asks instead of an image's health check, which it does not look at."""
     probe = {
-        "exec": {"command": list(check.command)},
+        "exec": {"command": [LITERAL.sub("$$", word) for word in check.command]},
         "periodSeconds": _seconds(check.interval, INTERVAL),
         "timeoutSeconds": _seconds(check.timeout, TIMEOUT),
         "failureThreshold": check.retries or RETRIES,
