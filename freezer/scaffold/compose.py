@@ -36,12 +36,15 @@ def compose(image: Described, workload: Optional[Workload] = None) -> str:
         service["volumes"] = [f"{name}:{_literal(place)}" for place, name in image.mounts.items()]
     if image.healthcheck is not None:
         service["healthcheck"] = _healthcheck(image.healthcheck)
+    if not server and image.command:
+        program, *arguments = map(_literal, image.command)
+        service.update(entrypoint=[program], command=arguments)
     if server:
         service["restart"] = "unless-stopped"
     document: dict[str, Any] = {"name": image.label, "services": {image.label: service}}
     if image.volumes:
         document["volumes"] = {name: {} for name in image.mounts.values()}
-    command = "docker compose up" if server else f"docker compose run --rm {image.label}"
+    command = "docker compose up" if server else f"docker compose run --rm {image.label} [ARGUMENT...]"
     return yaml(document, f"Written by freezer init for {image.name}. To run it: {command}")
 
 

@@ -45,11 +45,12 @@ class Port:
 
 @dataclass(frozen=True)
 class Described:
-    """An image: its ``name`` in full, and what it asks for. ``label`` is what things are called that belong to it;
-    ``gid`` None means that the image names no group."""
+    """An image: its ``name`` in full, the program that it runs with its arguments, and what it asks for. ``label`` is
+    what things are called that belong to it; ``gid`` None means that the image names no group."""
 
     label: str
     name: str
+    command: tuple[str, ...]
     uid: int
     gid: Optional[int]
     ports: tuple[Port, ...]
@@ -79,11 +80,13 @@ class Described:
         return min((port.number for port in self.ports if port.number < PRIVILEGED), default=None)
 
 
-def described_by_plan(plan: ImagePlan, application: str) -> Described:
-    """Return what the image of an application will say. Raises InputError for an image that runs as root."""
+def described_by_plan(plan: ImagePlan, application: str, program: str) -> Described:
+    """Return what the image of an application will say, whose executable is called ``program``. Raises InputError for
+    an image that runs as root."""
     return Described(
         label=label_of(application),
-        name=str((plan.names or (default_reference(application),))[0]),
+        name=str((plan.names or (default_reference(program),))[0]),
+        command=(f"/app/{program}", *plan.arguments),
         uid=_ordinary(plan.uid, "the image"),
         gid=plan.gid,
         ports=tuple(_port(text, "the image") for text in plan.ports),
@@ -114,6 +117,7 @@ def described_by_file(path: Path, name: Optional[str] = None) -> Described:
     return Described(
         label=label_of(reference.path.rpartition("/")[2]),
         name=str(reference),
+        command=(*strings(config.get("Entrypoint")), *strings(config.get("Cmd"))),
         uid=_ordinary(int(match[1]), str(path)),
         gid=int(match[2]) if match[2] else None,
         ports=tuple(

@@ -76,6 +76,11 @@ class _Settings:
     drafts: list[Draft]
     application: Optional[Application]
 
+    @property
+    def program(self) -> str:
+        """Return the name of the executable, which images have it by."""
+        return Path(self.file.values.get("output", self.name)).name
+
 
 def drafts_for_image(path: Path, wish: Wish, name: Optional[str], folder: Path) -> list[Draft]:
     """Return the files that run an image. Raises InputError as ``described_by_file`` does."""
@@ -96,7 +101,7 @@ def drafts_for_project(command: Command, folder: Path, survey: Survey, log: Log)
     if command.wish.ci is not None:
         drafts.append(_job(command.wish.ci, settings, image, folder))
     if command.wish.kubernetes or command.wish.compose:
-        described = described_by_plan(image, settings.name)
+        described = described_by_plan(image, settings.name, settings.program)
         if not image.names:
             log.warning(f"the image is called {described.name}; to name it for your registry: --tag REGISTRY/NAME:TAG")
         server = _server(settings.application)

@@ -119,6 +119,9 @@ def _container(image: Described, *, probed: bool) -> dict[str, Any]:
         ]
     if probed:
         container.update(_probes(image))
+    elif image.command:
+        program, *arguments = (_literal(word) for word in image.command)
+        container.update(command=[program], args=Noted(arguments, "The arguments of the run."))
     container["securityContext"] = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -141,7 +144,7 @@ def _probes(image: Described) -> dict[str, Any]:
 def _probes_of_command(check: Healthcheck) -> Iterator[tuple[str, Any]]:
     """Yield what a cluster asks instead of an image's health check, which it does not look at."""
     probe = {
-        "exec": {"command": [LITERAL.sub("$$", word) for word in check.command]},
+        "exec": {"command": [_literal(word) for word in check.command]},
         "periodSeconds": _seconds(check.interval, INTERVAL),
         "timeoutSeconds": _seconds(check.timeout, TIMEOUT),
         "failureThreshold": check.retries or RETRIES,
@@ -149,6 +152,11 @@ def _probes_of_command(check: Healthcheck) -> Iterator[tuple[str, Any]]:
     yield "readinessProbe", Noted(probe, "The image's health check, which clusters do not look at by themselves.")
     start = _seconds(check.start_period, 0)
     yield "livenessProbe", {**probe, "initialDelaySeconds": start} if start else probe
+
+
+def _literal(text: str) -> str:
+    """Return a text in which nothing stands for a variable."""
+    return LITERAL.sub("$$", text)
 
 
 def _seconds(nanoseconds: Optional[int], default: int) -> int:

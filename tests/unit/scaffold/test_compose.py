@@ -15,7 +15,7 @@ from freezer.scaffold.described import described_by_plan
 
 
 def made(folder: Path, **values: Any) -> dict[str, Any]:
-    document = yaml.safe_load(compose(described_by_plan(imagefiles.plan(folder, **values), "shop")))
+    document = yaml.safe_load(compose(described_by_plan(imagefiles.plan(folder, **values), "shop", "shop")))
     check_schema("compose-spec", document)
     return dict(document)
 
@@ -43,6 +43,7 @@ def test_a_command_is_not_started_again(tmp_path: Path) -> None:
     assert list(document) == ["name", "services"]
     service = document["services"]["shop"]
     assert "restart" not in service
+    assert (service["entrypoint"], service["command"]) == (["/app/shop"], [])
     assert {key: service[key] for key in ("read_only", "cap_drop", "security_opt")} == {
         "read_only": True,
         "cap_drop": ["ALL"],

@@ -30,14 +30,17 @@ def test_by_settings_and_by_the_file_made_of_them(tmp_path: Path) -> None:
     program = tmp_path / "app"
     program.write_bytes(Path("/proc/self/exe").read_bytes())
     plan = imagefiles.plan(tmp_path, **SETTINGS)
-    found = described_by_plan(plan, "shop")
+    found = described_by_plan(plan, "shop", "app")
     assert found.name == "registry.example/team/shop:1.2"
+    assert found.command == ("/app/app",)
     assert (found.label, found.uid, found.gid) == ("shop", 1000, 2000)
     assert set(found.ports) == {Port(8080, "tcp"), Port(53, "udp")}
     assert found.volumes == ("/data", "/var/lib/shop")
     assert found.healthcheck == Healthcheck(("/app/app", "--health"), 90 * SECOND, None, None, 5)
     config = {
         "User": "1000:2000",
+        "Entrypoint": ["/app/app"],
+        "Cmd": ["x"],
         "ExposedPorts": {"8080/tcp": {}, "53/udp": {}},
         "Volumes": {"/data": {}, "/tmp": {}, "/var/lib/shop": {}},
         "Healthcheck": {"Test": ["CMD", "/app/app", "--health"], "Interval": 90 * SECOND, "Retries": 5, "Timeout": 0},
@@ -46,6 +49,7 @@ def test_by_settings_and_by_the_file_made_of_them(tmp_path: Path) -> None:
     other = described_by_file(image, "registry.example/team/shop:1.2")
     assert (other.label, other.name, set(other.ports)) == (found.label, found.name, set(found.ports))
     assert (other.uid, other.gid, other.volumes, other.healthcheck) == (1000, 2000, found.volumes, found.healthcheck)
+    assert other.command == ("/app/app", "x")
     assert described_by_file(image).name == "docker.io/library/a:1"
 
 
@@ -71,7 +75,7 @@ def test_images_that_no_restricted_pod_can_run(tmp_path: Path, config: dict[str,
 
 def test_root_by_settings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="runs as root"):
-        described_by_plan(imagefiles.plan(tmp_path, user="0"), "app")
+        described_by_plan(imagefiles.plan(tmp_path, user="0"), "app", "app")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_health_checks_of_others(tmp_path: Path, test: Any, command: tuple[str, 
     ],
 )
 def test_what_it_most_likely_is(tmp_path: Path, values: dict[str, Any], workload: Workload) -> None:
-    assert described_by_plan(imagefiles.plan(tmp_path, **values), "app").workload is workload
+    assert described_by_plan(imagefiles.plan(tmp_path, **values), "app", "app").workload is workload
 
 
 @pytest.mark.parametrize(
@@ -118,7 +122,7 @@ def test_nothing_is_left_for_a_label() -> None:
 
 def test_volumes_with_one_name(tmp_path: Path) -> None:
     volumes = ["/data/x", "/data-x", "/" + "d" * 100, "/" + "d" * 101]
-    mounts = described_by_plan(imagefiles.plan(tmp_path, volume=volumes), "app").mounts
+    mounts = described_by_plan(imagefiles.plan(tmp_path, volume=volumes), "app", "app").mounts
     assert list(mounts) == volumes
     assert len(set(mounts.values())) == 4
     assert all(len(name) <= 63 for name in mounts.values())

@@ -15,7 +15,7 @@ from freezer.scaffold.kubernetes import manifest
 
 
 def documents(folder: Path, workload: Optional[Workload] = None, **values: Any) -> list[dict[str, Any]]:
-    return check_manifest(manifest(described_by_plan(imagefiles.plan(folder, **values), "shop"), workload))
+    return check_manifest(manifest(described_by_plan(imagefiles.plan(folder, **values), "shop", "shop"), workload))
 
 
 @pytest.mark.parametrize("workload", [None, *Workload])
@@ -39,6 +39,7 @@ def test_a_server(tmp_path: Path) -> None:
     one, other, deployment, service = made
     pod = pod_of(made)
     (container,) = pod["containers"]
+    assert "command" not in container
     assert container["image"] == "registry.example:5000/team/shop:1.2"
     assert pod["securityContext"]["fsGroup"] == 2000
     assert pod["securityContext"]["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "53"}]
@@ -80,6 +81,10 @@ def test_a_command(tmp_path: Path) -> None:
     (job,) = documents(tmp_path)
     assert (job["kind"], job["spec"]["backoffLimit"]) == ("Job", 0)
     assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    (container,) = pod_of([job])["containers"]
+    assert (container["command"], container["args"]) == (["/app/shop"], [])
+    (container,) = pod_of(documents(tmp_path, cmd="--all '$(X)'"))["containers"]
+    assert (container["command"], container["args"]) == (["/app/shop"], ["--all", "$$(X)"])
     assert [item["kind"] for item in documents(tmp_path, Workload.DEPLOYMENT)] == ["Deployment"]
     made = documents(tmp_path, Workload.JOB, **MUCH)
     assert [item["kind"] for item in made] == [*["PersistentVolumeClaim"] * 2, "Job"]
@@ -129,6 +134,6 @@ def test_the_standard_is_really_asked(tmp_path: Path, path: str, value: Any) -> 
 
 
 def test_an_unknown_key_is_found(tmp_path: Path) -> None:
-    text = manifest(described_by_plan(imagefiles.plan(tmp_path), "shop"))
+    text = manifest(described_by_plan(imagefiles.plan(tmp_path), "shop", "shop"))
     with pytest.raises(Exception, match="readOnlyRootFileSystem"):
         check_manifest(text.replace("readOnlyRootFilesystem", "readOnlyRootFileSystem"))
