@@ -123,21 +123,35 @@ def folder_for(entry: Optional[str], cwd: Path) -> Path:
 
 
 def _settings(command: Command, folder: Path, survey: Survey, log: Log) -> _Settings:
+    """Return the settings as they will be: those that are there with what was given, or all that can be found out."""
     path = folder / PYPROJECT
     text = read_text(path) or ""
     file = read_settings(folder)
-    existing = settings_in(text, path)
     given = given_settings(command.given, command.cwd, folder)
-    if file.path is not None and (file.path.name == SETUP_CFG or not command.force):
+    if file.path is not None and file.path.name == SETUP_CFG and (given or command.force):
+        raise InputError(f"the settings are in {file.path}", hint="change them there")
+    if file.path is None or command.force:
+        return _found(command, file, Draft(path, text, edits=True), given, survey, log)
+    existing = settings_in(text, path)
+    refuse_changes({**_started(command.given, folder, command.cwd), **given}, existing, path)
+    plan = resolve(_arguments(command, file, folder), folder=command.cwd, environ=command.environ)
+    application = survey(plan) if plan.name is None and (command.wish.of_image or IMAGE_TABLE in given) else None
+    name = application.name if application is not None else plan.name or ""
+    if IMAGE_TABLE in given and "output" not in file.image:
+        given[IMAGE_TABLE] = {"output": _output(name), **given[IMAGE_TABLE]}
+    draft = Draft(path, with_settings(text, given, path) if given else text, edits=True)
+    if draft.text == text:
         log.line(f"{file.path} has settings already")
-        started = _started(command.given, folder, command.cwd)
-        if file.path.name == SETUP_CFG and (given or command.force):
-            raise InputError(f"the settings are in {file.path}", hint="change them there")
-        refuse_changes({**started, **given}, existing, path)
-        plan = resolve(_arguments(command, file, folder), folder=command.cwd, environ=command.environ)
-        application = survey(plan) if command.wish.of_image and plan.name is None else None
-        name = application.name if application is not None else plan.name or ""
         return _Settings(name, file, [], application)
+    return _Settings(name, _read_back(draft), [draft], application)
+
+
+def _found(
+    command: Command, file: FileSettings, now: Draft, given: dict[str, Any], survey: Survey, log: Log
+) -> _Settings:
+    """Return what was found out about an application, with what was given, in the file as it is ``now``."""
+    folder = now.path.parent
+    existing = settings_in(now.text, now.path)
     arguments = _arguments(command, file, folder)
     known = {**existing, **given}
     python = _python(known, folder, log)
@@ -146,13 +160,17 @@ def _settings(command: Command, folder: Path, survey: Survey, log: Log) -> _Sett
     entry = arguments.get("entry")
     place = None if entry is None else os.path.relpath(command.cwd / entry, folder)
     values = {**found_settings(plan, application, place, known, folder), **python, **given}
-    output = {} if existing.get(IMAGE_TABLE, {}).get("output") else {"output": _output(application.name)}
     if command.wish.of_image or IMAGE_TABLE in given:
+        output = {} if "output" in existing.get(IMAGE_TABLE, {}) else {"output": _output(application.name)}
         values[IMAGE_TABLE] = {**output, **given.get(IMAGE_TABLE, {})}
-    changed = with_settings(text, values, path)
-    settings = tool_settings(parse_toml(changed, str(path)), path)
-    assert settings is not None
-    return _Settings(application.name, settings, [Draft(path, changed, edits=True)], application)
+    draft = Draft(now.path, with_settings(now.text, values, now.path), edits=True)
+    return _Settings(application.name, _read_back(draft), [draft], application)
+
+
+def _read_back(draft: Draft) -> FileSettings:
+    """Return the settings in a draft, as a build will read them."""
+    found = tool_settings(parse_toml(draft.text, str(draft.path)), draft.path)
+    return found if found is not None else FileSettings({}, None)
 
 
 def _arguments(command: Command, file: FileSettings, folder: Path) -> dict[str, Any]:

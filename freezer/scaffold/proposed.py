@@ -25,6 +25,7 @@ ALONE = ("refresh", "jobs")
 """Settings that are about one run, and not written."""
 KEPT = tuple(setting for setting in SETTINGS if setting.name not in ALONE)
 OF_IMAGE = tuple(setting for setting in IMAGE_SETTINGS if setting not in SETTINGS)
+START = ("entry", "entry-point", "console-script")
 IN_FOLDER = (EntryKind.SCRIPT, EntryKind.PACKAGE, EntryKind.MODULE)
 """Entries whose requirements are told by a file beside them."""
 
@@ -134,11 +135,18 @@ def python_in_file(folder: Path) -> Optional[str]:
 
 
 def refuse_changes(values: Mapping[str, Any], existing: Mapping[str, Any], where: Path) -> None:
-    """Raise InputError if given values are not those that are there."""
-    pairs = [(key, value, existing.get(key)) for key, value in values.items() if key != IMAGE_TABLE]
+    """Raise InputError if a given value would replace one that is there, or have something else started."""
     image = existing.get(IMAGE_TABLE, {})
-    pairs += [(f"{IMAGE_TABLE}.{key}", value, image.get(key)) for key, value in values.get(IMAGE_TABLE, {}).items()]
-    changed = [key for key, value, now in pairs if value != now]
+    changed = [
+        key
+        for key, value in values.items()
+        if key != IMAGE_TABLE and (key in existing or key in START) and existing.get(key) != value
+    ]
+    changed += [
+        f"{IMAGE_TABLE}.{key}"
+        for key, value in values.get(IMAGE_TABLE, {}).items()
+        if key in image and image[key] != value
+    ]
     if changed:
         raise InputError(
             f"{where} has settings already, and {', '.join(changed)} would change",

@@ -104,12 +104,19 @@ def test_options_are_written(project: Project) -> None:
     assert project.init(entry="app.py", **options) == []
     assert project.init(name="shop") == []
     assert project.init(entry=".") == []
-    for change in ({"name": "other"}, {"tzdata": True}, {"port": ["80"]}, {"entry": "b.py"}, {"entry": "a:b"}):
+    project.write(**{"b.py": ""})
+    changes: list[dict[str, Any]] = [{"name": "other"}, {"console_script": "x"}, {"entry": "b.py"}, {"entry": "a:b"}]
+    for change in changes:
         before = project.settings
-        project.write(**{"b.py": ""})
         with pytest.raises(InputError, match="would change"):
             project.init(**change)
         assert project.settings == before
+    # What is not there yet is added, and an image has a file.
+    before = project.settings
+    assert project.init(tzdata=True, port=["80"], name="shop") == ["pyproject.toml"]
+    added = '\n[tool.freezer.image]\noutput = "dist/shop.tar"\nport = ["80"]\n'
+    assert project.settings == before + "tzdata = true\n" + added
+    assert project.surveyed == 1
     assert project.init(name="other", force=True) == ["pyproject.toml"]
     assert (project.plan().name, project.plan().linker.value) == ("other", "native")
 

@@ -97,5 +97,6 @@ def test_what_would_change() -> None:
     existing = {"name": "x", "image": {"port": ["80"]}}
     refuse_changes({"name": "x", "image": {"port": ["80"]}}, existing, Path("p"))
     refuse_changes({}, existing, Path("p"))
-    with pytest.raises(InputError, match=r"p has settings already, and name, tzdata, image.tag would change"):
-        refuse_changes({"name": "y", "tzdata": True, "image": {"port": ["80"], "tag": ["a"]}}, existing, Path("p"))
+    refuse_changes({"tzdata": True, "image": {"port": ["80"], "tag": ["a"]}}, existing, Path("p"))
+    with pytest.raises(InputError, match=r"p has settings already, and name, entry, image\.port would change"):
+        refuse_changes({"name": "y", "entry": "app.py", "image": {"port": ["81"]}}, existing, Path("p"))
