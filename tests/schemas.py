@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -31,7 +32,9 @@ MUCH: dict[str, Any] = {
 
 @functools.cache
 def _validator(name: str) -> Any:
-    folder = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
+    found = importlib.util.find_spec("check_jsonschema")  # importing it would import its command line
+    assert found is not None and found.submodule_search_locations
+    folder = Path(found.submodule_search_locations[0], "builtin_schemas", "vendor")
     schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     return jsonschema.validators.validator_for(schema)(schema)
 
