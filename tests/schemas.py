@@ -36,7 +36,9 @@ def _validator(name: str) -> Any:
     assert found is not None and found.submodule_search_locations
     folder = Path(found.submodule_search_locations[0], "builtin_schemas", "vendor")
     schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    return jsonschema.validators.validator_for(schema)(schema)
+    # Earlier releases spell the address of this draft in their own way, which jsonschema warns of.
+    old = "draft-07" in schema["$schema"]
+    return (jsonschema.Draft7Validator if old else jsonschema.validators.validator_for(schema))(schema)
 
 
 def check_schema(name: str, document: Any) -> None:
