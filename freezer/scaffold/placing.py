@@ -64,11 +64,14 @@ def place(drafts: Sequence[Draft], folder: Path, *, force: bool, dry_run: bool) 
             f"{names} {'exists' if len(taken) == 1 else 'exist'} already, with another content",
             hint="to see what would change: --dry-run --force; to replace it: --force",
         )
-    for draft in changed:
-        check_target(_target(draft.path))
-    if not dry_run:
+    try:
         for draft in changed:
+            check_target(_target(draft.path))
+        for draft in changed if not dry_run else ():
             _write(draft)
+    except OutputError as error:
+        hint = "run freezer init where you can write, or with --dry-run to see the text"
+        raise OutputError(error.what, why=error.why, hint=hint) from error
     return Placed(
         written=tuple(draft.path for draft in changed),
         unchanged=tuple(draft.path for draft in drafts if draft not in changed),

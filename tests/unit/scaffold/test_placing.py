@@ -54,8 +54,9 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
 def test_all_or_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     drafts = [Draft(tmp_path / "new", "n\n"), Draft(tmp_path / "file" / "below", "b\n")]
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError) as caught:
         place(drafts, tmp_path, force=False, dry_run=False)
+    assert "-o" not in str(caught.value.hint).split()
     assert os.listdir(tmp_path) == ["file"]
 
 
