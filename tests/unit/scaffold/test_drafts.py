@@ -14,6 +14,7 @@ import images
 import pytest
 import yaml
 
+from freezer.application.never_taken import is_for_tools
 from freezer.application.own import OwnFile, OwnFound
 from freezer.base.errors import FreezerError, InputError, UsageError
 from freezer.base.log import Log
@@ -227,6 +228,14 @@ def test_what_runs_the_image(project: Project) -> None:
     assert project.log.warnings == []
     assert project.init(ALL, **given) == project.init(ALL) == []
     assert project.surveyed == 1
+
+
+def test_what_is_written_is_no_data_of_the_application(project: Project) -> None:
+    """Data beside a script comes along if the script asks for its place."""
+    project.write(**{"app.py": ""})
+    for wish in (ALL, Wish(ci=CiService.GITLAB)):
+        for name in project.init(wish, tag=["a/b:1"]):
+            assert is_for_tools(name) or name.startswith("."), name
 
 
 def test_an_image_that_settings_do_not_speak_of(project: Project) -> None:
