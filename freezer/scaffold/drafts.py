@@ -28,7 +28,7 @@ from freezer.scaffold.compose import compose
 from freezer.scaffold.described import Described, Workload, described_by_file, described_by_plan
 from freezer.scaffold.kubernetes import manifest
 from freezer.scaffold.placing import Draft, read_text
-from freezer.scaffold.proposed import found_settings, given_settings, python_in_file, refuse_changes
+from freezer.scaffold.proposed import found_requirements, found_settings, given_settings, python_in_file, refuse_changes
 from freezer.scaffold.scripts import find_script
 from freezer.scaffold.settings_text import settings_in, with_settings
 from freezer.system.locate import locate_interpreter
@@ -156,10 +156,14 @@ def _found(
     known = {**existing, **given}
     python = _python(known, folder, log)
     plan = resolve({**arguments, **python}, folder=command.cwd, environ=command.environ)
+    needed = found_requirements(plan, known, folder)
+    if needed:
+        paths = {key: [str(folder / name) for name in names] for key, names in needed.items()}
+        plan = resolve({**arguments, **python, **paths}, folder=command.cwd, environ=command.environ)
     application = survey(plan)
     entry = arguments.get("entry")
     place = None if entry is None else os.path.relpath(command.cwd / entry, folder)
-    values = {**found_settings(plan, application, place, known, folder), **python, **given}
+    values = {**found_settings(plan, application, place, known, folder), **needed, **python, **given}
     if command.wish.of_image or IMAGE_TABLE in given:
         output = {} if "output" in existing.get(IMAGE_TABLE, {}) else {"output": _output(application.name)}
         values[IMAGE_TABLE] = {**output, **given.get(IMAGE_TABLE, {})}

@@ -78,20 +78,25 @@ def _relative(text: str, cwd: Path, folder: Path) -> str:
 def found_settings(
     plan: Plan, application: Application, entry: Optional[str], given: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Return what starts the application, its name, and what it needs, as values of a settings file in ``folder``.
+    """Return what starts the application, its name, and what stays out, as values of a settings file in ``folder``.
 
     ``entry`` is the path of the entry, as it was named or found; ``given`` are the values that were given.
     """
     values = _start(plan, application, entry, folder)
     values["name"] = application.name
-    inline = plan.entry.kind is EntryKind.SCRIPT and plan.packages
-    settled = inline or {"requirement", "with"} & set(given)
-    if plan.entry.kind in IN_FOLDER and not settled and is_file(folder / REQUIREMENTS):
-        values["requirement"] = [REQUIREMENTS]
     excluded = _docker_excludes(application, folder)
     if excluded and "exclude-data" not in given:
         values["exclude-data"] = list(excluded)
     return values
+
+
+def found_requirements(plan: Plan, known: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the setting for the requirements that are in a file beside the application; none if it is ``known`` what
+    they are, or if the script says it."""
+    inline = plan.entry.kind is EntryKind.SCRIPT and plan.packages
+    if inline or plan.entry.kind not in IN_FOLDER or {"requirement", "with"} & set(known):
+        return {}
+    return {"requirement": [REQUIREMENTS]} if is_file(folder / REQUIREMENTS) else {}
 
 
 def _start(plan: Plan, application: Application, entry: Optional[str], folder: Path) -> dict[str, Any]:

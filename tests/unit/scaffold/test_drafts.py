@@ -37,6 +37,7 @@ class Project:
         self.folder = folder
         self.surveyed = 0
         self.log = Log(stream=io.StringIO())
+        self.requirements: tuple[Path, ...] = ()
         self.own_data: tuple[str, ...] = ()
         self.imports: tuple[tuple[str, Path, int], ...] = ()
 
@@ -48,6 +49,7 @@ class Project:
 
     def survey(self, plan: Plan) -> Any:
         self.surveyed += 1
+        self.requirements = plan.requirements
         files = tuple(OwnFile(self.folder / name, ".", 1, "beside") for name in self.own_data)
         sources = (plan.entry.path,) if plan.entry.kind is EntryKind.SCRIPT else ()
         own = OwnFound(top=self.folder, files=files)
@@ -81,9 +83,11 @@ def test_a_script_with_requirements(project: Project) -> None:
     project.write(**{"app.py": "", "requirements.txt": "", ".dockerignore": "docs\n*.md\n"})
     project.own_data = ("docs/a", "b.txt")
     assert project.init() == ["pyproject.toml"]
+    # Without them, it cannot be looked at.
+    assert project.requirements == (project.folder / "requirements.txt",)
     assert project.settings == (
-        '[tool.freezer]\nentry = "app.py"\nname = "app"\nrequirement = ["requirements.txt"]\n'
-        'exclude-data = ["docs", "*.md"]\n'
+        '[tool.freezer]\nentry = "app.py"\nname = "app"\nexclude-data = ["docs", "*.md"]\n'
+        'requirement = ["requirements.txt"]\n'
     )
     plan = project.plan()
     assert (plan.entry.path, plan.name) == (project.folder / "app.py", "app")
