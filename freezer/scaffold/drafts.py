@@ -29,7 +29,7 @@ from freezer.scaffold.described import Described, Workload, described_by_file, d
 from freezer.scaffold.kubernetes import manifest
 from freezer.scaffold.placing import Draft, read_text
 from freezer.scaffold.proposed import found_requirements, found_settings, given_settings, python_in_file, refuse_changes
-from freezer.scaffold.scripts import find_script
+from freezer.scaffold.scripts import find_function, find_script
 from freezer.scaffold.settings_text import settings_in, with_settings
 from freezer.system.locate import locate_interpreter
 
@@ -181,8 +181,15 @@ def _arguments(command: Command, file: FileSettings, folder: Path) -> dict[str, 
     """Return the arguments of a build, with an entry where neither the command line nor a file has one, and an image
     where one is wanted."""
     arguments = dict(command.given)
-    named = any(key in command.given or key in file.values for key in ("entry", *CHOICES))
-    if not named and not is_project(folder):
+    entry = arguments.get("entry")
+    elsewhere = entry is not None and os.path.abspath(command.cwd / entry) != str(folder)
+    named = elsewhere or "entry" in file.values or any(key in arguments or key in file.values for key in CHOICES)
+    if not named and is_project(folder):
+        function = find_function(folder)
+        if function is not None:
+            found = {"entry": os.path.relpath(folder, command.cwd), "entry_point": function.path, "name": function.name}
+            arguments = {**found, **arguments}
+    elif not named and entry is None:
         script = find_script(folder)
         if script is not None:
             arguments["entry"] = os.path.relpath(folder / script, command.cwd)

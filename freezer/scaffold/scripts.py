@@ -1,18 +1,22 @@
-"""Which script starts the application in a directory that is no project, and that no settings speak of."""
+"""What starts the application in a directory that no settings speak of: a script, or of a project without console
+scripts a function."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from freezer.application.never_taken import is_test
 from freezer.base.errors import UsageError
 from freezer.base.places import is_file, is_folder
-from freezer.plan.resolve_entry import MAIN
+from freezer.plan.resolve_entry import MAIN, PROJECT_FILES, PYPROJECT
+from freezer.plan.settings_file import load_toml
 
 USUAL = ("main.py", "app.py")
 """What most people call the script that starts their application."""
+MAIN_FUNCTION = re.compile(r"^def main\(\s*\)", re.MULTILINE)
+"""A function that a console script could call: without arguments."""
 FOR_TOOLS = frozenset(("setup.py", "noxfile.py", "tasks.py", "fabfile.py", "dodo.py"))
 GUARD = re.compile(r"""^if\s+(?:__name__\s*==\s*(['"])__main__\1|(['"])__main__\2\s*==\s*__name__)\s*:""", re.MULTILINE)
 
@@ -39,6 +43,28 @@ def find_script(folder: Path) -> Optional[str]:
             hint="\n".join(f"freezer init {name}" for name in candidates[:3]),
         )
     return None
+
+
+class Function(NamedTuple):
+    """A function that starts a project: MODULE:FUNCTION, and the project's name."""
+
+    path: str
+    name: str
+
+
+def find_function(folder: Path) -> Optional[Function]:
+    """Return the function ``main`` of the script in a project that has no console script; None if there is none, or if
+    only its build backend knows the scripts. Raises InputError if its pyproject.toml cannot be read."""
+    path = folder / PYPROJECT
+    if not is_file(path) or any(is_file(folder / name) for name in PROJECT_FILES):
+        return None
+    project = load_toml(path).get("project")
+    if not isinstance(project, dict) or not isinstance(project.get("name"), str):
+        return None
+    if project.get("scripts") or project.get("gui-scripts") or project.get("dynamic"):
+        return None
+    scripts = [name for name in USUAL if is_file(folder / name) and MAIN_FUNCTION.search(_text(folder / name))]
+    return Function(f"{scripts[0].removesuffix('.py')}:main", project["name"]) if len(scripts) == 1 else None
 
 
 def _may_start(name: str) -> bool:

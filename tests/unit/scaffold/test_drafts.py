@@ -154,6 +154,19 @@ def test_a_project_by_a_function_or_script(project: Project, given: dict[str, An
     assert project.init(force=True) == []
 
 
+@pytest.mark.parametrize("given", [{}, {"entry": "."}])
+def test_a_project_without_console_scripts(project: Project, given: dict[str, Any]) -> None:
+    """As uv begins one."""
+    text = '[project]\nname = "shop"\n'
+    project.write(**{"pyproject.toml": text, "main.py": "def main():\n    pass\n"})
+    assert project.init(**given) == ["pyproject.toml"]
+    new = '\n[tool.freezer]\nentry = "."\nentry-point = "main:main"\nname = "shop"\n'
+    assert project.settings == text + new
+    plan = project.plan()
+    assert (plan.entry.kind, plan.entry.function, plan.name) == (EntryKind.PROJECT, "main:main", "shop")
+    assert project.init(**given) == project.init(force=True) == []
+
+
 def test_a_project_elsewhere(project: Project) -> None:
     project.write(**{"sub/pyproject.toml": PROJECT, "r.txt": ""})
     assert project.init(entry="sub", requirement=["r.txt"]) == ["sub/pyproject.toml"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from freezer.base.errors import UsageError
-from freezer.scaffold.scripts import find_script
+from freezer.scaffold.scripts import find_function, find_script
 
 GUARD = 'if __name__ == "__main__":\n    main()\n'
 
@@ -51,3 +51,30 @@ def test_nothing_is_guessed(tmp_path: Path, files: dict[str, str], named: str) -
         find_script(tmp_path)
     assert caught.value.why == named
     assert f"freezer init {named.partition(',')[0]}" in str(caught.value.hint)
+
+
+UV = '[project]\nname = "shop"\nversion = "1"\n'
+FUNCTION = "def main():\n    pass\n\n\n" + GUARD
+
+
+@pytest.mark.parametrize(
+    ("files", "function"),
+    [
+        ({"pyproject.toml": UV, "main.py": FUNCTION}, ("main:main", "shop")),
+        ({"pyproject.toml": UV, "app.py": FUNCTION, "main.py": ""}, ("app:main", "shop")),
+        ({"pyproject.toml": UV, "app.py": FUNCTION, "main.py": FUNCTION}, None),
+        ({"pyproject.toml": UV, "main.py": "def main(arguments):\n    pass\n"}, None),
+        ({"pyproject.toml": UV, "other.py": FUNCTION}, None),
+        ({"pyproject.toml": UV + '[project.scripts]\na = "b:c"\n', "main.py": FUNCTION}, None),
+        ({"pyproject.toml": UV + 'dynamic = ["scripts"]\n', "main.py": FUNCTION}, None),
+        ({"pyproject.toml": UV, "setup.py": "", "main.py": FUNCTION}, None),
+        ({"pyproject.toml": "[build-system]\n", "main.py": FUNCTION}, None),
+        ({"main.py": FUNCTION}, None),
+    ],
+)
+def test_a_project_without_console_scripts(
+    tmp_path: Path, files: dict[str, str], function: tuple[str, str] | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert find_function(tmp_path) == function
