@@ -72,15 +72,16 @@ def read_patterns(text: str, base: Path) -> Iterator[Pattern]:
         if not line or line.startswith("#"):
             continue
         anchored = "/" in line
-        matches = _translated(line.lstrip("/"))
+        matches = translated(line.lstrip("/"))
         everywhere = matches if anchored else f"(?:.*/)?{matches}"
         # Git takes a pattern that makes no sense for one that matches nothing.
         with contextlib.suppress(re.error):
             yield Pattern(base, re.compile(everywhere, re.DOTALL), of_directory, comes_back)
 
 
-def _translated(pattern: str) -> str:
-    """Return the regular expression of a pattern: ``*`` and ``?`` do not match a slash, ``**/`` any directories."""
+def translated(pattern: str) -> str:
+    """Return the regular expression of a pattern of git's or docker's: ``*`` and ``?`` do not match a slash, ``**/``
+    any directories."""
     found, at = "", 0
     while at < len(pattern):
         rest = pattern[at:]

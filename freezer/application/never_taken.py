@@ -27,6 +27,7 @@ TOOLS = (
     *("poetry.lock", "uv.lock", "pdm.lock", "environment.yml", "tox.ini", "noxfile.py", "pytest.ini", "mypy.ini"),
     *("conftest.py", "Makefile", "makefile", "GNUmakefile", "justfile", "Justfile", "Taskfile.y*ml", "Procfile"),
     *("Dockerfile*", "*.dockerfile", "docker-compose*.y*ml", "compose*.y*ml", "Jenkinsfile", "Vagrantfile"),
+    *("k8s.y*ml", "kubernetes.y*ml"),
     *(
         "README*",
         "CHANGELOG*",

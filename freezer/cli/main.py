@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, inspect, learn, plan, push
+from freezer.cli import build, cache, check, image, init, inspect, learn, plan, push
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -31,6 +31,7 @@ COMMANDS = {
     "inspect": inspect.run,
     "plan": plan.run,
     "learn": learn.run,
+    "init": init.run,
     "push": push.run,
     "cache": cache.run,
 }
@@ -41,6 +42,7 @@ DASHED = ("--smoke", "--smoke-stdin", "--smoke-expect", "--cmd", "--python-optio
 OPTIONAL: dict[str, tuple[Callable[[str], bool], str]] = {
     "--verify": (lambda word: word in [item.value for item in Verification], Verification.REQUIRE.value),
     "--timings": (lambda word: word.endswith(".html"), ""),
+    "--k8s": (lambda word: word in init.WORKLOADS, init.AUTO),
     # The word behind it is the image, or its name.
     "--plain-http": (lambda _word: False, ""),
 }
@@ -52,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, plan, learn, image, push, check, inspect, cache):
+    for command in (build, init, plan, learn, image, push, check, inspect, cache):
         command.add_parser(commands)
     return parser
 

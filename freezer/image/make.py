@@ -10,6 +10,7 @@ from typing import Any, Optional
 from freezer import __version__
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin, newest_of, with_files
+from freezer.base.elf import find_elves
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.log import Log, human_size
@@ -17,7 +18,8 @@ from freezer.base.oci.model import PREDEFINED, Platform, timestamp
 from freezer.base.oci.reference import default_reference
 from freezer.image import contents
 from freezer.image.layer import Layer
-from freezer.image.platforms import chosen, platform_of, platform_of_elf
+from freezer.image.platforms import chosen, platform_of, platform_of_elf, unsaid
+from freezer.image.variants import Needs, needs_of
 from freezer.image.write import ImageFile, Recipe, write_image
 from freezer.link.layers import UnpackedApp, make_layers
 from freezer.link.linkers import StaticApp
@@ -41,43 +43,40 @@ def image_of_executable(
     log: Log,
     name: Optional[str] = None,
     papers: Optional[Mapping[str, bytes]] = None,
+    needs: Optional[Needs] = None,
 ) -> ImageFile:
     """Make the image of a static executable, which becomes ``/app/NAME``, and log its names; ``papers`` are what is in
-    it.
+    it, and ``needs`` says what of its machine the code in it needs, if that is known.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
     name = name or executable.name
     check_program_name(name)
     with _image_step(plan, log) as made:
-        made.append(
-            _write(
-                plan,
-                chosen(platform_of(executable), plan.variant),
-                contents.layers(plan, executable, name, papers),
-                name,
-                origin,
-            )
-        )
+        platform = _platform(plan, platform_of(executable), needs or needs_of([executable]), log)
+        made.append(_write(plan, platform, contents.layers(plan, executable, name, papers), name, origin))
     return made[0]
 
 
-def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log) -> ImageFile:
+def image_of_files(
+    plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log, needs: Needs
+) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
     with _image_step(plan, log) as made:
-        platform = chosen(platform_of_elf(application.python, application.python.path), plan.variant)
+        platform = _platform(plan, platform_of_elf(application.python, application.python.path), needs, log)
         made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin))
     return made[0]
 
 
 def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
     """Make the planned image of a linked application. Raises likewise, and ToolError."""
+    needs = needs_of(elf.path for elf in find_elves(linked.closed.frozen.tree))
     if plan.layout is ImageLayout.BINARY:
-        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers)
+        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers, needs)
     with job.step("layers") as step:
         application = make_layers(linked.closed, linked.package, job, init=linked.init)
         step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
-    return image_of_files(plan, application, name, origin, job.log)
+    return image_of_files(plan, application, name, origin, job.log, needs)
 
 
 def image_of_existing(plan: ImagePlan, executable: Path, papers: Papers, *, cache: Path, log: Log) -> ImageFile:
@@ -93,6 +92,15 @@ def image_of_existing(plan: ImagePlan, executable: Path, papers: Papers, *, cach
     with reading(executable, "image", cache, log) as job:
         origin = with_files(Origin(None, None, newest_of([executable], job)), plan, job)
         return image_of_executable(plan, executable, origin, log, papers=papers(executable, job))
+
+
+def _platform(plan: ImagePlan, platform: Platform, needs: Needs, log: Log) -> Platform:
+    """Return the platform to state, and warn if it is less than the code needs. Raises InputError as ``chosen``."""
+    stated = chosen(platform, plan.variant, needs)
+    warning = unsaid(stated, needs)
+    if warning is not None:
+        log.warning(warning)
+    return stated
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from freezer.base.elf import Elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError
 from freezer.base.oci.model import Platform
+from freezer.image.variants import Needs, rank_of
 
 PLATFORMS = {
     ("EM_X86_64", 64): Platform("amd64"),
@@ -24,6 +25,9 @@ PLATFORMS = {
 }
 """ELF's machines (gABI, e_machine) in Go's words, with the variants that the specification lists."""
 
+NOTHING = Needs()
+LEAST = 1
+"""The rank of the variant that every machine has."""
 VARIANTS = {
     "amd64": "v[1-4]",
     "arm": "v[5-8]",
@@ -34,17 +38,37 @@ VARIANTS = {
 """The variants of each machine (image-index.md, and Go's GOAMD64, GOARM, GOARM64, GOPPC64 and GORISCV64)."""
 
 
-def chosen(platform: Platform, variant: Optional[str]) -> Platform:
-    """Return the platform with the variant that the user has named. Raises InputError for one that the machine does
-    not have."""
+def chosen(platform: Platform, variant: Optional[str], needs: Needs = NOTHING) -> Platform:
+    """Return the platform with the variant that the user has named, else with the one that the code needs, where the
+    machine's has one anyway.
+
+    Raises InputError for a variant that the machine does not have, and for one that is less than the code ``needs``.
+    """
     if variant is None:
-        return platform
+        known = platform.variant is not None and needs.variant is not None
+        return dataclasses.replace(platform, variant=needs.variant) if known else platform
     problem = variant_problem(platform.architecture, variant)
     if problem is not None:
         raise InputError(
             f"--platform-variant {variant}: {problem}", hint="for example v3 for amd64, v7 for arm, or leave it out"
         )
+    if needs.rank > rank_of(variant):
+        raise InputError(
+            f"--platform-variant {variant}: the code needs {platform.architecture} {needs.variant}",
+            why=f"{needs.file} says so",
+            hint=f"--platform-variant {needs.variant}, or build in a system for older processors (--chroot)",
+        )
     return dataclasses.replace(platform, variant=variant)
+
+
+def unsaid(platform: Platform, needs: Needs) -> Optional[str]:
+    """Return a warning about an image whose platform says less than the code needs; None if it says enough."""
+    if needs.rank <= max(rank_of(platform.variant), LEAST):
+        return None
+    return (
+        f"the image says {platform.architecture}, but {needs.file} needs {needs.variant} of it; to say so: "
+        f"--platform-variant {needs.variant}"
+    )
 
 
 def variant_problem(architecture: str, variant: str) -> Optional[str]:

@@ -14,32 +14,33 @@ from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.plan.build import Entry
 from freezer.plan.choices import EntryKind
-from freezer.plan.settings_file import FileSettings
+from freezer.plan.settings_file import FileSettings, load_toml
 
 MAIN = "__main__.py"
 RELATIVE_IMPORT = re.compile(rb"^\s*from\s+\.", re.MULTILINE)
 DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:$|[\[<>=!~;])")
 """A requirement that begins with a name (PEP 508), and is no path or URL."""
-PROJECT_FILES = ("pyproject.toml", "setup.cfg", "setup.py")
+PYPROJECT = "pyproject.toml"
+PROJECT_FILES = ("setup.cfg", "setup.py")
+CHOICES = ("entry_point", "console_script")
 
 
 def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) -> Entry:
-    """Find the entry: on the command line, else in the settings file, else in the current directory.
+    """Find the entry: on the command line, else in the settings file, else in the current directory. A directory on the
+    command line is started as its own settings file says.
 
     Raises UsageError if there is none or too many, InputError if it does not exist or is no entry.
     """
-    choice = {key: given[key] for key in ("entry_point", "console_script") if key in given}
-    if not choice and "entry" not in given:
-        choice = {key: file.values[key] for key in ("entry_point", "console_script") if key in file.values}
+    choice = {key: given[key] for key in CHOICES if key in given}
+    text = given.get("entry")
+    if not choice and (text is None or _has_settings(folder / text, file)):
+        choice, text = _in_file(file, text)
     if len(choice) > 1:
         raise UsageError("--entry-point and --console-script cannot be given together")
     function, script = choice.get("entry_point"), choice.get("console_script")
-    text = given.get("entry")
-    if text is None and not choice and "entry" in file.values:
-        text = file.values["entry"]
-    if text is not None and function is None and not exists(folder / text) and _is_function(text):
+    if text is not None and function is None and not exists(folder / text) and is_function(text):
         function, text = text, None
-    if function is not None and not _is_function(function):
+    if function is not None and not is_function(function):
         raise InputError(f"{function!r} is not MODULE:FUNCTION", hint="for example: -e package.cli:main")
     if text is not None:
         return _entry_at(folder / text, function, script)
@@ -50,9 +51,9 @@ def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) ->
                 return Entry(EntryKind.MODULE, place, function)
         return Entry(EntryKind.INSTALLED, None, function)
     installed = bool(given.get("with") or given.get("requirement"))
-    if script is not None and (installed or not _is_project(folder)):
+    if script is not None and (installed or not is_project(folder)):
         return Entry(EntryKind.INSTALLED, None, None, script)
-    if _is_project(folder) and (script is not None or not installed):
+    if is_project(folder) and (script is not None or not installed):
         return _entry_at(folder, None, script)
     named = _alone(given)
     if named is not None:
@@ -78,7 +79,7 @@ def _entry_at(path: Path, function: Optional[str], script: Optional[str]) -> Ent
     if not exists(path):
         raise InputError(f"{path} does not exist", hint="name a script, a project directory, or -e MODULE:FUNCTION")
     if is_folder(path):
-        if _is_project(path):
+        if is_project(path):
             return Entry(EntryKind.PROJECT, path, function, script)
         if function is None and script is None and is_file(path / MAIN):
             return _package_at(path)
@@ -126,11 +127,36 @@ def _is_zip_application(path: Path) -> bool:
         return False
 
 
-def _is_project(folder: Path) -> bool:
-    return any(is_file(folder / name) for name in PROJECT_FILES)
+def _in_file(file: FileSettings, text: Optional[str]) -> tuple[dict[str, str], Optional[str]]:
+    """Return what starts the application by the settings file, and the entry: ``text`` if the file names none, which is
+    None or the file's directory."""
+    choice = {key: file.values[key] for key in CHOICES if key in file.values}
+    entry = file.values.get("entry")
+    if entry is not None and (not choice or is_folder(Path(entry))):
+        return choice, entry
+    if "console_script" in choice and file.path is not None and not is_project(file.path.parent):
+        return choice, None
+    return choice, text
 
 
-def _is_function(text: str) -> bool:
+def _has_settings(path: Path, file: FileSettings) -> bool:
+    return file.path is not None and is_folder(path) and os.path.abspath(path) == str(file.path.parent)
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether a directory is a project, which pip can build. Raises InputError if its pyproject.toml cannot be
+    read."""
+    return any(is_file(folder / name) for name in PROJECT_FILES) or _describes_project(folder / PYPROJECT)
+
+
+def _describes_project(pyproject: Path) -> bool:
+    """Return whether there is a pyproject.toml that describes a project: one that has nothing but the settings of tools
+    does not."""
+    return is_file(pyproject) and set(load_toml(pyproject)) != {"tool"}
+
+
+def is_function(text: str) -> bool:
+    """Return whether a text is MODULE:FUNCTION."""
     return bool(re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*", text))
 
 

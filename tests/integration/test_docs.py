@@ -29,6 +29,12 @@ FILES = {
         "import sys\nfrom importlib import import_module\n\nprint(import_module(sys.argv[1]).area(2))\n"
     ),
     "learns/circle.py": "def area(radius):\n    return 3.14 * radius**2\n",
+    "shop/app.py": (
+        "from http.server import HTTPServer, SimpleHTTPRequestHandler\n\n"
+        'if __name__ == "__main__":\n    HTTPServer(("", 8080), SimpleHTTPRequestHandler).serve_forever()\n'
+    ),
+    "shop/.dockerignore": ".git\ndocs\n",
+    "shop/docs/notes.txt": "notes\n",
     "typo/pyproject.toml": '[tool.freezer]\nhiden-import = ["myapp.plugins.csv"]\n',
 }
 

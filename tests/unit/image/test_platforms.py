@@ -9,7 +9,8 @@ from support import compile_c
 
 from freezer.base.errors import InputError
 from freezer.base.oci.model import Platform
-from freezer.image.platforms import PLATFORMS, VARIANTS, chosen, platform_of, variant_problem
+from freezer.image.platforms import PLATFORMS, VARIANTS, chosen, platform_of, unsaid, variant_problem
+from freezer.image.variants import Needs
 
 
 def test_the_platform_of_an_executable(program: Path, tmp_path: Path) -> None:
@@ -46,3 +47,37 @@ def test_variants(architecture: str, variant: str) -> None:
 def test_other_machines_variants(architecture: str, variant: str) -> None:
     with pytest.raises(InputError, match=f"{architecture} has no variant"):
         chosen(Platform(architecture), variant)
+
+
+@pytest.mark.parametrize("variant", ["v3", "v4"])
+def test_a_variant_that_is_enough(variant: str) -> None:
+    platform = chosen(Platform("amd64"), variant, Needs("v3", "libx.so"))
+    assert platform.variant == variant
+    assert unsaid(platform, Needs("v3", "libx.so")) is None
+
+
+def test_a_variant_that_is_less_than_the_code_needs() -> None:
+    with pytest.raises(InputError, match="--platform-variant v2: the code needs amd64 v3") as caught:
+        chosen(Platform("amd64"), "v2", Needs("v3", "libx.so"))
+    assert caught.value.why == "libx.so says so"
+
+
+@pytest.mark.parametrize(
+    ("platform", "needs", "variant", "warned"),
+    [
+        (Platform("amd64"), Needs(), None, False),
+        (Platform("amd64"), Needs("v1", "libc.so.6"), None, False),
+        # Consumers choose by the variant, so none is stated unasked where most images have none.
+        (Platform("amd64"), Needs("v3", "libx.so"), None, True),
+        (Platform("arm", "v7"), Needs("v6", "app"), "v6", False),
+        (Platform("arm", "v7"), Needs("v8", "libx.so"), "v8", False),
+        (Platform("arm", "v7"), Needs(), "v7", False),
+        (Platform("arm64", "v8"), Needs(), "v8", False),
+    ],
+)
+def test_no_variant_is_named(platform: Platform, needs: Needs, variant: str | None, warned: bool) -> None:
+    stated = chosen(platform, None, needs)
+    assert stated == Platform(platform.architecture, variant)
+    warning = unsaid(stated, needs)
+    assert (warning is not None) is warned
+    assert warning is None or "libx.so needs v3 of it; to say so: --platform-variant v3" in warning

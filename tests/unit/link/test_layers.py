@@ -25,6 +25,7 @@ from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.pyinstaller import FrozenApp
 from freezer.image.make import image_of_files
+from freezer.image.variants import Needs
 from freezer.link import layers
 from freezer.link.layers import Part, UnpackedApp, needed_by_python, split_files, split_modules
 from freezer.link.modules import ARCHIVE_MAGIC, MAIN_SCRIPT, Package
@@ -317,7 +318,7 @@ def plan(folder: Path, **values: Any) -> ImagePlan:
 
 def made(app: UnpackedApp, folder: Path, name: str = "app", **values: Any) -> list[str]:
     image = image_of_files(
-        plan(folder, image_layout="unpacked", **values), app, name, NOWHERE, Log(stream=io.StringIO())
+        plan(folder, image_layout="unpacked", **values), app, name, NOWHERE, Log(stream=io.StringIO()), Needs()
     )
     return [layer.descriptor.digest for layer in image.layers]
 

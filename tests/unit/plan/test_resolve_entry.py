@@ -140,3 +140,49 @@ def test_symbolic_links_are_kept(here: Path) -> None:
     (here / "elsewhere").mkdir()
     os.symlink("../app.py", here / "elsewhere" / "link.py")
     assert plan(here, entry="elsewhere/link.py").entry.path == here / "elsewhere" / "link.py"
+
+
+@pytest.mark.parametrize("entry", [None, "."])
+@pytest.mark.parametrize(
+    ("settings", "kind", "name"),
+    [
+        ("entry = 'app.py'", EntryKind.SCRIPT, "app"),
+        ("entry = 'package'", EntryKind.PACKAGE, "package"),
+        ("entry-point = 'app:main'", EntryKind.MODULE, "app"),
+        ("console-script = 'glances'\nwith = ['glances']", EntryKind.INSTALLED, "glances"),
+    ],
+)
+def test_a_directory_with_settings_of_tools_alone(
+    here: Path, entry: str | None, settings: str, kind: EntryKind, name: str
+) -> None:
+    """It is no project, and whoever names it means what its settings say."""
+    (here / "package").mkdir()
+    (here / "package" / "__main__.py").write_text("from . import x\n")
+    (here / "pyproject.toml").write_text(f"[tool.ruff]\nline-length = 100\n[tool.freezer]\n{settings}\n")
+    made = plan(here, **({} if entry is None else {"entry": entry}))
+    assert (made.entry.kind, made.name) == (kind, name)
+
+
+def test_a_directory_with_settings_of_tools_alone_and_no_entry(here: Path) -> None:
+    (here / "pyproject.toml").write_text("[tool.freezer]\nname = 'app'\n")
+    with pytest.raises(InputError, match="is not a Python project"):
+        plan(here, entry=".")
+
+
+@pytest.mark.parametrize("entry", [None, "."])
+def test_a_project_starts_as_its_settings_say(here: Path, entry: str | None) -> None:
+    given = {} if entry is None else {"entry": entry}
+    (here / "pyproject.toml").write_text("[project]\nname = 'x'\n[tool.freezer]\nconsole-script = 'b'\n")
+    made = plan(here, **given)
+    assert (made.entry.kind, made.entry.console_script, made.name) == (EntryKind.PROJECT, "b", "b")
+    assert plan(here, console_script="c", **given).name == "c"
+    (here / "pyproject.toml").write_text("[project]\nname = 'x'\n[tool.freezer]\nentry = '.'\nentry-point = 'a.b:c'\n")
+    made = plan(here, **given)
+    assert (made.entry.kind, made.entry.path, made.entry.function) == (EntryKind.PROJECT, here, "a.b:c")
+
+
+def test_another_directory_is_not_started_as_the_settings_here_say(here: Path) -> None:
+    (here / "pyproject.toml").write_text("[tool.freezer]\nentry = 'app.py'\n")
+    (here / "other").mkdir()
+    (here / "other" / "__main__.py").write_text("")
+    assert plan(here, entry="other").entry.path == here / "other" / "__main__.py"
