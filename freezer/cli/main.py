@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, inspect, learn, plan, push
+from freezer.cli import build, cache, check, image, inspect, learn, plan, push, run
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -32,6 +32,7 @@ COMMANDS = {
     "plan": plan.run,
     "learn": learn.run,
     "push": push.run,
+    "run": run.run,
     "cache": cache.run,
 }
 
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, plan, learn, image, push, check, inspect, cache):
+    for command in (build, plan, learn, image, push, run, check, inspect, cache):
         command.add_parser(commands)
     return parser
 
@@ -64,7 +65,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if "--" in words and words[:1] in (["build"], ["learn"]):
         cut = words.index("--")
         words, rest = words[:cut], words[cut + 1 :]
-    arguments = build_parser().parse_args(_joined(words))
+    # Behind the image of freezer run, all words are the application's.
+    arguments = build_parser().parse_args(words if words[:1] == ["run"] else _joined(words))
     _print_any_name()
     try:
         with _signals_raise():

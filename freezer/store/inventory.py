@@ -41,6 +41,7 @@ class ItemKind(enum.Enum):
     """The kinds of items, with their names on the command line."""
 
     ROOTS = "roots"
+    IMAGES = "images"
     ENVIRONMENTS = "environments"
     TOOLCHAINS = "toolchains"
     ANALYSES = "analyses"
@@ -123,8 +124,8 @@ def _notes(cache: Path) -> dict[Path, dict[str, Any]]:
 def _contents(cache: Path) -> Iterator[Item]:
     notes = _notes(cache)
     busy = builds_run(cache)
-    for path in _directories(cache / "roots"):
-        yield _root(path)
+    yield from kept_roots(cache, ItemKind.ROOTS)
+    yield from kept_roots(cache, ItemKind.IMAGES)
     for path in _directories(cache / "env"):
         if not path.name.startswith(OLD_PIP):
             yield _environment(path, notes)
@@ -152,11 +153,17 @@ def _contents(cache: Path) -> Iterator[Item]:
         yield _item(ItemKind.LOGS, path, "the output of tools", is_held(cache / "work" / path.stem))
 
 
-def _root(home: Path) -> Item:
+def kept_roots(cache: Path, kind: ItemKind) -> Iterator[Item]:
+    """Yield the roots of a kind: systems to build in, or those of images."""
+    for path in _directories(cache / kind.value):
+        yield _root(path, kind)
+
+
+def _root(home: Path, kind: ItemKind) -> Item:
     origin = home / "origin.json"
     held = is_held(lock_of(home))
     litter = None if held or origin.is_file() else "it is incomplete"
-    return _item(ItemKind.ROOTS, home, str(_json(origin).get("source", "unknown")), held, litter)
+    return _item(kind, home, str(_json(origin).get("source", "unknown")), held, litter)
 
 
 def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:

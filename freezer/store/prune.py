@@ -34,6 +34,8 @@ SIZES = {"B": 1} | {
     for unit in units
 }
 
+LOCKED = (ItemKind.ROOTS, ItemKind.IMAGES, ItemKind.ENVIRONMENTS, ItemKind.TOOLCHAINS)
+"""Kinds of items that have a lock file beside them."""
 ATTEMPTS = 5
 """Attempts to remove a directory: a start that has opened the entry may create a lock in it meanwhile."""
 
@@ -124,7 +126,7 @@ def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
     with contextlib.ExitStack() as hold:
         place = None
         with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
-            if item.kind in (ItemKind.ROOTS, ItemKind.ENVIRONMENTS, ItemKind.TOOLCHAINS):
+            if item.kind in LOCKED:
                 lock.enter_context(_locked_now(lock_of(item.path)))
             else:
                 # No build begins while this lock is held.

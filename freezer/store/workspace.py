@@ -23,6 +23,8 @@ from freezer.base.processes import signals_held
 from freezer.base.removal import remove_tree
 from freezer.base.shortage import FULL, is_shortage, shortage
 
+FOLDERS = ("work", "env", "toolchain", "analysis", "packed", "roots", "images", "pip", "record", "log")
+"""The directories of the cache."""
 KEPT_LOGS = 20
 HOLD_ATTEMPTS = 10
 """Attempts to make an item of the cache that other processes may remove before it is held."""
@@ -75,7 +77,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
     try:
         with signals_held():
             try:
-                for folder in ("work", "env", "toolchain", "analysis", "packed", "roots", "pip", "record", "log"):
+                for folder in FOLDERS:
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     abandoned = claim_abandoned(cache / "work", holding)

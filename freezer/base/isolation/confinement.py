@@ -26,6 +26,7 @@ from freezer.base.isolation.seccomp import (
     argument,
     install,
 )
+from freezer.base.isolation.system import IsolationError
 
 DENIED: dict[str, tuple[Optional[int], Optional[int]]] = {
     "acct": (163, 89),
@@ -135,7 +136,8 @@ def _judged(number: int, place: int, tests: list[Step]) -> list[Step]:
     return [Step(EQUAL, 0, len(body), number), *body]
 
 
-def confine() -> bool:
-    """Put the filter on this process, which must have given up new privileges; return whether that was possible."""
+def confine() -> None:
+    """Put the filter on this process, which must have given up new privileges. Raises IsolationError."""
     machine = os.uname().machine
-    return machine in MACHINE_NAMES and install(confining_filter(machine)) is not None
+    if machine not in MACHINE_NAMES or install(confining_filter(machine)) is None:
+        raise IsolationError("filter system calls", errno.ENOSYS)

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from freezer.base import beneath
-from freezer.base.dismantle import PLACE, reached
+from freezer.base.dismantle import FOLDER, PLACE, reached
 from freezer.base.isolation.mounts import (
     MS_BIND,
     MS_NODEV,
@@ -35,6 +35,9 @@ HIDDEN_PROC = (
     "timer_stats",
 )
 """Parts of /proc that tell about the host, or reach its devices; container runtimes hide the same ones."""
+
+COVER = ".freezer-cover"
+"""The name that a file has until it is mounted at its place."""
 
 
 class Interior:
@@ -93,6 +96,28 @@ class Interior:
         """Set the flags of the mount at a place."""
         with self._place(name) as place:
             remount_bound(place, flags, step=f"mount on {name} again")
+
+    def file(self, name: str, content: bytes) -> None:
+        """Write a new file, in place of whatever is there."""
+        with as_step(f"make {name}"):
+            beneath.make_folder(self._top, name.rpartition("/")[0] or ".")
+            beneath.write_file(self._top, name, content)
+
+    def cover(self, name: str, content: bytes) -> None:
+        """Mount a new file at a place that stays as it is below it; the file is in memory, and has no other name."""
+        self.file(COVER, content)
+        try:
+            with self._place(COVER) as source:
+                self.bind(source, name, MS_RDONLY | MS_NOSUID | MS_NODEV)
+        finally:
+            with as_step(f"make {name}"):
+                os.unlink(COVER, dir_fd=self._top)
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[int]:
+        """Open a directory, to put something there."""
+        with beneath.opened_below(self._top, name, FOLDER & ~os.O_NOFOLLOW) as folder:
+            yield folder
 
     def enter(self) -> list[str]:
         """Make it the root of this process; see ``enter_root``."""

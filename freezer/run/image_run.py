@@ -1,0 +1,54 @@
+"""Run an image: its root, what is started of it, the limits, and the run itself."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from freezer.base.errors import FreezerError, Interrupted, NotRun, UsageError
+from freezer.base.log import Log
+from freezer.run.cgroups import limited
+from freezer.run.container import container_of
+from freezer.run.image_roots import STREAM, root_of
+from freezer.run.running import run_container
+from freezer.run.terminal import kind_of_terminal
+from freezer.run.wanted import Wanted
+from freezer.store.workspace import workspace
+
+STANDARD = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
+"""How the standard streams are open."""
+
+
+def run_image(image: str, wanted: Wanted, *, folder: Path, environ: Mapping[str, str], cache: Path, log: Log) -> int:
+    """Run the image in a file, a layout or standard input, and return the application's exit status.
+
+    Raises NotRun, with the status that docker has for that, if it was not started.
+    """
+    open_standard_streams()
+    try:
+        with contextlib.ExitStack() as kept:
+            with contextlib.ExitStack() as preparing:
+                job = preparing.enter_context(workspace(cache, "run", keep=False, log=log))
+                root = root_of(image, folder, dataclasses.replace(job, holding=kept), writable=wanted.writable)
+                container = container_of(root.config, wanted, root.path, kind_of_terminal(environ))
+                # With a root from the cache, there is no work directory while the application runs.
+                if wanted.writable:
+                    kept.push(preparing.pop_all())
+            with limited(wanted.limits) as group:
+                return run_container(container, root, group, no_input=image == STREAM, log=log)
+    except (NotRun, Interrupted, UsageError):
+        raise
+    except FreezerError as error:
+        raise NotRun(error.what, why=error.why, hint=error.hint) from error
+
+
+def open_standard_streams() -> None:
+    """Open the standard streams that are closed: other descriptors would take their place."""
+    for number, flags in enumerate(STANDARD):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, flags)  # the lowest number that is free
