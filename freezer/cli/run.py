@@ -20,7 +20,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run = commands.add_parser("run", help="run an image, without a container engine", description=DESCRIPTION)
     run.set_defaults(json=False)
     run.add_argument("image", metavar="IMAGE", help="the image file or OCI layout; - is standard input")
-    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="what replaces the image's command")
+    rest = run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="what replaces the command")
+    rest.required = False
     _add_application(run)
     _add_limits(run)
     messages = run.add_argument_group("messages")

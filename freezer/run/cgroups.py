@@ -21,6 +21,8 @@ from freezer.run.wanted import Limits
 
 PERIOD = 100_000
 """Microseconds in which the processors' time is counted."""
+OWN_PROCESSES = 2
+"""The keeper and init (see ``freezer.run.cell``), which are in the group, too."""
 PATIENCE = 2.0
 """Seconds in which the kernel takes leave of processes that have ended."""
 NAME = re.compile("freezer-run-([0-9]+)-[0-9a-f]{8}")
@@ -87,7 +89,7 @@ def settings_of(limits: Limits, *, unified: bool) -> dict[str, list[tuple[str, s
             else [("memory.limit_in_bytes", size, False), ("memory.memsw.limit_in_bytes", size, True)]
         )
     if limits.processes is not None:
-        found["pids"] = [("pids.max", str(limits.processes), False)]
+        found["pids"] = [("pids.max", str(limits.processes + OWN_PROCESSES), False)]
     if limits.processors is not None:
         quota = str(max(1000, round(limits.processors * PERIOD)))
         found["cpu"] = (

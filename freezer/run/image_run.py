@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from freezer.base.errors import FreezerError, Interrupted, NotRun, UsageError
+from freezer.base.errors import FreezerError, Interrupted, NotFound, NotRun, UsageError
 from freezer.base.log import Log
+from freezer.base.oci.documents import object_at, strings
+from freezer.image.merged import command_of
 from freezer.run.cgroups import limited
 from freezer.run.container import container_of
 from freezer.run.image_roots import STREAM, root_of
@@ -38,11 +42,27 @@ def run_image(image: str, wanted: Wanted, *, folder: Path, environ: Mapping[str,
                 if wanted.writable:
                     kept.push(preparing.pop_all())
             with limited(wanted.limits) as group:
-                return run_container(container, root, group, no_input=image == STREAM, log=log)
+                try:
+                    return run_container(container, root, group, no_input=image == STREAM, log=log)
+                except NotFound as error:
+                    raise with_advice(error, root.config, wanted) from error
     except (NotRun, Interrupted, UsageError):
         raise
     except FreezerError as error:
         raise NotRun(error.what, why=error.why, hint=error.hint) from error
+
+
+def with_advice(error: NotFound, config: Mapping[str, Any], wanted: Wanted) -> NotFound:
+    """Return the error for arguments that were meant for the image's command, and have replaced it."""
+    settings = object_at(config, "config")
+    command = command_of({**settings, "Entrypoint": None})
+    if not wanted.arguments or wanted.entrypoint is not None or strings(settings.get("Entrypoint")) or not command:
+        return error
+    return NotFound(
+        error.what,
+        why="the image has no entrypoint, so ARGS replace its whole command",
+        hint=f"freezer run IMAGE {shlex.join([*command, *wanted.arguments])}",
+    )
 
 
 def open_standard_streams() -> None:

@@ -73,6 +73,7 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
     """
     work: Optional[Path] = None
     held = -1
+    build_log: Optional[BuildLog] = None
     holding = contextlib.ExitStack()
     try:
         with signals_held():
@@ -111,6 +112,8 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
             remove_tree(work)
         if held >= 0:
             os.close(held)
+        if build_log is not None:
+            build_log.drop_if_empty()
 
 
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
