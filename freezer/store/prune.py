@@ -22,8 +22,8 @@ from freezer.base.dismantle import FOLDER, reached
 from freezer.base.errors import EnvironmentFailure, UsageError
 from freezer.base.removal import remove_tree
 from freezer.store.entries import taken
-from freezer.store.inventory import Item, ItemKind, builds_run, cannot, is_held, lock_of, modified
-from freezer.store.workspace import locked
+from freezer.store.inventory import Item, ItemKind, builds_run, cannot, modified
+from freezer.store.workspace import is_held, lock_of, locked
 
 HOUR = 3600
 AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR}

@@ -17,7 +17,7 @@ from freezer.base.job import Job
 from freezer.base.shortage import FULL
 from freezer.store.inventory import ItemKind, kept_roots
 from freezer.store.prune import remove
-from freezer.store.workspace import hold
+from freezer.store.workspace import hold, lock_of
 
 
 def cached_root(
@@ -45,8 +45,7 @@ def cached_root(
         (aside / "origin.json").write_text(json.dumps(facts), encoding="utf-8")
         os.rename(aside, home)
 
-    lock = home.with_name(f"{home.name}.lock")
-    reused = hold(job, lock, usable=(home / "origin.json").is_file, make=create, anew=anew)
+    reused = hold(job, lock_of(home), usable=(home / "origin.json").is_file, make=create, anew=anew)
     os.utime(home)
     return home / "root", not reused
 

@@ -116,6 +116,29 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
             build_log.drop_if_empty()
 
 
+def lock_of(home: Path) -> Path:
+    """Return the lock file of a root, an environment or a toolchain."""
+    return home.with_name(f"{home.name}.lock")
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock on a file or directory. If the lock's state is unknown, treat it as
+    held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:
     """Hold an item of the cache, shared with other jobs, so that it stays until this job ends.
 

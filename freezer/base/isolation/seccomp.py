@@ -32,6 +32,10 @@ class Step(NamedTuple):
     value: int
 
 
+ALLOW_ALL = Step(RETURN, 0, 0, RETURN_ALLOW)
+"""The last step: whatever was not decided is allowed."""
+
+
 class Machine(NamedTuple):
     """A kind of machine: the number that the kernel has for its calls (AUDIT_ARCH of <linux/audit.h>), and that of
     seccomp(2) itself."""

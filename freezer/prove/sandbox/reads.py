@@ -18,13 +18,13 @@ import threading
 from contextlib import suppress
 
 from freezer.base.isolation.seccomp import (
+    ALLOW_ALL,
     AT_ARCH,
     AT_NUMBER,
     EQUAL,
     LOAD,
     MACHINES,
     RETURN,
-    RETURN_ALLOW,
     Step,
     argument,
     install,
@@ -65,13 +65,12 @@ def version_of(release: str) -> tuple[int, ...]:
 
 def filter_for(places: list[Place]) -> list[Step]:
     """Return the filter's instructions."""
-    allow = Step(RETURN, 0, 0, RETURN_ALLOW)
-    steps = [Step(LOAD, 0, 0, AT_ARCH), Step(EQUAL, 1, 0, MACHINES[MACHINE].arch), allow]
-    steps += [Step(LOAD, 0, 0, AT_NUMBER), Step(EQUAL, 1, 0, NR_PREAD64), allow]
+    steps = [Step(LOAD, 0, 0, AT_ARCH), Step(EQUAL, 1, 0, MACHINES[MACHINE].arch), ALLOW_ALL]
+    steps += [Step(LOAD, 0, 0, AT_NUMBER), Step(EQUAL, 1, 0, NR_PREAD64), ALLOW_ALL]
     steps.append(Step(LOAD, 0, 0, AT_OFFSET))
     for offset, _ in places:
         steps += [Step(EQUAL, 0, 1, offset & 0xFFFFFFFF), Step(RETURN, 0, 0, RET_USER_NOTIF)]
-    return [*steps, allow]
+    return [*steps, ALLOW_ALL]
 
 
 def hand_over(listener: int | None, channel: socket.socket) -> None:
