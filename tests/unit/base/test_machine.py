@@ -35,7 +35,7 @@ def chosen(made: Made, folder: Path) -> str:
     path = made.write(folder / "image.tar")
     with open(path, "rb") as opened:
         image = image_for_host(ImageArchive(path, TarFiles(path, opened)))
-        return image.config["architecture"] + str(image.config.get("variant", ""))
+        return f"{image.config['architecture']}{image.config.get('variant', '')}"
 
 
 @pytest.mark.parametrize(

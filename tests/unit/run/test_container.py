@@ -78,7 +78,7 @@ def test_user_and_directory(root: Path) -> None:
 
 def test_directories_in_memory(root: Path) -> None:
     """Each once, wherever links lead; a volume of the caller's takes the place of one of them."""
-    image = {"Volumes": {"/deep": {}, "/new/place": {}, "/tmp": {}}}
+    image: dict[str, Any] = {"Volumes": {"/deep": {}, "/new/place": {}, "/tmp": {}}}
     assert container(root, image).scratches == (
         Scratch("tmp", 0o1777, True),
         Scratch("var", 0o755, False),
