@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command and return the process's exit status: the one boundary where errors become messages."""
+    _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     rest: list[str] = []
     if "--" in words and words[:1] in (["build"], ["learn"]):
@@ -92,6 +93,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         traceback.print_exc()
         print("freezer: this is a bug in freezer", file=sys.stderr)
         return ExitStatus.BUG
+
+
+def _open_standard_streams() -> None:
+    """Open the standard streams that are closed: other files would take their place, and get what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _joined(words: list[str]) -> list[str]:

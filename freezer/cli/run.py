@@ -78,15 +78,13 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Run the image."""
     from freezer.base.log import Log, Verbosity
     from freezer.run.image_run import run_image
-    from freezer.run.wanted import wanted_of
     from freezer.store.workspace import cache_root
 
     verbosity = Verbosity.QUIET if arguments.quiet else Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL
-    folder = Path.cwd()
     return run_image(
         arguments.image,
-        wanted_of(vars(arguments), folder, os.environ),
-        folder=folder,
+        vars(arguments),
+        folder=Path.cwd(),
         environ=os.environ,
         cache=cache_root(),
         log=Log(verbosity),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,20 +18,20 @@ from freezer.run.container import container_of
 from freezer.run.image_roots import STREAM, root_of
 from freezer.run.running import run_container
 from freezer.run.terminal import kind_of_terminal
-from freezer.run.wanted import Wanted
+from freezer.run.wanted import Wanted, wanted_of
 from freezer.store.workspace import workspace
 
-STANDARD = (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)
-"""How the standard streams are open."""
 
-
-def run_image(image: str, wanted: Wanted, *, folder: Path, environ: Mapping[str, str], cache: Path, log: Log) -> int:
-    """Run the image in a file, a layout or standard input, and return the application's exit status.
+def run_image(
+    image: str, given: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], cache: Path, log: Log
+) -> int:
+    """Run the image in a file, a layout or standard input, and return the application's exit status; ``given`` is what
+    the command line says of the run.
 
     Raises NotRun, with the status that docker has for that, if it was not started.
     """
-    open_standard_streams()
     try:
+        wanted = wanted_of(given, folder, environ)
         with contextlib.ExitStack() as kept:
             with contextlib.ExitStack() as preparing:
                 job = preparing.enter_context(workspace(cache, "run", keep=False, log=log))
@@ -63,12 +62,3 @@ def with_advice(error: NotFound, config: Mapping[str, Any], wanted: Wanted) -> N
         why="the image has no entrypoint, so ARGS replace its whole command",
         hint=f"freezer run IMAGE {shlex.join([*command, *wanted.arguments])}",
     )
-
-
-def open_standard_streams() -> None:
-    """Open the standard streams that are closed: other descriptors would take their place."""
-    for number, flags in enumerate(STANDARD):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free
