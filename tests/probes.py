@@ -85,6 +85,15 @@ int main(int argc, char **argv) {
         if (!fgets(line, sizeof line, stdin)) puts("end");
         else printf("read %s", line);
     }
+    if (!strcmp(what, "forks")) {
+        int made = 0;
+        for (; made < 50; made++) {
+            int child = fork();
+            if (child < 0) break;
+            if (child == 0) { sleep(600); return 0; }
+        }
+        printf("%d\n", made);
+    }
     if (!strcmp(what, "sleep")) { write(1, "up\n", 3); sleep(600); }
     if (!strcmp(what, "push")) printf("%d\n", ioctl(0, TIOCSTI, "x") ? errno : 0);
     if (!strcmp(what, "litter")) {
