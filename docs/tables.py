@@ -37,6 +37,7 @@ def tables() -> dict[str, str]:
     made["files only"] = _table(("key", "value", "meaning"), rows)
     for name in ("build", "init", "learn", "image", "push", "inspect", "cache prune"):
         made[name] = _actions(parsers[name], known | common)
+    made["run"] = _actions(parsers["run"], {"-h"})
     made["every command"] = _actions(parsers["cache list"], {"-h"})
     return made
 

@@ -28,11 +28,11 @@ from freezer.base import beneath
 from freezer.base.errors import FreezerError
 from freezer.base.job import Completed, Job
 from freezer.base.log import Log
+from freezer.base.oci.machine import HOSTS
 from freezer.base.removal import remove_tree
 from freezer.closure.provisions import PROVISIONS
 from freezer.store.workspace import workspace
 from freezer.system.chroot import roots as module
-from freezer.system.chroot.archives import HOSTS
 from freezer.system.chroot.chroot import Chroot
 from freezer.system.chroot.network import NetworkFiles
 from freezer.system.entering import program

@@ -29,6 +29,7 @@ from freezer.base.log import Log
 from freezer.prove.unpack import unpack_bundle
 from freezer.store import entries
 from freezer.store import workspace as module
+from freezer.store.unpacked_roots import cached_root
 from freezer.store.workspace import reading, workspace
 from freezer.system.chroot import roots
 from freezer.system.chroot.network import NetworkFiles
@@ -115,7 +116,7 @@ def copy_of_root(top: Path) -> Callable[..., int]:
 
     def command(_arguments: object, _rest: object) -> int:
         with workspace(top / "cache/freezer", "app", keep=False, log=Log()) as job:
-            roots._cached("key", str(top / "input/root"), lambda folder: _copy(top / "input/root", folder), False, job)
+            cached_root(top / "cache/freezer/roots/key", "root", lambda folder: _copy(top / "input/root", folder), job)
         return 0
 
     return command

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from support import PATIENCE, lacking
+
+import freezer
+from freezer.base import beneath, dismantle, errors, isolation, places, shortage
 
 HEAD = """
 import errno, json, os, sys
@@ -39,3 +43,19 @@ def inside(top: Path, code: str) -> Any:
         lacking(done.stderr)
     assert done.stderr == ""
     return json.loads(done.stdout)
+
+
+def copy_program(program: Path, package: Path) -> Path:
+    """Copy a program of a package with what it stands on, and nothing else of freezer, since it must do without; return
+    the path to start it by."""
+    top = Path(freezer.__file__).parent
+    for folder in (program.parent, Path(isolation.__file__).parent):
+        place = package / folder.relative_to(top)
+        shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(folder.parent / "__init__.py", place.parent)
+    for module in (beneath, dismantle, errors, places, shortage):
+        shutil.copy(str(module.__file__), package / "base")
+    shutil.copy(freezer.__file__, package)
+    for path in (package, *package.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return package / program.relative_to(top)

@@ -21,6 +21,9 @@ class ExitStatus(enum.IntEnum):
     TOOL = 5
     VERIFICATION = 6
     OUTPUT = 7
+    NOT_RUN = 125
+    NOT_EXECUTABLE = 126
+    NOT_FOUND = 127
     INTERRUPTED = 130
 
 
@@ -83,6 +86,25 @@ class OutputError(FreezerError):
     """The result could not be written."""
 
     status = ExitStatus.OUTPUT
+
+
+class NotRun(FreezerError):
+    """``freezer run`` did not start the image's command. All other statuses of that command are the application's own:
+    these three are those of docker and of shells."""
+
+    status = ExitStatus.NOT_RUN
+
+
+class NotExecutable(NotRun):
+    """The command exists, but cannot be executed."""
+
+    status = ExitStatus.NOT_EXECUTABLE
+
+
+class NotFound(NotRun):
+    """The image has no such command."""
+
+    status = ExitStatus.NOT_FOUND
 
 
 class Interrupted(FreezerError):

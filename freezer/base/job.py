@@ -51,6 +51,12 @@ class BuildLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.touch()
 
+    def drop_if_empty(self) -> None:
+        """Remove the file if no tool was run."""
+        with contextlib.suppress(OSError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
+
     def append(self, text: str) -> None:
         """Append one line by freezer itself."""
         with open(self.path, "a", encoding="utf-8", errors="replace") as file:

@@ -17,12 +17,24 @@ from freezer.cli.options import add_output_options, log_of
 if TYPE_CHECKING:
     from freezer.store.inventory import Item
 
-KINDS = ("roots", "environments", "toolchains", "analyses", "packed", "pip", "work", "records", "logs", "apps")
+KINDS = (
+    "roots",
+    "images",
+    "environments",
+    "toolchains",
+    "analyses",
+    "packed",
+    "pip",
+    "work",
+    "records",
+    "logs",
+    "apps",
+)
 """``freezer.store.inventory.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
-List or remove the items of freezer's cache: systems to build in, build environments, the PyInstaller that builds, pip's
-downloads, records and logs, and the files that natively linked executables unpacked.
+List or remove the items of freezer's cache: systems to build in, the roots of images that ran, build environments, the
+PyInstaller that builds, pip's downloads, records and logs, and the files that natively linked executables unpacked.
 """
 
 LIST_DESCRIPTION = (

@@ -19,7 +19,7 @@ from typing import Optional
 from freezer import __version__
 from freezer.base.errors import ExitStatus, FreezerError, Interrupted
 from freezer.base.shortage import shortage_of
-from freezer.cli import build, cache, check, image, init, inspect, learn, plan, push
+from freezer.cli import build, cache, check, image, init, inspect, learn, plan, push, run
 from freezer.plan.choices import Verification
 
 DESCRIPTION = "Turn a Python application into one static Linux executable, proven in an empty root."
@@ -33,6 +33,7 @@ COMMANDS = {
     "learn": learn.run,
     "init": init.run,
     "push": push.run,
+    "run": run.run,
     "cache": cache.run,
 }
 
@@ -54,19 +55,21 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="freezer", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"freezer {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for command in (build, init, plan, learn, image, push, check, inspect, cache):
+    for command in (build, init, plan, learn, image, push, run, check, inspect, cache):
         command.add_parser(commands)
     return parser
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run one command and return the process's exit status: the one boundary where errors become messages."""
+    _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     rest: list[str] = []
     if "--" in words and words[:1] in (["build"], ["learn"]):
         cut = words.index("--")
         words, rest = words[:cut], words[cut + 1 :]
-    arguments = build_parser().parse_args(_joined(words))
+    # Behind the image of freezer run, all words are the application's.
+    arguments = build_parser().parse_args(words if words[:1] == ["run"] else _joined(words))
     _print_any_name()
     try:
         with _signals_raise():
@@ -92,6 +95,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         traceback.print_exc()
         print("freezer: this is a bug in freezer", file=sys.stderr)
         return ExitStatus.BUG
+
+
+def _open_standard_streams() -> None:
+    """Open the standard streams that are closed: other files would take their place, and get what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _joined(words: list[str]) -> list[str]:

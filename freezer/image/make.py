@@ -18,6 +18,7 @@ from freezer.base.oci.model import PREDEFINED, Platform, timestamp
 from freezer.base.oci.reference import default_reference
 from freezer.image import contents
 from freezer.image.layer import Layer
+from freezer.image.merged import SEARCH_PATH
 from freezer.image.platforms import chosen, platform_of, platform_of_elf, unsaid
 from freezer.image.variants import Needs, needs_of
 from freezer.image.write import ImageFile, Recipe, write_image
@@ -32,8 +33,6 @@ from freezer.store.workspace import reading
 CERTIFICATES_WITHIN = "CA certificates only in the executable, if it was built with them"
 
 Papers = Callable[[Path, Job], Mapping[str, bytes]]
-
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def image_of_executable(

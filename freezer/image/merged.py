@@ -10,6 +10,8 @@ from typing import Any, Optional
 from freezer.base import tar
 
 RUNNABLE = (tar.Kind.FILE, tar.Kind.HARD_LINK)
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The PATH that container engines give to an image that has none."""
 MAX_LINKS = 40
 """As many as the kernel follows in one path (path_resolution(7))."""
 

@@ -7,7 +7,6 @@ freezer made the program, in one file or unpacked, all its libraries are loaded,
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from freezer.base.log import Step
 from freezer.base.oci.archive import open_image
 from freezer.base.oci.documents import Image
 from freezer.base.oci.rootfs import unpack_root
+from freezer.image.accounts import account_of
 from freezer.image.check import validate
-from freezer.image.make import SEARCH_PATH
-from freezer.image.merged import MergedRoot, command_of, find_program
+from freezer.image.merged import SEARCH_PATH, MergedRoot, command_of, find_program
 from freezer.image.platforms import PLATFORMS, dynamic_problem
 from freezer.link.start import INIT
 from freezer.plan.build import Smoke
@@ -168,11 +167,8 @@ def _own_architecture() -> str:
 
 
 def _request(settings: dict[str, Any], folder: Path, smokes: Sequence[Smoke], root: MergedRoot) -> dict[str, Any]:
-    user = re.fullmatch(r"([0-9]+)(?::([0-9]+))?", str(settings["User"]))
-    assert user is not None  # one of the rules
-    uid = int(user[1])
-    gid, home = _account(folder, uid)
-    environment = {"PATH": SEARCH_PATH, "HOME": home}
+    account = account_of(folder, str(settings["User"]))
+    environment = {"PATH": SEARCH_PATH, "HOME": account.home}
     environment.update(item.partition("=")[::2] for item in map(str, settings.get("Env") or ()))
     runs = []
     for smoke in smokes:
@@ -185,22 +181,10 @@ def _request(settings: dict[str, Any], folder: Path, smokes: Sequence[Smoke], ro
     return {
         "name": posixpath.basename(runs[0]["argv"][0]),
         "rootfs": str(folder),
-        "uid": uid,
-        "gid": int(user[2]) if user[2] else gid,
+        "uid": account.user,
+        "gid": account.group,
         "runs": runs,
     }
-
-
-def _account(folder: Path, uid: int) -> tuple[int, str]:
-    """Return a user's group and home from the image's passwd(5); 0 and / if it has none, as engines do."""
-    passwd = folder / "etc/passwd"
-    if (folder / "etc").is_symlink() or passwd.is_symlink() or not passwd.is_file():
-        return 0, "/"
-    for line in passwd.read_text(encoding="utf-8", errors="replace").splitlines():
-        fields = line.split(":")
-        if len(fields) == 7 and fields[2] == str(uid) and fields[3].isdecimal():
-            return int(fields[3]), fields[5] or "/"
-    return 0, "/"
 
 
 def _bundle(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import fcntl
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from typing import Any, Optional
 from freezer.base.beneath import opened_below, opened_top
 from freezer.base.dismantle import PLACE, reached
 from freezer.base.errors import EnvironmentFailure
-from freezer.store.workspace import OWN
+from freezer.store.workspace import OWN, is_held, lock_of
 
 BLOCK = 512
 """Bytes in a unit of st_blocks, whatever the file system (inode(7))."""
@@ -41,6 +40,7 @@ class ItemKind(enum.Enum):
     """The kinds of items, with their names on the command line."""
 
     ROOTS = "roots"
+    IMAGES = "images"
     ENVIRONMENTS = "environments"
     TOOLCHAINS = "toolchains"
     ANALYSES = "analyses"
@@ -123,8 +123,8 @@ def _notes(cache: Path) -> dict[Path, dict[str, Any]]:
 def _contents(cache: Path) -> Iterator[Item]:
     notes = _notes(cache)
     busy = builds_run(cache)
-    for path in _directories(cache / "roots"):
-        yield _root(path)
+    for kind in (ItemKind.ROOTS, ItemKind.IMAGES):
+        yield from kept_roots(cache, kind)
     for path in _directories(cache / "env"):
         if not path.name.startswith(OLD_PIP):
             yield _environment(path, notes)
@@ -152,11 +152,17 @@ def _contents(cache: Path) -> Iterator[Item]:
         yield _item(ItemKind.LOGS, path, "the output of tools", is_held(cache / "work" / path.stem))
 
 
-def _root(home: Path) -> Item:
+def kept_roots(cache: Path, kind: ItemKind) -> Iterator[Item]:
+    """Yield the roots of a kind: systems to build in, or those of images."""
+    for path in _directories(cache / kind.value):
+        yield _root(path, kind)
+
+
+def _root(home: Path, kind: ItemKind) -> Item:
     origin = home / "origin.json"
     held = is_held(lock_of(home))
     litter = None if held or origin.is_file() else "it is incomplete"
-    return _item(ItemKind.ROOTS, home, str(_json(origin).get("source", "unknown")), held, litter)
+    return _item(kind, home, str(_json(origin).get("source", "unknown")), held, litter)
 
 
 def _environment(home: Path, notes: dict[Path, dict[str, Any]]) -> Item:
@@ -269,29 +275,6 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def lock_of(home: Path) -> Path:
-    """Return the lock file of a root, an environment or a toolchain."""
-    return home.with_name(f"{home.name}.lock")
-
-
-def is_held(path: Path) -> bool:
-    """Return whether a process holds a lock on a file or directory. If the lock's state is unknown, treat it as
-    held."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def builds_run(cache: Path) -> bool:

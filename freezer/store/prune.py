@@ -22,8 +22,8 @@ from freezer.base.dismantle import FOLDER, reached
 from freezer.base.errors import EnvironmentFailure, UsageError
 from freezer.base.removal import remove_tree
 from freezer.store.entries import taken
-from freezer.store.inventory import Item, ItemKind, builds_run, cannot, is_held, lock_of, modified
-from freezer.store.workspace import locked
+from freezer.store.inventory import Item, ItemKind, builds_run, cannot, modified
+from freezer.store.workspace import is_held, lock_of, locked
 
 HOUR = 3600
 AGES = {"h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR}
@@ -34,6 +34,8 @@ SIZES = {"B": 1} | {
     for unit in units
 }
 
+LOCKED = (ItemKind.ROOTS, ItemKind.IMAGES, ItemKind.ENVIRONMENTS, ItemKind.TOOLCHAINS)
+"""Kinds of items that have a lock file beside them."""
 ATTEMPTS = 5
 """Attempts to remove a directory: a start that has opened the entry may create a lock in it meanwhile."""
 
@@ -124,7 +126,7 @@ def _taken(cache: Path, item: Item) -> Iterator[Optional[Path]]:
     with contextlib.ExitStack() as hold:
         place = None
         with contextlib.suppress(BlockingIOError), contextlib.ExitStack() as lock:
-            if item.kind in (ItemKind.ROOTS, ItemKind.ENVIRONMENTS, ItemKind.TOOLCHAINS):
+            if item.kind in LOCKED:
                 lock.enter_context(_locked_now(lock_of(item.path)))
             else:
                 # No build begins while this lock is held.

@@ -23,6 +23,8 @@ from freezer.base.processes import signals_held
 from freezer.base.removal import remove_tree
 from freezer.base.shortage import FULL, is_shortage, shortage
 
+FOLDERS = ("work", "env", "toolchain", "analysis", "packed", "roots", "images", "pip", "record", "log")
+"""The directories of the cache."""
 KEPT_LOGS = 20
 HOLD_ATTEMPTS = 10
 """Attempts to make an item of the cache that other processes may remove before it is held."""
@@ -71,11 +73,12 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
     """
     work: Optional[Path] = None
     held = -1
+    build_log: Optional[BuildLog] = None
     holding = contextlib.ExitStack()
     try:
         with signals_held():
             try:
-                for folder in ("work", "env", "toolchain", "analysis", "packed", "roots", "pip", "record", "log"):
+                for folder in FOLDERS:
                     (cache / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
                 with locked(cache / "work.lock"):
                     abandoned = claim_abandoned(cache / "work", holding)
@@ -109,6 +112,31 @@ def workspace(cache: Path, name: str, *, keep: bool, log: Log) -> Iterator[Job]:
             remove_tree(work)
         if held >= 0:
             os.close(held)
+        if build_log is not None:
+            build_log.drop_if_empty()
+
+
+def lock_of(home: Path) -> Path:
+    """Return the lock file of a root, an environment or a toolchain."""
+    return home.with_name(f"{home.name}.lock")
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock on a file or directory. If the lock's state is unknown, treat it as
+    held."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[], None], anew: bool = False) -> bool:

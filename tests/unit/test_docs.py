@@ -30,7 +30,7 @@ OF_IMAGES = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
 (SETTINGS_PAGE,) = (page for page in MANUAL if page.name == "docs/settings.md")
 
 FOREIGN = {
-    "docker": {"--read-only", "--tmpfs"},
+    "docker": {"--tmpfs"},
     "pip": {"--find-links"},
     "Python": {"--help-env"},
     "PyInstaller": {"--onefile", "--distpath"},

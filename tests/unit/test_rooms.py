@@ -30,7 +30,7 @@ ORDER = (
         "image",
         "prove",
     ),
-    *("inspect", "push", "scaffold", "results", "pipeline", "cli", "__main__"),
+    *("inspect", "push", "run", "scaffold", "results", "pipeline", "cli", "__main__"),
 )
 """From the bottom to the top: a module may import from its own room, and from those before it."""
 PROGRAMS = ("drivers", "runtime")
@@ -51,6 +51,10 @@ ELSEWHERE = {
         ),
         ("prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
     ),
+    **dict.fromkeys(
+        (f"freezer.run.cell.{name}" for name in ("first_process", "furnish", "keeper")),
+        ("run/test_cell.py", "the parts of one program, which is started as freezer run does"),
+    ),
 }
 """Modules without a file of tests that is called as they are: the file that has their tests, and the reason."""
 OF_SEVERAL = {
@@ -66,6 +70,7 @@ OF_SEVERAL = {
     "link/test_variables.py",
     "link/test_memory.py",
     "prove/test_sandbox.py",
+    "run/test_cell.py",
 }
 """Files of tests that are not called after a module."""
 LONGEST_MODULE, LONGEST_FUNCTION = 300, 60
@@ -188,9 +193,11 @@ def test_modules_and_functions_are_short(module: str) -> None:
 NETWORK = {"http", "socket", "ssl", "urllib.request", "ftplib", "smtplib", "xmlrpc", "requests", "urllib3"}
 LOCAL = {
     **dict.fromkeys(
-        (f"freezer.prove.sandbox.{name}" for name in ("application", "asking", "reads", "root")),
+        (f"freezer.prove.sandbox.{name}" for name in ("application", "asking", "reads")),
         "the sandbox has a network of its own, and sockets between its processes",
     ),
+    "freezer.base.isolation.loopback": "it starts the device of a network that leads nowhere",
+    "freezer.run.cell.furnish": "it sets the name of the host",
     "freezer.system.chroot.network": "it asks ssl where the host keeps its certificates",
 }
 """Modules that use these modules for something that is not the network."""

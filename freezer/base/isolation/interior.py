@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from freezer.base import beneath
-from freezer.base.dismantle import PLACE, reached
+from freezer.base.dismantle import FOLDER, PLACE, reached
 from freezer.base.isolation.mounts import (
     MS_BIND,
     MS_NODEV,
@@ -23,10 +23,21 @@ from freezer.base.isolation.mounts import (
     enter_root,
     mount,
     remount_bound,
+    restrict,
 )
 from freezer.base.isolation.system import IsolationError, as_step
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+READ_ONLY_PROC = ("bus", "fs", "irq", "sys", "sysrq-trigger")
+"""Parts of /proc by which root in the root could change the host's kernel; container runtimes do the same."""
+HIDDEN_PROC = (
+    *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"),
+    "timer_stats",
+)
+"""Parts of /proc that tell about the host, or reach its devices; container runtimes hide the same ones."""
+
+COVER = ".freezer-cover"
+"""The name that a file has until it is mounted at its place."""
 
 
 class Interior:
@@ -53,9 +64,9 @@ class Interior:
         return beneath.kind_of(self._top, name) != 0
 
     def has_folder(self, name: str) -> bool:
-        """Return whether a directory at the top is there that is not a link."""
-        with contextlib.suppress(OSError):
-            return stat.S_ISDIR(os.stat(name, dir_fd=self._top, follow_symlinks=False).st_mode)
+        """Return whether a directory is there that is not a link."""
+        with contextlib.suppress(OSError), beneath.opened_below(self._top, name, PLACE | os.O_NOFOLLOW) as place:
+            return stat.S_ISDIR(os.fstat(place).st_mode)
         return False
 
     def mount(self, kind: str, name: str, flags: int, data: str = "") -> None:
@@ -68,21 +79,45 @@ class Interior:
         with as_step(f"make {name}"):
             make = beneath.make_folder if os.path.isdir(source) else beneath.make_file
             make(self._top, name)
-        with self._place(name) as place:
-            mount(source, place, "", MS_BIND | MS_REC, step=f"mount on {name}")
-        self.remount(name, flags)
+        self._bind(source, name, flags)
 
     def bind_again(self, name: str, flags: int) -> None:
         """Mount what is at a place on itself, with other flags."""
+        self._bind("", name, flags)
+
+    def _bind(self, source: str, name: str, flags: int) -> None:
         with self._place(name) as place:
-            mount(place, place, "", MS_BIND | MS_REC, step=f"mount on {name}")
-        self.remount(name, flags)
+            mount(source or place, place, "", MS_BIND | MS_REC, step=f"mount on {name}")
+        # Opened anew: a descriptor from before stands for what is below the mount.
+        with self._place(name) as place:
+            restrict(place, flags, step=f"mount on {name} again")
 
     def remount(self, name: str, flags: int) -> None:
         """Set the flags of the mount at a place."""
-        # Opened anew: a descriptor from before stands for what is below the mount.
         with self._place(name) as place:
             remount_bound(place, flags, step=f"mount on {name} again")
+
+    def file(self, name: str, content: bytes) -> None:
+        """Write a new file, in place of whatever is there."""
+        with as_step(f"make {name}"):
+            beneath.make_folder(self._top, name.rpartition("/")[0] or ".")
+            beneath.write_file(self._top, name, content)
+
+    def cover(self, name: str, content: bytes) -> None:
+        """Mount a new file at a place that stays as it is below it; the file is in memory, and has no other name."""
+        self.file(COVER, content)
+        try:
+            with self._place(COVER) as source:
+                self.bind(source, name, MS_RDONLY | MS_NOSUID | MS_NODEV)
+        finally:
+            with as_step(f"make {name}"):
+                os.unlink(COVER, dir_fd=self._top)
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[int]:
+        """Open a directory, to put something there."""
+        with beneath.opened_below(self._top, name, FOLDER & ~os.O_NOFOLLOW) as folder:
+            yield folder
 
     def enter(self) -> list[str]:
         """Make it the root of this process; see ``enter_root``."""
@@ -97,8 +132,25 @@ class Interior:
             yield reached(place)
 
 
-def build_dev(root: Interior, dev: str) -> list[str]:
-    """Provide the devices that every container has, bound: a user namespace cannot make nodes."""
+def build_proc(root: Interior, proc: str) -> None:
+    """Mount the processes of this PID namespace, without what is the host's."""
+    root.mount("proc", proc, MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in READ_ONLY_PROC:
+        if root.has(f"{proc}/{name}"):
+            root.bind_again(f"{proc}/{name}", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for name in HIDDEN_PROC:
+        place = f"{proc}/{name}"
+        if root.has_folder(place):
+            root.mount("tmpfs", place, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=0,mode=755")
+        elif root.has(place):
+            root.bind("/dev/null", place, MS_RDONLY | MS_NOSUID | MS_NOEXEC)
+
+
+def build_dev(root: Interior, dev: str, *, terminals: bool = False) -> list[str]:
+    """Provide the devices that every container has, bound: a user namespace cannot make nodes.
+
+    With ``terminals``, new terminals can be made, too, which are no terminals of the host (pts(4)).
+    """
     notes = []
     root.mount("tmpfs", dev, MS_NOSUID | MS_NOEXEC, "mode=755")
     for name in DEVICES:
@@ -108,6 +160,10 @@ def build_dev(root: Interior, dev: str) -> list[str]:
             notes.append(f"no /dev/{name}: {error}")
     root.folder(f"{dev}/shm")
     root.mount("tmpfs", f"{dev}/shm", MS_NOSUID | MS_NODEV, "mode=1777")
+    if terminals:
+        root.folder(f"{dev}/pts")
+        root.mount("devpts", f"{dev}/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+        root.symlink("pts/ptmx", f"{dev}/ptmx")
     root.symlink("/proc/self/fd", f"{dev}/fd")
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         root.symlink(f"/proc/self/fd/{number}", f"{dev}/{name}")

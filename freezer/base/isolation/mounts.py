@@ -5,16 +5,20 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
+from collections.abc import Iterator
 
-from freezer.base.isolation.system import IsolationError, libc
+from freezer.base.isolation.system import LIBC, IsolationError, libc
 
 # <sys/mount.h>
-
-
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 0x1, 0x2, 0x4, 0x8, 0x20
-
-
 MS_BIND, MS_REC, MS_PRIVATE, MNT_DETACH = 0x1000, 0x4000, 0x40000, 0x2
+RESTRICTIONS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
+"""These four are the same numbers as MOUNT_ATTR_* of <linux/mount.h>."""
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000  # <asm/unistd.h>, <fcntl.h>
+ABSENT = (errno.ENOSYS, errno.EPERM)
+"""There is no such call, as before Linux 5.12, or a filter forbids it."""
+ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def keep_mounts_private() -> None:
@@ -56,10 +60,41 @@ def enter_root(root: str | int) -> list[str]:
     return []
 
 
-def bind(source: str, target: str, flags: int) -> None:
-    """Make ``source`` appear at ``target``; the flags take a second call, since the first ignores them."""
-    mount(source, target, "", MS_BIND | MS_REC)
-    remount_bound(target, flags)
+class _Attributes(ctypes.Structure):
+    """struct mount_attr of <linux/mount.h>."""
+
+    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns"))
+
+
+def bind(source: str, target: str, flags: int, *, step: str = "") -> None:
+    """Make ``source``, and what is mounted below it, appear at ``target``; the flags, which are for all of these
+    mounts, take further calls, since the first ignores them."""
+    mount(source, target, "", MS_BIND | MS_REC, step=step)
+    restrict(target, flags, step=step)
+
+
+def restrict(target: str, flags: int, *, step: str = "") -> None:
+    """Set the flags of the mount at ``target``, and add them to those of all mounts below it."""
+    remount_bound(target, flags, step=step)
+    attributes = _Attributes(set=flags & RESTRICTIONS)
+    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    words = (ctypes.c_int(AT_FDCWD), os.fsencode(target), ctypes.c_uint(AT_RECURSIVE), ctypes.byref(attributes), size)
+    if LIBC.syscall(ctypes.c_long(MOUNT_SETATTR), *words) == 0:
+        return
+    code = ctypes.get_errno()
+    if code not in ABSENT:
+        raise IsolationError(step or f"mount on {target} again", code)
+    for place in mounts_below(os.path.realpath(target)):
+        remount_bound(place, flags | os.statvfs(place).f_flag & RESTRICTIONS, step=step)
+
+
+def mounts_below(path: str) -> Iterator[str]:
+    """Yield the places below a path, which has no links, on which something is mounted (proc_pid_mountinfo(5))."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+        for line in stream:
+            place = ESCAPED.sub(lambda match: chr(int(match[1], 8)), line.split()[4])
+            if place.startswith(path.rstrip("/") + "/"):
+                yield place
 
 
 def remount_bound(target: str, flags: int, *, step: str = "") -> None:
@@ -70,7 +105,7 @@ def remount_bound(target: str, flags: int, *, step: str = "") -> None:
         if error.code != errno.EPERM:
             raise
         # In a user namespace the flags that the host set are locked: they have to be repeated.
-        locked = os.statvfs(target).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        locked = os.statvfs(target).f_flag & RESTRICTIONS
         remount(target, flags | locked, step=step)
 
 

@@ -79,3 +79,12 @@ def seal_descriptors() -> None:
         if int(entry) > 2:
             with suppress(OSError):  # the listing's own descriptor
                 os.set_inheritable(int(entry), False)
+
+
+def wake_on_child() -> int:
+    """Return a descriptor that becomes readable when a child ends (pidfd_open(2) would need Linux 5.3)."""
+    wake, waker = os.pipe()
+    os.set_blocking(waker, False)
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only a signal with a handler writes to the pipe
+    return wake

@@ -20,7 +20,7 @@ from functools import partial
 from typing import NamedTuple
 
 from freezer.base.isolation.privileges import drop_privileges
-from freezer.base.isolation.system import forked, reset_signals
+from freezer.base.isolation.system import forked, reset_signals, wake_on_child
 from freezer.prove.sandbox.asking import Asking
 from freezer.prove.sandbox.protocol import Cell, Message
 from freezer.prove.sandbox.reads import Noticing, hand_over, install_filter, take_over
@@ -225,15 +225,6 @@ def mapped_files() -> set[str]:
                 if len(fields) == 6 and fields[5].startswith(b"/"):
                     files.add(os.fsdecode(fields[5]))
     return files - {"/dev/zero (deleted)"}  # the kernel's name of shared anonymous memory
-
-
-def wake_on_child() -> int:
-    """Return a descriptor that becomes readable when a child ends (pidfd_open(2) would need Linux 5.3)."""
-    wake, waker = os.pipe()
-    os.set_blocking(waker, False)
-    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)  # only a signal with a handler writes to the pipe
-    return wake
 
 
 def reap(application: int) -> int | None:

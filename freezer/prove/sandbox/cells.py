@@ -13,13 +13,20 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
-from freezer.base.isolation.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS
-from freezer.base.isolation.system import IsolationError, forked, libc
-from freezer.base.isolation.users import CLONE_NEWUSER, map_one_user
+from freezer.base.isolation.namespaces import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    leave_host,
+)
+from freezer.base.isolation.system import IsolationError, forked
 from freezer.prove.sandbox.asking import open_tables
 from freezer.prove.sandbox.protocol import Cell, Message
 from freezer.prove.sandbox.root import build_root
 
+NAMESPACES = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
 Work = Callable[[dict[int, int]], Any]
 """What is done in a cell; it is given the cell's tables of sockets (see ``asking``)."""
 
@@ -58,7 +65,7 @@ def answer_of(body: Callable[[int], None]) -> Message:
 def keep_cell(cell: Cell, work: Work, writing: int) -> None:
     """Unshare the namespaces, and wait for init: the process that unshares is not in its new PID namespace."""
     try:
-        enter_namespaces(cell)
+        leave_host(NAMESPACES, cell.uid, cell.gid, real_root=cell.real_root)
     except IsolationError as error:
         send(writing, {"refused": [error.step, error.code]})
         return
@@ -82,14 +89,3 @@ def send(writing: int, message: Message) -> None:
     """Write ``message`` to the pipe ``writing``."""
     with os.fdopen(writing, "wb") as stream:
         stream.write(json.dumps(message).encode())
-
-
-def enter_namespaces(cell: Cell) -> None:
-    """Leave the host's namespaces, as root or through a user namespace that maps this user to ``cell.uid``."""
-    flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    if cell.real_root:
-        libc("unshare", "create namespaces", flags)
-        return
-    uid, gid = os.geteuid(), os.getegid()
-    libc("unshare", "create namespaces", flags | CLONE_NEWUSER)
-    map_one_user((cell.uid, uid), (cell.gid, gid))

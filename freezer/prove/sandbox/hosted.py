@@ -11,8 +11,8 @@ import os
 import signal
 from contextlib import suppress
 
-from freezer.base.isolation.system import libc
-from freezer.prove.sandbox.application import reply_of, start_application, wake_on_child, watch
+from freezer.base.isolation.system import libc, wake_on_child
+from freezer.prove.sandbox.application import reply_of, start_application, watch
 from freezer.prove.sandbox.protocol import Cell, Message
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>

@@ -8,7 +8,6 @@ are allowed at once. Where the kernel or a container does not permit such a filt
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import os
 import re
@@ -18,33 +17,35 @@ import struct
 import threading
 from contextlib import suppress
 
-from freezer.base.isolation.system import LIBC
+from freezer.base.isolation.seccomp import (
+    ALLOW_ALL,
+    AT_ARCH,
+    AT_NUMBER,
+    EQUAL,
+    LOAD,
+    MACHINES,
+    RETURN,
+    Step,
+    argument,
+    install,
+)
 
 MOST = 2000
-"""Places that a filter has room for (BPF_MAXINSNS of <linux/bpf_common.h>)."""
+"""Places that a filter has room for."""
 MACHINE = "x86_64"
 OLDEST_KERNEL = (5, 5)
 """Older ones may report a read, but cannot be told to do it then."""
-# <asm/unistd_64.h>, <linux/audit.h>
-NR_SECCOMP, NR_PREAD64, AUDIT_ARCH_X86_64 = 317, 17, 0xC000003E
+NR_PREAD64 = 17  # <asm/unistd_64.h>
 # <linux/seccomp.h>
-SET_MODE_FILTER, SPEC_ALLOW, NEW_LISTENER = 1, 4, 8
-RET_USER_NOTIF, RET_ALLOW = 0x7FC00000, 0x7FFF0000
+SPEC_ALLOW, NEW_LISTENER = 4, 8
+RET_USER_NOTIF = 0x7FC00000
 NOTIF_RECV, NOTIF_SEND, CONTINUE = 0xC0502100, 0xC0182101, 1
 NOTIFICATION, RESPONSE = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
-# <linux/bpf_common.h>, and places in struct seccomp_data
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-AT_NUMBER, AT_ARCH, AT_OFFSET = 0, 4, 40
+AT_OFFSET = argument(3)
 POLL_MILLISECONDS = 50
 
 Place = tuple[int, int]
 """An offset and a size, in bytes."""
-
-
-class Program(ctypes.Structure):
-    """struct sock_fprog of <linux/filter.h>."""
-
-    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 def install_filter(places: list[Place]) -> int | None:
@@ -53,11 +54,7 @@ def install_filter(places: list[Place]) -> int | None:
     system = os.uname()
     if system.machine != MACHINE or version_of(system.release) < OLDEST_KERNEL or not 0 < len(places) <= MOST:
         return None
-    steps = filter_for(places)
-    program = Program(len(steps), b"".join(struct.pack("=HBBI", *step) for step in steps))
-    flags = NEW_LISTENER | SPEC_ALLOW
-    listener = LIBC.syscall(NR_SECCOMP, SET_MODE_FILTER, flags, ctypes.byref(program))
-    return listener if listener >= 0 else None
+    return install(filter_for(places), NEW_LISTENER | SPEC_ALLOW)
 
 
 def version_of(release: str) -> tuple[int, ...]:
@@ -66,15 +63,14 @@ def version_of(release: str) -> tuple[int, ...]:
     return tuple(map(int, numbers.groups())) if numbers else ()
 
 
-def filter_for(places: list[Place]) -> list[tuple[int, int, int, int]]:
-    """Return the filter's instructions: code, steps to skip if true, if false, and a value."""
-    allow = (RETURN, 0, 0, RET_ALLOW)
-    steps = [(LOAD, 0, 0, AT_ARCH), (EQUAL, 1, 0, AUDIT_ARCH_X86_64), allow]
-    steps += [(LOAD, 0, 0, AT_NUMBER), (EQUAL, 1, 0, NR_PREAD64), allow]
-    steps.append((LOAD, 0, 0, AT_OFFSET))
+def filter_for(places: list[Place]) -> list[Step]:
+    """Return the filter's instructions."""
+    steps = [Step(LOAD, 0, 0, AT_ARCH), Step(EQUAL, 1, 0, MACHINES[MACHINE].arch), ALLOW_ALL]
+    steps += [Step(LOAD, 0, 0, AT_NUMBER), Step(EQUAL, 1, 0, NR_PREAD64), ALLOW_ALL]
+    steps.append(Step(LOAD, 0, 0, AT_OFFSET))
     for offset, _ in places:
-        steps += [(EQUAL, 0, 1, offset & 0xFFFFFFFF), (RETURN, 0, 0, RET_USER_NOTIF)]
-    return [*steps, allow]
+        steps += [Step(EQUAL, 0, 1, offset & 0xFFFFFFFF), Step(RETURN, 0, 0, RET_USER_NOTIF)]
+    return [*steps, ALLOW_ALL]
 
 
 def hand_over(listener: int | None, channel: socket.socket) -> None:

@@ -7,14 +7,10 @@ states what is missing.
 
 from __future__ import annotations
 
-import fcntl
-import socket
-import struct
-
-from freezer.base.isolation.interior import Interior, build_dev
+from freezer.base.isolation.interior import Interior, build_dev, build_proc
+from freezer.base.isolation.loopback import raise_loopback
 from freezer.base.isolation.mounts import (
     MS_NODEV,
-    MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
     bind,
@@ -23,9 +19,6 @@ from freezer.base.isolation.mounts import (
 )
 from freezer.base.isolation.system import IsolationError
 from freezer.prove.sandbox.protocol import Cell
-
-# <linux/sockios.h>
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 
 
 def build_root(cell: Cell) -> list[str]:
@@ -43,7 +36,7 @@ def build_root(cell: Cell) -> list[str]:
     if root.has_folder("tmp"):
         root.mount("tmpfs", "tmp", MS_NOSUID | MS_NODEV, "mode=1777")
     try:
-        root.mount("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        build_proc(root, "proc")
     except IsolationError as error:  # a container masks parts of its /proc, and the kernel keeps it so
         notes.append(f"/proc is empty, so mapped files are unknown: {error}")
     notes += build_dev(root, "dev")
@@ -61,15 +54,3 @@ def furnish(cell: Cell, root: Interior) -> None:
         root.bind(cell.binary, f"app/{cell.name}", MS_RDONLY | MS_NOSUID | MS_NODEV)
     if cell.bundle is not None:
         root.bind(cell.bundle, "bundle", MS_RDONLY | MS_NOSUID | MS_NODEV)
-
-
-def raise_loopback() -> list[str]:
-    """Bring ``lo`` up, because a program without network can still talk to itself (netdevice(7))."""
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            reply = fcntl.ioctl(control, SIOCGIFFLAGS, struct.pack("16sH22x", b"lo", 0))
-            flags: int = struct.unpack("16sH22x", reply)[1]
-            fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))
-    except OSError as error:
-        return [f"the loopback interface is down: {error}"]
-    return []

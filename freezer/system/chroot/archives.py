@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Optional
@@ -19,9 +18,9 @@ from freezer.base.compression import GZIP, XZ, ZSTD, DamagedStream, Stream, comp
 from freezer.base.errors import InputError
 from freezer.base.extract import Refused, inside, new_tree
 from freezer.base.oci.archive import ImageArchive, compressed_whole
-from freezer.base.oci.documents import Image, object_at
+from freezer.base.oci.documents import Image
 from freezer.base.oci.files import DOCUMENTS, TarFiles, open_folder, unreadable
-from freezer.base.oci.model import Platform
+from freezer.base.oci.machine import image_for_host
 from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root
 from freezer.base.places import is_file
 from freezer.base.publish import CHUNK, digest_file
@@ -34,20 +33,6 @@ ROOT_FOLDERS = frozenset(
     + ("srv", "sys", "tmp", "usr", "var")
 )
 """Names at the top of roots, which images do not have there."""
-
-HOSTS = {
-    "x86_64": Platform("amd64"),
-    "aarch64": Platform("arm64", "v8"),
-    "armv7l": Platform("arm", "v7"),
-    "armv6l": Platform("arm", "v6"),
-    "i386": Platform("386"),
-    "i686": Platform("386"),
-    "ppc64le": Platform("ppc64le"),
-    "s390x": Platform("s390x"),
-    "riscv64": Platform("riscv64"),
-    "loongarch64": Platform("loong64"),
-}
-"""Go's platforms for the kernel's names of machines (uname(2))."""
 
 
 def is_archive_or_layout(path: Path) -> bool:
@@ -62,7 +47,7 @@ def identify(path: Path) -> str:
         with open_folder(path) as files:
             archive = ImageArchive(path, files)
             with contextlib.suppress(InputError):
-                return _manifest_of(_chosen(archive))
+                return _manifest_of(image_for_host(archive))
             return hashlib.sha256(archive.document("index.json")).hexdigest()
     try:
         return digest_file(path)
@@ -79,7 +64,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
     if os.path.isdir(path):
         with open_folder(path) as files:
             archive = ImageArchive(path, files)
-            image = _chosen(archive)
+            image = image_for_host(archive)
             if _manifest_of(image) != digest:
                 raise _changed(path)
             unpack_root(archive, image, folder, verified=True)
@@ -100,7 +85,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
             if _digest(file) != digest:
                 raise _changed(path)
             archive = ImageArchive(path, TarFiles(path, file))
-            unpack_root(archive, _chosen(archive), folder, verified=True)
+            unpack_root(archive, image_for_host(archive), folder, verified=True)
         else:
             _unpack_tar(path, file, compression, folder, digest)
         after = os.fstat(file.fileno())
@@ -176,39 +161,6 @@ def _of_root(name: str) -> bool:
 
 def _manifest_of(image: Image) -> str:
     return str(image.manifest_digest).rpartition(":")[2]
-
-
-def _chosen(archive: ImageArchive) -> Image:
-    """Return the image for this machine. Raises InputError if there is none, or several."""
-    machine = platform.machine()
-    host = HOSTS.get(machine, Platform(machine))
-    found: set[str] = set()
-
-    def fits(fields: dict[str, Any]) -> bool:
-        """Return whether a platform is the host's; variants are ignored."""
-        found.add("/".join(str(fields[key]) for key in ("os", "architecture", "variant") if fields.get(key)))
-        stated = (fields.get("os") or "linux", fields.get("architecture") or host.architecture)
-        return stated == ("linux", host.architecture)
-
-    def wanted(descriptor: dict[str, Any]) -> bool:
-        return "platform" not in descriptor or fits(object_at(descriptor, "platform"))
-
-    images = {image.config_digest: image for image in archive.images_where(wanted) if fits(image.config)}
-    # Of several variants, prefer the host's own.
-    exact = [image for image in images.values() if image.config.get("variant") == host.variant]
-    fitting = exact or list(images.values())
-    if not fitting:
-        there = ", ".join(sorted(found - {"unknown/unknown", ""}))
-        raise InputError(
-            f"{archive.path} has no image for {host}", why=f"it has images for {there}" if there else "it has no image"
-        )
-    if len(fitting) > 1:
-        raise InputError(
-            f"{archive.path} has {len(fitting)} images for {host}",
-            why=", ".join(sorted(", ".join(image.names) or image.config_digest for image in fitting)),
-            hint="save only one image",
-        )
-    return fitting[0]
 
 
 def _wrong(path: Path, why: str) -> InputError:

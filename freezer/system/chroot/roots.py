@@ -16,24 +16,22 @@ import json
 import os
 import platform
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import freezer
-from freezer import __version__
 from freezer.base.beneath import kind_of, make_folder, opened_top, write_file
 from freezer.base.dismantle import remove
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.isolation.users import subordinate_maps
 from freezer.base.job import Job
-from freezer.base.shortage import FULL
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import local_paths
 from freezer.plan.trees import copy_sources, repository_of
 from freezer.plan.values import DISTRIBUTION
-from freezer.store.workspace import OWN, hold
+from freezer.store.unpacked_roots import cached_root
+from freezer.store.workspace import OWN
 from freezer.system.buildroot import BuildRoot
 from freezer.system.chroot.archives import identify, is_archive_or_layout, unpack
 from freezer.system.chroot.bootstrap import bootstrap, parse_distribution
@@ -158,32 +156,7 @@ def _key(parts: list[object]) -> str:
 
 def _cached(key: str, source: str, make: Callable[[Path], None], anew: bool, job: Job) -> tuple[Path, bool]:
     """Return the root of that key in the cache, made as needed and held, and whether it was made just now."""
-    home = job.cache / "roots" / key
-
-    def create() -> None:
-        if home.exists():
-            # Moved to where the sweep removes it, as removing takes a while.
-            os.rename(home, job.work / "old-root")
-        aside = job.folder(f"new-root-{key}")
-        try:
-            make(aside / "root")
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            raise EnvironmentFailure(f"cannot unpack {source}: {error.strerror}", why=str(error)) from error
-        facts = {"source": source, "made": int(time.time()), "freezer": __version__}
-        (aside / "origin.json").write_text(json.dumps(facts), encoding="utf-8")
-        os.rename(aside, home)
-
-    reused = hold(
-        job,
-        job.cache / "roots" / f"{key}.lock",
-        usable=(home / "origin.json").is_file,
-        make=create,
-        anew=anew,
-    )
-    os.utime(home)
-    return home / "root", not reused
+    return cached_root(job.cache / "roots" / key, source, make, job, anew=anew)
 
 
 def _check(path: Path, name: str) -> None:

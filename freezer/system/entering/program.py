@@ -25,16 +25,15 @@ import json
 import os
 import resource
 import signal
-import stat
 from typing import Any
 
-from freezer.base.beneath import names_in, opened_below, opened_plain, opened_top
-from freezer.base.dismantle import PLACE, reached
-from freezer.base.isolation.interior import Interior, build_dev
+from freezer.base.beneath import opened_plain, opened_top
+from freezer.base.dismantle import reached
+from freezer.base.isolation.assembly import show
+from freezer.base.isolation.interior import Interior, build_dev, build_proc
 from freezer.base.isolation.mounts import (
     MS_BIND,
     MS_NODEV,
-    MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
     MS_REC,
@@ -51,8 +50,6 @@ Message = dict[str, Any]
 
 OWN = frozenset(("dev", "proc", "sys", "tmp", "run", "freezer"))
 """What a root gets anew, whatever it has itself."""
-READ_ONLY_PROC = ("bus", "fs", "irq", "sys", "sysrq-trigger")
-"""Parts of /proc by which root in the chroot could change the host's kernel; container runtimes hide the same ones."""
 FAILED = 125
 SIGNALLED = 128
 """Init's exit status is the sum of this and the number of the signal that killed the command, as in shells."""
@@ -102,10 +99,7 @@ def build(request: Message) -> None:
     keep_mounts_private()
     root = begin(request)
     root.mount("tmpfs", "tmp", MS_NOSUID | MS_NODEV, "mode=1777")
-    root.mount("proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    for name in READ_ONLY_PROC:
-        if root.has(f"proc/{name}"):
-            root.bind_again(f"proc/{name}", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    build_proc(root, "proc")
     build_dev(root, "dev")
     for (folder, below), target, writable in request["mounts"]:
         with as_step(f"open {folder}/{below}"), opened_plain(folder, below) as opened:
@@ -134,37 +128,11 @@ def begin(request: Message) -> Interior:
                 root.folder(name)
         else:
             with as_step("read the root"):
-                show(base, root, {target for _, target, _ in request["mounts"]})
+                show(base, root, {target for _, target, _ in request["mounts"]}, OWN)
             for name in sorted(OWN):
                 root.folder(name)
             root.mount("tmpfs", "run", MS_NOSUID | MS_NODEV, "mode=755")
     return root
-
-
-def show(base: int, root: Interior, replaced: set[str], inside: str = "") -> None:
-    """Mount the entries of the directory ``base``, a descriptor, read-only at their places in ``root``, which are
-    below ``inside``.
-
-    Entries that the caller replaces, and those that every root gets anew, are left out; directories that contain such
-    entries are put together in the same way, one level down.
-    """
-    for name in names_in(base, "."):
-        path = f"{inside}/{name}"
-        if path in replaced or (not inside and name in OWN):
-            continue
-        with opened_below(base, name, PLACE | os.O_NOFOLLOW) as entry:
-            mode = os.fstat(entry).st_mode
-            holds_some = any(item.startswith(path + "/") for item in replaced)
-            if stat.S_ISLNK(mode):
-                root.symlink(os.readlink("", dir_fd=entry), path)
-            elif stat.S_ISDIR(mode):
-                if holds_some:
-                    root.folder(path)
-                    show(entry, root, replaced, path)
-                else:
-                    root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
-            elif stat.S_ISREG(mode) and not holds_some:
-                root.bind(reached(entry), path, MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def become_command(request: Message, report: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 from isolating import inside
 
 HEAD = """
-from freezer.base.isolation.interior import Interior, build_dev
+from freezer.base.isolation.interior import Interior, build_dev, build_proc
 bind(f"{top}/root", f"{top}/root", 0)
 root = Interior(f"{top}/root")
 """
@@ -97,3 +97,64 @@ print(json.dumps([notes, sorted(os.listdir(dev)), data == bytes(3), writable(f"{
     assert zero
     assert can == [False, True, True]
     assert link == "/proc/self/fd"
+
+
+def test_files(top: Path) -> None:
+    """In place of a link that leads out, or over it; the root's own file stays as it is below what covers it."""
+    (top / "root/real/file").write_text("own")
+    code = """
+def read(name):
+    with open(f"{top}/root/{name}") as file:
+        return file.read()
+root.cover("real/file", b"covered")
+root.cover("new/x", b"new")
+root.file("near/made", b"made")
+root.file("out", b"no link")
+print(json.dumps([read(name) for name in ("real/file", "new/x", "real/made", "out")]
+    + [writable(f"{top}/root/real/file"), sorted(os.listdir(f"{top}/root"))]))
+"""
+    names = ["loop", "near", "new", "out", "real", "up"]
+    assert inside(top, HEAD + code) == ["covered", "new", "made", "no link", False, names]
+    assert (top / "root/real/file").read_text() == "own"
+    assert os.listdir(top / "host") == ["file"]
+
+
+def test_processes_alone(top: Path) -> None:
+    """What is the host's of /proc is hidden, or cannot be written to."""
+    code = """
+from freezer.base.isolation.interior import HIDDEN_PROC, READ_ONLY_PROC
+from freezer.base.isolation.system import forked
+def look():
+    root.folder("proc")
+    build_proc(root, "proc")
+    place = f"{top}/root/proc"
+    content = []
+    for name in HIDDEN_PROC:
+        path = f"{place}/{name}"
+        if os.path.isdir(path):
+            content += os.listdir(path)
+        elif os.path.exists(path):
+            content.append(open(path).read())
+    paths = [f"{place}/{name}" for name in READ_ONLY_PROC]
+    flags = [bool(os.statvfs(path).f_flag & 1) for path in paths if os.path.exists(path)]
+    numbers = [name for name in os.listdir(place) if name.isdigit()]
+    print(json.dumps([any(content), all(flags), numbers]), flush=True)
+os.waitpid(forked(look), 0)
+"""
+    hidden, read_only, numbers = inside(top, HEAD + code)
+    assert (hidden, read_only, numbers) == (False, True, ["1"])
+
+
+def test_what_is_mounted_below(top: Path) -> None:
+    """The flags of a directory are those of all mounts below it, on every kernel."""
+    code = """
+import ctypes
+from freezer.base.isolation import mounts
+os.mkdir(f"{top}/source/below dir")
+mount("tmpfs", f"{top}/source/below dir", "tmpfs", 0)
+root.bind(f"{top}/source", "first", MS_RDONLY | MS_NOSUID | MS_NODEV)
+mounts.MOUNT_SETATTR = 9999  # there is no such call
+root.bind(f"{top}/source", "second", MS_RDONLY | MS_NOSUID | MS_NODEV)
+print(json.dumps([os.statvfs(f"{top}/root/{name}/below dir").f_flag & 7 for name in ("first", "second")]))
+"""
+    assert inside(top, HEAD + code) == [7, 7]

@@ -19,10 +19,10 @@ from freezer.cli import cache as command
 from freezer.cli.main import main
 from freezer.link.payload import pack as payload
 from freezer.plan.choices import Packing
-from freezer.store import inventory as module
 from freezer.store import prune as pruning
 from freezer.store.inventory import ItemKind, contents
 from freezer.store.prune import remove
+from freezer.store.workspace import lock_of
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -86,7 +86,7 @@ def test_table(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
     cache.work("dead-1", hours=3)
     cache.log("x")
     cache.log("y")
-    with held(module.lock_of(root)):
+    with held(lock_of(root)):
         assert main(["cache", "list"]) == 0
     lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
     assert [line[:2] for line in lines] == [

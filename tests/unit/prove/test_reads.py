@@ -9,9 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from freezer.base.isolation import seccomp
+from freezer.base.isolation.seccomp import RETURN_ALLOW
 from freezer.prove.sandbox import reads
-from freezer.prove.sandbox.reads import AUDIT_ARCH_X86_64, NR_PREAD64, filter_for, hand_over, install_filter, take_over
+from freezer.prove.sandbox.reads import NR_PREAD64, filter_for, hand_over, install_filter, take_over
 
+AUDIT_ARCH_X86_64 = seccomp.MACHINES["x86_64"].arch
 PLACES = [(4096, 10), (5_000_000_000, 20)]
 
 
@@ -22,12 +25,12 @@ def decision(arch: int, number: int, offset: int) -> int:
     while True:
         code, if_true, if_false, operand = steps[at]
         at += 1
-        if code == reads.LOAD:
+        if code == seccomp.LOAD:
             (value,) = struct.unpack_from("=I", data, operand)
-        elif code == reads.EQUAL:
+        elif code == seccomp.EQUAL:
             at += if_true if value == operand else if_false
         else:
-            assert code == reads.RETURN
+            assert code == seccomp.RETURN
             return operand
 
 
@@ -36,9 +39,9 @@ def decision(arch: int, number: int, offset: int) -> int:
     [
         (AUDIT_ARCH_X86_64, NR_PREAD64, 4096, reads.RET_USER_NOTIF),
         (AUDIT_ARCH_X86_64, NR_PREAD64, 5_000_000_000, reads.RET_USER_NOTIF),
-        (AUDIT_ARCH_X86_64, NR_PREAD64, 4097, reads.RET_ALLOW),
-        (AUDIT_ARCH_X86_64, NR_PREAD64 + 1, 4096, reads.RET_ALLOW),
-        (0x40000003, NR_PREAD64, 4096, reads.RET_ALLOW),
+        (AUDIT_ARCH_X86_64, NR_PREAD64, 4097, RETURN_ALLOW),
+        (AUDIT_ARCH_X86_64, NR_PREAD64 + 1, 4096, RETURN_ALLOW),
+        (0x40000003, NR_PREAD64, 4096, RETURN_ALLOW),
     ],
 )
 def test_what_is_reported(arch: int, number: int, offset: int, wanted: int) -> None:

@@ -18,10 +18,9 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 from hostile import make_host, state_of
+from isolating import copy_program
 from support import need_root, processes_with
 
-import freezer.base.isolation
-from freezer.base import beneath, dismantle, errors, places, shortage
 from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
@@ -148,28 +147,12 @@ def compile_c(source: str, output: Path, *options: str) -> Path:
     return output
 
 
-def copy_program(package: Path) -> Path:
-    """Copy the program with what it stands on, and nothing else of freezer, since it must do without; return the path
-    to start it by."""
-    top = Path(freezer.__file__).parent
-    for folder in (SANDBOX.parent, Path(freezer.base.isolation.__file__).parent):
-        place = package / folder.relative_to(top)
-        shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(folder.parent / "__init__.py", place.parent)
-    for module in (beneath, dismantle, errors, places, shortage):
-        shutil.copy(str(module.__file__), package / "base")
-    shutil.copy(freezer.__file__, package)
-    for path in (package, *package.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return package / SANDBOX.relative_to(top)
-
-
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="freezer-sandbox-") as name:
         top = Path(name)
         top.chmod(0o755)
-        script = copy_program(top / "freezer")
+        script = copy_program(SANDBOX, top / "freezer")
         probe = compile_c(PROBE, top / "probe", "-static")
         probe.chmod(0o755)
         (top / "root").mkdir()

@@ -11,9 +11,8 @@ import pytest
 from stores import HOUR, NOW, Cache, held
 
 from freezer.base.log import Log
-from freezer.store import inventory as module
 from freezer.store.inventory import BLOCK, ItemKind, contents
-from freezer.store.workspace import workspace
+from freezer.store.workspace import lock_of, workspace
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -22,6 +21,7 @@ def test_a_new_cache_is_empty(tmp_path: Path) -> None:
     with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
         (item,) = (item for item in contents(tmp_path) if item.kind is ItemKind.WORK)
         assert (item.path, item.in_use, item.litter) == (job.work, True, None)
+        job.build_log.append("a tool")
     assert [item.kind for item in contents(tmp_path)] == [ItemKind.LOGS]
 
 
@@ -86,7 +86,7 @@ def test_last_used(cache: Cache) -> None:
 @pytest.mark.parametrize("mode", [fcntl.LOCK_SH, fcntl.LOCK_EX])
 def test_in_use(cache: Cache, mode: int) -> None:
     root, environment, work = cache.root("a"), cache.environment("b"), cache.work("c-1")
-    for lock, path in ((module.lock_of(root), root), (module.lock_of(environment), environment), (work, work)):
+    for lock, path in ((lock_of(root), root), (lock_of(environment), environment), (work, work)):
         assert not cache.item(path).in_use
         with held(lock, mode):
             assert cache.item(path).in_use

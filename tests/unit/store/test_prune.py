@@ -17,11 +17,10 @@ from stores import DAY, HOUR, NOW, Cache, held, pruned
 from freezer.base.errors import EnvironmentFailure, ExitStatus, UsageError
 from freezer.base.removal import remove_tree
 from freezer.cli.main import main
-from freezer.store import inventory as module
 from freezer.store import prune as pruning
 from freezer.store.inventory import Item, ItemKind, contents
 from freezer.store.prune import Rules, choose, parse_age, parse_size, remove
-from freezer.store.workspace import sweep
+from freezer.store.workspace import lock_of, sweep
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -72,7 +71,7 @@ def test_litter_that_is_in_use_stays(cache: Cache) -> None:
     """As an environment that is being made anew."""
     environment = cache.environment("a")
     (environment / "complete").unlink()
-    with held(module.lock_of(environment), fcntl.LOCK_EX):
+    with held(lock_of(environment), fcntl.LOCK_EX):
         assert pruned(cache) == set()
         assert pruned(cache, "--all") == set()
     assert pruned(cache) == {"a"}
@@ -117,12 +116,12 @@ def test_all_but_what_is_in_use(cache: Cache) -> None:
     cache.root("a")
     cache.environment("b")
     cache.toolchain("c")
-    with held(module.lock_of(kept)), held(module.lock_of(used)):
+    with held(lock_of(kept)), held(lock_of(used)):
         assert pruned(cache, "--all", "--kind", "roots", "--kind", "work") == {"a"}
         assert pruned(cache, "--all", "--kind", "toolchains") == {"c"}
         assert pruned(cache, "--all") == {"b"}
     # The lock files stay: somebody may be waiting for one.
-    assert module.lock_of(cache.path / "roots" / "a").exists()
+    assert lock_of(cache.path / "roots" / "a").exists()
 
 
 def test_max_size_takes_the_least_recently_used(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +129,7 @@ def test_max_size_takes_the_least_recently_used(cache: Cache, capsys: pytest.Cap
         cache.root(name, size=1_000_000, hours=hours)
     assert pruned(cache, "--max-size", "3.5M") == set()
     assert pruned(cache, "--max-size", "2500kB") == {"oldest"}
-    with held(module.lock_of(cache.path / "roots" / "older")):
+    with held(lock_of(cache.path / "roots" / "older")):
         assert pruned(cache, "--max-size", "0B") == {"new"}
         assert "1.0 MB are in use and were kept" in capsys.readouterr().err
     assert pruned(cache, "--max-size", "0B") == {"older"}
@@ -199,7 +198,7 @@ def test_what_is_taken_into_use_meanwhile_stays(cache: Cache) -> None:
     log, downloads = cache.log("c-1"), cache.path / "pip" / "d"
     downloads.mkdir()
     items = {item.path: item for item in contents(cache.path)}
-    with held(module.lock_of(root)), held(module.lock_of(environment)), held(work, fcntl.LOCK_EX):
+    with held(lock_of(root)), held(lock_of(environment)), held(work, fcntl.LOCK_EX):
         for item in items.values():
             assert not remove(cache.path, item)
             assert item.path.exists()
@@ -214,7 +213,7 @@ def test_what_is_taken_into_use_meanwhile_stays(cache: Cache) -> None:
 def test_in_use_by_another_process(cache: Cache) -> None:
     root = cache.root("a")
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(module.lock_of(root))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, str(lock_of(root))], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
@@ -269,7 +268,7 @@ def test_a_sweep_leaves_alone_what_is_being_removed(cache: Cache, monkeypatch: p
     def interrupted_by_a_build(path: Path) -> None:
         sweep(cache.path / "work")
         seen.append(path.is_dir())
-        with held(module.lock_of(cache.path / "roots" / "a"), fcntl.LOCK_EX | fcntl.LOCK_NB):
+        with held(lock_of(cache.path / "roots" / "a"), fcntl.LOCK_EX | fcntl.LOCK_NB):
             remove_tree(path)
 
     monkeypatch.setattr(pruning, "remove_tree", interrupted_by_a_build)

@@ -92,9 +92,12 @@ def test_locked(tmp_path: Path) -> None:
 
 def test_old_logs_go(tmp_path: Path) -> None:
     for _ in range(module.KEPT_LOGS + 3):
-        with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())):
-            pass
+        with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
+            job.build_log.append("a tool")
     assert len(list((tmp_path / "log").iterdir())) == module.KEPT_LOGS
+    with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
+        assert job.build_log.path.exists()
+    assert not job.build_log.path.exists()
 
 
 def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,9 +24,10 @@ from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.oci import archive as images
 from freezer.base.oci.archive import open_image
+from freezer.base.oci.machine import HOSTS
 from freezer.image.check import validate
 from freezer.system.chroot import archives as module
-from freezer.system.chroot.archives import HOSTS, identify, is_archive_or_layout, unpack
+from freezer.system.chroot.archives import identify, is_archive_or_layout, unpack
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
