@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer import __version__
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin, newest_of, with_files
+from freezer.base.bill import SBOM
 from freezer.base.errors import InputError
 from freezer.base.job import Job
 from freezer.base.log import Log, human_size
@@ -18,14 +19,19 @@ from freezer.base.oci.reference import default_reference
 from freezer.image import contents
 from freezer.image.layer import Layer
 from freezer.image.platforms import chosen, platform_of, platform_of_elf
-from freezer.image.write import ImageFile, Recipe, write_image
+from freezer.image.write import Attach, ImageFile, Recipe, write_image
 from freezer.link.layers import UnpackedApp, make_layers
 from freezer.link.linkers import StaticApp
 from freezer.plan.choices import DEFAULT_EPOCH, ImageFormat, ImageLayout
 from freezer.plan.image import Healthcheck, ImagePlan
 from freezer.plan.outputs import check_image_output
 from freezer.plan.resolve_image import check_program_name
+from freezer.plan.signing import Signing
+from freezer.sign.provenance import Provenance, image_of_existing_made
 from freezer.store.workspace import reading
+
+if TYPE_CHECKING:
+    from freezer.sign.crypto import Signer
 
 CERTIFICATES_WITHIN = "CA certificates only in the executable, if it was built with them"
 
@@ -41,9 +47,10 @@ def image_of_executable(
     log: Log,
     name: Optional[str] = None,
     papers: Optional[Mapping[str, bytes]] = None,
+    attach: Optional[Attach] = None,
 ) -> ImageFile:
     """Make the image of a static executable, which becomes ``/app/NAME``, and log its names; ``papers`` are what is in
-    it.
+    it, ``attach`` gives what is said of it.
 
     Raises InputError for an executable that no scratch image can run, and as ``write_image`` does.
     """
@@ -57,42 +64,65 @@ def image_of_executable(
                 contents.layers(plan, executable, name, papers),
                 name,
                 origin,
+                attach,
             )
         )
     return made[0]
 
 
-def image_of_files(plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log) -> ImageFile:
+def image_of_files(
+    plan: ImagePlan, application: UnpackedApp, name: str, origin: Origin, log: Log, attach: Optional[Attach] = None
+) -> ImageFile:
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
     with _image_step(plan, log) as made:
         platform = chosen(platform_of_elf(application.python, application.python.path), plan.variant)
-        made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin))
+        made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin, attach))
     return made[0]
 
 
-def image_of_linked(plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job) -> ImageFile:
+def image_of_linked(
+    plan: ImagePlan, linked: StaticApp, name: str, origin: Origin, job: Job, attach: Optional[Attach] = None
+) -> ImageFile:
     """Make the planned image of a linked application. Raises likewise, and ToolError."""
     if plan.layout is ImageLayout.BINARY:
-        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers)
+        return image_of_executable(plan, linked.path, origin, job.log, name, linked.papers, attach)
     with job.step("layers") as step:
         application = make_layers(linked.closed, linked.package, job, init=linked.init)
         step.result = ", ".join(f"{part.name.lower()} {human_size(size)}" for part, size in application.sizes().items())
-    return image_of_files(plan, application, name, origin, job.log)
+    return image_of_files(plan, application, name, origin, job.log, attach)
 
 
-def image_of_existing(plan: ImagePlan, executable: Path, papers: Papers, *, cache: Path, log: Log) -> ImageFile:
-    """Make the image of an existing executable, of which ``papers`` reads the documents in it. Raises likewise, and
-    OutputError."""
+def image_of_existing(
+    plan: ImagePlan,
+    executable: Path,
+    papers: Papers,
+    *,
+    cache: Path,
+    log: Log,
+    signing: Optional[Signing] = None,
+    signer: Optional[Signer] = None,
+) -> ImageFile:
+    """Make the image of an existing executable, of which ``papers`` reads the documents in it, and its provenance if
+    that is wanted. Raises likewise, and OutputError."""
+    signing = signing or Signing()
     if plan.layout is not ImageLayout.BINARY:
         raise InputError(
             "an existing executable cannot be put into an unpacked image",
             why="it no longer shows which of its files are the application's own",
             hint="make the image while building: freezer build ... --image TAR --image-layout unpacked",
         )
-    check_image_output(plan, executable)
+    check_image_output(plan, executable, signing)
     with reading(executable, "image", cache, log) as job:
         origin = with_files(Origin(None, None, newest_of([executable], job)), plan, job)
-        return image_of_executable(plan, executable, origin, log, papers=papers(executable, job))
+        found = papers(executable, job)
+        if not signing.is_wanted:
+            return image_of_executable(plan, executable, origin, log, papers=found)
+        sbom = found.get(SBOM)
+        provenance = Provenance(image_of_existing_made(plan, executable, sbom), signer, sbom=sbom)
+        made = image_of_executable(plan, executable, origin, log, papers=found, attach=provenance.attached)
+        if signing.provenance is not None:
+            provenance.of_image(made.names[0], made.manifest_digest).write(signing.provenance)
+        return made
 
 
 @contextlib.contextmanager
@@ -107,7 +137,14 @@ def _image_step(plan: ImagePlan, log: Log) -> Iterator[list[ImageFile]]:
     log.line("    " + ("CA certificates in /etc/ssl/certs" if plan.ca_certs else CERTIFICATES_WITHIN))
 
 
-def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name: str, origin: Origin) -> ImageFile:
+def _write(
+    plan: ImagePlan,
+    platform: Platform,
+    layers: tuple[Layer, ...],
+    name: str,
+    origin: Origin,
+    attach: Optional[Attach],
+) -> ImageFile:
     created = timestamp(plan.created if plan.created is not None else origin.newest or DEFAULT_EPOCH)
     labels = {**_described(name, origin, created), **plan.labels}
     recipe = Recipe(
@@ -120,7 +157,7 @@ def _write(plan: ImagePlan, platform: Platform, layers: tuple[Layer, ...], name:
         created_by=f"freezer {__version__}",
         format=plan.format,
     )
-    return write_image(recipe, plan.output)
+    return write_image(recipe, plan.output, attach)
 
 
 def _described(name: str, origin: Origin, created: str) -> dict[str, str]:
