@@ -77,7 +77,7 @@ def verify_executable(path: Path, key: PublicKey, file: Path) -> Signed:
     for data in _envelopes(file, path):
         _look_at_envelope(data, key, digest, found)
     if not found.is_signed:
-        raise _refusal(path, key, found, where=str(file))
+        raise _refusal(path, key, found, where=f"{path.name}, sha256:{digest}")
     return Signed(key.fingerprint, (f"sha256:{digest}",), tuple(found.statements))
 
 
@@ -207,7 +207,7 @@ def _refusal(path: Path, key: PublicKey, found: _Found, where: str) -> Verificat
     if found.elsewhere:
         return VerificationError(
             f"{path} is not what was signed",
-            why=f"the signature is of {'; '.join(found.elsewhere[:5])}\n{where} is another content",
+            why=f"the signature is of {'; '.join(found.elsewhere[:5])}\nthis is {where}",
             hint="get the file anew, and its signature with it; if it was built again, sign it again",
         )
     if found.others:

@@ -18,6 +18,8 @@ from freezer.base.oci.nodes import Node, node_of
 EMPTY, EMPTY_TYPE = b"{}", "application/vnd.oci.empty.v1+json"
 """The configuration of what is no image."""
 MAX_REFERRERS = 1000
+LARGEST = 64 << 20
+"""Bytes of a document that a referrer has."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,8 @@ def read_referrer(archive: ImageArchive, node: Node) -> Referrer:
     """Return a referrer of a file with its content. Raises InputError for a damaged one."""
     blobs = {}
     for part in node.parts:
-        data = archive.document(part.name)
-        if model.digest(data) != part.descriptor.digest:
-            raise archive.wrong(f"{part.name} does not have the digest in its name")
-        blobs[part.descriptor.digest] = data
+        if part.descriptor.size > LARGEST:
+            raise archive.wrong(f"{part.name} is larger than {LARGEST} bytes")
+        blobs[part.descriptor.digest] = b"".join(archive.blob_chunks(part.name, part.descriptor.digest))
     document = parse_document(node.data)
     return Referrer(node.data, str(document.get("artifactType") or ""), blobs)
