@@ -14,7 +14,7 @@ from typing import Any, Optional
 from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
-from freezer.plan.build import Plan
+from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
@@ -42,10 +42,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     base = settings_folder(given, folder)
-    file = read_settings(base)
-    entry = resolve_entry(given, file, folder)
-    script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
-    file = laid_over(script.settings, file)
+    file, script, entry = _settings_of(given, base, folder)
     values = _merged(given, file, folder)
     name = _checked_name(values.get("name", default_name(entry)))
     created, epoch = times_of(environ)
@@ -95,6 +92,14 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
     )
+
+
+def _settings_of(given: Mapping[str, Any], base: Path, folder: Path) -> tuple[FileSettings, ScriptMetadata, Entry]:
+    """Return the settings of files, with those in the script itself, and the entry that they are for."""
+    file = read_settings(base)
+    entry = resolve_entry(given, file, folder)
+    script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
+    return laid_over(script.settings, file), script, entry
 
 
 def _rest(given: Mapping[str, Any], values: Mapping[str, Any], file: FileSettings, folder: Path) -> tuple[str, ...]:

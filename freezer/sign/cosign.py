@@ -107,5 +107,7 @@ def merged(own: Referrer, other: dict[str, Any]) -> Optional[Referrer]:
     both = [*more, *layers]
     config = configuration([str(item.get("digest")) for item in both])
     document.update(layers=both, config=model.describe(config, model.OCI.config).fields())
+    # It is about the image as before; the list of referrers has each part of it already.
+    del document["subject"], document["artifactType"]
     blobs = {key: data for key, data in own.blobs.items() if key != object_at(document, "config").get("digest")}
     return Referrer(model.canonical(document), own.artifact_type, {**blobs, model.digest(config): config})
