@@ -6,7 +6,6 @@ nothing: whoever uses it would not be known by it.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from freezer.base.errors import EnvironmentFailure, InputError
+from freezer.base.streams import read_small
 
 if TYPE_CHECKING:
     from freezer.sign.crypto import PublicKey, Signer
@@ -102,10 +102,9 @@ def _other_kind(path: Path, error: Exception) -> InputError:
 
 
 def _read(path: Path) -> tuple[bytes, int]:
-    """Return the content of a key's file, which may be a pipe, and its mode. Raises InputError."""
+    """Return the content of a key's file and its mode. Raises InputError."""
     try:
-        with open(path, "rb") as file:
-            data, mode = file.read(LARGEST + 1), os.fstat(file.fileno()).st_mode
+        data, mode = read_small(path, LARGEST)
     except OSError as error:
         raise InputError(f"cannot read the key {path}: {error.strerror}", hint=f"to make one: {MAKE}") from error
     if len(data) > LARGEST:

@@ -16,7 +16,6 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 from freezer.application.entry import Application
-from freezer.application.ground import project_of
 from freezer.application.inputs import BUNDLED
 from freezer.base.errors import FreezerError
 from freezer.base.job import Job
@@ -99,11 +98,12 @@ class _Places:
 
 
 def _top(plan: Plan, own: list[Path]) -> Optional[Path]:
-    """Return the directory that the source is: its repository, or the project that it is in; None without a source."""
+    """Return the directory that the source is: its repository, or the one that all of it is in; None without a source.
+    What that directory is called does not count."""
     if plan.entry.path is None or not own:
         return None
     place = plan.entry.path if is_folder(plan.entry.path) else plan.entry.path.parent
-    return repository_of(place) or (place if plan.entry.kind is EntryKind.PROJECT else project_of(place))
+    return repository_of(place) or Path(os.path.commonpath([place, *(path.parent for path in own)]))
 
 
 def _own_files(plan: Plan, application: Application) -> Iterator[Path]:

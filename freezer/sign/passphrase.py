@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
 from freezer.base.errors import InputError
+from freezer.base.streams import read_small
 from freezer.base.tools import PASSPHRASE
 from freezer.plan.signing import Signing
 from freezer.sign.keys import read_signer
@@ -38,10 +39,9 @@ def find_signer(signing: Signing, environ: MutableMapping[str, str]) -> Optional
 
 
 def _of_file(path: Path) -> bytes:
-    """Return the first line of a file, which may be a pipe."""
+    """Return the first line of a file."""
     try:
-        with open(path, "rb") as file:
-            return file.read(LARGEST).partition(b"\n")[0].rstrip(b"\r")
+        return read_small(path, LARGEST)[0].partition(b"\n")[0].rstrip(b"\r")
     except OSError as error:
         raise InputError(f"cannot read the passphrase in {path}: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ from freezer.base.oci.documents import object_at, objects_at, parse_document
 from freezer.base.oci.nodes import Node, top_nodes
 from freezer.base.oci.referrers import Referrer, read_referrer, referrer_nodes, subject_of
 from freezer.base.publish import digest_file
+from freezer.base.streams import read_small
 from freezer.sign import cosign
 from freezer.sign.envelope import IN_TOTO, Damaged, decoded, parse_envelope
 from freezer.sign.statement import PROVENANCE, Statement, parse_statement, source_of
@@ -176,8 +177,7 @@ def _look_at_claim(payload: bytes, signature: str, key: PublicKey, digest: str, 
 def _envelopes(file: Path, path: Path) -> Iterable[bytes]:
     """Return the envelopes in a file: one, or one in each line. Raises VerificationError if it cannot be read."""
     try:
-        with open(file, "rb") as opened:
-            data = opened.read(LARGEST + 1)
+        data, _ = read_small(file, LARGEST)
     except FileNotFoundError as error:
         raise VerificationError(
             f"{path} is not signed", why=f"there is no {file}", hint=f"name the file: --signature FILE; or {HOW}"

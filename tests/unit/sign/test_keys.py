@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,10 @@ from signing import KINDS, PASSPHRASE, never, write_key
 
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.sign.keys import read_public, read_signer
+
+
+def answering(passphrase: bytes) -> Callable[[Path], bytes]:
+    return lambda _path: passphrase
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "OpenSSH"])
@@ -31,7 +35,7 @@ def test_a_passphrase_is_asked_for_where_there_is_one(tmp_path: Path, form: str)
     assert read_public(tmp_path / "locked.pub").verifies(signer.sign(b"x"), b"x")
     for wrong in (b"wrong", b""):
         with pytest.raises(InputError, match=r"the passphrase for .*locked is wrong"):
-            read_signer(locked, lambda _path, wrong=wrong: wrong)
+            read_signer(locked, answering(wrong))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o602, 0o601, 0o777])
@@ -55,20 +59,23 @@ def test_a_key_from_a_pipe(tmp_path: Path) -> None:
     """As of ``<(pass show key)``: there is no file that others could read."""
     data = write_key(tmp_path / "key", KINDS["ed25519"]()).read_bytes()
     reading, writing = os.pipe()
-    thread = threading.Thread(target=lambda: (os.write(writing, data), os.close(writing)))
-    thread.start()
+    with open(writing, "wb") as pipe:
+        pipe.write(data)
     signer = read_signer(Path(f"/dev/fd/{reading}"), never)
-    thread.join()
     os.close(reading)
     assert signer.public == read_signer(tmp_path / "key", never).public
 
 
 def test_what_is_no_key(tmp_path: Path) -> None:
     for read in (lambda path: read_signer(path, never), read_public):
-        with pytest.raises(InputError, match="cannot read the key .*: No such file"):
+        with pytest.raises(InputError, match=r"cannot read the key .*: No such file"):
             read(tmp_path / "missing")
-        with pytest.raises(InputError, match="cannot read the key .*: Is a directory"):
+        with pytest.raises(InputError, match=r"cannot read the key .*: Is a directory"):
             read(tmp_path)
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(InputError, match=r"cannot read the key .*: it is not a regular file"):
+            read(tmp_path / "pipe")
+        (tmp_path / "pipe").unlink()
         (tmp_path / "text").write_text("not a key")
         with pytest.raises(InputError, match="that freezer can read"):
             read(tmp_path / "text")

@@ -49,7 +49,7 @@ def test_a_file(key: Path, tmp_path: Path, end: str) -> None:
 
 
 def test_a_file_that_is_not_there(key: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read the passphrase in .*: No such file"):
+    with pytest.raises(InputError, match=r"cannot read the passphrase in .*: No such file"):
         find_signer(Signing(key=key, passphrase=tmp_path / "pass"), {})
 
 
