@@ -144,12 +144,12 @@ def test_signed(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -
     assert facts["signature"]["statements"][0]["predicate"] == document["predicate"]
 
 
-def test_provenance_without_a_signature(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_provenance_without_a_signature(program: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["image", "tool", "-o", "image.tar", "--provenance", "-", "-q"]) == 0
-    check_statement(json.loads(capsys.readouterr().out))
+    check_statement(json.loads(capfd.readouterr().out))
     write_key(here / "k", new_key())
     assert main(["check", "image.tar", "--key", "k.pub"]) == ExitStatus.VERIFICATION
-    assert "is not signed" in capsys.readouterr().err
+    assert "is not signed" in capfd.readouterr().err
 
 
 def test_a_signed_index(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

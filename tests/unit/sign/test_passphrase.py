@@ -7,6 +7,7 @@ import pty
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from signing import KINDS, PASSPHRASE, write_key
@@ -91,10 +92,14 @@ def test_a_terminal(key: Path) -> None:
 
 
 def test_no_terminal(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: str, *_arguments: object) -> int:
-        raise OSError(6, "No such device or address", path)
+    opened = os.open
 
-    monkeypatch.setattr("freezer.sign.passphrase.os.open", refuse)
+    def refuse(path: str, *arguments: Any) -> int:
+        if path == "/dev/tty":
+            raise OSError(6, "No such device or address", path)
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(InputError, match="needs a passphrase") as raised:
         find_signer(Signing(key=key), {})
     assert f"--sign-passphrase FILE, or in the variable {VARIABLE}" in str(raised.value.hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,6 @@ from signing import check_resource
 from support import need_program
 
 from freezer.base.job import Job
-from freezer.sign import source
 from freezer.sign.source import digest_lines, is_changed, source_resource
 
 
@@ -100,7 +100,7 @@ def test_names_of_any_kind(folder: Path, job: Job) -> None:
 
 
 def test_without_git(folder: Path, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
     found = source_resource(folder, own(folder), job)
     assert "gitCommit" in found["digest"] and "changed" not in found["annotations"]
 
