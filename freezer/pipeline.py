@@ -91,7 +91,7 @@ def _provenance(
     """Return what is said of the executable at ``path``; None if nothing is to be said."""
     if not plan.signing.is_wanted or materials is None:
         return None
-    return Provenance(materials.made(job, byproducts(sbom)), signer, sbom=sbom).of_file(path, name)
+    return Provenance(materials.made(job, byproducts(sbom)), signer).of_file(path, name)
 
 
 def _write_provenance(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from imagefiles import NOWHERE, plan
 from support import need_program
 
+from freezer.base.bill import SBOM as SBOM_NAME
 from freezer.base.log import Log
 from freezer.image.make import image_of_executable
 from freezer.sign.crypto import PublicKey, Signer
@@ -121,7 +122,7 @@ def check_resource(item: Any) -> None:
     assert isinstance(item.get("annotations", {}), dict)
 
 
-SBOM = b'{"bomFormat":"CycloneDX"}\n'
+SBOM = b'{"bomFormat":"CycloneDX","components":[]}\n'
 
 
 def made(**parameters: Any) -> Made:
@@ -131,15 +132,16 @@ def made(**parameters: Any) -> Made:
     return Made(BUILD, parameters, {}, (source,))
 
 
-def provenance(signer: Optional[Signer], sbom: Optional[bytes] = SBOM) -> Provenance:
-    return Provenance(made(), signer, sbom=sbom)
+def provenance(signer: Optional[Signer]) -> Provenance:
+    return Provenance(made(), signer)
 
 
 def image(program: Path, folder: Path, signer: Optional[Signer], name: str = "image.tar", **values: Any) -> Path:
     """An image with what is said of it."""
     planned = plan(folder, output=name, **values)
     attach = provenance(signer).attached
-    image_of_executable(planned, program, NOWHERE, Log(stream=io.StringIO()), "app", attach=attach)
+    papers = {SBOM_NAME: SBOM}
+    image_of_executable(planned, program, NOWHERE, Log(stream=io.StringIO()), "app", papers, attach)
     return folder / name
 
 

@@ -20,8 +20,9 @@ from freezer.image import contents
 from freezer.image.layer import Layer
 from freezer.image.platforms import chosen, platform_of, platform_of_elf
 from freezer.image.write import Attach, ImageFile, Recipe, write_image
-from freezer.link.layers import UnpackedApp, make_layers
+from freezer.link.layers import Part, UnpackedApp, make_layers
 from freezer.link.linkers import StaticApp
+from freezer.link.papers import papers_in
 from freezer.plan.choices import DEFAULT_EPOCH, ImageFormat, ImageLayout
 from freezer.plan.image import Healthcheck, ImagePlan
 from freezer.plan.outputs import check_image_output
@@ -64,6 +65,7 @@ def image_of_executable(
                 contents.layers(plan, executable, name, papers),
                 name,
                 origin,
+                (papers or {}).get(SBOM),
                 attach,
             )
         )
@@ -76,7 +78,9 @@ def image_of_files(
     """Make the image of an application's files, with ``/app/NAME`` as the program that starts it. Raises likewise."""
     with _image_step(plan, log) as made:
         platform = chosen(platform_of_elf(application.python, application.python.path), plan.variant)
-        made.append(_write(plan, platform, contents.unpacked_layers(plan, application, name), name, origin, attach))
+        sbom = papers_in(application.parts[Part.APPLICATION]).get(SBOM)
+        layers = contents.unpacked_layers(plan, application, name)
+        made.append(_write(plan, platform, layers, name, origin, sbom, attach))
     return made[0]
 
 
@@ -117,8 +121,7 @@ def image_of_existing(
         found = papers(executable, job)
         if not signing.is_wanted:
             return image_of_executable(plan, executable, origin, log, papers=found)
-        sbom = found.get(SBOM)
-        provenance = Provenance(image_of_existing_made(plan, executable, sbom), signer, sbom=sbom)
+        provenance = Provenance(image_of_existing_made(plan, executable, found.get(SBOM)), signer)
         made = image_of_executable(plan, executable, origin, log, papers=found, attach=provenance.attached)
         if signing.provenance is not None:
             provenance.of_image(made.names[0], made.manifest_digest).write(signing.provenance)
@@ -143,6 +146,7 @@ def _write(
     layers: tuple[Layer, ...],
     name: str,
     origin: Origin,
+    sbom: Optional[bytes],
     attach: Optional[Attach],
 ) -> ImageFile:
     created = timestamp(plan.created if plan.created is not None else origin.newest or DEFAULT_EPOCH)
@@ -156,6 +160,7 @@ def _write(
         created=created,
         created_by=f"freezer {__version__}",
         format=plan.format,
+        sbom=sbom,
     )
     return write_image(recipe, plan.output, attach)
 

@@ -27,7 +27,7 @@ from freezer.plan.choices import ImageFormat
 @dataclass(frozen=True)
 class Recipe:
     """The parts of an image. ``created`` and ``created_by`` are for its history, ``settings`` is the ``config`` object
-    of its configuration, ``annotations`` are the manifest's."""
+    of its configuration, ``annotations`` are the manifest's; ``sbom`` is the bill of materials in it."""
 
     platform: Platform
     layers: tuple[Layer, ...]
@@ -37,10 +37,11 @@ class Recipe:
     created: str
     created_by: str
     format: ImageFormat = ImageFormat.OCI
+    sbom: Optional[bytes] = None
 
 
-Attach = Callable[[Reference, Descriptor], Sequence[Referrer]]
-"""Gives what is said of an image, by its name and the descriptor of its manifest or index."""
+Attach = Callable[[Reference, Descriptor, Optional[bytes]], Sequence[Referrer]]
+"""Gives what is said of an image, by its name, the descriptor of its manifest, and its bill of materials."""
 
 TYPES = {ImageFormat.OCI: model.OCI, ImageFormat.DOCKER: model.DOCKER}
 
@@ -79,7 +80,7 @@ def write_image(recipe: Recipe, path: Path, attach: Optional[Attach] = None) -> 
     manifest = model.manifest(config_descriptor, packed, recipe.annotations, types)
     manifest_descriptor = model.describe(manifest, types.manifest)
     listed = model.image_list(config_descriptor, packed, recipe.names)
-    referrers, blobs = blobs_of(attach(recipe.names[0], manifest_descriptor) if attach is not None else ())
+    referrers, blobs = blobs_of(attach(recipe.names[0], manifest_descriptor, recipe.sbom) if attach is not None else ())
     contents: dict[str, Union[bytes, tuple[Chunked, Descriptor]]] = {
         "oci-layout": model.layout(),
         "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names, listed, referrers),

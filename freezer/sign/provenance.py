@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is said of a result: how it was ``made``, its ``subjects``, and who signs that, if anybody does; ``sbom`` is
-    the bill of materials that goes with it."""
+    """What is said of a result: how it was ``made``, its ``subjects``, and who signs that, if anybody does."""
 
     made: Made
     signer: Optional[Signer]
     subjects: tuple[Subject, ...] = ()
-    sbom: Optional[bytes] = None
 
     def of_file(self, path: Path, name: str) -> Provenance:
         """Return the same, with a file as another subject."""
@@ -57,15 +55,15 @@ class Provenance:
         with writing(target, mode=0o644) as out:
             out.write(data)
 
-    def attached(self, reference: Reference, image: Descriptor) -> Sequence[Referrer]:
-        """Return what the file of an image has of this: signature, provenance, and bill of materials."""
+    def attached(self, reference: Reference, image: Descriptor, sbom: Optional[bytes] = None) -> Sequence[Referrer]:
+        """Return what the file of an image has of this: signature, provenance, and the image's bill of materials."""
         whole = self.of_image(str(reference), image.digest)
         found = []
         if self.signer is not None:
             found.append(cosign.signature(self.signer, reference, image))
         found.append(cosign.attestation(whole.render(), image, is_signed=self.signer is not None))
-        if self.sbom is not None:
-            found.append(cosign.bill(self.sbom, image))
+        if sbom is not None:
+            found.append(cosign.bill(sbom, image))
         return found
 
 

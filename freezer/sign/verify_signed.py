@@ -43,7 +43,7 @@ class Signed:
     def sentence(self) -> str:
         """Return it in words."""
         provenance = next((item for item in self.statements if item.predicate_type == PROVENANCE), None)
-        words = [f"signed with the key {self.fingerprint[:16]}"]
+        words = [f"signed with the key {self.fingerprint[:24]}"]
         if provenance is None:
             words.append("no provenance")
         else:

@@ -132,7 +132,7 @@ def test_a_signature_comes_first(here: Path, proven: list[Path], capsys: pytest.
     provenance(signer).of_file(here / "app", "app").write(here / "other.jsonl")
     assert main(["check", "app", "--key", "key.pub", "--signature", "other.jsonl", "--json"]) == 0
     shown = capsys.readouterr()
-    assert f"signed with the key {signer.public.fingerprint[:16]}" in shown.err
+    assert f"signed with the key {signer.public.fingerprint[:24]}" in shown.err
     assert json.loads(shown.out)["signature"]["key"] == signer.public.fingerprint
     assert proven == [here / "app"]
 

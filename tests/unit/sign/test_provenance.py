@@ -37,14 +37,14 @@ def test_subjects(tmp_path: Path, signer: Signer) -> None:
 
 def test_what_goes_into_an_image(signer: Signer, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("content")
-    found = provenance(signer).of_file(tmp_path / "x", "app").attached(NAME, IMAGE)
+    found = provenance(signer).of_file(tmp_path / "x", "app").attached(NAME, IMAGE, SBOM)
     assert [item.artifact_type for item in found] == [
         *(cosign.SIGNATURE_KIND, cosign.ATTESTATION_KIND, cosign.CYCLONEDX)
     ]
     envelope = next(data for data in found[1].blobs.values() if b"payloadType" in data)
     assert [item["name"] for item in payload_of(envelope)["subject"]] == ["app", "docker.io/team/app"]
     assert found[2].blobs[digest(SBOM)] == SBOM
-    assert [item.artifact_type for item in provenance(None, None).attached(NAME, IMAGE)] == [IN_TOTO]
+    assert [item.artifact_type for item in provenance(None).attached(NAME, IMAGE)] == [IN_TOTO]
 
 
 def test_an_image_of_an_existing_executable(tmp_path: Path) -> None:

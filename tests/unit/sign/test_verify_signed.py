@@ -49,7 +49,7 @@ def test_an_executable(executable: Path, tmp_path: Path, kind: str) -> None:
     place = signed(executable, signer_in(tmp_path, kind=kind))
     found = verify_executable(executable, public_in(tmp_path), place)
     assert found.digests == (f"sha256:{sha256(executable)}",)
-    assert found.sentence == f"signed with the key {found.fingerprint[:16]}; provenance: commit 111111111111"
+    assert found.sentence == f"signed with the key {found.fingerprint[:24]}; provenance: commit 111111111111"
     assert found.as_json()["key"] == public_in(tmp_path).fingerprint
     json.dumps(found.as_json())
 
