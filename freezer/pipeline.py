@@ -89,8 +89,9 @@ def _provenance(
     job: Job,
 ) -> Optional[Provenance]:
     """Return what is said of the executable at ``path``; None if nothing is to be said."""
-    if not plan.signing.is_wanted or materials is None:
+    if not plan.signing.is_wanted:
         return None
+    assert materials is not None  # every record has them
     return Provenance(materials.made(job, byproducts(sbom)), signer).of_file(path, name)
 
 

@@ -137,7 +137,7 @@ def _referrer_problems(archive: ImageArchive) -> Iterator[str]:
     known = {item.descriptor.digest for top in (top_nodes(archive) if nodes else ()) for item in _all(top)}
     for node in nodes:
         if subject_of(node) not in known:
-            yield f"the referrer {node.descriptor.digest} is about {subject_of(node)}, which is not in the file"
+            yield f"the referrer {node.descriptor.digest} is about {subject_of(node)!r}, which is not in the file"
 
 
 def _all(node: Node) -> Iterator[Node]:

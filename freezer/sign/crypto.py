@@ -48,7 +48,7 @@ class Encrypted(Exception):
 class PublicKey:
     """A key to verify with. ``fingerprint`` is the SHA-256 of its SubjectPublicKeyInfo in DER, in hexadecimal."""
 
-    key: Union[Ed25519PublicKey, EllipticCurvePublicKey] = field(repr=False)
+    key: Union[Ed25519PublicKey, EllipticCurvePublicKey] = field(repr=False, compare=False)
     fingerprint: str
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
@@ -67,7 +67,7 @@ class PublicKey:
 class Signer:
     """A key to sign with."""
 
-    key: Union[Ed25519PrivateKey, EllipticCurvePrivateKey] = field(repr=False)
+    key: Union[Ed25519PrivateKey, EllipticCurvePrivateKey] = field(repr=False, compare=False)
     public: PublicKey
 
     def sign(self, data: bytes) -> bytes:

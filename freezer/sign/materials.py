@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from freezer.application.inputs import BUNDLED
 from freezer.base.errors import FreezerError
 from freezer.base.job import Job
 from freezer.base.places import is_file, is_folder
-from freezer.base.publish import digest_file
+from freezer.base.publish import digest_file, is_result
 from freezer.bill.debian import System
 from freezer.environment.resolved import Resolved, read_resolved
 from freezer.environment.venv import Environment
@@ -112,13 +113,19 @@ def _own_files(plan: Plan, application: Application) -> Iterator[Path]:
     if entry.path is None:
         return
     if entry.kind is EntryKind.PROJECT:
-        yield from (Path(name) for name, _, _ in tree_signature(entry.path))
+        names = (name for name, size, _ in tree_signature(entry.path) if not size or not _is_left_behind(Path(name)))
+        yield from map(Path, names)
         return
     if is_file(entry.path):
         yield entry.path
     if entry.kind is not EntryKind.ARCHIVE:
         yield from application.own_files
         yield from (item.source for item in application.own.files)
+
+
+def _is_left_behind(path: Path) -> bool:
+    """Return whether a file of a project may be the result of an earlier build: it is no source of the next one."""
+    return not path.name.endswith(tuple(all_suffixes())) and is_result(path)
 
 
 def _parameters(plan: Plan, place: _Places) -> dict[str, Any]:

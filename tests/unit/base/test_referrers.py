@@ -143,4 +143,4 @@ def test_a_changed_document(tmp_path: Path) -> None:
 def test_a_referrer_to_nothing_in_the_file(tmp_path: Path) -> None:
     with open_image(write(tmp_path, subject="sha256:" + "0" * 64)) as opened:
         (problem,) = validate(opened).problems
-    assert "is about sha256:0000" in problem and "which is not in the file" in problem
+    assert "is about 'sha256:0000" in problem and "which is not in the file" in problem
