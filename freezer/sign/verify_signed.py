@@ -114,11 +114,16 @@ class _Images:
             self.digests.append(node.descriptor.digest)
             self.statements += found.statements
             return
-        if not node.below or found.others or found.elsewhere or found.damage:
+        if not node.below:
             raise _refusal(path, self._key, found, where=f"the image {node.descriptor.digest}")
-        for below in node.below:
-            # All of them, whatever the index says of their platforms: one of them is going to run.
-            self.judge(below, path)
+        try:
+            for below in node.below:
+                # All of them, whatever the index says of their platforms: one of them is going to run.
+                self.judge(below, path)
+        except VerificationError:
+            if not (found.others or found.elsewhere or found.damage):
+                raise
+            raise _refusal(path, self._key, found, where=f"the index {node.descriptor.digest}") from None
 
     def _look(self, digest: str) -> _Found:
         found, sha256 = _Found(), digest.partition(":")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import tarfile
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from imagefiles import NOWHERE, plan
 from images import Made, archive, blob, file, pack
 from judging import GOOD
 from signing import KINDS, changed, image, public_in, signer_in
@@ -22,6 +24,7 @@ from freezer.base.oci.archive import open_image
 from freezer.base.oci.reference import parse_reference
 from freezer.image.check import validate
 from freezer.image.index import join_images
+from freezer.image.make import image_of_executable
 from freezer.plan.signing import Signing, beside
 from freezer.sign import verify_signed
 from freezer.sign.crypto import PublicKey, Signer
@@ -259,6 +262,15 @@ def two(program: Path, tmp_path: Path, signer: Optional[Signer], other: Optional
     return [image(program, tmp_path, signer, "one.tar"), image(tmp_path / "s390x/app", tmp_path, other, "two.tar")]
 
 
+def plain(program: Path, tmp_path: Path) -> list[Path]:
+    """The same images without what is said of them."""
+    found = []
+    for number, path in enumerate((program, tmp_path / "s390x/app")):
+        found.append(tmp_path / f"plain{number}.tar")
+        image_of_executable(plan(tmp_path, output=found[-1].name), path, NOWHERE, Log(stream=io.StringIO()), "app")
+    return found
+
+
 def join(sources: list[Path], target: Path, signing: Signing, signer: Optional[Signer]) -> Path:
     join_images(sources, [parse_reference("a:1")], target, Log(), signing, signer)
     with open_image(target) as opened:
@@ -271,6 +283,14 @@ def test_an_index(program: Path, tmp_path: Path, signer: Signer) -> None:
     sources = two(program, tmp_path, signer, signer)
     both = join(sources, tmp_path / "both.tar", Signing(), None)
     assert len(verify_image(both, signer.public).digests) == 2
+    both = join(plain(program, tmp_path), tmp_path / "unsigned.tar", Signing(), None)
+    with open_image(both) as opened:
+        images = [str(item.manifest_digest) for item in opened.images]
+    lines = [provenance_of(signer).of_image("a:1", digest).render() for digest in images]
+    (tmp_path / "said.jsonl").write_bytes(lines[0])
+    assert "is not what was signed" in refused(both, signer.public, tmp_path / "said.jsonl")
+    (tmp_path / "said.jsonl").write_bytes(b"".join(lines))
+    assert verify_image(both, signer.public, tmp_path / "said.jsonl").digests == tuple(images)
     mixed = join(
         [sources[0], image(tmp_path / "s390x/app", tmp_path, None, "x.tar")], tmp_path / "y.tar", Signing(), None
     )
