@@ -40,7 +40,7 @@ def read_signer(path: Path, ask: Ask) -> Signer:
         raise InputError(
             f"{path} has a private key in cosign's own format",
             why="it is encrypted in a way that only cosign reads",
-            hint=f"make a key that both read: {MAKE}; cosign import-key-pair takes the first",
+            hint=f"make one in a format that others read: {MAKE}",
         )
     try:
         try:
