@@ -35,7 +35,7 @@ def tables() -> dict[str, str]:
     made["the image"] = _settings(of_images)
     rows = [(f"`{setting.name}`", setting.kind.value, setting.help) for setting in FILE_ONLY]
     made["files only"] = _table(("key", "value", "meaning"), rows)
-    for name in ("build", "init", "learn", "image", "push", "inspect", "cache prune"):
+    for name in ("build", "init", "learn", "image", "push", "check", "inspect", "cache prune"):
         made[name] = _actions(parsers[name], known | common)
     made["run"] = _actions(parsers["run"], {"-h"})
     made["every command"] = _actions(parsers["cache list"], {"-h"})

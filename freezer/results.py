@@ -26,6 +26,7 @@ from freezer.plan.choices import Linker
 from freezer.prove.strength import PROVEN, Strength
 from freezer.prove.untried import untried
 from freezer.prove.verify import Proof
+from freezer.sign.materials import Materials
 from freezer.store import record
 
 
@@ -34,7 +35,8 @@ class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
     that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked;
     ``other`` is what the other linker would give, and ``untried`` what the proof has not tried, as far as these are
-    known; ``sbom`` is the file with the bill of materials."""
+    known; ``sbom`` is the file with the bill of materials, ``provenance`` that with the provenance, and ``materials``
+    are what it was built from."""
 
     path: Path
     size: int
@@ -49,6 +51,8 @@ class Built:
     other: Optional[Other] = None
     untried: tuple[str, ...] = ()
     sbom: Optional[Path] = None
+    provenance: Optional[Path] = None
+    materials: Optional[Materials] = None
 
 
 def built_of(
@@ -61,6 +65,7 @@ def built_of(
     proof: Optional[Proof],
     origin: Origin,
     image: Optional[ImageFile],
+    materials: Optional[Materials],
 ) -> Built:
     """The result of a build whose executable is in place at ``path``."""
     return Built(
@@ -76,6 +81,8 @@ def built_of(
         other=linked.other.result(),
         untried=_untried(plan, application, frozen, proof),
         sbom=plan.sbom,
+        provenance=plan.signing.file_for(path),
+        materials=materials,
     )
 
 
@@ -110,6 +117,7 @@ def remember(
         "python": built.python,
         "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
         "origin": dataclasses.asdict(built.origin),
+        "materials": None if built.materials is None else dataclasses.asdict(built.materials),
         "other": None if built.other is None else [built.other.linker.value, built.other.size],
     }
     record.write(job.cache, plan.digest_parts(), content)
@@ -155,6 +163,7 @@ def _recorded(content: dict[str, Any], plan: Plan) -> Built:
         proof=_proof(content["proof"]),
         origin=_origin(content["origin"], plan),
         unchanged=True,
+        materials=_materials(content["materials"]),
         other=None if content["other"] is None else Other(Linker(content["other"][0]), content["other"][1]),
     )
 
@@ -174,6 +183,13 @@ def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:
         return None
     lists = {name: tuple(values[name]) for name in ("notes", "warnings", "unused") if values[name] is not None}
     return Proof(**{**values, **lists, "strength": Strength(values["strength"])})
+
+
+def _materials(values: Optional[dict[str, Any]]) -> Optional[Materials]:
+    if values is None:
+        return None
+    lists = {name: tuple(values[name]) for name in ("dependencies", "files")}
+    return Materials(**{**values, **lists})
 
 
 def _origin(values: dict[str, Any], plan: Plan) -> Origin:

@@ -104,6 +104,7 @@ MANUAL = tuple(
         "variables",
         "images",
         "papers",
+        "signatures",
         "linkers",
         "systems",
         "security",

@@ -52,10 +52,14 @@ class Asked:
 
 
 class FakeRegistry:
-    """The protocol of registries in memory. ``auth`` is None, basic or bearer."""
+    """The protocol of registries in memory. ``auth`` is None, basic or bearer; ``referrers`` says that it knows these,
+    and lists them itself."""
 
-    def __init__(self, *, auth: Optional[str] = None, tls: Optional[ssl.SSLContext] = None) -> None:
+    def __init__(
+        self, *, auth: Optional[str] = None, tls: Optional[ssl.SSLContext] = None, referrers: bool = False
+    ) -> None:
         self.auth = auth
+        self.referrers = referrers
         self.blobs: dict[str, dict[str, bytes]] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.uploads: dict[str, bytearray] = {}
@@ -223,6 +227,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.reply(200, {"Docker-Content-Digest": digest}, data if self.command == "GET" else b"")
 
     def manifest(self, repository: str, name: str, body: bytes) -> None:
+        if self.command == "GET":
+            found = self.owner.manifests.get((repository, name))
+            if found is None:
+                self.error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+            else:
+                self.reply(200, {"Content-Type": found[0]}, found[1])
+            return
         document = json.loads(body)
         known = self.owner.blobs.get(repository, {})
         for item in [document.get("config"), *document.get("layers", [])]:
@@ -236,7 +247,10 @@ class _Handler(BaseHTTPRequestHandler):
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         for key in {name, digest}:
             self.owner.manifests[repository, key] = (self.headers["Content-Type"], body)
-        self.reply(201, {"Docker-Content-Digest": digest, "Location": f"/v2/{repository}/manifests/{digest}"})
+        headers = {"Docker-Content-Digest": digest, "Location": f"/v2/{repository}/manifests/{digest}"}
+        if self.owner.referrers and "subject" in document:
+            headers["OCI-Subject"] = document["subject"]["digest"]
+        self.reply(201, headers)
 
     def upload(self, repository: str, name: str, query: dict[str, list[str]], body: bytes) -> None:
         owner = self.owner

@@ -136,9 +136,10 @@ class _Files:
         self._ignored = Ignored(top)
         self._excluded = plan.exclude_data
         required = named_files(plan)
-        self._inputs = {*required.files, *plan.added_paths()}
+        self._inputs = {*required.files, *plan.added_paths(), *plan.signing.inputs}
         self._elsewhere = required.sources | required.links
-        self._outputs = {plan.output, plan.target(plan.name or "")}
+        target = plan.target(plan.name or "")
+        self._outputs = {plan.output, target, plan.sbom, plan.signing.file_for(target)}
         if plan.image is not None:
             self._outputs.add(plan.image.output)
 

@@ -32,6 +32,8 @@ PAGE_START = "<!DOCTYPE html>\n<!-- made by freezer -->\n"
 """How the pages begin that freezer writes, which tells them from an application's own."""
 BILLS = (b'{"$schema":"http://cyclonedx.org/', b'{"SPDXID":"SPDXRef-DOCUMENT"')
 """What freezer's bills of materials begin with, in CycloneDX and in SPDX."""
+STATEMENTS = (b'{"_type":"https://in-toto.io/Statement/v1"', b'{"payloadType":"application/vnd.in-toto+json"')
+"""What freezer's provenance begins with, as it is, and signed."""
 
 MAX_NAME = 255
 """The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
@@ -189,8 +191,8 @@ def _make_folders(folder: Path) -> None:
 
 
 def is_result(path: Path) -> bool:
-    """Tell whether a file may be an earlier result: it is empty, an executable, a tar as images are, a page, or a bill
-    of materials."""
+    """Tell whether a file may be an earlier result: it is empty, an executable, a tar as images are, a page, a bill of
+    materials, or a provenance."""
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return False
@@ -198,7 +200,7 @@ def is_result(path: Path) -> bool:
             start = file.read(TAR_MAGIC_PLACE + len(TAR_MAGIC))
     except OSError:
         return False
-    begun = (b"\x7fELF", PAGE_START.encode(), *BILLS)
+    begun = (b"\x7fELF", PAGE_START.encode(), *BILLS, *STATEMENTS)
     return not start or start.startswith(begun) or start[TAR_MAGIC_PLACE:] == TAR_MAGIC
 
 

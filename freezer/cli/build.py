@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.image import image_facts
@@ -27,7 +27,9 @@ from freezer.plan.settings import IMAGE, SETTINGS
 if TYPE_CHECKING:
     from freezer.base.log import Log
     from freezer.plan.build import Plan
+    from freezer.plan.signing import Signing
     from freezer.results import Built
+    from freezer.sign.crypto import Signer
 
 DESCRIPTION = """\
 ENTRY is a script, a project directory (its console script is frozen), MODULE:FUNCTION, or a PyInstaller .spec file.
@@ -65,11 +67,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Build; ``rest`` is PyInstaller's."""
+    from freezer.sign.passphrase import find_signer
+
     if arguments.watch:
         from freezer.cli.watch import watch
 
-        return watch(arguments, lambda: plan_of(arguments, rest), lambda plan, log: _build(arguments, plan, log))
-    _build(arguments, plan_of(arguments, rest), log_of(arguments))
+        known: dict[Signing, Optional[Signer]] = {}
+
+        def again(plan: Plan, log: Log) -> Built:
+            # The passphrase is asked for once.
+            if plan.signing not in known:
+                known[plan.signing] = find_signer(plan.signing, os.environ)
+            return _build(arguments, plan, known[plan.signing], log)
+
+        return watch(arguments, lambda: plan_of(arguments, rest), again)
+    plan = plan_of(arguments, rest)
+    _build(arguments, plan, find_signer(plan.signing, os.environ), log_of(arguments))
     return ExitStatus.DONE
 
 
@@ -78,12 +91,12 @@ def plan_of(arguments: argparse.Namespace, rest: list[str]) -> Plan:
     from freezer.plan.resolve import resolve
 
     plan = resolve({**vars(arguments), "rest": rest}, folder=Path.cwd(), environ=os.environ)
-    outputs = [plan.sbom, plan.image.output if plan.image is not None else None]
+    outputs = [plan.sbom, plan.signing.provenance, plan.image.output if plan.image is not None else None]
     refuse_two_results(*outputs, as_json=arguments.json)
     return plan
 
 
-def _build(arguments: argparse.Namespace, plan: Plan, log: Log) -> Built:
+def _build(arguments: argparse.Namespace, plan: Plan, signer: Optional[Signer], log: Log) -> Built:
     """Build once, and report."""
     from freezer import pipeline
     from freezer.base.log import human_size
@@ -91,7 +104,7 @@ def _build(arguments: argparse.Namespace, plan: Plan, log: Log) -> Built:
     from freezer.store.workspace import cache_root
 
     page = timings.page_of(arguments.timings)
-    built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log)
+    built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log, signer=signer)
     proof = built.proof
     if not built.unchanged:
         log.line(f"{human_size(built.size)}, {'not verified' if proof is None else proof.sentence}")
@@ -107,7 +120,8 @@ def _build(arguments: argparse.Namespace, plan: Plan, log: Log) -> Built:
     if arguments.json:
         print(json.dumps(_facts(built, log)))
     elif not arguments.watch:
-        print_paths(built.path, built.image.path if built.image is not None else None, built.sbom)
+        image = built.image.path if built.image is not None else None
+        print_paths(built.path, image, built.sbom, built.provenance)
     sys.stdout.flush()
     return built
 
@@ -131,5 +145,6 @@ def _facts(built: Built, log: Log) -> dict[str, Any]:
         "timings": [as_fields(span) for span in log.timings.spans],
         "other_linker": None if built.other is None else {"linker": built.other.linker.value, "size": built.other.size},
         "sbom": None if built.sbom is None else str(built.sbom),
+        "provenance": None if built.provenance is None else str(built.provenance),
         "image": None if built.image is None else image_facts(built.image),
     }

@@ -8,12 +8,16 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.options import add_output_options, add_setting, is_layout, log_of, readable_or_layout
 from freezer.plan.choices import Verification
 from freezer.plan.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from freezer.base.log import Log
+    from freezer.sign.verify_signed import Signed
 
 DESCRIPTION = """\
 Prove an executable as a build does: it must be static, run in an empty root, and load all libraries it carries there.
@@ -21,6 +25,8 @@ Or prove an image, whoever made it: it must follow the specifications, have the 
 Pod Security Standard, and run in its own root, read-only and without capabilities.
 """
 LEARNED = "look for what freezer.learned.toml, or this file of freezer learn, names, and repeat the runs in it"
+KEY = "first verify that it is signed with this public key, in PEM or OpenSSH's format"
+SIGNATURE = "the file with the signed provenance (default: FILE.intoto.jsonl for an executable; an image has it inside)"
 VERIFY = "proof by a run: require (default), auto (if possible), or no (the file is checked, but not run)"
 
 
@@ -33,6 +39,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             add_setting(check, dataclasses.replace(setting, help=VERIFY))
         elif setting.name.startswith("smoke") or setting.name == "jobs":
             add_setting(check, setting)
+    check.add_argument("--key", metavar="FILE", help=KEY)
+    check.add_argument("--signature", metavar="FILE", help=SIGNATURE)
     check.add_argument("--learned", nargs="?", const="", metavar="FILE", help=LEARNED)
     add_output_options(check)
 
@@ -57,9 +65,30 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     if learned is not None and learned.runs:
         smokes = (*(smokes if is_asked(given) else ()), *replays(learned, arguments.smoke_timeout))
     is_image = is_layout(path) or looks_like_image(path)
+    signed = _verified(arguments, path, is_image, log)
     prove: Any = check_image if is_image else check_executable
     jobs = arguments.jobs or os.cpu_count() or 1
     proof = prove(path, smokes, verification, jobs=jobs, cache=cache_root(), log=log, learned=learned)
-    print(json.dumps(dataclasses.asdict(proof)) if arguments.json else path)
+    facts = {**dataclasses.asdict(proof), "signature": signed.as_json() if signed is not None else None}
+    print(json.dumps(facts) if arguments.json else path)
     sys.stdout.flush()
     return ExitStatus.DONE
+
+
+def _verified(arguments: argparse.Namespace, path: Path, is_image: bool, log: Log) -> Optional[Signed]:
+    """Verify the signature, if a key is given, before anything of the file is run. Raises VerificationError."""
+    from freezer.base.errors import UsageError
+    from freezer.plan.signing import beside
+    from freezer.sign.keys import read_public
+    from freezer.sign.verify_signed import verify_executable, verify_image
+
+    if arguments.key is None:
+        if arguments.signature is not None:
+            raise UsageError("--signature needs --key", hint="name the public key: --key FILE")
+        return None
+    key = read_public(Path(os.path.abspath(arguments.key)))
+    file = Path(os.path.abspath(arguments.signature)) if arguments.signature is not None else None
+    with log.step("signature") as step:
+        signed = verify_image(path, key, file) if is_image else verify_executable(path, key, file or beside(path))
+        step.result = signed.sentence
+    return signed

@@ -20,6 +20,7 @@ from freezer.cli.options import (
     refuse_two_results,
 )
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.settings import SIGNING
 
 if TYPE_CHECKING:
     from freezer.image.index import IndexFile
@@ -39,9 +40,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     image.add_argument(
         "--index",
         action="store_true",
-        help="join images of several architectures; of the other options, only --output and --tag apply",
+        help="join images of several architectures; of the other options, --output, --tag and those for signing apply",
     )
-    for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA):
+    for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA, *SIGNING):
         add_setting(image, setting)
     add_output_options(image)
 
@@ -53,7 +54,8 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.base.errors import UsageError
     from freezer.image.make import image_of_existing
     from freezer.inspect.read_papers import papers_in_program
-    from freezer.plan.resolve import resolve_for_image
+    from freezer.plan.resolve import resolve_for_image, resolve_signing
+    from freezer.sign.passphrase import find_signer
     from freezer.store.workspace import cache_root
 
     if len(arguments.files) > 1:
@@ -62,13 +64,17 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
             hint="to join images of several architectures: freezer image --index TAR... -o TAR",
         )
     plan = resolve_for_image(vars(arguments), folder=Path.cwd(), environ=os.environ)
-    refuse_two_results(plan.output, as_json=arguments.json)
+    signing = resolve_signing(vars(arguments), folder=Path.cwd())
+    refuse_two_results(plan.output, signing.provenance, as_json=arguments.json)
     program, log = readable(arguments.files[0]), log_of(arguments)
-    image = image_of_existing(plan, program, papers_in_program, cache=cache_root(), log=log)
+    signer = find_signer(signing, os.environ)
+    image = image_of_existing(
+        plan, program, papers_in_program, cache=cache_root(), log=log, signing=signing, signer=signer
+    )
     if arguments.json:
         print(json.dumps(image_facts(image)))
     else:
-        print_paths(image.path)
+        print_paths(image.path, signing.provenance)
     sys.stdout.flush()
     return ExitStatus.DONE
 
@@ -78,6 +84,8 @@ def _join(arguments: argparse.Namespace) -> int:
     from freezer.base.oci.reference import parse_reference
     from freezer.base.streams import output_path
     from freezer.image.index import join_images
+    from freezer.plan.resolve import resolve_signing
+    from freezer.sign.passphrase import find_signer
 
     own = ("output", "tag")
     for setting in (*IMAGE_SETTINGS, *IMAGE_DATA):
@@ -90,13 +98,15 @@ def _join(arguments: argparse.Namespace) -> int:
     if arguments.output is None:
         raise UsageError("the output file of the image is missing", hint="name it: -o image.tar")
     output = output_path(arguments.output, Path.cwd())
-    refuse_two_results(output, as_json=arguments.json)
+    signing = resolve_signing(vars(arguments), folder=Path.cwd())
+    refuse_two_results(output, signing.provenance, as_json=arguments.json)
     names = tuple(dict.fromkeys(parse_reference(item) for item in arguments.tag or ()))
-    made = join_images([readable_or_layout(item) for item in arguments.files], names, output, log_of(arguments))
+    files, signer = [readable_or_layout(item) for item in arguments.files], find_signer(signing, os.environ)
+    made = join_images(files, names, output, log_of(arguments), signing, signer)
     if arguments.json:
         print(json.dumps(index_facts(made)))
     else:
-        print_paths(made.path)
+        print_paths(made.path, signing.provenance)
     sys.stdout.flush()
     return ExitStatus.DONE
 

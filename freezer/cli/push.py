@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """\
 Copy an image to a registry, without a container engine: an image file, whoever made it, or an OCI layout; of an index,
-all images. What the registry has already is not sent. The credentials are those of docker login or podman login. Print
-the image's name with its digest.
+all images. What freezer's file says of the image - signature, provenance, bill of materials - goes with it. What the
+registry has already is not sent. The credentials are those of docker login or podman login. Print the image's name with
+its digest.
 """
 JOBS = 4
 
@@ -43,6 +44,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="REGISTRY",
         help="do without TLS: for a registry on this machine, or for the one that is named (--plain-http=HOST:PORT)",
     )
+    push.add_argument("--sbom", action="store_true", help="also attach the bill of materials that is in the image")
+    push.add_argument(
+        "--no-referrers",
+        action="store_true",
+        help="leave out what the file says of the image: signature, provenance, bill of materials",
+    )
     push.add_argument(
         "-j",
         "--jobs",
@@ -56,9 +63,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Push the image."""
+    from freezer.base.errors import UsageError
     from freezer.push.send import push_image
     from freezer.push.target import resolve_repository, resolve_target
 
+    if arguments.sbom and arguments.no_referrers:
+        raise UsageError("--sbom and --no-referrers contradict each other", hint="leave out one of them")
     target = resolve_target(arguments.name, arguments.plain_http)
     pushed = push_image(
         readable_or_layout(arguments.image),
@@ -68,6 +78,8 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
         jobs=arguments.jobs,
         environ=os.environ,
         log=log_of(arguments),
+        referrers=not arguments.no_referrers,
+        sbom=arguments.sbom,
     )
     print(json.dumps(push_facts(pushed)) if arguments.json else pushed.reference)
     sys.stdout.flush()
@@ -86,6 +98,14 @@ def push_facts(pushed: Pushed) -> dict[str, Any]:
         "size": pushed.size,
         "sent": pushed.sent,
         "blobs": {way.value: pushed.ways.get(way, 0) for way in Way},
+        "referrers": [
+            {
+                "subject": item.subject,
+                "artifact_type": item.referrer.artifact_type,
+                "digest": item.referrer.descriptor.digest,
+            }
+            for item in pushed.said
+        ],
     }
 
 

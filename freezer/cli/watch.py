@@ -121,6 +121,6 @@ def _described(built: Built, seconds: float) -> str:
 def _refuse_streams(plan: Plan) -> None:
     from freezer.base.streams import is_stream
 
-    outputs = (plan.sbom, plan.image.output if plan.image is not None else None)
+    outputs = (plan.sbom, plan.signing.provenance, plan.image.output if plan.image is not None else None)
     if any(path is not None and is_stream(path) for path in outputs):
         raise UsageError("--watch makes its results many times, and writes none to a stream", hint="name a file")

@@ -18,14 +18,17 @@ from freezer.base.received import check_folder
 from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import pip
+from freezer.environment.resolved import keep_report
 from freezer.store.workspace import hold
 from freezer.system.buildroot import BuildRoot
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of every toolchain's key; raised when freezer makes them differently."""
 
 PINS = Path(__file__).with_name("toolchain.txt")
 """The requirements file with the versions and hashes, written by packaging/pin_toolchain.py."""
+
+ONLY_PINNED = ("--require-hashes", "--only-binary", ":all:", "--no-deps")
 
 HINT = (
     "freezer builds with exactly the wheels whose hashes it has; they must be on pip's index, or in a directory that "
@@ -56,9 +59,10 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
         # Made where the sweep finds it if this build is killed.
         aside = job.work / "toolchain"
         aside.mkdir()
+        report = job.work / "toolchain.json"
         pip(
             "install",
-            ["--target", aside / "modules", "--require-hashes", "--only-binary", ":all:", "--no-deps", "-r", PINS],
+            ["--report", report, "--target", aside / "modules", *ONLY_PINNED, "-r", PINS],
             job,
             root=root,
             interpreter=interpreter,
@@ -70,6 +74,7 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
             hint=HINT,
         )
         check_folder(aside, job.work)
+        keep_report(report, aside.name, job)
         job.write("toolchain/complete", f"Python {interpreter.version[0]}.{interpreter.version[1]}")
         os.rename(aside, home)
 

@@ -20,6 +20,7 @@ from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
 from freezer.environment.requirement_files import plain_files
+from freezer.environment.resolved import keep_report
 from freezer.environment.toolchain import analysis_memory, make_toolchain
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
@@ -27,8 +28,10 @@ from freezer.store.workspace import hold
 from freezer.system.buildroot import BuildRoot
 from freezer.system.rooted import within
 
-LAYOUT = 2
+LAYOUT = 3
 """Part of every environment's key; raised when freezer makes environments differently."""
+REPORT = "requirements.json"
+"""The file in the work directory in which pip reports what it has installed."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ def make_environment(
         aside = job.work / "environment"
         _create(aside, interpreter, root, plan, dependencies, job)
         check_folder(aside, job.work)
+        report = job.work / REPORT
+        if os.path.lexists(report):
+            keep_report(report, aside.name, job)
         job.write("environment/complete", "")
         os.rename(aside, home)
 
@@ -121,7 +127,7 @@ def _create(
         hashes = ["--require-hashes"] if plan.require_hashes else []
         pip(
             "install",
-            [*constraints, *hashes, *wanted],
+            ["--report", job.work / REPORT, *constraints, *hashes, *wanted],
             job,
             root=root,
             interpreter=interpreter,

@@ -16,6 +16,8 @@ from freezer.base.oci.archive import ImageArchive
 from freezer.base.oci.documents import object_at, parse_document, strings
 from freezer.base.oci.nodes import top_nodes
 from freezer.base.oci.reference import parse_reference
+from freezer.base.oci.referrers import listed as listed_referrer
+from freezer.base.oci.referrers import referrer_nodes, referrers_index
 from freezer.image.frame import frame
 from freezer.image.index import documents, members_of
 from freezer.plan.choices import DEFAULT_EPOCH
@@ -67,8 +69,12 @@ def _expected(archive: ImageArchive) -> dict[str, bytes]:
     TypeError if its own are too different."""
     top = top_nodes(archive)[0]
     names = [parse_reference(str(name)) for name in strings(archive.listed[0].get("RepoTags"))]
+    nodes = referrer_nodes(archive)
+    index = referrers_index(listed_referrer(node.descriptor, parse_document(node.data)) for node in nodes)
+    referrers = model.digest(index) if nodes else None
     if top.is_index:
-        return documents(model.describe(top.data, model.INDEX_TYPE), members_of(list(top.manifests())), names)
+        members = members_of(list(top.manifests()))
+        return documents(model.describe(top.data, model.INDEX_TYPE), members, names, referrers)
     platform = model.Platform(top.config["architecture"], top.config.get("variant"))
     config, *layers = (part.descriptor.digest for part in top.parts)
     descriptor = model.describe(top.data, parse_document(top.data)["mediaType"])
@@ -76,5 +82,5 @@ def _expected(archive: ImageArchive) -> dict[str, bytes]:
     return {
         "oci-layout": model.layout(),
         "manifest.json": listed,
-        "index.json": model.index(descriptor, platform, names, listed),
+        "index.json": model.index(descriptor, platform, names, listed, referrers),
     }

@@ -21,7 +21,9 @@ from freezer.base.oci import model
 from freezer.base.oci.archive import INDEX_TYPES, ImageArchive
 from freezer.base.oci.documents import Blob, Image, objects_at
 from freezer.base.oci.model import OPAQUE, WHITEOUT
+from freezer.base.oci.nodes import Node, top_nodes
 from freezer.base.oci.reference import parse_reference
+from freezer.base.oci.referrers import referrer_nodes, subject_of
 from freezer.image.canonical import frame_problems, written_by_freezer
 from freezer.image.merged import MergedRoot
 from freezer.image.platforms import VARIANTS, variant_problem
@@ -50,6 +52,7 @@ def validate(archive: ImageArchive) -> Verdict:
         problems += _layout_problems(archive)
     problems += _blob_problems(archive)
     problems += _list_problems(archive)
+    problems += _referrer_problems(archive)
     roots = []
     for image in archive.images:
         root = MergedRoot()
@@ -126,6 +129,21 @@ def _index_problems(archive: ImageArchive, descriptors: Any) -> Iterator[str]:
         name = annotations.get(model.NAME_ANNOTATION) if isinstance(annotations, dict) else None
         if name is not None and image.names and name not in image.names:
             yield f"index.json calls the image {name!r}, manifest.json {', '.join(image.names)}"
+
+
+def _referrer_problems(archive: ImageArchive) -> Iterator[str]:
+    """Check that what is said in the file is said of its images."""
+    nodes = referrer_nodes(archive)
+    known = {item.descriptor.digest for top in (top_nodes(archive) if nodes else ()) for item in _all(top)}
+    for node in nodes:
+        if subject_of(node) not in known:
+            yield f"the referrer {node.descriptor.digest} is about {subject_of(node)!r}, which is not in the file"
+
+
+def _all(node: Node) -> Iterator[Node]:
+    yield node
+    for below in node.below:
+        yield from _all(below)
 
 
 def _blob_problems(archive: ImageArchive) -> Iterator[str]:

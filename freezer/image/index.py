@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from freezer.base.errors import InputError, UsageError
 from freezer.base.log import Log, human_size
@@ -22,9 +22,15 @@ from freezer.base.oci.documents import object_at, parse_document
 from freezer.base.oci.model import PREDEFINED, Descriptor
 from freezer.base.oci.nodes import Node, Part, platform_of_config, top_nodes
 from freezer.base.oci.reference import Reference, parse_reference
+from freezer.base.oci.referrers import Referrer, blobs_of, read_referrer, referrer_nodes
 from freezer.base.publish import check_target
 from freezer.image.write import Chunked, write_contents
 from freezer.plan.outputs import refuse_inputs
+from freezer.plan.signing import Signing
+from freezer.sign.provenance import Provenance, index_made
+
+if TYPE_CHECKING:
+    from freezer.sign.crypto import Signer
 
 DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
 """The variants that are meant if none is named: containerd and the others take both for one platform."""
@@ -72,14 +78,24 @@ class _Blob:
         return self.archive.blob_chunks(self.part.name, self.part.descriptor.digest)
 
 
-def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Path, log: Log) -> IndexFile:
-    """Join the images in files and OCI layouts to one file with an index of them, and log it.
+def join_images(
+    sources: Sequence[Path],
+    names: Sequence[Reference],
+    output: Path,
+    log: Log,
+    signing: Optional[Signing] = None,
+    signer: Optional[Signer] = None,
+) -> IndexFile:
+    """Join the images in files and OCI layouts to one file with an index of them, and log it. What is said of the
+    images stays with them; with ``signing``, the same is said of the index.
 
     Without ``names``, it has the names of the images, which must be the same. Raises InputError for a damaged image,
     one that states no platform, or two of one platform; OutputError if the file cannot be written.
     """
-    check_target(output, stream=True)
-    refuse_inputs(output, sources)
+    signing = signing or Signing()
+    for target in filter(None, (output, signing.provenance)):
+        check_target(target, stream=True)
+        refuse_inputs(target, [*sources, *signing.inputs])
     with log.step("image") as step, contextlib.ExitStack() as opened:
         archives = [opened.enter_context(open_image(path)) for path in sources]
         nodes = [(archive, node) for archive in archives for top in top_nodes(archive) for node in top.manifests()]
@@ -92,7 +108,10 @@ def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Pat
             contents[model.blob_name(node.descriptor.digest)] = node.data
             for part in node.parts:
                 contents[model.blob_name(part.descriptor.digest)] = (_Blob(archive, part), part.descriptor)
-        contents.update(documents(top, members, references))
+        provenance = Provenance(index_made([(str(item), item.node.descriptor) for item in members]), signer)
+        said = [*_referrers(archives), *(provenance.attached(references[0], top) if signing.is_wanted else ())]
+        referrers, blobs = blobs_of(said)
+        contents.update({**blobs, **documents(top, members, references, referrers)})
         made = IndexFile(
             path=output,
             size=write_contents(contents, output),
@@ -102,6 +121,8 @@ def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Pat
                 (str(item), item.node.parts[0].descriptor.digest, item.node.descriptor.digest) for item in members
             ),
         )
+        if signing.provenance is not None:
+            provenance.of_image(made.names[0], made.digest).write(signing.provenance)
         step.result = f"{', '.join(made.names)}, {human_size(made.size)}"
     log.line(f"    index {made.digest}")
     for platform, _, manifest in made.platforms:
@@ -109,7 +130,17 @@ def join_images(sources: Sequence[Path], names: Sequence[Reference], output: Pat
     return made
 
 
-def documents(top: Descriptor, members: Sequence[Member], names: Sequence[Reference]) -> dict[str, bytes]:
+def _referrers(archives: Sequence[ImageArchive]) -> list[Referrer]:
+    """Return what is said of the images, each once."""
+    found = {
+        node.descriptor.digest: read_referrer(archive, node) for archive in archives for node in referrer_nodes(archive)
+    }
+    return list(found.values())
+
+
+def documents(
+    top: Descriptor, members: Sequence[Member], names: Sequence[Reference], referrers: Optional[str] = None
+) -> dict[str, bytes]:
     """Return the documents outside the blobs, by their names. With several names in ``index.json``, podman would go by
     ``manifest.json``, and take the first image for every machine."""
     images = []
@@ -120,7 +151,7 @@ def documents(top: Descriptor, members: Sequence[Member], names: Sequence[Refere
     listed = model.canonical(images)
     return {
         "oci-layout": model.layout(),
-        "index.json": model.index(top, None, names[:1], listed),
+        "index.json": model.index(top, None, names[:1], listed, referrers),
         "manifest.json": listed,
     }
 

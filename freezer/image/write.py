@@ -7,16 +7,17 @@ owners and times, and nothing follows its end, so that the same image is the sam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Union
+from typing import Any, Optional, Protocol, Union
 
 from freezer.base import tar
 from freezer.base.errors import InputError
 from freezer.base.oci import model
 from freezer.base.oci.model import Descriptor, PackedLayer, Platform
 from freezer.base.oci.reference import Reference
+from freezer.base.oci.referrers import Referrer, blobs_of
 from freezer.base.publish import writing
 from freezer.image.frame import frame
 from freezer.image.layer import Layer
@@ -26,7 +27,7 @@ from freezer.plan.choices import ImageFormat
 @dataclass(frozen=True)
 class Recipe:
     """The parts of an image. ``created`` and ``created_by`` are for its history, ``settings`` is the ``config`` object
-    of its configuration, ``annotations`` are the manifest's."""
+    of its configuration, ``annotations`` are the manifest's; ``sbom`` is the bill of materials in it."""
 
     platform: Platform
     layers: tuple[Layer, ...]
@@ -36,7 +37,11 @@ class Recipe:
     created: str
     created_by: str
     format: ImageFormat = ImageFormat.OCI
+    sbom: Optional[bytes] = None
 
+
+Attach = Callable[[Reference, Descriptor, Optional[bytes]], Sequence[Referrer]]
+"""Gives what is said of an image, by its name, the descriptor of its manifest, and its bill of materials."""
 
 TYPES = {ImageFormat.OCI: model.OCI, ImageFormat.DOCKER: model.DOCKER}
 
@@ -62,9 +67,9 @@ class Chunked(Protocol):
         """Return the content in pieces."""
 
 
-def write_image(recipe: Recipe, path: Path) -> ImageFile:
+def write_image(recipe: Recipe, path: Path, attach: Optional[Attach] = None) -> ImageFile:
     """Write an image to ``path`` in one step: the previous file stays until the new one is complete. A stream gets it
-    as it is made.
+    as it is made. What ``attach`` gives goes into the file, too.
 
     Raises InputError if a file of it cannot be read, or changes meanwhile; OutputError if it cannot be written.
     """
@@ -75,10 +80,12 @@ def write_image(recipe: Recipe, path: Path) -> ImageFile:
     manifest = model.manifest(config_descriptor, packed, recipe.annotations, types)
     manifest_descriptor = model.describe(manifest, types.manifest)
     listed = model.image_list(config_descriptor, packed, recipe.names)
+    referrers, blobs = blobs_of(attach(recipe.names[0], manifest_descriptor, recipe.sbom) if attach is not None else ())
     contents: dict[str, Union[bytes, tuple[Chunked, Descriptor]]] = {
         "oci-layout": model.layout(),
-        "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names, listed),
+        "index.json": model.index(manifest_descriptor, recipe.platform, recipe.names, listed, referrers),
         "manifest.json": listed,
+        **blobs,
         model.blob_name(config_descriptor.digest): config,
         model.blob_name(manifest_descriptor.digest): manifest,
     }

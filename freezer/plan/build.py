@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
 from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, Sources, Verification
 from freezer.plan.image import ImagePlan
 from freezer.plan.learned import Learned
+from freezer.plan.signing import Signing
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Plan:
     learned: Optional[Learned] = None
     sbom: Optional[Path] = None
     notices: bool = False
+    signing: Signing = field(default_factory=Signing)
 
     @property
     def unpacked(self) -> bool:
@@ -111,8 +113,8 @@ class Plan:
 
     def digest_parts(self) -> dict[str, Any]:
         """Return all values that decide the executable, for comparison with an earlier build. Images are not among
-        them: every build makes them again."""
+        them, nor what is said of it: every build makes these again."""
         parts = dataclasses.asdict(self)
-        for irrelevant in ("refresh", "jobs", "image", "sbom"):
+        for irrelevant in ("refresh", "jobs", "image", "sbom", "signing"):
             del parts[irrelevant]
         return parts

@@ -20,6 +20,7 @@ from freezer.base.streams import is_stream
 from freezer.plan.build import Plan
 from freezer.plan.image import ImagePlan
 from freezer.plan.requirements import named_files
+from freezer.plan.signing import Signing
 
 
 def check_outputs(plan: Plan, name: Optional[str] = None) -> None:
@@ -30,33 +31,47 @@ def check_outputs(plan: Plan, name: Optional[str] = None) -> None:
     name = name or plan.name
     executable = None if name is None and plan.output is None else plan.target(name or "")
     image = plan.image.output if plan.image is not None else None
-    results = {"the executable": executable, "the image": image, "the bill of materials": plan.sbom}
+    provenance = plan.signing.file_for(executable) if executable is not None else plan.signing.provenance
+    results = {
+        "the executable": executable,
+        "the image": image,
+        "the bill of materials": plan.sbom,
+        "the provenance": provenance,
+    }
     for (one, path), (other, second) in itertools.combinations(results.items(), 2):
         if path is not None and second is not None and _same(path, second):
             raise UsageError(
                 f"{one} and {other} cannot both be {second}",
-                hint="give each a name of its own: -o FILE --image TAR --sbom FILE",
+                hint="give each a name of its own: -o FILE --image TAR --sbom FILE --provenance FILE",
             )
     sources = inputs(plan)
     if executable is not None:
         check_target(executable)
         refuse_inputs(executable, sources)
-    for output in (image, plan.sbom):
+    for output in (image, plan.sbom, provenance):
         if output is not None:
             check_target(output, stream=True)
             refuse_inputs(output, sources)
 
 
-def check_image_output(plan: ImagePlan, executable: Path) -> None:
-    """Check the file that an image of an existing executable is written to. Raises as ``check_outputs`` does."""
-    check_target(plan.output, stream=True)
-    refuse_inputs(plan.output, [executable, *(item.source for item in plan.files)])
+def check_image_output(plan: ImagePlan, executable: Path, signing: Optional[Signing] = None) -> None:
+    """Check the files that an image of an existing executable, and its provenance, are written to. Raises as
+    ``check_outputs`` does."""
+    signing = signing or Signing()
+    for output in filter(None, (plan.output, signing.provenance)):
+        check_target(output, stream=True)
+        refuse_inputs(output, [executable, *(item.source for item in plan.files), *signing.inputs])
+    if signing.provenance is not None and _same(plan.output, signing.provenance):
+        raise UsageError(
+            f"the image and the provenance cannot both be {plan.output}",
+            hint="give each a name of its own: -o TAR --provenance FILE",
+        )
 
 
 def inputs(plan: Plan) -> set[Path]:
     """Return the files and directories that the plan names to be read."""
     required = named_files(plan)
-    named = {*plan.added_paths(), *required.files, *required.sources, *required.links}
+    named = {*plan.added_paths(), *required.files, *required.sources, *required.links, *plan.signing.inputs}
     if plan.entry.path is not None:
         # The modules beside a script are found when it is analysed.
         named |= {plan.entry.path, plan.entry.path if is_folder(plan.entry.path) else plan.entry.path.parent}

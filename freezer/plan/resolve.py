@@ -14,7 +14,7 @@ from typing import Any, Optional
 from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
-from freezer.plan.build import Plan
+from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
 from freezer.plan.image import ImagePlan
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
@@ -24,8 +24,9 @@ from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
-from freezer.plan.settings import SETTINGS, Setting
+from freezer.plan.settings import SETTINGS, SIGNING, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
+from freezer.plan.signing import Signing
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
 
@@ -41,10 +42,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     """
     given = {key: value for key, value in arguments.items() if value is not None}
     base = settings_folder(given, folder)
-    file = read_settings(base)
-    entry = resolve_entry(given, file, folder)
-    script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
-    file = laid_over(script.settings, file)
+    file, script, entry = _settings_of(given, base, folder)
     values = _merged(given, file, folder)
     name = _checked_name(values.get("name", default_name(entry)))
     created, epoch = times_of(environ)
@@ -83,6 +81,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         strip=values.get("strip", False),
         sbom=output_path(str(values["sbom"]), folder) if "sbom" in values else None,
         notices=values.get("notices", False),
+        signing=_signing(values, folder),
         init=values.get("init", True),
         verify=resolve_verification(values, Verification.AUTO),
         smokes=resolve_smokes(values),
@@ -93,6 +92,14 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
     )
+
+
+def _settings_of(given: Mapping[str, Any], base: Path, folder: Path) -> tuple[FileSettings, ScriptMetadata, Entry]:
+    """Return the settings of files, with those in the script itself, and the entry that they are for."""
+    file = read_settings(base)
+    entry = resolve_entry(given, file, folder)
+    script = read_script_metadata(entry.path) if entry.kind is EntryKind.SCRIPT and entry.path else ScriptMetadata()
+    return laid_over(script.settings, file), script, entry
 
 
 def _rest(given: Mapping[str, Any], values: Mapping[str, Any], file: FileSettings, folder: Path) -> tuple[str, ...]:
@@ -165,6 +172,27 @@ def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Ma
         raise UsageError("the output file of the image is missing", hint="name it: -o image.tar")
     created, epoch = times_of(environ)
     return resolve_image(values, output=output_path(str(values["output"]), folder), created=created, epoch=epoch)
+
+
+def resolve_signing(arguments: Mapping[str, Any], *, folder: Path) -> Signing:
+    """Return what is to be said of an image of an existing executable, or of several images, and who signs it. Raises
+    as ``resolve`` does."""
+    given = {key: value for key, value in arguments.items() if value is not None}
+    values = dict(read_settings(folder).values)
+    for setting in SIGNING:
+        if setting.attribute in given:
+            values[setting.attribute] = anchored(setting, given[setting.attribute], folder)
+    return _signing(values, folder)
+
+
+def _signing(values: Mapping[str, Any], folder: Path) -> Signing:
+    if "sign_passphrase" in values and "sign_key" not in values:
+        raise UsageError("--sign-passphrase needs --sign-key", hint="name the private key: --sign-key FILE")
+    return Signing(
+        provenance=output_path(str(values["provenance"]), folder) if "provenance" in values else None,
+        key=Path(os.path.abspath(values["sign_key"])) if "sign_key" in values else None,
+        passphrase=Path(os.path.abspath(values["sign_passphrase"])) if "sign_passphrase" in values else None,
+    )
 
 
 def settings_folder(given: Mapping[str, Any], folder: Path) -> Path:

@@ -54,6 +54,27 @@ class Setting:
 ENTRY, CONTENT, RESULT, PROOF = "what to freeze", "what goes in", "the result", "verification"
 IMAGE = "the image"
 
+SIGNING = (
+    Setting(
+        "provenance",
+        ValueKind.PATH,
+        "also write what the result was built from, as SLSA provenance (-: standard output)",
+        RESULT,
+        (),
+        "FILE",
+    ),
+    Setting(
+        "sign-key",
+        ValueKind.PATH,
+        "sign the provenance, and the image, with this private key: Ed25519 or ECDSA P-256, in PEM or OpenSSH's format",
+        RESULT,
+        (),
+        "FILE",
+    ),
+    Setting("sign-passphrase", ValueKind.PATH, "the file with the passphrase of that key", RESULT, (), "FILE"),
+)
+"""What is said of a result, and by whom; an image of an existing executable has these settings, too."""
+
 SETTINGS = (
     Setting("entry-point", ValueKind.TEXT, "start with FUNCTION of MODULE", ENTRY, ("-e",), "MODULE:FUNCTION"),
     Setting("console-script", ValueKind.TEXT, "start with this console script", ENTRY, ("-c",), "NAME"),
@@ -172,6 +193,7 @@ SETTINGS = (
         "FILE",
     ),
     Setting("notices", ValueKind.FLAG, "include the licences of all components, as NOTICES.txt", RESULT),
+    *SIGNING,
     Setting(
         "verify",
         ValueKind.VERIFICATION,

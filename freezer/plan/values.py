@@ -18,7 +18,7 @@ DISTRIBUTION = re.compile("(debian|ubuntu):")
 
 def anchored(setting: Setting, value: Any, base: Path) -> Any:
     """Return the value with its relative paths made absolute; ``base`` is the directory that they are relative to."""
-    if setting.name in ("output", "sbom") and value == "-":
+    if setting.name in ("output", "sbom", "provenance") and value == "-":
         return value
     if setting.kind is ValueKind.RUNS and isinstance(value, list):
         return [{key: anchored(RUN_SETTINGS[key], item, base) for key, item in run.items()} for run in value]

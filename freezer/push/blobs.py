@@ -11,11 +11,10 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from freezer.base.errors import OutputError
-from freezer.base.oci.archive import ImageArchive
+from freezer.base.errors import InputError, OutputError
 from freezer.base.oci.nodes import Part
 from freezer.push.connections import Answer
 from freezer.push.registry import Registry, is_full
@@ -38,11 +37,21 @@ class Way(enum.Enum):
     SENT = "sent"
 
 
+class Source(Protocol):
+    """What blobs are read from: an image file, for one."""
+
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """Return ``size`` bytes of a blob from ``at`` on; threads share the source."""
+
+    def wrong(self, why: str) -> InputError:
+        """Return the error for a blob that is damaged."""
+
+
 @dataclass(frozen=True)
 class Slice:
     """A part of a blob as the body of a request; ``sent`` is called with the place that has been reached."""
 
-    archive: ImageArchive
+    source: Source
     part: Part
     start: int
     end: int
@@ -56,7 +65,7 @@ class Slice:
     def pieces(self) -> Iterator[bytes]:
         """Yield the content."""
         for at in range(self.start, self.end, PIECE):
-            data = self.archive.piece(self.part.name, at, min(PIECE, self.end - at))
+            data = self.source.piece(self.part.name, at, min(PIECE, self.end - at))
             yield data
             self.sent(at + len(data))
 
@@ -64,9 +73,9 @@ class Slice:
 class Blob:
     """One blob of an image, to be in a registry. ``progress`` is called with the bytes that the registry has."""
 
-    def __init__(self, registry: Registry, archive: ImageArchive, part: Part, progress: Callable[[int], None]) -> None:
+    def __init__(self, registry: Registry, source: Source, part: Part, progress: Callable[[int], None]) -> None:
         self._registry = registry
-        self._archive = archive
+        self._source = source
         self._part = part
         self._progress = progress
         self._digest = part.descriptor.digest
@@ -100,10 +109,10 @@ class Blob:
         """Compare the digest, before anything is sent that the registry would refuse in the end."""
         hasher = hashlib.new(self._digest.partition(":")[0])
         for at in range(0, self._size, 1 << 20):
-            hasher.update(self._archive.piece(self._part.name, at, min(1 << 20, self._size - at)))
+            hasher.update(self._source.piece(self._part.name, at, min(1 << 20, self._size - at)))
         found = f"{hasher.name}:{hasher.hexdigest()}"
         if found != self._digest:
-            raise self._archive.wrong(f"{self._part.name} has the digest {found}, not {self._digest}")
+            raise self._source.wrong(f"{self._part.name} has the digest {found}, not {self._digest}")
 
     def _mount(self, repository: str) -> bool:
         """Have the registry take the blob from another repository, if it can. An upload that it begins instead is used
@@ -156,7 +165,7 @@ class Blob:
 
     def _send_chunk(self) -> None:
         assert self._location is not None
-        body = Slice(self._archive, self._part, self._at, min(self._size, self._at + self._chunk), self._progress)
+        body = Slice(self._source, self._part, self._at, min(self._size, self._at + self._chunk), self._progress)
         headers: Mapping[str, str] = {"Content-Type": OCTETS}
         if body.size < self._size:
             headers = {**headers, "Content-Range": f"{body.start}-{body.end - 1}"}

@@ -20,7 +20,8 @@ from freezer.base.oci.archive import ImageArchive, open_image
 from freezer.base.oci.nodes import Node, Part, top_nodes
 from freezer.base.oci.reference import parse_reference
 from freezer.base.tools import user_home
-from freezer.push.blobs import Blob, Way
+from freezer.push.attach import Attaching, Loose, Said, said_in
+from freezer.push.blobs import Blob, Source, Way
 from freezer.push.connections import Connections, Text, proxies_of
 from freezer.push.credentials import find_credentials
 from freezer.push.registry import Registry
@@ -32,7 +33,7 @@ from freezer.push.trust import make_context
 @dataclass(frozen=True)
 class Pushed:
     """An image in a registry. ``size`` is that of its blobs, ``sent`` that of those that went over the network, in
-    bytes; ``ways`` counts the blobs by how they came there."""
+    bytes; ``ways`` counts the blobs by how they came there; ``said`` is what is said of it."""
 
     target: Target
     digest: str
@@ -40,6 +41,7 @@ class Pushed:
     size: int
     sent: int
     ways: Mapping[Way, int]
+    said: tuple[Said, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -57,9 +59,12 @@ def push_image(
     environ: Mapping[str, str],
     log: Log,
     policy: Optional[Policy] = None,
+    referrers: bool = True,
+    sbom: bool = False,
 ) -> Pushed:
     """Copy an image, or all images of an index, to a registry, and log it. ``mounts`` are repositories of the registry
-    that may have some of the blobs.
+    that may have some of the blobs. With ``referrers``, what the file says of the images goes with them, and with
+    ``sbom`` the bills of materials in them.
 
     Raises InputError for a file that is damaged, or has several images without an index; OutputError if the registry
     cannot be reached, or takes no image.
@@ -71,14 +76,15 @@ def push_image(
         context = make_context(reference.domain, certificates, home)
         connections = Connections(context, proxies_of(environ), policy, threading.Event())
         places = _mounts(archive, target, mounts)
+        said = said_in(archive, top, sbom=sbom) if referrers else []
         registry = Registry(target, connections, credentials, places, policy, log)
         try:
             with log.step("push") as step:
                 registry.greet()
-                parts = _parts(top)
-                ways = _push_blobs(registry, connections, archive, parts, places, jobs, step)
-                digest = _push_documents(registry, top)
-                sent = sum(part.descriptor.size for part in parts if ways[part.descriptor.digest] is Way.SENT)
+                parts = _parts(archive, top, said)
+                ways = _push_blobs(registry, connections, parts, places, jobs, step)
+                digest = _push_documents(registry, top, said, log)
+                sent = sum(part.descriptor.size for _, part in parts if ways[part.descriptor.digest] is Way.SENT)
                 step.result = f"{reference}, {human_size(sent)} sent"
         finally:
             connections.stop.set()
@@ -87,11 +93,15 @@ def push_image(
         target=target,
         digest=digest,
         images=sum(not node.is_attached for node in top.manifests()),
-        size=sum(part.descriptor.size for part in parts),
+        size=sum(part.descriptor.size for _, part in parts),
         sent=sent,
         ways=Counter(ways.values()),
+        said=tuple(said),
     )
     log.line("    blobs: " + ", ".join(f"{made.ways.get(way, 0)} {way.value}" for way in Way))
+    for subject in dict.fromkeys(item.subject for item in said):
+        names = ", ".join(dict.fromkeys(item.name for item in said if item.subject == subject))
+        log.line(f"    {names} of {subject[:19]}")
     return made
 
 
@@ -121,10 +131,12 @@ def _mounts(archive: ImageArchive, target: Target, named: Sequence[str]) -> list
     return [name for name in dict.fromkeys(found) if name != target.reference.path]
 
 
-def _parts(top: Node) -> list[Part]:
-    """Return the blobs, each once, the largest first: it takes the longest."""
-    parts = {part.descriptor.digest: part for node in top.manifests() for part in node.parts}
-    return sorted(parts.values(), key=lambda part: (-part.descriptor.size, part.descriptor.digest))
+def _parts(archive: ImageArchive, top: Node, said: Sequence[Said]) -> list[tuple[Source, Part]]:
+    """Return the blobs with where they are read from, each once, the largest first: it takes the longest."""
+    loose = Loose({digest: data for item in said for digest, data in item.referrer.blobs.items()})
+    parts: dict[str, tuple[Source, Part]] = {part.descriptor.digest: (loose, part) for part in loose.parts()}
+    parts.update({part.descriptor.digest: (archive, part) for node in top.manifests() for part in node.parts})
+    return sorted(parts.values(), key=lambda item: (-item[1].descriptor.size, item[1].descriptor.digest))
 
 
 class _Progress:
@@ -145,22 +157,21 @@ class _Progress:
 def _push_blobs(
     registry: Registry,
     connections: Connections,
-    archive: ImageArchive,
-    parts: Sequence[Part],
+    parts: Sequence[tuple[Source, Part]],
     mounts: Sequence[str],
     jobs: int,
     step: Step,
 ) -> dict[str, Way]:
-    progress = _Progress(step, sum(part.descriptor.size for part in parts))
+    progress = _Progress(step, sum(part.descriptor.size for _, part in parts))
 
-    def push(part: Part) -> Way:
+    def push(source: Source, part: Part) -> Way:
         digest = part.descriptor.digest
-        return Blob(registry, archive, part, lambda at: progress.reached(digest, at)).push(mounts)
+        return Blob(registry, source, part, lambda at: progress.reached(digest, at)).push(mounts)
 
     futures: list[Future[Way]] = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         try:
-            futures += [pool.submit(push, part) for part in parts]
+            futures += [pool.submit(push, source, part) for source, part in parts]
             done, pending = wait(futures, return_when=FIRST_EXCEPTION)
         except BaseException:
             # Interrupted: the threads are ended here, or the end of the pool would wait for their whole work.
@@ -173,7 +184,7 @@ def _push_blobs(
     # The first one is the reason; the others were stopped because of it.
     for error in sorted((item for item in errors if item is not None), key=lambda item: isinstance(item, Stopped)):
         raise error
-    return {part.descriptor.digest: future.result() for part, future in zip(parts, futures)}
+    return {part.descriptor.digest: future.result() for (_, part), future in zip(parts, futures)}
 
 
 def _end(connections: Connections, futures: Sequence[Future[Way]]) -> None:
@@ -191,25 +202,34 @@ def _documents(node: Node) -> Iterator[Node]:
     yield node
 
 
-def _push_documents(registry: Registry, top: Node) -> str:
-    """Put the manifests and indexes, and return the digest of the last. Raises OutputError."""
-    target = registry.target
+def _push_documents(registry: Registry, top: Node, said: Sequence[Said], log: Log) -> str:
+    """Put the manifests and indexes, then what is said of them, and last the name; return the digest that it is for.
+
+    Whoever sees the name finds the signature. Raises OutputError.
+    """
     for node in {node.descriptor.digest: node for node in _documents(top)}.values():
-        digest = node.descriptor.digest
-        name = target.reference.tag if node is top else digest
-        answer = registry.ask(
-            "PUT",
-            target.address(f"manifests/{name}"),
-            f"push the manifest {digest[:19]}",
-            headers={"Content-Type": node.descriptor.media_type},
-            body=Text(node.data),
-            expected=(200, 201, 202),
-        )
-        stated = answer.headers.get("Docker-Content-Digest")
-        if stated is not None and stated.partition(":")[0] == digest.partition(":")[0] and stated != digest:
-            raise OutputError(
-                f"{target.reference.domain} has changed the image",
-                why=f"it says that the digest is {stated}; that of the file is {digest}",
-                hint="push the image to another registry, or in another format",
-            )
+        # Some registries take nothing about a manifest that they do not have yet.
+        if node is not top or said:
+            _put(registry, node, node.descriptor.digest)
+    Attaching(registry, log).attach(said)
+    _put(registry, top, registry.target.reference.tag)
     return top.descriptor.digest
+
+
+def _put(registry: Registry, node: Node, name: str) -> None:
+    target, digest = registry.target, node.descriptor.digest
+    answer = registry.ask(
+        "PUT",
+        target.address(f"manifests/{name}"),
+        f"push the manifest {digest[:19]}",
+        headers={"Content-Type": node.descriptor.media_type},
+        body=Text(node.data),
+        expected=(200, 201, 202),
+    )
+    stated = answer.headers.get("Docker-Content-Digest")
+    if stated is not None and stated.partition(":")[0] == digest.partition(":")[0] and stated != digest:
+        raise OutputError(
+            f"{target.reference.domain} has changed the image",
+            why=f"it says that the digest is {stated}; that of the file is {digest}",
+            hint="push the image to another registry, or in another format",
+        )

@@ -141,7 +141,9 @@ def test_samples_run(engine: Engine, images: Images, application: Path, sample: 
 
 
 @pytest.mark.parametrize("consumer", [*ENGINES, *READERS], indirect=True)
-@pytest.mark.parametrize("options", [(), ("--entrypoint",)], ids=["cmd", "entrypoint"])
+@pytest.mark.parametrize(
+    "options", [(), ("--entrypoint", "--provenance", "said.json")], ids=["cmd", "entrypoint and what is said of it"]
+)
 def test_what_is_shown_is_what_was_made(
     consumer: Consumer, images: Images, ends: Path, options: tuple[str, ...]
 ) -> None:

@@ -26,6 +26,11 @@ class Place:
     env: dict[str, str]
     user: Optional[int] = None
 
+    @property
+    def provenance(self) -> Path:
+        """What a build says of what it was made from."""
+        return self.folder / "provenance.json"
+
 
 def build(place: Place, samples: Path, arguments: tuple[str, ...]) -> Path:
     """Build there, with a cache, and so an environment, of its own."""
@@ -43,7 +48,9 @@ def build(place: Place, samples: Path, arguments: tuple[str, ...]) -> Path:
             os.chown(path, place.user, place.user, follow_symlinks=False)
     freezer = Freezer(place.folder / "cache", prefix)
     env = {"HOME": str(home), **pip_configuration(), **place.env}
-    return freezer("build", *arguments, cwd=sources, env=env, umask=place.umask).output
+    words = ("build", *arguments, "--provenance", str(place.provenance))
+    done = freezer(*words, cwd=sources, env=env, umask=place.umask)
+    return Path(done.stdout.splitlines()[0])
 
 
 def pip_configuration() -> dict[str, str]:
@@ -76,6 +83,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Place]:
 def test_same_bytes(places: tuple[Place, Place], samples: Path, index: None, arguments: tuple[str, ...]) -> None:
     one, other = (build(place, samples, arguments) for place in places)
     assert sha256(one) == sha256(other)
+    assert places[0].provenance.read_bytes() == places[1].provenance.read_bytes()
     assert one.stat().st_mode & 0o777 == 0o755
     assert other.stat().st_mode & 0o777 == 0o700
 

@@ -1,27 +1,42 @@
-"""Bills of materials of real builds: compared with pip and dpkg, complete, and found by what looks for packages."""
+"""What is said of real builds. Bills of materials: compared with pip and dpkg, complete, and found by what looks for
+packages. Provenance and signatures: of what was built, verified by others, and found in a registry."""
 
 from __future__ import annotations
 
+import base64
 import email.parser
 import fnmatch
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bills import files_of, parts, valid, valid_spdx
+from consumers import program
 from imagefiles import Opened
-from support import Freezer, lacking
+from registries import docker_registry
+from signing import (
+    PASSPHRASE,
+    check_statement,
+    ed25519_key,
+    openssl_verifies,
+    payload_of,
+    write_key,
+)
+from support import Freezer, lacking, need_program, sha256
 
 from freezer.base.bill import NOTICES, SBOM
 from freezer.bill.cyclonedx import unowned
 from freezer.bill.owners import files_of as files_in
 from freezer.prove.unpack import unpack_bundle
 
+BUILD = ("build", "app.py", "--with", "click", "--with", "rich", "--linker", "native", "-o", "app", "--notices")
 SOURCE = """
 import click, rich, ssl, sqlite3
 
@@ -35,12 +50,14 @@ main()
 
 @dataclass(frozen=True)
 class Built:
-    """An executable, its unpacked image, its bill, and the environment that it was made in."""
+    """An executable, its unpacked image, its bill, the environment that it was made in, and the key that signed it."""
 
     executable: Path
     image: Path
     bill: bytes
     environment: Path
+    key: Path
+    commit: str
 
     @property
     def parts(self) -> dict[str, dict[str, Any]]:
@@ -51,16 +68,28 @@ class Built:
 def built(freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("sbom")
     (folder / "app.py").write_text(SOURCE)
-    words = ["build", "app.py", "--with", "click", "--with", "rich", "--linker", "native", "-o", "app", "--notices"]
-    words += ["--image", "unpacked.tar", "--image-layout", "unpacked", "--sbom", "app.cdx.json"]
-    freezer(*words, cwd=folder)
+    commit = committed(folder)
+    key = write_key(tmp_path_factory.mktemp("key") / "key", ed25519_key(), passphrase=PASSPHRASE)
+    words = [*BUILD, "--image", "unpacked.tar", "--image-layout", "unpacked", "--sbom", "app.cdx.json"]
+    secret = {"FREEZER_SIGN_PASSPHRASE": PASSPHRASE.decode()}
+    freezer(*words, "--sign-key", key, cwd=folder, env=secret)
     [record] = [
         item
         for item in (json.loads(path.read_text()) for path in freezer.cache.glob("record/*.json"))
         if item["output"] == str(folder / "app")
     ]
     [environment] = record["environment"]
-    return Built(folder / "app", folder / "unpacked.tar", (folder / "app.cdx.json").read_bytes(), Path(environment))
+    return Built(
+        folder / "app", folder / "unpacked.tar", (folder / "app.cdx.json").read_bytes(), Path(environment), key, commit
+    )
+
+
+def committed(folder: Path) -> str:
+    """Make a repository of a folder; its commit."""
+    git = [need_program("git"), "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(folder)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_the_schemas(built: Built, freezer: Freezer, tmp_path: Path) -> None:
@@ -170,3 +199,99 @@ def test_notices(built: Built, freezer: Freezer, tmp_path: Path) -> None:
             assert f"\n{' '.join(filter(None, (name, part.get('version'))))}\nLicence: " in text
     assert "Permission is hereby granted" in text
     assert Opened(built.image).content(f"app/{NOTICES}")
+
+
+def provenance_of(built: Built) -> Any:
+    return payload_of(built.executable.with_name("app.intoto.jsonl").read_bytes())
+
+
+def test_the_provenance(built: Built, freezer: Freezer) -> None:
+    statement = provenance_of(built)
+    check_statement(statement)
+    assert [(item["name"], item["digest"]["sha256"]) for item in statement["subject"]] == [
+        ("app", sha256(built.executable)),
+        ("docker.io/library/app", Opened(built.image).index["manifests"][0]["digest"][7:]),
+    ]
+    definition = statement["predicate"]["buildDefinition"]
+    found: dict[str, list[Any]] = {}
+    for item in definition["resolvedDependencies"]:
+        found.setdefault(item["annotations"]["role"], []).append(item)
+    (source,) = found["source"]
+    assert (source["digest"]["gitCommit"], source["annotations"]["changed"]) == (built.commit, False)
+    listed = {part["purl"] for part in built.parts.values() if part.get("purl", "").startswith("pkg:pypi/")}
+    required = {item["uri"]: item["digest"]["sha256"] for item in found["requirement"]}
+    assert {"pkg:pypi/click", "pkg:pypi/rich"} <= {uri.partition("@")[0] for uri in required}
+    assert set(required) <= listed
+    assert all(item["digest"]["sha256"] for item in found["toolchain"]) and len(found["toolchain"]) >= 3
+    assert {item["name"]: item["digest"]["sha256"] for item in statement["predicate"]["runDetails"]["byproducts"]} == {
+        SBOM: hashlib.sha256(built.bill).hexdigest()
+    }
+    # Without building again, the same is said; nothing is signed if no key is given.
+    freezer(*BUILD, "--provenance", "again.json", cwd=built.executable.parent)
+    again = json.loads(built.executable.with_name("again.json").read_bytes())
+    assert again["predicate"] == statement["predicate"] and again["subject"] == statement["subject"][:1]
+
+
+def test_only_what_was_signed_passes(built: Built, freezer: Freezer, tmp_path: Path) -> None:
+    public = f"{built.key}.pub"
+    for path in (built.executable, built.image):
+        said = freezer("check", path, "--key", public, cwd=tmp_path).stderr
+        assert f"provenance: commit {built.commit[:12]}" in said and "proven:" in said
+    write_key(tmp_path / "other", ed25519_key())
+    data = bytearray(built.executable.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "app").write_bytes(data)
+    (tmp_path / "app").chmod(0o755)
+    place = built.executable.with_name("app.intoto.jsonl")
+    cases: tuple[tuple[list[str | Path], str], ...] = (
+        ([built.executable, "--key", "other.pub"], "is not signed with this key"),
+        ([built.image, "--key", "other.pub"], "is not signed with this key"),
+        (["app", "--key", public], "is not signed"),
+        (["app", "--key", public, "--signature", place], "is not what was signed"),
+    )
+    for words, why in cases:
+        said = freezer.fails("check", *words, cwd=tmp_path, status=6)
+        assert why in said and "verify " not in said
+    assert openssl_signed(place.read_bytes(), Path(public), tmp_path)
+
+
+def openssl_signed(envelope: bytes, public: Path, folder: Path) -> bool:
+    """Whether openssl takes the signature of an envelope, encoded here as DSSE says."""
+    document = json.loads(envelope)
+    (signature,) = document["signatures"]
+    kind, payload = document["payloadType"].encode(), base64.b64decode(document["payload"])
+    data = b" ".join([b"DSSEv1", str(len(kind)).encode(), kind, str(len(payload)).encode(), payload])
+    return openssl_verifies(public, base64.b64decode(signature["sig"]), data, folder)
+
+
+def test_what_is_said_goes_to_the_registry(built: Built, freezer: Freezer, tmp_path: Path) -> None:
+    """The image's manifest is signed under cosign's tag; all of it is listed; and others can copy it."""
+    with docker_registry(tmp_path, {}) as name:
+        words: list[str | Path] = ["push", built.image, f"{name}/team/app:1", "--plain-http", "--json"]
+        pushed = json.loads(freezer(*words, cwd=tmp_path).stdout)
+        tag = pushed["digest"].replace(":", "-")
+
+        def got(path: str) -> bytes:
+            headers = {"Accept": "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"}
+            request = urllib.request.Request(f"http://{name}/v2/team/app/{path}", headers=headers)
+            with urllib.request.urlopen(request) as answer:
+                return bytes(answer.read())
+
+        listed = json.loads(got(f"manifests/{tag}"))["manifests"]
+        assert [item["digest"] for item in listed] == [item["digest"] for item in pushed["referrers"]]
+        for item in listed:
+            document = json.loads(got(f"manifests/{item['digest']}"))
+            assert document["subject"]["digest"] == pushed["digest"]
+        (layer,) = json.loads(got(f"manifests/{tag}.sig"))["layers"]
+        payload = got(f"blobs/{layer['digest']}")
+        assert json.loads(payload)["critical"]["image"] == {"docker-manifest-digest": pushed["digest"]}
+        signature = base64.b64decode(layer["annotations"]["dev.cosignproject.cosign/signature"])
+        assert openssl_verifies(Path(f"{built.key}.pub"), signature, payload, tmp_path)
+        (layer,) = json.loads(got(f"manifests/{tag}.att"))["layers"]
+        assert got(f"blobs/{layer['digest']}") == built.executable.with_name("app.intoto.jsonl").read_bytes()
+        (layer,) = json.loads(got(f"manifests/{listed[2]['digest']}"))["layers"]
+        assert got(f"blobs/{layer['digest']}") == Opened(built.image).content(f"app/{SBOM}")
+        for suffix in ("", f":{tag}.sig", f":{tag}.att"):
+            copy = [program("skopeo"), "copy", "--insecure-policy", "--preserve-digests", "--src-tls-verify=false"]
+            where = f"docker://{name}/team/app{suffix or ':1'}"
+            subprocess.run([*copy, where, f"dir:{tmp_path}/copy{suffix}"], check=True, capture_output=True)

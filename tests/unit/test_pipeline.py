@@ -46,6 +46,7 @@ STAGES = (
     "link",
     "prove",
     "origin_of",
+    "materials_of",
 )
 IMAGE = "image_of_linked"
 PREVIOUS = "\x7fELF, as executables begin"
@@ -144,7 +145,8 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["with_bill"] == (made, "environment", Application(), "close_bundle")
     assert given["link"] == (made, "with_bill", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
-    assert given["built_of"][6:] == ("prove", "origin_of", None)
+    assert given["built_of"][6:] == ("prove", "origin_of", None, "materials_of")
+    assert given["materials_of"] == (made, "environment", Application(), Linked(job.work / "link" / "app"))
     assert given["recall"][1] == given["remember"][1] == "named"
     assert job.cache == stages.folder / "cache"
 
@@ -153,9 +155,10 @@ def test_the_image_is_made_of_what_was_proven(stages: Stages, here: Path) -> Non
     made = plan(here, entry="app.py", image="image.tar", output="out/x")
     stages.build(made)
     assert stages.called.index("prove") < stages.called.index(IMAGE) < stages.called.index("built_of")
-    image, linked, name, origin, _ = stages.given[IMAGE]
+    image, linked, name, origin, _, attach = stages.given[IMAGE]
     assert (image, linked.path.name, name, origin) == (made.image, "app", "x", "origin_of")
     assert stages.given["built_of"][8] == IMAGE
+    assert attach is None
 
 
 FAILURES = [
@@ -203,7 +206,7 @@ def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, m
     stages.build(made)
     assert [item.hidden_imports for item in plans] == [(), ("helper",)]
     again = ["freeze", "close_bundle", "with_bill", "link"]
-    assert stages.called[3:] == ["open_root", "probe_interpreter", "prepare", *again, *again, *stages.called[-3:]]
+    assert stages.called[3:] == ["open_root", "probe_interpreter", "prepare", *again, *again, *stages.called[-4:]]
     assert stages.given["freeze"][0] == plans[1]
     assert stages.given["remember"][0] is made
     assert stages.given["built_of"][6].warnings == (added.sentence,)
@@ -249,7 +252,15 @@ def test_an_image_is_made_of_the_earlier_build(stages: Stages, here: Path) -> No
     made = plan(here, entry="app.py", image="image.tar")
     built = stages.build(made)
     assert stages.called == ["require", "named_inputs", "recall", "image_of_executable"]
-    assert stages.given["image_of_executable"] == (made.image, here / "dist" / "app", NOWHERE, stages.log, None, {})
+    assert stages.given["image_of_executable"] == (
+        made.image,
+        here / "dist" / "app",
+        NOWHERE,
+        stages.log,
+        None,
+        {},
+        None,
+    )
     assert built == dataclasses.replace(stages.kept, image="image_of_executable")  # type: ignore[arg-type]
 
 

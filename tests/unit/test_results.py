@@ -94,6 +94,9 @@ def test_the_other_linker_is_remembered(finished: Site, other: Optional[Other]) 
     assert kept is not None and kept.other == other
 
 
+NOWHERE = Origin(None, None, None)
+
+
 def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> None:
     frozen = FrozenApp(tmp_path, "app", tmp_path, frozenset(), {}, (), (Added("x", 1, 2, 3),), (), False)
     closed = ClosedApp(frozen, "ld.so", tmp_path, (), (), (Provided("locale", 7),))
@@ -105,13 +108,13 @@ def test_a_result_states_what_is_in_place(finished: Site, tmp_path: Path) -> Non
     python = Interpreter(tmp_path, (3, 11, 2), tmp_path, tmp_path)
     out = finished.folder / "out"
     application = Application("app", out, False, (), (), (), {}, None)
-    built = built_of(out, finished.plan(), application, linked, python, frozen, None, Origin(None, None, None), None)
+    built = built_of(out, finished.plan(), application, linked, python, frozen, None, NOWHERE, None, None)
     assert (built.path, built.size, built.sha256) == (out, out.stat().st_size, digest_file(out))
     assert (built.python, built.added, built.provided) == ("3.11.2", frozen.added, closed.provided)
     assert (built.proof, built.unchanged, built.other) == (None, False, Other(Linker.NATIVE, 5))
     assert built.untried == ()
     proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3)
-    built = built_of(out, finished.plan(), application, linked, python, frozen, proof, Origin(None, None, None), None)
+    built = built_of(out, finished.plan(), application, linked, python, frozen, proof, NOWHERE, None, None)
     assert "more than a start without arguments" in built.untried[0]
 
 

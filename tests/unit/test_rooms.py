@@ -27,6 +27,7 @@ ORDER = (
         "bill",
         "learn",
         "link",
+        "sign",
         "image",
         "prove",
     ),

@@ -57,6 +57,10 @@ LAYOUT_ANNOTATION, LAYOUT = OWN + "layout", "2"
 that a reader can detect a changed byte there, which no digest covers. In layout 1, directories were no entries."""
 LIST_ANNOTATION = OWN + "manifest"
 """In the index: the digest of docker's list of images, which contains the names."""
+REFERRERS_ANNOTATION = OWN + "referrers"
+"""In the index: the digest of an index of the manifests that are about the images - signatures, provenance, bills of
+materials. They are not in the index itself, as skopeo and buildah take a file with several descriptors there for
+several images."""
 NAME_ANNOTATION = "io.containerd.image.name"
 REFERENCE_ANNOTATION = "org.opencontainers.image.ref.name"
 
@@ -165,11 +169,18 @@ def listed_image(config: str, layers: Sequence[str], names: Sequence[Reference])
     }
 
 
-def index(image: Descriptor, platform: Optional[Platform], names: Sequence[Reference], listed: bytes) -> bytes:
+def index(
+    image: Descriptor,
+    platform: Optional[Platform],
+    names: Sequence[Reference],
+    listed: bytes,
+    referrers: Optional[str] = None,
+) -> bytes:
     """Return ``index.json``. It has a descriptor for each name, all of the same manifest: containerd takes each name.
     podman and skopeo refuse to choose among several, and then podman goes by ``manifest.json``, which has all names.
 
-    The descriptor is an image's, or without a platform that of an index of several images."""
+    The descriptor is an image's, or without a platform that of an index of several images; ``referrers`` is the digest
+    of the index of what is about them."""
     document = {
         "schemaVersion": 2,
         "mediaType": INDEX_TYPE,
@@ -181,7 +192,10 @@ def index(image: Descriptor, platform: Optional[Platform], names: Sequence[Refer
             }
             for name, reference in zip(names, _references(names))
         ],
-        "annotations": {LIST_ANNOTATION: digest(listed)},
+        "annotations": {
+            LIST_ANNOTATION: digest(listed),
+            **({REFERRERS_ANNOTATION: referrers} if referrers is not None else {}),
+        },
     }
     return canonical(document)
 

@@ -74,14 +74,15 @@ class Node:
 def top_nodes(archive: ImageArchive) -> tuple[Node, ...]:
     """Return what an image file has at its top, each document once. Raises InputError for a damaged document."""
     if archive.is_layout:
-        found = [_node(archive, item) for item in objects_at(archive.parsed("index.json"), "manifests")]
+        found = [node_of(archive, item) for item in objects_at(archive.parsed("index.json"), "manifests")]
     else:
         configs = [str(inside(str(item.get("Config")))) for item in archive.listed]
         found = [_made(archive, image, config) for image, config in zip(archive.images, configs)]
     return tuple({node.descriptor.digest: node for node in found}.values())
 
 
-def _node(archive: ImageArchive, fields: dict[str, Any]) -> Node:
+def node_of(archive: ImageArchive, fields: dict[str, Any]) -> Node:
+    """Return the manifest or index that a descriptor names. Raises InputError for a damaged document."""
     part = _part(archive, fields)
     document, data = archive.blob(part.descriptor.digest), archive.document(part.name)
     if not isinstance(document, dict):
@@ -91,7 +92,7 @@ def _node(archive: ImageArchive, fields: dict[str, Any]) -> Node:
     if not descriptor.media_type:
         descriptor = dataclasses.replace(descriptor, media_type=str(document.get("mediaType") or model.OCI.manifest))
     if descriptor.media_type in INDEX_TYPES:
-        below = tuple(_node(archive, item) for item in objects_at(document, "manifests"))
+        below = tuple(node_of(archive, item) for item in objects_at(document, "manifests"))
         return Node(descriptor, data, fields, below=below)
     described = [object_at(document, "config"), *objects_at(document, "layers")]
     parts = tuple(_part(archive, item) for item in described)

@@ -198,3 +198,11 @@ def test_directories_that_the_code_searches(tmp_path: Path) -> None:
     assert found is not None
     assert set(found.code) == {tmp_path / "bin/app.py", tmp_path / "lib/x/__init__.py"}
     assert [path for path, _ in found.data] == [tmp_path / "lib/x/data.txt"]
+
+
+def test_results_keys_and_passphrases_stay_out(tmp_path: Path) -> None:
+    """Wherever they are; they are of this plan, and not of the application."""
+    files = dict.fromkeys(("out/app", "out/app.intoto.jsonl", "out/x.cdx.json", "keys/k", "keys/pass", "data/x"), "x")
+    options = {"output": "out/app", "sbom": "out/x.cdx.json", "sign_key": "keys/k", "sign_passphrase": "keys/pass"}
+    _, data, _ = names(ground(tmp_path, files, **options))
+    assert data == {"data/x": ""}

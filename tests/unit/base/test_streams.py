@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import pty
+import stat
 from pathlib import Path
 
 import pytest
 
-from freezer.base.streams import STANDARD_OUTPUT, descriptor_of, is_stream, is_terminal, open_stream, output_path
+from freezer.base.streams import (
+    STANDARD_OUTPUT,
+    descriptor_of,
+    is_stream,
+    is_terminal,
+    open_stream,
+    output_path,
+    read_small,
+)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +79,22 @@ def test_a_terminal() -> None:
     finally:
         os.close(main)
         os.close(other)
+
+
+def test_small_files(tmp_path: Path) -> None:
+    """Regular files and descriptors; anything else is refused, and nobody waits."""
+    path = tmp_path / "x"
+    path.write_bytes(b"content")
+    path.chmod(0o640)
+    assert read_small(path, 100) == (b"content", stat.S_IFREG | 0o640)
+    assert read_small(path, 3)[0] == b"cont"
+    os.mkfifo(tmp_path / "pipe")
+    for other in (tmp_path, tmp_path / "pipe", Path("/dev/null"), tmp_path / "none"):
+        with pytest.raises(OSError):
+            read_small(other, 100)
+    reading, writing = os.pipe()
+    with open(writing, "wb") as pipe:
+        pipe.write(b"piped")
+    data, mode = read_small(Path(f"/dev/fd/{reading}"), 100)
+    assert data == b"piped" and stat.S_ISFIFO(mode)
+    os.close(reading)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from signing import provenance, signer_in
 
 from freezer.base.errors import ExitStatus, VerificationError
 from freezer.cli.main import main
@@ -99,3 +100,55 @@ def test_learned_runs_are_done_after_those_that_are_asked(
     assert sorted(found, key=str) == sorted(arguments, key=str) and given == bool(words)
     assert main(["check", "app.py", "--learned", "none.toml"]) == ExitStatus.INPUT
     assert main(["check", "app.py", "--no-verify", "--learned"]) == ExitStatus.USAGE
+
+
+@pytest.fixture
+def proven(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were proven."""
+    seen: list[Path] = []
+
+    def prove(path: Path, *_: Any, **__: Any) -> Proof:
+        seen.append(path)
+        return PROOF
+
+    monkeypatch.setattr(existing, "check_executable", prove)
+    monkeypatch.setattr(existing, "check_image", prove)
+    return seen
+
+
+def test_a_signature_comes_first(here: Path, proven: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is not signed with the key is not run."""
+    signer, stranger = signer_in(here), signer_in(here, "stranger")
+    (here / "app").write_text("#!")
+    assert main(["check", "app", "--key", "key.pub"]) == ExitStatus.VERIFICATION
+    assert f"{here}/app is not signed" in capsys.readouterr().err
+    provenance(stranger).of_file(here / "app", "app").write(here / "app.intoto.jsonl")
+    assert main(["check", "app", "--key", "key.pub"]) == ExitStatus.VERIFICATION
+    assert "is not signed with this key" in capsys.readouterr().err
+    provenance(signer).of_file(here / "key", "key").write(here / "other.jsonl")
+    assert main(["check", "app", "--key", "key.pub", "--signature", "other.jsonl"]) == ExitStatus.VERIFICATION
+    assert "is not what was signed" in capsys.readouterr().err
+    assert proven == []
+    provenance(signer).of_file(here / "app", "app").write(here / "other.jsonl")
+    assert main(["check", "app", "--key", "key.pub", "--signature", "other.jsonl", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert f"signed with the key {signer.public.fingerprint[:24]}" in shown.err
+    assert json.loads(shown.out)["signature"]["key"] == signer.public.fingerprint
+    assert proven == [here / "app"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--signature", "app.py"], ExitStatus.USAGE, "--signature needs --key"),
+        (["--key", "none"], ExitStatus.INPUT, "cannot read the key"),
+        (["--key", "app.py"], ExitStatus.INPUT, "no public key that freezer can read"),
+        (["--key", "key"], ExitStatus.INPUT, "is a private key"),
+    ],
+)
+def test_no_key(
+    here: Path, proven: list[Path], capsys: pytest.CaptureFixture[str], words: list[str], status: int, said: str
+) -> None:
+    signer_in(here)
+    assert main(["check", "app.py", *words]) == status
+    assert said in capsys.readouterr().err and proven == []

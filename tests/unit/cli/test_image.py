@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from imagefiles import Opened
+from signing import check_statement, payload_of, write_key
+from signing import p256_key as new_key
 from support import compile_c
 
 from freezer.base.errors import ExitStatus
 from freezer.cli.main import build_parser, main
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
+from freezer.plan.settings import SIGNING
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def program(here: Path) -> Path:
     return compile_c("int main(void) { return 7; }", here / "tool", "-static")
 
 
-@pytest.mark.parametrize("setting", [IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA], ids=lambda item: item.name)
+@pytest.mark.parametrize("setting", [IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA, *SIGNING], ids=lambda item: item.name)
 def test_every_setting_is_an_option(setting: object) -> None:
     parsed = vars(build_parser().parse_args(["image", "tool"]))
     assert parsed[setting.attribute] is None  # type: ignore[attr-defined]
@@ -124,3 +127,66 @@ def test_indexes_that_are_refused(
     capsys.readouterr()
     assert main(["image", *arguments]) == status
     assert words in capsys.readouterr().err
+
+
+def test_signed(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The provenance in the image, and the same in a file if one is named; and the check that reads it."""
+    write_key(here / "k", new_key())
+    assert main(["image", "tool", "-o", "image.tar", "--sign-key", "k", "--provenance", "p.jsonl"]) == 0
+    assert capsys.readouterr().out == f"{here}/image.tar\n{here}/p.jsonl\n"
+    document = payload_of((here / "p.jsonl").read_bytes())
+    check_statement(document)
+    digest = Opened(here / "image.tar").index["manifests"][0]["digest"]
+    assert document["subject"] == [{"name": "docker.io/library/tool", "digest": {"sha256": digest[7:]}}]
+    assert main(["check", "image.tar", "--key", "k.pub", "--no-verify", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["signature"]["digests"] == [digest]
+    assert facts["signature"]["statements"][0]["predicate"] == document["predicate"]
+
+
+def test_provenance_without_a_signature(program: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["image", "tool", "-o", "image.tar", "--provenance", "-", "-q"]) == 0
+    check_statement(json.loads(capfd.readouterr().out))
+    write_key(here / "k", new_key())
+    assert main(["check", "image.tar", "--key", "k.pub"]) == ExitStatus.VERIFICATION
+    assert "is not signed" in capfd.readouterr().err
+
+
+def test_a_signed_index(program: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_key(here / "k", new_key())
+    data = bytearray(program.read_bytes())
+    data[18:20] = (22).to_bytes(2, "little")
+    (here / "other").write_bytes(data)
+    for name in ("tool", "other"):
+        assert main(["image", name, "-o", f"{name}.tar", "-t", "a:1", "-q"]) == 0
+    words = ["image", "--index", "tool.tar", "other.tar", "-o", "both.tar", "--sign-key", "k", "--provenance", "p"]
+    assert main(words) == 0
+    assert main(["check", "both.tar", "--key", "k.pub", "--no-verify"]) == 0
+    assert payload_of((here / "p").read_bytes())["predicate"]["buildDefinition"]["buildType"].endswith("#index/v1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--sign-key", "none"], ExitStatus.INPUT, "cannot read the key"),
+        (["--sign-key", "app.py"], ExitStatus.INPUT, "no private key that freezer can read"),
+        (["--sign-key", "k.pub"], ExitStatus.INPUT, "no private key that freezer can read"),
+        (["--sign-key", "locked"], ExitStatus.INPUT, "cannot read the passphrase"),
+        (["--sign-passphrase", "p"], ExitStatus.USAGE, "--sign-passphrase needs --sign-key"),
+        (["--provenance", "image.tar"], ExitStatus.USAGE, "cannot both be"),
+        (["--provenance", "-", "--json"], ExitStatus.USAGE, "cannot both be written to standard output"),
+        (["--sign-key", "k", "--provenance", "k"], ExitStatus.USAGE, "would be replaced"),
+    ],
+)
+def test_what_cannot_be_signed(
+    program: Path, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, words: str
+) -> None:
+    """Nothing is written then."""
+    write_key(here / "k", new_key())
+    write_key(here / "locked", new_key(), passphrase=b"x")
+    if "locked" in arguments:
+        arguments = [*arguments, "--sign-passphrase", "none"]
+    before = (here / "k").read_bytes()
+    assert main(["image", "tool", "-o", "image.tar", *arguments]) == status
+    assert words in capsys.readouterr().err
+    assert not (here / "image.tar").exists() and (here / "k").read_bytes() == before

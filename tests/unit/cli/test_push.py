@@ -56,6 +56,7 @@ def test_json(registry: FakeRegistry, capsys: pytest.CaptureFixture[str]) -> Non
         "size": sum(map(len, registry.blobs["app"].values())),
         "sent": facts["size"],
         "blobs": {"present": 0, "mounted": 0, "sent": 2},
+        "referrers": [],
     }
     assert ("app", facts["digest"]) in registry.manifests
 

@@ -134,7 +134,8 @@ def test_sources_elsewhere(watched: Watched, tmp_path: Path, monkeypatch: pytest
     assert len(watched.built) == 3
 
 
-def test_no_stream(watched: Watched, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["build", "app.py", "--watch", "--image", "-"]) == ExitStatus.USAGE
+@pytest.mark.parametrize("option", ["--image", "--sbom", "--provenance"])
+def test_no_stream(watched: Watched, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main(["build", "app.py", "--watch", option, "-"]) == ExitStatus.USAGE
     assert watched.built == []
     assert "writes none to a stream" in capsys.readouterr().err

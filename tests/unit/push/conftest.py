@@ -61,7 +61,7 @@ def push(tmp_path: Path, said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> 
         return push_image(
             path, resolve_target(name, plain), mounts=options.pop("mounts", ()),
             certificates=options.pop("certificates", ()), jobs=jobs, environ=environ,
-            log=Log(Verbosity.VERBOSE, said), policy=policy,
+            log=Log(Verbosity.VERBOSE, said), policy=policy, **options,
         )  # fmt: skip
 
     return act
