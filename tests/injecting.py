@@ -113,10 +113,11 @@ def root_of(top: Path, name: str) -> Callable[..., int]:
 
 def copy_of_root(top: Path) -> Callable[..., int]:
     """Stands for the command build: copy a root, as for adding packages."""
+    given = top / "input/root"
 
     def command(_arguments: object, _rest: object) -> int:
         with workspace(top / "cache/freezer", "app", keep=False, log=Log()) as job:
-            cached_root(top / "cache/freezer/roots/key", "root", lambda folder: _copy(top / "input/root", folder), job)
+            cached_root(top / "cache/freezer/roots/key", str(given), lambda folder: _copy(given, folder), job)
         return 0
 
     return command

@@ -65,7 +65,7 @@ class Stages:
         self.folder = folder
         self.log = Log(stream=io.StringIO())
         answers: dict[str, Callable[..., Any]] = {
-            **{name: (lambda *_, name=name: name) for name in (*STAGES, IMAGE, "image_of_executable")},
+            **{name: (lambda *_, name=name, **_named: name) for name in (*STAGES, IMAGE, "image_of_executable")},
             "prepare": lambda *_: ("environment", Application()),
             "link": self.linked,
             "recall": lambda *_: self.kept,
@@ -78,12 +78,12 @@ class Stages:
         monkeypatch.setattr(tools, "require", self.noting("require", lambda _names: {}))
 
     def noting(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
-        def stage(*given: Any) -> Any:
+        def stage(*given: Any, **named: Any) -> Any:
             self.called.append(name)
             self.given[name] = given
             if name in self.failing:
                 raise self.failing[name]
-            return answer(*given)
+            return answer(*given, **named)
 
         return stage
 
