@@ -257,9 +257,6 @@ def test_an_image_is_made_of_the_earlier_build(stages: Stages, here: Path) -> No
         here / "dist" / "app",
         NOWHERE,
         stages.log,
-        None,
-        {},
-        None,
     )
     assert built == dataclasses.replace(stages.kept, image="image_of_executable")  # type: ignore[arg-type]
 
