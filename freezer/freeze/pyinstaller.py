@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from freezer.application.entry import Application, refuse_missing
+from freezer.application.entry import Application
 from freezer.application.own import OwnFound
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.base.received import check_file, check_folder, check_tree
 from freezer.environment.venv import Environment
+from freezer.freeze.absent import refuse_absent
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.freeze.drivers.pyinstaller_internals import PROGRAM
@@ -157,7 +158,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
             hint="add the distribution that has it: --with NAME, or mend the spelling",
         )
-    refuse_missing(application.own_imports, frozenset(missing), frozenset(plan.exclude))
+    refuse_absent(frozenset(missing), application, plan, environment, job)
     return FrozenApp(
         tree=tree,
         name=name,

@@ -94,6 +94,13 @@ class FreezeReport(TypedDict):
     added: list[AddedParts]
 
 
+class ImportRequest(TypedDict):
+    """The modules to import, by ``try_imports``, with directories in front of the environment's."""
+
+    names: list[str]
+    search: list[str]
+
+
 class PackageRequest(TypedDict):
     """The code to take out, by ``read_package``: of the archive ``package`` and of ``base_library``, into the file
     ``code``."""

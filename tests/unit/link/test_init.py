@@ -289,8 +289,7 @@ def test_a_loader_that_cannot_be_loaded(make: Callable[..., Path], tmp_path: Pat
         folder = tmp_path / f"with-{'none' if content is None else len(content)}"
         folder.mkdir()
         program = bytearray(make("layers").read_bytes())
-        room = program.index(f"{INIT}\0loader".encode())
-        start = program.rindex(b"\0/", 0, room) + 1
+        start = program.index(f"{make('layers').with_name(INIT)}\0loader".encode())
         program[start : start + ROOM] = f"{folder / INIT}\0loader".encode().ljust(ROOM, b"\0")
         (folder / "program").write_bytes(program)
         (folder / "program").chmod(0o755)
