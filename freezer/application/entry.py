@@ -258,6 +258,12 @@ def _refusal(failure: EntryFailure, script: Optional[str], root: BuildRoot) -> I
     )
 
 
+def prefixes_of(module: str) -> set[str]:
+    """Return the names of a module and of the packages that it is in."""
+    parts = module.split(".")
+    return {".".join(parts[: depth + 1]) for depth in range(len(parts))}
+
+
 def refuse_missing(
     imports: tuple[tuple[str, Path, int], ...], missing: frozenset[str], excluded: frozenset[str]
 ) -> None:
@@ -266,13 +272,12 @@ def refuse_missing(
     Imports inside functions, conditions and try statements may be meant to fail, and stay quiet.
     """
     for module, file, line in imports:
-        parts = module.split(".")
-        prefixes = {".".join(parts[: depth + 1]) for depth in range(len(parts))}
+        prefixes, top = prefixes_of(module), module.partition(".")[0]
         if not prefixes & missing or prefixes & excluded:
             continue
         raise InputError(
             f"module {module!r} is missing from the build environment",
             why=f"{file}, line {line} imports it",
-            hint=f"add the distribution that provides it to the requirements: --with {parts[0].replace('_', '-')}, "
+            hint=f"add the distribution that provides it to the requirements: --with {top.replace('_', '-')}, "
             f"or -r requirements.txt; if it will only be there at run time: --exclude {module}",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from freezer.application.entry import Application, refuse_missing
+from freezer.application.entry import Application, prefixes_of, refuse_missing
 from freezer.base.job import Job
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
@@ -22,16 +22,11 @@ def refuse_absent(
 ) -> None:
     """Raise an InputError if one of the modules that PyInstaller has not found cannot be imported, and the
     application's own code imports it whenever it starts."""
-    asked = sorted({module for module, _, _ in application.own_imports if _prefixes(module) & absent})
+    asked = sorted({module for module, _, _ in application.own_imports if prefixes_of(module) & absent})
     if asked:
         found = _importable(asked, application, plan, environment, job)
-        absent -= {prefix for module in found for prefix in _prefixes(module)}
+        absent -= {prefix for module in found for prefix in prefixes_of(module)}
     refuse_missing(application.own_imports, absent, frozenset(plan.exclude))
-
-
-def _prefixes(module: str) -> set[str]:
-    parts = module.split(".")
-    return {".".join(parts[: depth + 1]) for depth in range(len(parts))}
 
 
 def _importable(

@@ -13,7 +13,7 @@ import consumers
 import pytest
 import yaml
 from schemas import check_manifest, pod_of, violations
-from support import Freezer, wait_until
+from support import Freezer, lacking, wait_until
 
 SERVER = """\
 import http.server
@@ -125,7 +125,7 @@ def cluster(project: Project) -> Iterator[Cluster]:
         found = Cluster(podman)
         version = re.findall(r"\d+", found("version", "--format", "{{.Client.Version}}"))
         if int(version[0]) < 4:
-            pytest.skip("podman 3 fetches a program for its pods from a registry; later releases take catatonit")
+            lacking("podman 4: podman 3 fetches a program for its pods from a registry")
         yield found
 
 
