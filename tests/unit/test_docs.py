@@ -223,7 +223,7 @@ def test_tests_that_are_named_exist() -> None:
     for item in named:
         file, _, test = item.partition("::")
         texts = [path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests").rglob(file)]
-        assert any(f"\ndef {test}(" in text for text in texts), item
+        assert any(re.search(rf"^\s*def {test}\(", text, re.MULTILINE) for text in texts), item
 
 
 @pytest.mark.parametrize("name", ["Makefile", "README.md", ".ci/run", "CONTRIBUTING.md", ".github/workflows/ci.yml"])
