@@ -48,6 +48,18 @@ while os.wait()[0] != daemon.pid:  # orphans end up here
 TMPFS = "exec,mode=1777"
 
 
+def overlays(folder: Path) -> bool:
+    """Whether directories below ``folder`` can be layers of an overlay: not where they are on one themselves. The
+    consumers start a container 3 to 4 times as fast on it as by copying the layers."""
+    with tempfile.TemporaryDirectory(dir=folder) as tried:
+        layers = {name: f"{tried}/{name}" for name in ("lowerdir", "upperdir", "workdir")}
+        for layer in layers.values():
+            os.mkdir(layer)
+        options = ",".join(f"{name}={layer}" for name, layer in layers.items())
+        mounting = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, layers["lowerdir"]]
+        return subprocess.run(mounting, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 class Refused(Exception):
     """The consumer does not take an image; the message is its own."""
 
@@ -284,7 +296,7 @@ def docker() -> Iterator[Docker]:
             server,
             *places,
             *network,
-            "--storage-driver=vfs",
+            f"--storage-driver={'overlay2' if overlays(folder) else 'vfs'}",
             "-H",
             address(folder),
             f"--cgroup-parent=/{folder.name}",
@@ -304,8 +316,9 @@ def podman() -> Iterator[Docker]:
     # What it thinks of the machine would be among what the containers say.
     quiet = ("env", "PODMAN_IGNORE_CGROUPSV1_WARNING=1")
     words = [*quiet, program("podman"), f"--runtime={program('crun')}", "--cgroup-manager=cgroupfs"]
-    words += ["--storage-driver=vfs", "--events-backend=none"]
+    words += ["--events-backend=none"]
     with place(no_daemon) as where:
+        words += [f"--storage-driver={'overlay' if overlays(where.folder) else 'vfs'}"]
         words += [f"--root={where.folder}/root", f"--runroot={where.folder}/run", f"--tmpdir={where.folder}/tmp"]
         yield Docker(where, words, short=False)
 
@@ -313,9 +326,8 @@ def podman() -> Iterator[Docker]:
 class Containerd:
     """containerd without docker, and its ctr."""
 
-    SNAPSHOTS = ("--snapshotter", "native")
-
     def __init__(self, where: Place, command: Sequence[str]) -> None:
+        self.snapshots = ("--snapshotter", "overlayfs" if overlays(where.folder) else "native")
         self.place = where
         self.command = list(command)
         self.containers = 0
@@ -323,7 +335,7 @@ class Containerd:
     def load(self, tar: Path) -> None:
         before = self.names()
         try:
-            self.place.output(*self.command, "images", "import", *self.SNAPSHOTS, str(tar))
+            self.place.output(*self.command, "images", "import", *self.snapshots, str(tar))
         except Refused:
             # It names the image before it unpacks it.
             for name in self.names() - before:
@@ -354,7 +366,7 @@ class Containerd:
         mount = "type=tmpfs,src=tmpfs,dst=/tmp,options=" + TMPFS.replace(",", ":")
         drop = [word for capability in CTR_CAPABILITIES for word in ("--cap-drop", capability)]
         guard = ["--read-only", "--mount", mount, *drop]
-        return [*self.command, "run", "--rm", *self.SNAPSHOTS, *guard, *options, name, container]
+        return [*self.command, "run", "--rm", *self.snapshots, *guard, *options, name, container]
 
     def run(self, name: str, *arguments: str) -> Completed:
         self.containers += 1

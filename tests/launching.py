@@ -265,7 +265,8 @@ class Root:
     def faulty(self, call: str, fault: str, when: str) -> Outcome:
         """Start it with a fault in one of its system calls, as strace numbers them."""
         inject = f"inject={call}:{fault}:when={when}"
-        return self.start(need_program("strace"), "-f", "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
+        words = ("-f", "--seccomp-bpf", "-o", os.devnull, "-e", f"trace={call}", "-e", inject)
+        return self.start(need_program("strace"), *words)
 
     def calls(self) -> list[tuple[str, int]]:
         """What a start does until it becomes the application: the system call, and which one of its kind it is."""

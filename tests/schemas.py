@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import kubernetes_validate
 import yaml
 
 VERSIONS = ("1.29", "1.34")
@@ -30,6 +29,9 @@ MUCH: dict[str, Any] = {
 """Settings of an image that has everything that whoever runs it must know of."""
 
 
+# jsonschema and the schemas of Kubernetes take 2 s to import, which only those pay who ask for them.
+
+
 @functools.cache
 def _validator(name: str) -> Any:
     found = importlib.util.find_spec("check_jsonschema")  # importing it would import its command line
@@ -37,6 +39,7 @@ def _validator(name: str) -> Any:
     folder = Path(found.submodule_search_locations[0], "builtin_schemas", "vendor")
     schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     # Earlier releases spell the address of this draft in their own way, which jsonschema warns of.
+    jsonschema: Any = importlib.import_module("jsonschema")
     old = "draft-07" in schema["$schema"]
     return (jsonschema.Draft7Validator if old else jsonschema.validators.validator_for(schema))(schema)
 
@@ -50,6 +53,7 @@ def check_schema(name: str, document: Any) -> None:
 
 def check_manifest(text: str) -> list[dict[str, Any]]:
     """The documents of a manifest, each of which agrees with Kubernetes' schemas; they allow no unknown key."""
+    kubernetes_validate: Any = importlib.import_module("kubernetes_validate")
     documents = list(yaml.safe_load_all(text))
     for document in documents:
         for version in VERSIONS:

@@ -54,13 +54,13 @@ def test_packages(fresh_freezer: Freezer, trixie: Path, here: Path) -> None:
 def test_as_ordinary_user(
     as_ordinary_user: Callable[[bool], Freezer], trixie: Path, ranges: bool, here: Path, tmp_path: Path
 ) -> None:
-    """A system that is root's or one from a tar, without and with packages; man-db gives files to other users."""
+    """A system that is root's, without and with packages, or one from a tar; man-db gives files to other users."""
     user = as_ordinary_user(ranges)
     os.chown(here, ORDINARY, ORDINARY)
     system = trixie if ranges else roots.tarball(trixie, tmp_path / "root.tar")
-    package = "man-db" if ranges else "hello"
+    packages = ["--chroot-package", "man-db" if ranges else "hello"]
     outputs = []
-    for number, arguments in enumerate([(), ("--chroot-package", package)]):
+    for number, arguments in enumerate([[], packages] if ranges else [packages]):
         output = here / f"out{number}"
         user("build", "hello.py", "--chroot", system, *arguments, "-o", output, cwd=here)
         outputs.append(sha256(output))

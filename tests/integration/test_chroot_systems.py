@@ -29,21 +29,16 @@ def test_samples_as_root(
     assert sample.accepts(run.stdout, run.status), run
 
 
-@pytest.mark.parametrize("name", ["cli", "tls"])
-def test_samples_as_ordinary_user(
-    as_ordinary_user: Callable[[bool], Freezer],
-    samples: Path,
-    trixie: Path,
-    name: str,
-    here: Path,
-    run_in_empty_root: Empty,
+def test_a_sample_as_ordinary_user(
+    as_ordinary_user: Callable[[bool], Freezer], samples: Path, trixie: Path, here: Path, run_in_empty_root: Empty
 ) -> None:
-    sample = BY_NAME[name]
+    """A project, whose wheel is built in the system, too."""
+    sample = BY_NAME["cli"]
     shutil.copytree(samples, here / "samples")
     for path in (here, *here.rglob("*")):
         os.chown(path, ORDINARY, ORDINARY)
     words = sample.build_arguments(here / "samples")
-    built = as_ordinary_user(True)("build", *words, "--chroot", trixie, "-o", here / name, cwd=here)
+    built = as_ordinary_user(True)("build", *words, "--chroot", trixie, "-o", here / "out", cwd=here)
     run = run_in_empty_root(built.output, *sample.run)
     assert run.status is not None, run
     assert sample.accepts(run.stdout, run.status), run
@@ -52,7 +47,7 @@ def test_samples_as_ordinary_user(
 # What a system can be given as
 
 
-@pytest.fixture(params=["tar.zst", "docker", "oci-archive", "layout"])
+@pytest.fixture(params=["tar.zst", "docker", "layout"])
 def packed(request: pytest.FixtureRequest, trixie: Path, tmp_path: Path) -> Path:
     """A system as people have them: packed by tar, docker, skopeo and umoci."""
     kind: str = request.param

@@ -66,8 +66,9 @@ def treat(top: Path, roots: list[Hostile], form: str, user: str, **options: bool
     return dict(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("user", USERS)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "user"), [("directory", "root"), ("tar", "root"), ("layout", "ordinary user"), ("tar", "ordinary user")]
+)
 def test_the_host_stays_as_it_was(form: str, user: str, top: Path, program_file: bytes) -> None:
     need_root()
 

@@ -300,8 +300,21 @@ WRITERS = ("mp", "db", "flask_app", "processes", "compiled")
 cache of compiled code."""
 
 
+ASKING = ("hello", "tls", *WRITERS[:-1])
+"""Samples that ask something of the place they run in."""
+
+
 @pytest.mark.parametrize("linker", ["native"])
-@pytest.mark.parametrize("sample", RUNNABLE, ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    ("engine", "sample"),
+    [
+        pytest.param(engine, sample, id=f"{sample.name}-{engine}")
+        for engine in ENGINES
+        for sample in RUNNABLE
+        if engine == "docker" or sample.name in ASKING
+    ],
+    indirect=["engine"],
+)
 def test_samples(engine: Docker, application: Path, sample: Sample) -> None:
     # A place in which nothing can be executed does.
     writes: tuple[str, ...] = ("--tmpfs", "/tmp:noexec,mode=1777") if sample.name in WRITERS else ()

@@ -80,25 +80,22 @@ def test_an_environment_has_what_is_required(fresh_freezer: Freezer, tmp_path: P
 
 
 REQUIRED = {
-    "packaging": ("packaging==21.3", "import packaging, packaging.version\nprint(packaging.__version__)", "21.3"),
-    "setuptools": (
-        "setuptools==67.8.0",
-        "import setuptools, pkg_resources\nprint(setuptools.__version__, pkg_resources.parse_version('1') is not None)",
-        "67.8.0 True",
+    "older": (
+        ["packaging==21.3", "setuptools==67.8.0", "altgraph==0.17.2"],
+        "import packaging, setuptools, pkg_resources\nfrom importlib.metadata import version\n"
+        "print(packaging.__version__, setuptools.__version__, version('altgraph'))\n"
+        "print(pkg_resources.parse_version('1') is not None)",
+        "21.3 67.8.0 0.17.2\nTrue",
     ),
-    "newer setuptools": (
-        "setuptools==75.0.0",
-        "import setuptools, distutils.util\nprint(setuptools.__version__, distutils.util.strtobool('y'))",
-        "75.0.0 1",
+    "newer": (
+        ["pyinstaller==6.16.0", "setuptools==75.0.0"],
+        # PyInstaller wants an objdump when it is imported, which the machine may lack.
+        "import shutil\nshutil.which = lambda *_: '/objdump'\n"
+        "import PyInstaller, altgraph, setuptools, distutils.util, importlib.metadata\n"
+        "print(PyInstaller.__version__, importlib.metadata.version('pyinstaller'), setuptools.__version__)\n"
+        "print(distutils.util.strtobool('y'))",
+        "6.16.0 6.16.0 75.0.0\n1",
     ),
-    "PyInstaller": (
-        "pyinstaller==6.16.0",
-        # It wants an objdump when it is imported, which the machine may lack.
-        "import shutil\nshutil.which = lambda *_: '/objdump'\nimport PyInstaller, altgraph, importlib.metadata\n"
-        "print(PyInstaller.__version__, importlib.metadata.version('pyinstaller'))",
-        "6.16.0 6.16.0",
-    ),
-    "altgraph": ("altgraph==0.17.2", "from importlib.metadata import version\nprint(version('altgraph'))", "0.17.2"),
 }
 """What an application requires, its code, and what that prints; releases that every Python from 3.9 on takes."""
 
@@ -106,9 +103,9 @@ REQUIRED = {
 @pytest.mark.parametrize("name", REQUIRED)
 def test_what_the_toolchain_has_too(freezer: Freezer, tmp_path: Path, name: str) -> None:
     """The application gets its own version. Not in an empty root: PyInstaller runs the system's ldd."""
-    requirement, code, said = REQUIRED[name]
+    requirements, code, said = REQUIRED[name]
     (tmp_path / "app.py").write_text(code)
-    (tmp_path / "requirements.txt").write_text(requirement)
+    (tmp_path / "requirements.txt").write_text("\n".join(requirements))
     built = freezer("build", "app.py", "-r", "requirements.txt", cwd=tmp_path)
     done = subprocess.run([built.output], capture_output=True, text=True, check=False)
     assert done.stdout == f"{said}\n", done.stderr

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from support import CHECKOUT
 
+KINDS = ("unit", "programs")
+"""Of tests: in processes of their own are those of what is a program itself."""
 PACKAGE = CHECKOUT / "freezer"
-TESTS = CHECKOUT / "tests" / "unit"
+TESTS = CHECKOUT / "tests"
 ORDER = (
     *(
         "base",
@@ -38,23 +40,23 @@ PROGRAMS = ("drivers", "runtime")
 """Folders of code that runs in other processes, and imports nothing of freezer."""
 STANDARD = set(getattr(sys, "stdlib_module_names", ()))
 ELSEWHERE = {
-    "freezer.inspect.page": ("inspect/test_treemap.py", "it is the text of the page that the treemap fills in"),
-    "freezer.link.launcher.build": ("link/test_launcher.py", "what it compiles is tested: the launcher"),
-    "freezer.link.native": ("link/test_linkers.py", "it joins the tree and the payload, as every linker does"),
-    "freezer.link.payload.records": ("link/test_pack.py", "records are written and read there, byte by byte"),
-    "freezer.link.tree": ("link/test_layers.py", "it is split into layers there"),
-    "freezer.system.chroot.alone": ("system/test_bootstrap.py", "a program: it runs the tools that make roots"),
-    "freezer.system.entering.program": ("../integration/test_chroot.py", "a program: it needs a root to enter"),
+    "freezer.inspect.page": ("unit/inspect/test_treemap.py", "it is the text of the page that the treemap fills in"),
+    "freezer.link.launcher.build": ("programs/link/test_launcher.py", "what it compiles is tested: the launcher"),
+    "freezer.link.native": ("unit/link/test_linkers.py", "it joins the tree and the payload, as every linker does"),
+    "freezer.link.payload.records": ("unit/link/test_pack.py", "records are written and read there, byte by byte"),
+    "freezer.link.tree": ("unit/link/test_layers.py", "it is split into layers there"),
+    "freezer.system.chroot.alone": ("unit/system/test_bootstrap.py", "a program: it runs the tools that make roots"),
+    "freezer.system.entering.program": ("integration/test_chroot.py", "a program: it needs a root to enter"),
     **dict.fromkeys(
         (
             f"freezer.prove.sandbox.{name}"
             for name in ("application", "cells", "hosted", "loads", "program", "protocol", "root")
         ),
-        ("prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
+        ("programs/prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
     ),
     **dict.fromkeys(
         (f"freezer.run.cell.{name}" for name in ("first_process", "furnish", "keeper")),
-        ("run/test_cell.py", "the parts of one program, which is started as freezer run does"),
+        ("programs/run/test_cell.py", "the parts of one program, which is started as freezer run does"),
     ),
 }
 """Modules without a file of tests that is called as they are: the file that has their tests, and the reason."""
@@ -246,6 +248,13 @@ def test_every_module_has_a_name_of_its_own() -> None:
     assert {name for name in names if names.count(name) > 1} == {"build", "image", "program"}
 
 
+def files_of(module: str) -> list[Path]:
+    """The files of tests that are called as a module is."""
+    folders = [name for name in (module.split(".")[1],) if name != module.rpartition(".")[2]]
+    own = (TESTS.joinpath(kind, *folders, f"test_{MODULES[module].stem}.py") for kind in KINDS)
+    return [path for path in own if path.is_file()]
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -255,9 +264,7 @@ def test_every_module_has_a_name_of_its_own() -> None:
     ],
 )
 def test_every_module_has_a_file_of_tests(module: str) -> None:
-    folders = [name for name in (module.split(".")[1],) if name != module.rpartition(".")[2]]
-    own = TESTS.joinpath(*folders, f"test_{MODULES[module].stem}.py")
-    assert own.is_file()
+    (own,) = files_of(module)
     assert re.search(r"^def test_", own.read_text(encoding="utf-8"), re.MULTILINE)
 
 
@@ -267,7 +274,7 @@ def test_modules_that_are_tested_elsewhere(module: str) -> None:
     place, _ = ELSEWHERE[module]
     assert module in MODULES
     assert (TESTS / place).is_file()
-    assert not (TESTS / module.split(".")[1] / f"test_{MODULES[module].stem}.py").exists()
+    assert files_of(module) == []
 
 
 def test_every_file_of_tests_has_a_module() -> None:
@@ -275,7 +282,8 @@ def test_every_file_of_tests_has_a_module() -> None:
     stems = {(room(name), path.stem) for name, path in MODULES.items() if name != "freezer"}
     others = {
         f"{path.parent.name}/{path.name}"
-        for path in TESTS.glob("*/test_*.py")
+        for kind in KINDS
+        for path in (TESTS / kind).glob("*/test_*.py")
         if (path.parent.name, path.stem[len("test_") :]) not in stems
     }
     assert others == OF_SEVERAL

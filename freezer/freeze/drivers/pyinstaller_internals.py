@@ -1,8 +1,8 @@
 """PyInstaller's internals that freezer relies on, all of them, under names of freezer's own.
 
 None of them is part of PyInstaller's documented interface, and any release may change them. Each has a test of its own
-in tests/unit/freeze/test_pyinstaller_internals.py, which says what would break. They are imported when they are used:
-what is imported from PyInstaller first decides what it finds.
+in tests/programs/freeze/test_pyinstaller_internals.py, which says what would break. They are imported when they are
+used: what is imported from PyInstaller first decides what it finds.
 """
 
 from __future__ import annotations
