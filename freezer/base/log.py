@@ -88,14 +88,14 @@ class Log:
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """Run one stage; at its end, print its time and its result, or "failed"."""
-        outcome = "failed"
+        outcome, started = "failed", self.timings.elapsed
         try:
             with self.timings.stage(title), self._shown(title) as step:
                 yield step
             outcome = step.result
         finally:
-            seconds = self.timings.stages[-1].seconds
-            self.line(f"  {title:<12} {seconds:6.1f} s  {outcome}".rstrip())
+            # Not the time that the stage has noted: an interruption may come before there is one.
+            self.line(f"  {title:<12} {self.timings.elapsed - started:6.1f} s  {outcome}".rstrip())
 
     @contextlib.contextmanager
     def _shown(self, title: str) -> Iterator[Step]:

@@ -38,6 +38,20 @@ def test_a_failed_step() -> None:
     assert log.stream.getvalue().rstrip().endswith("failed")
 
 
+def test_a_step_that_is_interrupted_before_it_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then there is no stage whose time could be told, and the interruption is all that may be seen."""
+
+    def interrupted(_title: str) -> None:
+        raise KeyboardInterrupt
+
+    log = Log(stream=io.StringIO())
+    monkeypatch.setattr(log.timings, "stage", interrupted)
+    with pytest.raises(KeyboardInterrupt), log.step("python"):
+        raise AssertionError
+    assert isinstance(log.stream, io.StringIO)
+    assert log.stream.getvalue().endswith("failed\n")
+
+
 def test_a_step_without_a_result_has_no_blanks_at_the_end() -> None:
     log = Log(stream=io.StringIO())
     with log.step("link"):
