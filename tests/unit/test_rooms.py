@@ -13,7 +13,7 @@ import pytest
 from support import CHECKOUT
 
 KINDS = ("unit", "programs")
-"""Of tests: in processes of their own are those of what is a program itself."""
+"""The directories of tests that mirror the rooms; in ``programs`` is what starts a program, and tests that."""
 PACKAGE = CHECKOUT / "freezer"
 TESTS = CHECKOUT / "tests"
 ORDER = (
