@@ -115,6 +115,8 @@ class Connections:
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Optional[Body] = None) -> Answer:
         """Send a request and return the answer. Raises Trouble if there is none, OutputError if there never will be
         one, and Stopped."""
+        if self.stop.is_set():
+            raise Stopped
         parts = urlsplit(url)
         key = f"{parts.scheme}://{parts.netloc}"
         kept: dict[str, _Connection] = self._own.__dict__.setdefault("kept", {})

@@ -166,7 +166,12 @@ def _push_blobs(
 
     def push(source: Source, part: Part) -> Way:
         digest = part.descriptor.digest
-        return Blob(registry, source, part, lambda at: progress.reached(digest, at)).push(mounts)
+        try:
+            return Blob(registry, source, part, lambda at: progress.reached(digest, at)).push(mounts)
+        except BaseException:
+            # Here, since this thread would go on to the next blob before the one that waits for it is woken.
+            connections.stop.set()
+            raise
 
     futures: list[Future[Way]] = []
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
