@@ -124,10 +124,13 @@ def _create(
     constraints: list[str | Path] = [option for path in plan.constraints for option in ("-c", path)]
 
     if plan.requirements or dependencies or plan.packages:
-        hashes = ["--require-hashes"] if plan.require_hashes else []
+        options = ["--require-hashes"] if plan.require_hashes else []
+        # Three quarters of pip's work is to compile modules, of which a build imports few: see start_with_toolchain.
+        if root.is_writable(job.cache / "env"):
+            options.append("--no-compile")
         pip(
             "install",
-            ["--report", job.work / REPORT, *constraints, *hashes, *wanted],
+            ["--report", job.work / REPORT, *constraints, *options, *wanted],
             job,
             root=root,
             interpreter=interpreter,

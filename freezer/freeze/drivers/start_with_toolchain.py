@@ -122,11 +122,26 @@ def _top_level(place: str) -> Iterator[str]:
             yield name
 
 
+def keep_bytecode_of(place: str) -> None:
+    """Keep the bytecode of modules that are imported from a directory, an environment that was installed without: hooks
+    import few of its packages, but the same ones at each build. Nothing is written beside any other module."""
+    write = importlib.machinery.SourceFileLoader.set_data
+
+    def set_data(self: importlib.machinery.SourceFileLoader, path: str, data: bytes, **options: int) -> None:
+        if path.startswith(os.path.join(place, "")):
+            write(self, path, data, **options)
+
+    sys.dont_write_bytecode = False
+    importlib.machinery.SourceFileLoader.set_data = set_data  # type: ignore[method-assign,assignment]
+
+
 def main() -> None:
     here = os.path.dirname(os.path.realpath(__file__))
     toolchain = sys.argv[1]
     # The directory of this file, which the interpreter has put first, is nothing that applications may import from.
     sys.path[:] = [place for place in sys.path if os.path.realpath(place) != here]
+    if sys.prefix != sys.base_prefix:
+        keep_bytecode_of(sys.prefix)
     sys.argv[:] = sys.argv[2:]
     program = sys.argv[0]
     if program == "-c":

@@ -128,3 +128,18 @@ def test_a_hook_has_the_imports_of_what_loads_it(toolchain: Path, application: P
     code = f"import start_with_toolchain\nhook = start_with_toolchain.load_source('hook', {str(hook)!r})\n"
     code += "result = [hook.name, hook.file, 'hook' in sys.modules]"
     assert ask(toolchain, application, code) == ["of the toolchain", str(hook), False]
+
+
+def test_bytecode_is_kept_of_what_is_imported_from_the_environment(toolchain: Path, tmp_path: Path) -> None:
+    """And of nothing else: neither beside sources that are somebody's own, nor in the toolchain."""
+    environment, own = tmp_path / "environment", tmp_path / "own"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    package(site, "asked", "1", __init__="from . import part\n", part="", other="")
+    package(own, "mine", "1", __init__="")
+    start = f"import sys\nsys.path.append({str(own)!r})\nimport asked, mine, tool"
+    command = [environment / "bin" / "python", DRIVERS / "start_with_toolchain.py", toolchain, "-c", start]
+    subprocess.run(command, check=True, env={"PYTHONDONTWRITEBYTECODE": "1"})
+    kept = {path.name.partition(".")[0] for path in site.glob("asked/__pycache__/*.pyc")}
+    assert kept == {"__init__", "part"}
+    assert not [*own.rglob("*.pyc"), *toolchain.rglob("*.pyc")]
