@@ -18,9 +18,9 @@ IMPORT_LINE = re.compile(
     rb"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+([\w*, \t(]+)|c?import\s+([\w., \t]+))", re.MULTILINE
 )
 EMBEDDED_NAME = re.compile(rb"(?<=\0)[A-Za-z_][A-Za-z0-9_.]{1,80}(?=\0)")
-JOINED = re.compile(rb"[\x20-\x7e]*cline_in_traceback[\x20-\x7e]*")
-"""Cython's strings in one piece: this one is in all its modules."""
+PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 MARK = "cline_in_traceback"
+"""A string in all modules of Cython."""
 OF_CYTHON = "asyncio.coroutines"
 """A string in all modules of Cython 3, which imports it only to make coroutines."""
 SHORTEST = 3
@@ -42,11 +42,22 @@ def embedded_names(content: bytes, required: Iterable[str]) -> list[str]:
     names = {token for token in tokens if token in standard or (token != OF_CYTHON and _in_standard(token, standard))}
     required = set(required)
     names |= required & tokens
-    for match in JOINED.finditer(content):
-        names |= set(_joined_names(match.group().decode(), standard, required))
+    for text in _joined(content):
+        names |= set(_joined_names(text, standard, required))
     if b"pyo3" in content:
         names |= {name for name in COMMON_FROM_C if name.encode() in content}
     return sorted(names)
+
+
+def _joined(content: bytes) -> Iterator[str]:
+    """Cython's strings in one piece. An expression that begins with what may be before the mark would look at long
+    texts again from each of their places."""
+    at = content.find(MARK.encode())
+    while at >= 0:
+        before, behind = (PRINTABLE.match(part) for part in (content[:at][::-1], content[at:]))
+        assert before is not None and behind is not None
+        yield content[at - before.end() : at + behind.end()].decode()
+        at = content.find(MARK.encode(), at + behind.end())
 
 
 def _joined_names(text: str, standard: Iterable[str], required: Iterable[str]) -> Iterator[str]:

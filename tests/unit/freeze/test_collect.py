@@ -175,6 +175,13 @@ def test_strings_of_cython_that_nothing_divides(strings: str, found: str, not_fo
     assert ("needed_package" in names) == ("needed_package" in strings)
 
 
+def test_long_texts_in_compiled_modules() -> None:
+    """Tables of text are megabytes long in some; they are looked at once, not from each of their letters."""
+    texts = b"text " * 200_000
+    joined = b"\0" + texts + b"base64cline_in_tracebackrun\0" + b"cline_in_tracebackcolorsys\0"
+    assert {"base64", "colorsys"} <= set(compiled_imports.embedded_names(texts + joined + texts, ()))
+
+
 def test_imports_by_function(site: Path, install: Install) -> None:
     code = (
         "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\nimport_module('.x')\n__import__('tkinter')\n"

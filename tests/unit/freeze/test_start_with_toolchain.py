@@ -138,7 +138,8 @@ def test_bytecode_is_kept_of_what_is_imported_from_the_environment(toolchain: Pa
     package(site, "asked", "1", __init__="from . import part\n", part="", other="")
     package(own, "mine", "1", __init__="")
     start = f"import sys\nsys.path.append({str(own)!r})\nimport asked, mine, tool"
-    command = [environment / "bin" / "python", DRIVERS / "start_with_toolchain.py", toolchain, "-c", start]
+    program = str(DRIVERS / "start_with_toolchain.py")
+    command = [str(environment / "bin" / "python"), program, str(toolchain), "-c", start]
     subprocess.run(command, check=True, env={"PYTHONDONTWRITEBYTECODE": "1"})
     kept = {path.name.partition(".")[0] for path in site.glob("asked/__pycache__/*.pyc")}
     assert kept == {"__init__", "part"}
