@@ -22,6 +22,8 @@ from types import ModuleType
 from typing import Any, Optional
 
 SOURCE = ".py"
+WATCHED = "FREEZER_OWN_SOURCES"
+"""The variable of a process that is to notice whether it runs the application's own code; see ``own_runs``."""
 
 
 class OwnLoader(importlib.machinery.SourceFileLoader):
@@ -127,6 +129,8 @@ def main() -> None:
     toolchain = sys.argv[1]
     # The directory of this file, which the interpreter has put first, is nothing that applications may import from.
     sys.path[:] = [place for place in sys.path if os.path.realpath(place) != here]
+    if WATCHED in os.environ:
+        load_source("own_runs", os.path.join(here, "own_runs.py")).notice()
     sys.argv[:] = sys.argv[2:]
     program = sys.argv[0]
     if program == "-c":
