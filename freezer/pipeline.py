@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
@@ -26,11 +27,13 @@ from freezer.bill.owners import with_bill
 from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
 from freezer.environment.venv import Environment
-from freezer.freeze.pyinstaller import FrozenApp, freeze
+from freezer.freeze.pyinstaller import freeze
 from freezer.image.make import image_of_executable, image_of_linked
 from freezer.image.write import ImageFile
 from freezer.inspect.read_papers import as_asked, papers_in_program, sbom_of
+from freezer.link.kept_bundles import Bundle, keep_bundle, recall_bundle
 from freezer.link.linkers import TOOLS, StaticApp, link
+from freezer.link.modules import read_package
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
 from freezer.prove.judge import FailedRun
@@ -125,7 +128,9 @@ def _build(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Job) -
     root = open_root(plan, job)
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
-    frozen, linked, proof, job = _proven(plan, environment, application, job)
+    made = _proven(plan, named, environment, application, job)
+    bundle, linked, proof, job = made.bundle, made.linked, made.proof, made.job
+    frozen = bundle.closed.frozen
     origin = origin_of(plan, application, job)
     materials = materials_of(plan, environment, application, linked)
     path = plan.target(application.name)
@@ -141,27 +146,47 @@ def _build(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Job) -
     _write_provenance(plan, said, path, image)
     built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image, materials)
     remember(plan, named, environment, application, frozen, built, job)
+    keep_bundle(made.plan, named, environment, application, bundle, job)
     return built
 
 
-def _proven(
-    plan: Plan, environment: Environment, application: Application, job: Job
-) -> tuple[FrozenApp, StaticApp, Optional[Proof], Job]:
+@dataclass(frozen=True)
+class _Proven:
+    """What was proven: ``plan`` is the one that it was made by, and ``job`` has the files."""
+
+    plan: Plan
+    bundle: Bundle
+    linked: StaticApp
+    proof: Optional[Proof]
+    job: Job
+
+
+def _proven(plan: Plan, named: NamedInputs, environment: Environment, application: Application, job: Job) -> _Proven:
     """Freeze, link and prove. What a run lacks, and is the application's or a requirement's, is added, and all of this
-    done again; the job returned has the result."""
+    done again."""
     repairs: list[Repair] = []
     while True:
         whole = repaired(plan, repairs)
-        frozen = freeze(whole, environment, application, job)
-        # The stages up to here run programs of the system, which may have put links wherever later ones write.
-        apart = job.apart()
-        closed = with_bill(whole, environment, application, close_bundle(whole, environment, frozen, apart))
-        linked = link(whole, closed, apart)
+        bundle = recall_bundle(whole, named, environment, application, job)
+        bundle, apart = _bundle(whole, environment, application, job) if bundle is None else (bundle, job.apart())
+        linked = link(whole, bundle.closed, bundle.package, apart)
         try:
-            proof = prove(whole, linked, apart)
+            proof = prove(whole, linked, apart, loaded=bundle.loaded)
         except FailedRun as failure:
             repairs.append(find_repair(whole, environment, application, failure, repairs, job))
             linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
         else:
-            return frozen, linked, with_repairs(proof, repairs), apart
+            if proof is not None and proof.isolation is not None:
+                bundle = dataclasses.replace(bundle, loaded=proof.libraries)
+            return _Proven(whole, bundle, linked, with_repairs(proof, repairs), apart)
+
+
+def _bundle(plan: Plan, environment: Environment, application: Application, job: Job) -> tuple[Bundle, Job]:
+    """Freeze, and close the bundle; the job returned has the result."""
+    warned = len(job.log.warnings)
+    frozen = freeze(plan, environment, application, job)
+    # The stages up to here run programs of the system, which may have put links wherever later ones write.
+    apart = job.apart()
+    closed = with_bill(plan, environment, application, close_bundle(plan, environment, frozen, apart))
+    return Bundle(closed, read_package(closed, apart), warnings=tuple(job.log.warnings[warned:])), apart

@@ -13,7 +13,7 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -123,6 +123,19 @@ def found_inputs(environment: Environment, application: Application, files: Iter
             "asks": {"files": True} if application.own.asks or application.own.files else {},
         }
     )
+
+
+def fixed_inputs(
+    environment: Environment, application: Application, files: Iterable[Path], apart: Collection[str], cache: Path
+) -> State:
+    """Return the state of what a build found, but for the files ``apart``."""
+    found = found_inputs(environment, application, files, cache)
+    sources = {path: state for path, state in found["sources"].items() if path not in apart}
+    packages = {
+        place: {path: state for path, state in group.items() if path not in apart}
+        for place, group in found["packages"].items()
+    }
+    return {**found, "sources": sources, "packages": packages}
 
 
 def changed_since(state: State, start: int) -> Optional[str]:

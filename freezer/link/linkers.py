@@ -15,7 +15,7 @@ from typing import Protocol
 from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
-from freezer.link.modules import Package, read_package
+from freezer.link.modules import Package
 from freezer.link.native import write_native
 from freezer.link.other import Looking, look_at_other
 from freezer.link.staticx import TOOLS, write_staticx
@@ -51,11 +51,10 @@ class WriteExecutable(Protocol):
 LINKERS: dict[Linker, WriteExecutable] = {Linker.STATICX: write_staticx, Linker.NATIVE: write_native}
 
 
-def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
+def link(plan: Plan, closed: ClosedApp, package: Package, job: Job) -> StaticApp:
     """Link with the plan's linker, and report the size of the result. Raises ToolError, EnvironmentFailure."""
     with job.step("link") as step:
         output = job.folder("link") / closed.frozen.name
-        package = read_package(closed, job)
         found = LINKERS[plan.linker](plan, closed, package, output, job)
         output.chmod(0o755)
         other = look_at_other(plan, closed, package, job)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import marshal
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
@@ -50,6 +51,15 @@ class Package:
         with open(self.code, "rb") as file:
             file.seek(offset)
             return file.read(size)
+
+    def with_code(self, changed: Mapping[str, bytes]) -> Package:
+        """Return the package with other code of some modules, which is appended to the file."""
+        modules = dict(self.modules)
+        with open(self.code, "ab") as file:
+            for name, data in changed.items():
+                modules[name] = (file.tell(), len(data), modules[name][2])
+                file.write(data)
+        return dataclasses.replace(self, modules=modules)
 
 
 def read_package(closed: ClosedApp, job: Job) -> Package:

@@ -45,7 +45,7 @@ def make_tree(
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
     ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive."""
     frozen = closed.frozen
-    path = job.folder(f"tree-{container.name.lower()}") / MODULES
+    path = archive_of_modules(container, job)
     archive = whole(package, frozen.contents, frozen.own_modules)
     cuts = write_archive(path, package, archive, packed=packed_by_zlib(job) if packed else None)
     unused = without_loaders(closed, package)
@@ -57,6 +57,11 @@ def make_tree(
     records += papers(closed, records, container)
     own = {f"{CONTENTS}/{name}" for name in frozen.own_files} | {MANIFEST, *PAPERS}
     return _ordered(records, own)
+
+
+def archive_of_modules(container: Container, job: Job) -> Path:
+    """Return the file in the work directory that the archive of modules of a tree is written to."""
+    return job.folder(f"tree-{container.name.lower()}") / MODULES
 
 
 def manifest(closed: ClosedApp) -> Record:

@@ -23,9 +23,10 @@ from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
 from freezer.link.modules import places_of
-from freezer.link.start import MODULES
+from freezer.link.start import MODULES, Container
+from freezer.link.tree import archive_of_modules
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import Verification
+from freezer.plan.choices import Linker, Verification
 from freezer.plan.learned import Learned
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
@@ -62,6 +63,15 @@ class Proof:
         return f"{first}{self.strength.sentence}"
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of the bundle in an executable that freezer has just made: ``loaded`` is how many of its libraries
+    an earlier proof has loaded, ``modules`` the archive of modules in it."""
+
+    loaded: int
+    modules: Path
+
+
 def check_static(path: Path, machine: Optional[str] = None) -> Elf:
     """Check an executable without running it: static, for this machine, executable by everybody.
 
@@ -87,10 +97,11 @@ def check_static(path: Path, machine: Optional[str] = None) -> Elf:
     return elf
 
 
-def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
+def prove(plan: Plan, linked: StaticApp, job: Job, *, loaded: Optional[int] = None) -> Optional[Proof]:
     """Verify the linked executable, unless the user opted out. The result, or that it was skipped, is logged.
 
-    Raises as ``verify`` does.
+    ``loaded`` is how many libraries an earlier proof has loaded from the same files in the same system; then they are
+    not loaded again. Raises as ``verify`` does.
     """
     if plan.verify is Verification.NO:
         job.log.warning("not verified: the executable may not run where it is needed")
@@ -98,9 +109,15 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
     with job.step("verify") as step:
         sources = sources_of(plan.entry, plan.folder)
         own = linked.closed.frozen.own_modules
-        proof = verify(linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own)
-        loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
-        step.result = f"{proof.outcome}{loaded}"
+        known = None
+        if loaded is not None and plan.linker is Linker.NATIVE:
+            known = Known(loaded, archive_of_modules(Container.LAUNCHER, job))
+        proof = verify(
+            linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own, known=known
+        )
+        before = " in an earlier proof" if known is not None else ""
+        end = f"; {proof.libraries} libraries loaded{before}" if proof.isolation is not None else ""
+        step.result = f"{proof.outcome}{end}"
     for warning in proof.warnings:
         job.log.warning(warning)
     for note in (*proof.notes, *(f"{name}: no run has imported it" for name in proof.unused or ())):
@@ -119,10 +136,11 @@ def verify(
     sources: Sources = NOWHERE,
     own: Collection[str] = (),
     learned: Optional[Learned] = None,
+    known: Optional[Known] = None,
 ) -> Proof:
     """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice. The proof tells which of the
     modules ``own`` were imported; they are given only for an executable that freezer has just made. What is ``learned``
-    must be in it.
+    must be in it. If the bundle is ``known``, it is not unpacked.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -134,10 +152,11 @@ def verify(
         cause = f"it is made for {elf.machine}"
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
-    bundle = open_bundle(path, job)
+    bundle = Bundle(None, (), frozenset()) if known is not None else open_bundle(path, job)
     if learned is not None:
         judge_learned(learned, bundle.folder, path.name)
-    noticed = places_of(bundle.folder / MODULES, sorted(own)) if own and bundle.folder is not None else {}
+    archive = known.modules if known is not None else bundle.folder and bundle.folder / MODULES
+    noticed = places_of(archive, sorted(own)) if own and archive is not None else {}
     runs = [
         run_request(
             smoke,
@@ -162,7 +181,7 @@ def verify(
         reply["isolation"],
         verdict.outcome,
         seconds_of(reply["runs"][0]),
-        len(bundle.loads),
+        len(bundle.loads) if known is None else known.loaded,
         tuple(reply["notes"]),
         verdict.warnings,
         len(noticed),

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import Optional, TypedDict
 
+WAYS = ("analysed", "compiled")
+"""The ways in which a module's code comes about: with its syntax tree, as the analysis has it, or from its source when
+the archive of modules is written."""
+
 
 class FreezeRequest(TypedDict):
     """One run of PyInstaller, by ``run_pyinstaller``.

@@ -27,9 +27,8 @@ del sys.path[0]
 if TYPE_CHECKING:
     from freeze_messages import OwnCode, OwnCodeRequest, OwnSource
 
-ANALYSED, COMPILED = "analysed", "compiled"
-"""The ways in which a module's code comes about: with its syntax tree, as the analysis has it, or from its source when
-the archive of modules is written."""
+ANALYSED = "analysed"
+"""One of the ways in ``freeze_messages``."""
 PACKAGE_FILE = "__init__"
 
 
@@ -49,8 +48,7 @@ def place_of(module: str, path: str) -> str:
 
 
 def renamed(code: CodeType, name: str) -> CodeType:
-    """The code with another file name; both are needed while it is marshalled, as what is referred to more than once
-    is written in another way."""
+    """The code with another file name."""
     constants = tuple(renamed(item, name) if isinstance(item, CodeType) else item for item in code.co_consts)
     return code.replace(co_filename=name, co_consts=constants)
 
@@ -65,8 +63,9 @@ def answer(request: OwnCodeRequest, out: IO[bytes]) -> OwnCode:
             for module, ways in modules.items():
                 for way in ways:
                     made = code_of(source, path, way, request["optimize"])
-                    data = marshal.dumps(renamed(made, place_of(module, path)))
-                    code.setdefault(module, {})[way] = (out.tell(), out.write(data))
+                    # What is referred to more than once is marshalled in another way: both have a name, as there.
+                    moved = renamed(made, place_of(module, path))
+                    code.setdefault(module, {})[way] = (out.tell(), out.write(marshal.dumps(moved)))
             files[path] = {"shape": shape_of(source, path, request["groups"]), "code": code}
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
             files[path] = None
