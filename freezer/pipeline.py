@@ -23,30 +23,27 @@ from freezer.base.job import Job
 from freezer.base.log import Log
 from freezer.base.publish import publish_executable, writing
 from freezer.base.removal import remove_tree
-from freezer.bill.owners import with_bill
-from freezer.closure.close import close_bundle
 from freezer.environment.interpreter import probe_interpreter
 from freezer.environment.venv import Environment
-from freezer.freeze.pyinstaller import freeze
-from freezer.image.make import image_of_executable, image_of_linked
-from freezer.image.write import ImageFile
-from freezer.inspect.read_papers import as_asked, papers_in_program, sbom_of
 from freezer.link.kept_bundles import Bundle, keep_bundle, recall_bundle
 from freezer.link.linkers import TOOLS, StaticApp, link
-from freezer.link.modules import read_package
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
 from freezer.prove.judge import FailedRun
-from freezer.prove.repair import Repair, find_repair, repaired, with_repairs
 from freezer.prove.verify import Proof, prove
 from freezer.results import Built, built_of, recall, remember
 from freezer.sign.materials import Materials, materials_of
-from freezer.sign.provenance import Provenance, byproducts
 from freezer.store.workspace import workspace
-from freezer.system.chroot.roots import open_root
+from freezer.system.buildroot import BuildRoot
+from freezer.system.host import Host
 
+# What only some builds need is imported where it is used: all of it would take as long as a whole build may in which a
+# line has changed.
 if TYPE_CHECKING:
+    from freezer.image.write import ImageFile
+    from freezer.prove.repair import Repair
     from freezer.sign.crypto import Signer
+    from freezer.sign.provenance import Provenance
 
 
 def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log, signer: Optional[Signer] = None) -> Built:
@@ -69,11 +66,15 @@ def _results_of_kept(plan: Plan, kept: Built, signer: Optional[Signer], cache: P
     """Make what else is wanted of an executable that an earlier build has made."""
     if plan.image is None and plan.sbom is None and not plan.signing.is_wanted:
         return kept
+    from freezer.inspect.read_papers import papers_in_program
+
     with workspace(cache, "image", keep=False, log=log) as job:
         papers = papers_in_program(kept.path, job)
         said = _provenance(plan, kept.materials, kept.path, kept.path.name, papers.get(SBOM), signer, job)
         image = None
         if plan.image is not None:
+            from freezer.image.make import image_of_executable
+
             origin = with_files(kept.origin, plan.image, job)
             attach = said.attached if said is not None else None
             image = image_of_executable(plan.image, kept.path, origin, log, papers=papers, attach=attach)
@@ -94,6 +95,8 @@ def _provenance(
     """Return what is said of the executable at ``path``; None if nothing is to be said."""
     if not plan.signing.is_wanted:
         return None
+    from freezer.sign.provenance import Provenance, byproducts
+
     assert materials is not None  # every record has them
     return Provenance(materials.made(job, byproducts(sbom)), signer).of_file(path, name)
 
@@ -111,6 +114,8 @@ def _write_provenance(
 
 def _write_sbom(plan: Plan, papers: Mapping[str, bytes], source: Path) -> None:
     if plan.sbom is not None:
+        from freezer.inspect.read_papers import as_asked, sbom_of
+
         data = as_asked(sbom_of(papers, source), source, plan.sbom, plan.epoch)
         with writing(plan.sbom, mode=0o644) as out:
             out.write(data)
@@ -120,23 +125,33 @@ def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
     """Run the stages up to the application, which says what comes along. Raises FreezerError."""
     tools.require(TOOLS)
     with workspace(cache, plan.name or "plan", keep=False, log=log) as job:
-        root = open_root(plan, job)
+        root = _root(plan, job)
         return prepare(plan, root, probe_interpreter(plan, root, job), job)[1]
 
 
+def _root(plan: Plan, job: Job) -> BuildRoot:
+    if plan.chroot is None:
+        return Host()
+    from freezer.system.chroot.roots import open_root
+
+    return open_root(plan, job)
+
+
 def _build(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Job) -> Built:
-    root = open_root(plan, job)
+    root = _root(plan, job)
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
     made = _proven(plan, named, environment, application, job)
     bundle, linked, proof, job = made.bundle, made.linked, made.proof, made.job
     frozen = bundle.closed.frozen
     origin = origin_of(plan, application, job)
-    materials = materials_of(plan, environment, application, linked)
+    materials = materials_of(plan, environment, application, linked, job)
     path = plan.target(application.name)
     said = _provenance(plan, materials, linked.path, path.name, linked.papers.get(SBOM), signer, job)
     image = None
     if plan.image is not None:
+        from freezer.image.make import image_of_linked
+
         moment = with_files(origin, plan.image, job)
         attach = said.attached if said is not None else None
         image = image_of_linked(plan.image, linked, path.name, moment, job, attach)
@@ -165,28 +180,30 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
     """Freeze, link and prove. What a run lacks, and is the application's or a requirement's, is added, and all of this
     done again."""
     repairs: list[Repair] = []
+    whole = plan
     while True:
-        whole = repaired(plan, repairs)
-        bundle = recall_bundle(whole, named, environment, application, job)
-        bundle, apart = _bundle(whole, environment, application, job) if bundle is None else (bundle, job.apart())
+        recalled = recall_bundle(whole, named, environment, application, job)
+        if recalled is None:
+            from freezer.link.whole_bundle import make_bundle
+
+            bundle, apart = make_bundle(whole, environment, application, job)
+        else:
+            bundle, apart = recalled, job.apart()
         linked = link(whole, bundle.closed, bundle.package, apart)
         try:
             proof = prove(whole, linked, apart, loaded=bundle.loaded)
         except FailedRun as failure:
+            from freezer.prove.repair import find_repair, repaired
+
             repairs.append(find_repair(whole, environment, application, failure, repairs, job))
             linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
+            whole = repaired(plan, repairs)
         else:
             if proof is not None and proof.isolation is not None:
                 bundle = dataclasses.replace(bundle, loaded=proof.libraries)
-            return _Proven(whole, bundle, linked, with_repairs(proof, repairs), apart)
+            if repairs:
+                from freezer.prove.repair import with_repairs
 
-
-def _bundle(plan: Plan, environment: Environment, application: Application, job: Job) -> tuple[Bundle, Job]:
-    """Freeze, and close the bundle; the job returned has the result."""
-    warned = len(job.log.warnings)
-    frozen = freeze(plan, environment, application, job)
-    # The stages up to here run programs of the system, which may have put links wherever later ones write.
-    apart = job.apart()
-    closed = with_bill(plan, environment, application, close_bundle(plan, environment, frozen, apart))
-    return Bundle(closed, read_package(closed, apart), warnings=tuple(job.log.warnings[warned:])), apart
+                proof = with_repairs(proof, repairs)
+            return _Proven(whole, bundle, linked, proof, apart)

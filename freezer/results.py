@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.application.entry import Application
 from freezer.application.inputs import NamedInputs, change, changed_since, found_inputs, revision_of
@@ -18,7 +18,6 @@ from freezer.closure.provisions import Provided
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp
-from freezer.image.write import ImageFile
 from freezer.link.linkers import StaticApp
 from freezer.link.other import Other
 from freezer.plan.build import Plan
@@ -28,6 +27,9 @@ from freezer.prove.untried import untried
 from freezer.prove.verify import Proof
 from freezer.sign.materials import Materials
 from freezer.store import record
+
+if TYPE_CHECKING:
+    from freezer.image.write import ImageFile
 
 
 @dataclass(frozen=True)

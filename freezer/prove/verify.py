@@ -31,7 +31,6 @@ from freezer.plan.learned import Learned
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
 from freezer.prove.judge import HOST, NOWHERE, judge_loads
-from freezer.prove.learnt import judge_learned
 from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
@@ -154,6 +153,8 @@ def verify(
         return not_run(cause, warning)
     bundle = Bundle(None, (), frozenset()) if known is not None else open_bundle(path, job)
     if learned is not None:
+        from freezer.prove.learnt import judge_learned
+
         judge_learned(learned, bundle.folder, path.name)
     archive = known.modules if known is not None else bundle.folder and bundle.folder / MODULES
     noticed = places_of(archive, sorted(own)) if own and archive is not None else {}
