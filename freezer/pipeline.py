@@ -125,11 +125,12 @@ def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
     """Run the stages up to the application, which says what comes along. Raises FreezerError."""
     tools.require(TOOLS)
     with workspace(cache, plan.name or "plan", keep=False, log=log) as job:
-        root = _root(plan, job)
+        root = system_of(plan, job)
         return prepare(plan, root, probe_interpreter(plan, root, job), job)[1]
 
 
-def _root(plan: Plan, job: Job) -> BuildRoot:
+def system_of(plan: Plan, job: Job) -> BuildRoot:
+    """Return the system to build in, and hold it. Raises as ``open_root`` does."""
     if plan.chroot is None:
         return Host()
     from freezer.system.chroot.roots import open_root
@@ -138,7 +139,7 @@ def _root(plan: Plan, job: Job) -> BuildRoot:
 
 
 def _build(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Job) -> Built:
-    root = _root(plan, job)
+    root = system_of(plan, job)
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
     made = _proven(plan, named, environment, application, job)
@@ -178,11 +179,11 @@ class _Proven:
 
 def _proven(plan: Plan, named: NamedInputs, environment: Environment, application: Application, job: Job) -> _Proven:
     """Freeze, link and prove. What a run lacks, and is the application's or a requirement's, is added, and all of this
-    done again."""
+    done again; so it is, too, if a bundle of the build before does not run."""
     repairs: list[Repair] = []
     whole = plan
+    recalled = recall_bundle(plan, named, environment, application, job)
     while True:
-        recalled = recall_bundle(whole, named, environment, application, job)
         if recalled is None:
             from freezer.link.whole_bundle import make_bundle
 
@@ -193,12 +194,14 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
         try:
             proof = prove(whole, linked, apart, loaded=bundle.loaded)
         except FailedRun as failure:
-            from freezer.prove.repair import find_repair, repaired
+            if recalled is None:
+                from freezer.prove.repair import find_repair, repaired
 
-            repairs.append(find_repair(whole, environment, application, failure, repairs, job))
+                repairs.append(find_repair(whole, environment, application, failure, repairs, job))
+                whole = repaired(plan, repairs)
             linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
-            whole = repaired(plan, repairs)
+            recalled = None
         else:
             if proof is not None and proof.isolation is not None:
                 bundle = dataclasses.replace(bundle, loaded=proof.libraries)

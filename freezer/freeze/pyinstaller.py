@@ -189,12 +189,17 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
         stale=_stale(application, not_found),
-        own_origins=OwnOrigins(
-            code={name: root.outside(path) for name, path in facts["own"]["code"].items()},
-            places={place: root.outside(path) for place, path in facts["own"]["places"].items()},
-            groups=tuple(facts["groups"]),
-            by_shape=not (facts["own"]["run"] or facts["hooks"]),
-        ),
+        own_origins=_own_origins(facts, root),
+    )
+
+
+def _own_origins(facts: FreezeReport, root: BuildRoot) -> OwnOrigins:
+    own = facts["own"]
+    return OwnOrigins(
+        code={name: root.outside(path) for name, path in own["code"].items()},
+        places={place: root.outside(path) for place, path in own["places"].items()},
+        groups=tuple(facts["groups"]),
+        by_shape=not (own["run"] or facts["hooks"]),
     )
 
 

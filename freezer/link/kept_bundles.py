@@ -2,8 +2,8 @@
 
 A build is much the same as the one before: a line of a source has changed. Its bundle is taken from the one that is
 kept, with the code of the changed modules, and the changed files, in place of the old ones. That is so only if nothing
-else has changed that the analysis, or what comes after it, depends on (``_state``), and if the sources have the shapes
-that they had (``alterable``). Whatever is missing, damaged or different leads to a whole build.
+else has changed that the analysis, or what comes after it, depends on (``bundle_state``), and if the sources have the
+shapes that they had (``alterable``). Whatever is missing, damaged or different leads to a whole build.
 
 Layout of a kept bundle, a directory that is named for what was asked for: the ``tree``; the ``code`` of all modules;
 and ``facts``, a line with the SHA-256 of the rest, which is JSON, with the digests of all other files.
@@ -23,12 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from freezer import __version__
 from freezer.application.entry import Application
-from freezer.application.inputs import NamedInputs, State, changed_since, fixed_inputs
-from freezer.base import tools
+from freezer.application.inputs import NamedInputs, changed_since
 from freezer.base.bill import Bill, Component
-from freezer.base.elf import is_elf, read_elf
+from freezer.base.elf import is_elf
 from freezer.base.errors import ToolError
 from freezer.base.job import Job
 from freezer.base.plain_values import PlainValues
@@ -37,22 +35,15 @@ from freezer.closure.close import ClosedApp
 from freezer.closure.libraries import Missing
 from freezer.closure.provisions import Provided
 from freezer.environment.venv import Environment
-from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins, request_for
-from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, own_sources, state_of
+from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
+from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, state_of
+from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
 from freezer.link.clones import clone_tree
 from freezer.link.modules import Package
 from freezer.plan.build import Plan
-from freezer.plan.choices import EntryKind
-from freezer.system.loader import loader_directories
 
-LAYOUT = 1
-"""Part of the name of every kept bundle; raised when what is kept changes."""
 FOLDER = "bundles"
 FACTS, CODE, TREE = "facts", "code", "tree"
-KINDS = (EntryKind.SCRIPT, EntryKind.MODULE, EntryKind.PACKAGE)
-"""The entries whose bundles are kept: what builds a project, and a spec file, may read anything."""
-LATER = ("smokes", "verify", "linker", "compress", "output", "init", "notices")
-"""Values of a plan that decide nothing of its bundle, but for the last one, which the bill has."""
 MOST_NAMED = 3
 MOST, DAYS = 16, 30
 """How many are kept, and for how many days after their last use."""
@@ -72,19 +63,13 @@ class Bundle:
     changed: Optional[tuple[str, ...]] = None
 
 
-def can_be_kept(plan: Plan, environment: Environment) -> bool:
-    """Return whether it is known what the bundle of a plan depends on: no arguments and hooks of the user's, and the
-    host's own system."""
-    return plan.entry.kind in KINDS and not plan.pyinstaller_args and environment.root.path == Path("/")
-
-
 def recall_bundle(
     plan: Plan, named: NamedInputs, environment: Environment, application: Application, job: Job
 ) -> Optional[Bundle]:
     """Return the bundle of an earlier build as this one would make it; None if there is none that is known to be."""
     if plan.refresh or not can_be_kept(plan, environment):
         return None
-    home = job.cache / FOLDER / _key(plan, environment, application, job)
+    home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
     if not home.is_dir():
         return None
     with job.step("recall") as step:
@@ -114,7 +99,7 @@ def _recalled(
     """Raises Unusable; and many others if what is kept is damaged."""
     facts = _read(home / FACTS)
     before = {path: _alterable(item) for path, item in facts["alterable"].items()}
-    now = _state(facts["files"], before, named, environment, application, job)
+    now = bundle_state(facts["files"], before, named, environment, application, job)
     different = sorted(name for name in now if facts["state"][name] != now[name])
     if different:
         raise Unusable(f"the {different[0]} differ")
@@ -136,8 +121,8 @@ def keep_bundle(
         return
     code = {name: bundle.package.read(name) for name in _origins(bundle.closed).code if name in bundle.package.modules}
     alterable = alterable_files(plan, environment, application, bundle.closed, code, job)
-    files = _files(environment, bundle.closed)
-    state = _state(files, alterable, named, environment, application, job)
+    files = decisive_files(environment, bundle.closed)
+    state = bundle_state(files, alterable, named, environment, application, job)
     looked_at = [path for group in (state["sources"], state["own"], files["system"], alterable) for path in group]
     changed = changed_since({"sources": dict.fromkeys(looked_at), "packages": state["packages"]}, named.time)
     if changed is not None:
@@ -159,11 +144,11 @@ def keep_bundle(
             "state": state,
             "loaded": bundle.loaded,
             "warnings": list(bundle.warnings),
-            "machine": _machine(),
+            "machine": this_machine(),
         }
         text = json.dumps(facts).encode()
         (aside / FACTS).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
-        home = job.cache / FOLDER / _key(plan, environment, application, job)
+        home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
         _put(aside, home, job)
         _sweep(home.parent, job)
 
@@ -184,52 +169,6 @@ def _sweep(folder: Path, job: Job) -> None:
 
 def _origins(closed: ClosedApp) -> OwnOrigins:
     return closed.frozen.own_origins or OwnOrigins({}, {}, (), by_shape=False)
-
-
-def _key(plan: Plan, environment: Environment, application: Application, job: Job) -> str:
-    """Return a name made of all that is asked for. What the sources contain is not in it."""
-    parts = {name: value for name, value in plan.digest_parts().items() if name not in LATER[:-1]}
-    request = dict(request_for(plan, environment, application, job.work / "report", job))
-    for place in ("hooks", "dist", "work", "specpath", "report"):
-        del request[place]
-    asked = json.dumps(request).replace(json.dumps(str(job.work))[1:-1], "@work")
-    about = repr((application.metadata, application.name, application.distribution, environment.key))
-    text = json.dumps([LAYOUT, __version__, parts, asked, about], default=str, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
-
-
-def _files(environment: Environment, closed: ClosedApp) -> dict[str, list[str]]:
-    """Return what the bundle depends on besides the application's own: the files that went in, and files and
-    directories of the system, of which the dynamic loader's, and the packages' database, decide what is found."""
-    root = environment.root.path
-    machine = read_elf(closed.python).machine
-    system = [*loader_directories(root, machine), root / "var/lib/dpkg", root / "etc/ld.so.cache", closed.python]
-    system += [*closed.sources.values(), *tools.require(tools.PACKAGES).values()]
-    system += [folder / path.name for path, folder in closed.frozen.origins.items()]
-    return {
-        "sources": sorted(map(str, closed.frozen.sources)),
-        "system": sorted({str(path) for path in system}),
-    }
-
-
-def _state(
-    files: Mapping[str, list[str]],
-    alterable: Mapping[str, Alterable],
-    named: NamedInputs,
-    environment: Environment,
-    application: Application,
-    job: Job,
-) -> State:
-    """Return the state of all that the bundle depends on, but for the files that may change."""
-    fixed = [Path(path) for path in files["sources"] if path not in alterable]
-    whole = {
-        **{name: group for name, group in named.state.items() if name != "ground"},
-        **fixed_inputs(environment, application, fixed, alterable, job.cache),
-        "own": {path: list(state_of(path)) for path in own_sources(application) if path not in alterable},
-        "loaded": {path: list(state_of(path)) for path in files["system"] if os.path.exists(path)},
-    }
-    plain: State = json.loads(json.dumps(whole))
-    return plain
 
 
 def _changed(before: Mapping[str, Alterable]) -> list[str]:
@@ -267,7 +206,7 @@ def _taken(
     shutil.copyfile(home / CODE, package.code)
     closed: ClosedApp = _values(tree, job).value(facts["closed"])
     frozen = dataclasses.replace(closed.frozen, own=application.own)
-    loaded = facts["loaded"] if facts["machine"] == _machine() else None
+    loaded = facts["loaded"] if facts["machine"] == this_machine() else None
     return Bundle(
         closed=dataclasses.replace(closed, frozen=frozen),
         package=package.with_code(code),
@@ -283,11 +222,6 @@ def _values(tree: Path, job: Job) -> PlainValues:
 
 def _alterable(item: Mapping[str, Any]) -> Alterable:
     return Alterable(**{**item, "places": tuple(item["places"])})
-
-
-def _machine() -> list[str]:
-    """Return what decides how libraries load, besides the files: another kernel or processor may not take them."""
-    return list(os.uname())
 
 
 def _package_facts(package: Package) -> dict[str, Any]:

@@ -151,12 +151,11 @@ def verify(
         cause = f"it is made for {elf.machine}"
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
-    bundle = Bundle(None, (), frozenset()) if known is not None else open_bundle(path, job)
+    bundle, archive = _bundle_in(path, known, job)
     if learned is not None:
         from freezer.prove.learnt import judge_learned
 
         judge_learned(learned, bundle.folder, path.name)
-    archive = known.modules if known is not None else bundle.folder and bundle.folder / MODULES
     noticed = places_of(archive, sorted(own)) if own and archive is not None else {}
     runs = [
         run_request(
@@ -188,6 +187,15 @@ def verify(
         len(noticed),
         unread(reply["runs"], list(noticed)),
     )
+
+
+def _bundle_in(path: Path, known: Optional[Known], job: Job) -> tuple[Bundle, Optional[Path]]:
+    """Return the bundle of an executable, of which nothing is to be loaded if it is known, and the archive of modules
+    in it."""
+    if known is not None:
+        return Bundle(None, (), frozenset()), known.modules
+    bundle = open_bundle(path, job)
+    return bundle, None if bundle.folder is None else bundle.folder / MODULES
 
 
 def _is_for_host(smoke: Smoke) -> bool:
