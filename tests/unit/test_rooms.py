@@ -40,9 +40,12 @@ STANDARD = set(getattr(sys, "stdlib_module_names", ()))
 ELSEWHERE = {
     "freezer.inspect.page": ("inspect/test_treemap.py", "it is the text of the page that the treemap fills in"),
     "freezer.link.launcher.build": ("link/test_launcher.py", "what it compiles is tested: the launcher"),
+    "freezer.link.alterable": ("link/test_kept_bundles.py", "what may change is tested by changing it there"),
+    "freezer.link.bundle_state": ("link/test_kept_bundles.py", "so is what must not"),
     "freezer.link.native": ("link/test_linkers.py", "it joins the tree and the payload, as every linker does"),
     "freezer.link.payload.records": ("link/test_pack.py", "records are written and read there, byte by byte"),
     "freezer.link.tree": ("link/test_layers.py", "it is split into layers there"),
+    "freezer.link.whole_bundle": ("test_pipeline.py", "a part of it that not every build has"),
     "freezer.system.chroot.alone": ("system/test_bootstrap.py", "a program: it runs the tools that make roots"),
     "freezer.system.entering.program": ("../integration/test_chroot.py", "a program: it needs a root to enter"),
     **dict.fromkeys(
