@@ -17,6 +17,7 @@ from freezer.application.entry import Application
 from freezer.application.inputs import named_inputs
 from freezer.base.bill import Bill, Component
 from freezer.base.job import Job
+from freezer.base.plain_values import PlainValues
 from freezer.closure.close import ClosedApp
 from freezer.closure.libraries import Missing
 from freezer.closure.provisions import Provided
@@ -24,7 +25,7 @@ from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import own_code
-from freezer.link.kept_bundles import Bundle, keep_bundle, recall_bundle
+from freezer.link.kept_bundles import CLASSES, Bundle, keep_bundle, recall_bundle
 from freezer.link.modules import Package
 from freezer.plan.build import Plan
 from freezer.system.host import Host
@@ -151,11 +152,12 @@ def contents(bundle: Bundle) -> dict[str, Any]:
         for path in sorted(tree.rglob("*"))
         if path.is_symlink() or path.is_file()
     }
-    text = repr(dataclasses.replace(bundle.closed, frozen=dataclasses.replace(bundle.closed.frozen, package=tree)))
+    frozen = dataclasses.replace(bundle.closed.frozen, package=tree, own=None)
     package = bundle.package
     return {
         "files": files,
-        "closed": text.replace(str(tree), "TREE"),
+        "closed": PlainValues(CLASSES, {"tree": tree}).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+        "own": bundle.closed.frozen.own,
         "code": {name: (package.read(name), kind) for name, (_, _, kind) in package.modules.items()},
         "package": [package.scripts, package.options, package.magic, package.version, package.library],
         "warnings": bundle.warnings,

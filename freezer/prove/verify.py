@@ -157,15 +157,10 @@ def verify(
 
         judge_learned(learned, bundle.folder, path.name)
     noticed = places_of(archive, sorted(own)) if own and archive is not None else {}
+    variables, reads = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"}, list(noticed.values())
+    commands = [[f"/app/{path.name}", *(smoke.arguments or ())] for smoke in smokes]
     runs = [
-        run_request(
-            smoke,
-            [f"/app/{path.name}", *(smoke.arguments or ())],
-            {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-            trace_maps=True,
-            reads=list(noticed.values()),
-        )
-        for smoke in smokes
+        run_request(smoke, command, variables, trace_maps=True, reads=reads) for smoke, command in zip(smokes, commands)
     ]
     request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": runs}
     hosted = [_on_host(run, path, job) for run, smoke in zip(runs, smokes) if _is_for_host(smoke)]
