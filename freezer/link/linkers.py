@@ -18,11 +18,9 @@ from freezer.closure.close import ClosedApp
 from freezer.link.modules import Package
 from freezer.link.native import write_native
 from freezer.link.other import Looking, look_at_other
-from freezer.link.staticx import TOOLS, write_staticx
+from freezer.link.staticx import write_staticx
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
-
-__all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 
 
 @dataclass(frozen=True)

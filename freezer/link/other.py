@@ -15,11 +15,11 @@ from typing import Optional
 
 from freezer.base.errors import FreezerError
 from freezer.base.job import Job
-from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
 from freezer.link.drivers.staticx_internals import OWN_FILES
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
+from freezer.link.other_size import Other
 from freezer.link.packed import packed_by_zstd
 from freezer.link.payload.pack import TRAILER, packed_size
 from freezer.link.start import Container
@@ -29,26 +29,6 @@ from freezer.plan.choices import Linker, Packing
 
 BLOCK = 512
 """Bytes of a block of a tar file; members and their headers are rounded up to blocks."""
-
-
-@dataclass(frozen=True)
-class Other:
-    """The other linker, and the size in bytes of the executable that it would make."""
-
-    linker: Linker
-    size: int
-
-    def sentence(self, size: int) -> str:
-        """Return one line for the user, after a build that made an executable of ``size`` bytes."""
-        if self.linker is Linker.NATIVE:
-            return (
-                f"--linker native would give {human_size(self.size)}, unpacked once; "
-                f"this is {human_size(size)}, unpacked at every start"
-            )
-        return (
-            f"--linker staticx would give {human_size(self.size)}, unpacked at every start; "
-            f"this is {human_size(size)}, unpacked once"
-        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,35 +31,13 @@ from freezer.plan.learned import Learned
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
 from freezer.prove.judge import HOST, NOWHERE, judge_loads
+from freezer.prove.proof import Proof
 from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
 
 UNPRIVILEGED = 65534
 """The user that the application runs as, "nobody" on most systems."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The result of verification. ``isolation`` is how the run was isolated, None if it was not; ``seconds`` is the
-    time until the application's first output, or its end. ``own`` counts the application's own modules, and ``unused``
-    has those that no run imported, None if that is unknown."""
-
-    strength: Strength
-    isolation: Optional[str]
-    outcome: str
-    seconds: Optional[float]
-    libraries: int
-    notes: tuple[str, ...] = field(default=())
-    warnings: tuple[str, ...] = field(default=())
-    own: int = 0
-    unused: Optional[tuple[str, ...]] = None
-
-    @property
-    def sentence(self) -> str:
-        """What the log says of the result at last."""
-        first = "" if self.seconds is None else f"first output after {self.seconds * 1000:.0f} ms; "
-        return f"{first}{self.strength.sentence}"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from enum import Enum
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -31,8 +31,8 @@ from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import EntryKind, Linker, Verification
 from freezer.plan.requirements import named_files
 from freezer.plan.trees import repository_of, tree_signature
-from freezer.sign.source import source_resource
-from freezer.sign.statement import BUILD, Made, Resource, resource
+from freezer.sign.made_of import Materials
+from freezer.sign.statement import Resource, resource
 from freezer.store.file_facts import known_digest
 from freezer.system.chroot.archives import identify, is_archive_or_layout
 from freezer.system.rooted import opened, within
@@ -44,25 +44,6 @@ NOT_DECISIVE = frozenset(
     )
 )
 """The values of a plan that do not decide the bytes, or that are stated in another way."""
-
-
-@dataclass(frozen=True)
-class Materials:
-    """What a build was made from, as JSON can state it: ``dependencies`` but for the source, whose commit may be
-    another one with the same files; ``top`` is the directory of the source, and ``files`` are its files."""
-
-    parameters: Mapping[str, Any]
-    internal: Mapping[str, Any]
-    dependencies: tuple[Resource, ...]
-    top: Optional[str]
-    files: tuple[str, ...]
-
-    def made(self, job: Job, byproducts: Iterable[Resource] = ()) -> Made:
-        """Return how the result was made, with the present commit of the source."""
-        source = []
-        if self.top is not None:
-            source = [source_resource(Path(self.top), map(Path, self.files), job)]
-        return Made(BUILD, self.parameters, self.internal, (*source, *self.dependencies), tuple(byproducts))
 
 
 def materials_of(

@@ -126,7 +126,7 @@ def test_same_bytes_whatever_is_remembered(freezer: Freezer, shared_cache: Path,
         (sources / name).write_text(text)
 
     def built(name: str, *options: str) -> tuple[str, bool]:
-        words = ("-o", tmp_path / name / "app", "--no-verify", "--linker", "native", *options)
+        words: tuple[str | Path, ...] = ("-o", tmp_path / name / "app", "--no-verify", "--linker", "native", *options)
         done = own("build", "app.py", *words, cwd=sources)
         return sha256(done.output), "modules as in the build before" in done.stderr
 

@@ -15,6 +15,7 @@ from plans import plan
 from support import held_free
 
 from freezer import pipeline
+from freezer import stages as stages_module
 from freezer.application.origin import Origin
 from freezer.base import tools
 from freezer.base.bill import SBOM
@@ -37,9 +38,9 @@ from freezer.link.other import Looking
 from freezer.plan.build import Plan
 from freezer.prove import repair
 from freezer.prove.judge import FailedRun
+from freezer.prove.proof import Proof
 from freezer.prove.repair import Repair
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 from freezer.results import Built
 
 STAGES = (
@@ -89,9 +90,10 @@ class Stages:
         elsewhere: dict[str, ModuleType] = {
             **dict.fromkeys(("freeze", "close_bundle", "with_bill", "read_package"), whole_bundle),
             **dict.fromkeys((IMAGE, "image_of_executable"), image_make),
+            **dict.fromkeys(("recall", "named_inputs"), pipeline),
         }
         for name, answer in answers.items():
-            monkeypatch.setattr(elsewhere.get(name, pipeline), name, self.noting(name, answer))
+            monkeypatch.setattr(elsewhere.get(name, stages_module), name, self.noting(name, answer))
         monkeypatch.setattr(tools, "require", self.noting("require", lambda _names: {}))
 
     def noting(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -228,7 +230,7 @@ def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, m
         assert given[3] is failure
         return added
 
-    monkeypatch.setattr(pipeline, "prove", prove)
+    monkeypatch.setattr(stages_module, "prove", prove)
     monkeypatch.setattr(repair, "find_repair", find_repair)
     made = plan(here, entry="app.py")
     stages.build(made)
@@ -270,7 +272,7 @@ def test_a_kept_bundle_that_does_not_run_is_made_anew(
             raise FailedRun("app does not run", said="No module named 'helper'")
         return Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 7)
 
-    monkeypatch.setattr(pipeline, "prove", prove)
+    monkeypatch.setattr(stages_module, "prove", prove)
     made = plan(here, entry="app.py")
     stages.build(made)
     assert loaded == [3, None]

@@ -31,7 +31,7 @@ ORDER = (
         "image",
         "prove",
     ),
-    *("inspect", "push", "run", "scaffold", "results", "pipeline", "cli", "__main__"),
+    *("inspect", "push", "run", "scaffold", "results", "stages", "pipeline", "cli", "__main__"),
 )
 """From the bottom to the top: a module may import from its own room, and from those before it."""
 PROGRAMS = ("drivers", "runtime")

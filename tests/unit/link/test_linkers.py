@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from plans import plan
 
+from freezer.base import tools
 from freezer.base.errors import ToolError
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.freeze.pyinstaller import FrozenApp
 from freezer.link import linkers as module
-from freezer.link.linkers import LINKERS, TOOLS, link
+from freezer.link.linkers import LINKERS, link
 from freezer.link.modules import Package
 from freezer.link.other import Looking
+from freezer.link.staticx import TOOLS
 from freezer.plan.choices import Linker
 
 
@@ -39,7 +41,7 @@ def package(tmp_path: Path) -> Package:
 
 def test_every_choice_has_a_linker() -> None:
     assert set(LINKERS) == set(Linker)
-    assert {"objcopy", "strip"} <= set(TOOLS)
+    assert set(TOOLS) <= set(tools.PACKAGES)
 
 
 @pytest.mark.parametrize("linker", list(Linker))

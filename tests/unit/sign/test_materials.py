@@ -26,7 +26,8 @@ from freezer.freeze.pyinstaller import FrozenApp
 from freezer.link.launcher import launcher_path
 from freezer.link.linkers import StaticApp
 from freezer.plan.build import Plan
-from freezer.sign.materials import Materials, materials_of
+from freezer.sign.made_of import Materials
+from freezer.sign.materials import materials_of
 from freezer.sign.provenance import Provenance
 from freezer.sign.statement import Subject
 from freezer.system.host import Host
