@@ -63,8 +63,9 @@ def answer(request: OwnCodeRequest, out: IO[bytes]) -> OwnCode:
             for module, ways in modules.items():
                 for way in ways:
                     made = code_of(source, path, way, request["optimize"])
-                    # What is referred to more than once is marshalled in another way: both have a name, as there.
-                    moved = renamed(made, place_of(module, path))
+                    # What is referred to more than once is marshalled in another way: all have a name, as there.
+                    name = place_of(module, path)
+                    moved = renamed(made, name)
                     code.setdefault(module, {})[way] = (out.tell(), out.write(marshal.dumps(moved)))
             files[path] = {"shape": shape_of(source, path, request["groups"]), "code": code}
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
