@@ -63,7 +63,7 @@ def main(folder: Path, arguments: list[str]) -> None:
         closed = with_bill(first, environment, application, closed)
         for plan in (first, *others):
             own = job.inside(plan.linker.value)
-            linked = link(plan, closed, read_package(closed, own), own)
+            linked = link(plan, closed, read_package(closed.frozen, own), own)
             prove(plan, linked, own)
             target = folder / plan.linker.value / application.name
             publish_executable(linked.path, target, job.log)

@@ -5,6 +5,8 @@ Apart from ``kept_bundles``, as most builds need none of this, nor the modules t
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from freezer.application.entry import Application
 from freezer.base.job import Job
 from freezer.bill.owners import with_bill
@@ -22,5 +24,9 @@ def make_bundle(plan: Plan, environment: Environment, application: Application, 
     frozen = freeze(plan, environment, application, job)
     # The stages up to here run programs of the system, which may have put links wherever later ones write.
     apart = job.apart()
-    closed = with_bill(plan, environment, application, close_bundle(plan, environment, frozen, apart))
-    return Bundle(closed, read_package(closed, apart), warnings=tuple(job.log.warnings[warned:])), apart
+    # Closing changes nothing of the code, which a program of its own takes out of PyInstaller's archive.
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(read_package, frozen, apart) if plan.jobs > 1 else None
+        closed = with_bill(plan, environment, application, close_bundle(plan, environment, frozen, apart))
+        package = read_package(frozen, apart) if reading is None else reading.result()
+    return Bundle(closed, package, warnings=tuple(job.log.warnings[warned:])), apart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,8 @@ class Stages:
         }
         for name, answer in answers.items():
             monkeypatch.setattr(elsewhere.get(name, stages_module), name, self.noting(name, answer))
+        # What may be done at the same time is done in a row.
+        monkeypatch.setattr(os, "cpu_count", lambda: 1)
         monkeypatch.setattr(tools, "require", self.noting("require", lambda _names: {}))
 
     def noting(self, name: str, answer: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,7 +173,7 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     job = after
     assert given["close_bundle"] == (made, "environment", "freeze", job)
     assert given["with_bill"] == (made, "environment", Application(), "close_bundle")
-    assert given["read_package"] == (Closed(), job)
+    assert given["read_package"] == ("freeze", job)
     assert given["link"] == (made, Closed(), "read_package", job)
     assert given["prove"] == (made, Linked(job.work / "link" / "app"), job)
     assert given["built_of"][6:] == (PROOF, "origin_of", None, "materials_of")
@@ -243,6 +246,19 @@ def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, m
     assert stages.given["remember"][0] is made
     assert stages.given["built_of"][6].warnings == (added.sentence,)
     assert held_free(stages.folder / "cache" / "work") == []
+
+
+@pytest.mark.parametrize("failing", ["", "with_bill", "read_package"])
+def test_the_code_is_read_while_the_bundle_is_closed(stages: Stages, here: Path, failing: str) -> None:
+    if failing:
+        stages.failing[failing] = ToolError("x")
+        with pytest.raises(ToolError):
+            stages.build(plan(here, entry="app.py", jobs=2))
+        assert "link" not in stages.called
+        return
+    stages.build(plan(here, entry="app.py", jobs=2))
+    assert {"close_bundle", "with_bill", "read_package"} < set(stages.called)
+    assert stages.given["link"][1:3] == (Closed(), "read_package")
 
 
 def bundle() -> Bundle:
