@@ -193,8 +193,10 @@ def _files(names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def _places(*folders: Path) -> tuple[str, ...]:
-    """Return what the paths of all that is in the directories begin with."""
-    return tuple(f"{str(folder).rstrip('/')}/" for folder in folders)
+    """Return what the paths of all that is in the directories begin with, also where links lead to them: programs may
+    report either."""
+    found = [name for folder in folders for name in (str(folder), os.path.realpath(folder))]
+    return tuple(f"{name.rstrip('/')}/" for name in dict.fromkeys(found))
 
 
 def _folders(names: Iterable[str]) -> dict[str, list[str]]:
