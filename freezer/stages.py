@@ -143,7 +143,7 @@ def run_stages(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Jo
     _write_provenance(plan, said, path, image)
     built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image, materials)
     remember(plan, named, environment, application, frozen, built, job)
-    keep_bundle(made.plan, named, environment, application, bundle, job)
+    keep_bundle(made.plan, named, environment, application, dataclasses.replace(bundle, other=built.other), job)
     return built
 
 
@@ -171,7 +171,7 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
             bundle, apart = make_bundle(whole, environment, application, job)
         else:
             bundle, apart = recalled, job.apart()
-        linked = link(whole, bundle.closed, bundle.package, apart)
+        linked = link(whole, bundle.closed, bundle.package, apart, other=bundle.other)
         try:
             proof = prove(whole, linked, apart, loaded=bundle.loaded)
         except FailedRun as failure:

@@ -27,7 +27,9 @@ from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import own_code
 from freezer.link.kept_bundles import CLASSES, Bundle, keep_bundle, recall_bundle
 from freezer.link.modules import Package
+from freezer.link.other_size import Other
 from freezer.plan.build import Plan
+from freezer.plan.choices import Linker
 from freezer.system.host import Host
 
 MAIN = "_freezer_main_script"
@@ -111,7 +113,7 @@ class Site:
             {"libc.so.6": self.folder / "library.so"},
             Bill(Component("application", "app"), (Component("library", "libc6", "2", files=("libc.so.6",)),), 0),
         )
-        return Bundle(closed, self.package(job, code), 5, ("a warning",))
+        return Bundle(closed, self.package(job, code), 5, ("a warning",), other=Other(Linker.STATICX, 1234))
 
     def package(self, job: Job, code: dict[str, Path]) -> Package:
         wanted = {str(path): {name: ["analysed"]} for name, path in code.items()}

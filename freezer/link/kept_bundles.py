@@ -40,7 +40,9 @@ from freezer.link.alterable import Alterable, Unusable, alterable_files, altered
 from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
 from freezer.link.clones import clone_tree
 from freezer.link.modules import Package
+from freezer.link.other_size import Other
 from freezer.plan.build import Plan
+from freezer.plan.choices import Linker
 
 FOLDER = "bundles"
 FACTS, CODE, TREE = "facts", "code", "tree"
@@ -54,13 +56,15 @@ CLASSES = (FrozenApp, OwnOrigins, Added, ClosedApp, Missing, Provided, Bill, Com
 class Bundle:
     """A closed bundle and its code. ``loaded`` is how many libraries of it an earlier proof has loaded, None if none
     has; ``warnings`` were given while it was made; ``changed`` are the files that differ from a kept one's, None if it
-    was not kept."""
+    was not kept. ``other`` is what the other linker would give of it; of a kept one, what it would have given before
+    the change, which is a hint all the same."""
 
     closed: ClosedApp
     package: Package
     loaded: Optional[int] = None
     warnings: tuple[str, ...] = ()
     changed: Optional[tuple[str, ...]] = None
+    other: Optional[Other] = None
 
 
 def recall_bundle(
@@ -105,7 +109,9 @@ def _recalled(
         raise Unusable(f"the {different[0]} differ")
     changed = _changed(before)
     code = altered_code(plan, environment, before, changed, facts["groups"], job)
-    return _taken(home, facts, before, changed, code, application, job)
+    bundle = _taken(home, facts, before, changed, code, application, job)
+    other = None if facts["other"] is None else Other(Linker(facts["other"][0]), int(facts["other"][1]))
+    return bundle if other is None or other.linker is plan.linker else dataclasses.replace(bundle, other=other)
 
 
 def keep_bundle(
@@ -143,6 +149,7 @@ def keep_bundle(
             "files": files,
             "state": state,
             "loaded": bundle.loaded,
+            "other": None if bundle.other is None else [bundle.other.linker.value, bundle.other.size],
             "warnings": list(bundle.warnings),
             "machine": this_machine(),
         }

@@ -33,14 +33,15 @@ BLOCK = 512
 
 @dataclass(frozen=True)
 class Looking:
-    """A measurement of the other linker's result, made in a thread beside the build."""
+    """A measurement of the other linker's result, made in a thread beside the build; None if it is done."""
 
-    thread: threading.Thread
+    thread: Optional[threading.Thread]
     found: list[Other]
 
     def result(self) -> Optional[Other]:
         """Wait for the result, and return it; None if this installation lacks what the other linker needs."""
-        self.thread.join()
+        if self.thread is not None:
+            self.thread.join()
         return self.found[0] if self.found else None
 
 
@@ -55,9 +56,9 @@ def look_at_other(plan: Plan, closed: ClosedApp, package: Package, job: Job) -> 
             found.append(Other(other, measure(closed, package, job.inside("other"), init=plan.init)))
 
     # A daemon thread: an interrupted build does not wait for it.
-    looking = Looking(threading.Thread(target=look, daemon=True), found)
-    looking.thread.start()
-    return looking
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    return Looking(thread, found)
 
 
 def native_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> int:

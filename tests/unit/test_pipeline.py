@@ -109,7 +109,8 @@ class Stages:
 
         return stage
 
-    def linked(self, _plan: Plan, _closed: str, _package: str, job: Job) -> Linked:
+    def linked(self, _plan: Plan, _closed: str, _package: str, job: Job, *, other: object) -> Linked:
+        assert other == (self.bundle and self.bundle.other)
         path = job.folder("link") / "app"
         path.write_text("new")
         return Linked(path)

@@ -14,6 +14,8 @@ from bundles import MAIN, TEXTS, Site, contents, facts_in, said
 from freezer.base.job import Job
 from freezer.link import kept_bundles
 from freezer.link.kept_bundles import DAYS, FOLDER, MOST, Bundle
+from freezer.link.other_size import Other
+from freezer.plan.choices import Linker
 
 
 @pytest.fixture
@@ -86,7 +88,10 @@ def test_what_needs_a_whole_build(small: Site, job: Job, act: Callable[[Site], o
 def test_what_decides_nothing_of_a_bundle(small: Site, job: Job, options: dict[str, object]) -> None:
     small.keep(job)
     small.options.update(options)
-    assert small.recall(job) is not None
+    found = small.recall(job)
+    assert found is not None
+    # What the other linker would give is known of that one alone.
+    assert found.other == (None if "linker" in options else Other(Linker.STATICX, 1234))
 
 
 def test_sources_whose_code_was_run(small: Site, job: Job) -> None:

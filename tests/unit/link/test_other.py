@@ -40,7 +40,7 @@ def look(linker: Linker, closed: ClosedApp, package: Package, cache: Path) -> Lo
     made = plan(cache.parent, entry="app.py", linker=linker.value)
     with workspace(cache, "app", keep=True, log=Log(stream=io.StringIO())) as job:
         looking = look_at_other(made, closed, package, job)
-        looking.thread.join()
+        looking.result()
     return looking
 
 
