@@ -30,8 +30,9 @@ LAYOUT = 1
 """Part of the name of every kept bundle; raised when what is kept changes."""
 KINDS = (EntryKind.SCRIPT, EntryKind.MODULE, EntryKind.PACKAGE)
 """The entries whose bundles are kept: what builds a project, and a spec file, may read anything."""
-LATER = ("smokes", "verify", "linker", "compress", "output", "init")
-"""Values of a plan that decide nothing of its bundle."""
+LATER = ("smokes", "verify", "compress", "output", "init")
+"""Values of a plan that decide nothing of its bundle. The linker does: the libraries that its proof has loaded were
+searched for in its order."""
 
 
 def can_be_kept(plan: Plan, environment: Environment) -> bool:

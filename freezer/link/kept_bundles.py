@@ -111,7 +111,7 @@ def _recalled(
     code = altered_code(plan, environment, before, changed, facts["groups"], job)
     bundle = _taken(home, facts, before, changed, code, application, job)
     other = None if facts["other"] is None else Other(Linker(facts["other"][0]), int(facts["other"][1]))
-    return bundle if other is None or other.linker is plan.linker else dataclasses.replace(bundle, other=other)
+    return dataclasses.replace(bundle, other=other)
 
 
 def keep_bundle(
