@@ -28,12 +28,14 @@ LINK_STEP = re.compile(r"^  link +(\d+\.\d+) s", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Sample:
-    """An application of one script, what it imports from the index, and what it is run with."""
+    """An application of one script, what it imports from the index, and what it is run with; ``hand`` are options that
+    PyInstaller needs when it is called by hand."""
 
     name: str
     script: Path
     requirements: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    hand: tuple[str, ...] = ()
 
 
 SAMPLES = {
@@ -42,6 +44,9 @@ SAMPLES = {
         Sample("hello", TEST_SAMPLES / "hello" / "hello.py"),
         Sample("click+rich", HERE / "samples" / "greet.py", ("click", "rich"), ("--language", "fr", "Ada")),
         Sample("numpy+pandas", TEST_SAMPLES / "numeric" / "numeric.py", ("numpy", "pandas")),
+        Sample("fastapi", HERE / "samples" / "fastapi_app.py", ("fastapi",)),
+        Sample("awscli", HERE / "samples" / "aws.py", ("awscli",), hand=("--collect-all", "awscli")),
+        Sample("django", HERE / "samples" / "django_app.py", ("django",)),
     )
 }
 

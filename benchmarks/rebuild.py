@@ -1,10 +1,11 @@
-"""Measure what a build costs that is not the first: after a change of one line, with nothing changed, and of an
-application that was never built, beside PyInstaller with an environment that exists.
+"""Measure what builds cost: the first one ever, the first with a toolchain, after a changed requirement or line, and
+with nothing changed; beside PyInstaller, the recipe by hand, pex, shiv and Nuitka with an environment that exists.
 
-    python benchmarks/rebuild.py [--rounds N] [SAMPLE ...]
+    python benchmarks/rebuild.py [--rounds N] [--only NAME]... [--others] [SAMPLE ...]
 
-All contestants take turns, in an order that is drawn anew in each round. freezer proves what it builds, PyInstaller
-does not. Ratios are to ``pyinstaller --onefile`` with its own cache warm.
+All contestants take turns, in an order that is drawn anew in each round. freezer proves what it builds, the others do
+not. Ratios are to ``pyinstaller --onefile`` with its own cache warm. ``--others`` installs pex, shiv and Nuitka, too;
+one that took longer than five minutes takes no further turns.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +27,21 @@ from measure import Failed, Run, run
 CHECKOUT = Path(__file__).resolve().parents[1]
 KINDS = ("wall", "processor")
 """What is compared of a run."""
+OTHERS = ("pex", "shiv", "nuitka")
+TOO_LONG = 300
+"""Seconds after which a contestant of other kinds takes no further turns."""
+UNCHANGED = "freezer, nothing changed"
+KEPT_OF_SOURCES = ("analysis", "packed", "bundles", "record")
+"""What freezer's cache keeps of an application besides its environment."""
 
 
 @dataclass
 class Bench:
-    """One sample below a folder of its own: a copy of its script, PyInstaller's environment, a cache of freezer's."""
+    """One sample below a folder of its own: a copy of its script, the peers' environment, a cache of freezer's."""
 
     folder: Path
     sample: Sample
+    others: bool = False
     changes: int = 0
 
     @property
@@ -41,28 +49,69 @@ class Bench:
         """The copy, which is changed."""
         return self.folder / "source" / self.sample.script.name
 
+    @property
+    def cache(self) -> Path:
+        """What freezer keeps."""
+        return self.folder / "cache" / "freezer"
+
     def prepare(self) -> None:
         """Make what all contestants need."""
         self.script.parent.mkdir(parents=True)
         shutil.copy(self.sample.script, self.script)
+        (self.folder / "requirements.txt").write_text("\n".join(self.sample.requirements), encoding="utf-8")
         self._run(sys.executable, "-m", "venv", self.folder / "venv")
-        tools = [*TOOLS[:1], *self.sample.requirements]
+        tools = [*TOOLS, *(OTHERS if self.others else ()), *self.sample.requirements]
         self._run(self.folder / "venv/bin/python", "-m", "pip", "install", "--quiet", *tools)
 
     def contestants(self) -> dict[str, Callable[[], Run]]:
         """What is measured, by what the table calls it; the first is what the others are compared with."""
+        peers = {"pex": self.pex, "shiv": self.shiv, "Nuitka --onefile": self.nuitka} if self.others else {}
         return {
             "pyinstaller --onefile": self.pyinstaller,
+            "the recipe by hand": self.recipe,
+            **peers,
             "freezer, a changed line": self.changed,
-            "freezer, nothing changed": self.freezer,
+            UNCHANGED: self.freezer,
             "freezer, never built before": self.never_built,
+            "freezer, a changed requirement": self.changed_requirement,
+            "freezer, first with a toolchain": self.first,
+            "freezer, first ever": self.first_ever,
         }
 
     def pyinstaller(self) -> Run:
         """PyInstaller as it is called by hand, with a changed line."""
         self._change()
         program = self.folder / "venv/bin/pyinstaller"
-        return self._run(program, "--noconfirm", "--onefile", "--distpath", self.folder / "peer", self.script)
+        options = ("--noconfirm", "--onefile", "--distpath", self.folder / "peer", *self.sample.hand)
+        return self._run(program, *options, self.script)
+
+    def recipe(self) -> Run:
+        """PyInstaller, and staticx on what it has made."""
+        first = self.pyinstaller()
+        program = self.folder / "peer" / self.script.stem
+        path = f"{self.folder}/venv/bin:{os.environ['PATH']}"
+        second = self._run(self.folder / "venv/bin/staticx", program, f"{program}-static", variables={"PATH": path})
+        return added(first, second)
+
+    def pex(self) -> Run:
+        """One archive of the requirements and the script, which needs a Python."""
+        self._change()
+        options = ("-r", self.folder / "requirements.txt", "--exe", self.script, "-o", self.folder / "app.pex")
+        return self._run(self.folder / "venv/bin/pex", *options)
+
+    def shiv(self) -> Run:
+        """Likewise; the script is a package's module for it."""
+        self._change()
+        words = ("-r", self.folder / "requirements.txt", "-o", self.folder / "app.pyz")
+        if not self.sample.requirements:
+            words = ("--site-packages", self.script.parent, "-o", self.folder / "app.pyz")
+        return self._run(self.folder / "venv/bin/shiv", *words)
+
+    def nuitka(self) -> Run:
+        """Everything is compiled."""
+        self._change()
+        options = ("--onefile", "--assume-yes-for-downloads", f"--output-dir={self.folder}/nuitka", self.script)
+        return self._run(self.folder / "venv/bin/python", "-m", "nuitka", *options)
 
     def freezer(self) -> Run:
         """freezer, with whatever has changed since the last time."""
@@ -77,41 +126,69 @@ class Bench:
 
     def never_built(self) -> Run:
         """freezer, with its toolchain and the application's environment, but nothing kept of any source."""
-        for kept in ("analysis", "packed"):
-            shutil.rmtree(self.folder / "cache/freezer" / kept)
-        self._change()
-        return self.freezer()
+        return self._without(*KEPT_OF_SOURCES)
+
+    def changed_requirement(self) -> Run:
+        """freezer, with an environment that has to be made anew."""
+        return self._without("env")
+
+    def first(self) -> Run:
+        """freezer, with its toolchain alone."""
+        return self._without("env", "facts", *KEPT_OF_SOURCES)
+
+    def first_ever(self) -> Run:
+        """freezer, with nothing at all, but for pip's cache."""
+        return self._without("env", "facts", "toolchain", *KEPT_OF_SOURCES)
+
+    def _without(self, *names: str) -> Run:
+        for name in names:
+            shutil.rmtree(self.cache / name, ignore_errors=True)
+        return self.changed()
 
     def _change(self) -> None:
         self.changes += 1
         text = self.sample.script.read_text(encoding="utf-8")
         self.script.write_text(f"{text}\nCHANGES = {self.changes}\n", encoding="utf-8")
 
-    def _run(self, *command: str | Path) -> Run:
-        variables = {"XDG_CACHE_HOME": f"{self.folder}/cache", "PYINSTALLER_CONFIG_DIR": f"{self.folder}/config"}
+    def _run(self, *command: str | Path, variables: Mapping[str, str] | None = None) -> Run:
+        own = {"XDG_CACHE_HOME": f"{self.folder}/cache", "PYINSTALLER_CONFIG_DIR": f"{self.folder}/config"}
+        own["PYTHONPATH"] = str(CHECKOUT) if "freezer" in command else ""
         place = Path.cwd()
         os.chdir(self.folder)
         try:
-            return run([str(word) for word in command], {**os.environ, "PYTHONPATH": str(CHECKOUT), **variables})
+            return run([str(word) for word in command], {**os.environ, **own, **(variables or {})})
         finally:
             os.chdir(place)
 
 
-def measured(bench: Bench, rounds: int) -> dict[str, list[Run]]:
+def added(*runs: Run) -> Run:
+    """One run that is several, one after the other."""
+    wall, processor = (sum(getattr(item, kind) for item in runs) for kind in KINDS)
+    return Run(wall, processor, max(item.memory for item in runs))
+
+
+def measured(bench: Bench, rounds: int, only: Iterable[str]) -> dict[str, list[Run]]:
     """Return the runs of each contestant; the first one of each, which fills caches, is none of them."""
     bench.prepare()
-    contestants = bench.contestants()
-    for name, act in contestants.items():
+    chosen = tuple(only)
+    contestants = {
+        name: act
+        for number, (name, act) in enumerate(bench.contestants().items())
+        if not number or not chosen or any(word in name for word in chosen)
+    }
+    for name, act in list(contestants.items()):
         print(f"{bench.sample.name}: {name}, to fill the caches", file=sys.stderr, flush=True)
-        act()
+        if act().wall > TOO_LONG and not name.startswith("freezer"):
+            print(f"{bench.sample.name}: {name} takes longer than {TOO_LONG} s", file=sys.stderr)
+            del contestants[name]
     found: dict[str, list[Run]] = {name: [] for name in contestants}
     draw = random.Random(rounds)
     for _ in range(rounds):
         names = list(contestants)
         draw.shuffle(names)
         for name in names:
-            if name == "freezer, nothing changed":
-                bench.freezer()
+            if name.startswith("freezer, a changed") or name == UNCHANGED:
+                bench.changed()
             found[name].append(contestants[name]())
     return found
 
@@ -121,11 +198,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("samples", metavar="SAMPLE", nargs="*", default=["hello", "click+rich"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--only", metavar="NAME", nargs="+", default=[], help="only contestants with this in their name"
+    )
+    parser.add_argument("--others", action="store_true", help="pex, shiv and Nuitka, too")
     arguments = parser.parse_args()
     for name in arguments.samples:
         with tempfile.TemporaryDirectory(prefix="freezer-rebuild-") as folder:
             try:
-                runs = measured(Bench(Path(folder), SAMPLES[name]), arguments.rounds)
+                bench = Bench(Path(folder), SAMPLES[name], arguments.others)
+                runs = measured(bench, arguments.rounds, arguments.only)
             except Failed as error:
                 raise SystemExit(f"{name}: {error}") from error
         print(f"\n{name}\n\n| | wall, x | CPU, x | wall s | CPU s | memory MB |\n|---|---|---|---|---|---|")

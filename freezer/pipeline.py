@@ -1,167 +1,52 @@
-"""The stages of a build, in order; the table of contents of freezer.
+"""Building: the result of an earlier build if nothing has changed, else that of the stages.
 
-Plan -> BuildRoot -> Interpreter -> Environment -> Application -> FrozenApp -> ClosedApp -> StaticApp -> Proof ->
-ImageFile -> Built; an image of the application's files is made of an UnpackedApp, which is made of the ClosedApp, too.
-Each stage is in the room of its name, says in the log what it does, and raises FreezerError.
+What does the work is imported when it is known that there is work: most of the time of a build in which nothing has
+changed would be spent on imports.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from freezer.application.entry import Application
-from freezer.application.inputs import NamedInputs, named_inputs
-from freezer.application.origin import origin_of, with_files
-from freezer.application.prepare import prepare
+from freezer.application.inputs import named_inputs
 from freezer.base import tools
-from freezer.base.bill import SBOM
-from freezer.base.job import Job
 from freezer.base.log import Log
-from freezer.base.publish import publish_executable, writing
-from freezer.base.removal import remove_tree
-from freezer.bill.owners import with_bill
-from freezer.closure.close import close_bundle
-from freezer.environment.interpreter import probe_interpreter
-from freezer.environment.venv import Environment
-from freezer.freeze.pyinstaller import FrozenApp, freeze
-from freezer.image.make import image_of_executable, image_of_linked
-from freezer.image.write import ImageFile
-from freezer.inspect.read_papers import as_asked, papers_in_program, sbom_of
-from freezer.link.linkers import TOOLS, StaticApp, link
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
-from freezer.prove.judge import FailedRun
-from freezer.prove.repair import Repair, find_repair, repaired, with_repairs
-from freezer.prove.verify import Proof, prove
-from freezer.results import Built, built_of, recall, remember
-from freezer.sign.materials import Materials, materials_of
-from freezer.sign.provenance import Provenance, byproducts
+from freezer.results import Built, recall
 from freezer.store.workspace import workspace
-from freezer.system.chroot.roots import open_root
 
 if TYPE_CHECKING:
+    from freezer.application.entry import Application
     from freezer.sign.crypto import Signer
 
 
 def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log, signer: Optional[Signer] = None) -> Built:
-    """Run all stages; ``signer`` signs what is said of the result. Raises FreezerError; then the previous output is as
-    it was, and nothing else is left."""
+    """Build what the plan says; ``signer`` signs what is said of the result. Raises FreezerError; then the previous
+    output is as it was, and nothing else is left."""
     check_outputs(plan)
-    tools.require(TOOLS)
+    tools.require(tools.PACKAGES)
     named = named_inputs(plan, cache)
     kept = recall(plan, named, cache, log)
     if kept is not None:
         log.line(f"{kept.path} is up to date")
         for warning in kept.proof.warnings if kept.proof is not None else ():
             log.warning(warning)
-        return _results_of_kept(plan, kept, signer, cache, log)
+        if plan.image is None and plan.sbom is None and not plan.signing.is_wanted:
+            return kept
+    from freezer import stages
+
+    if kept is not None:
+        return stages.results_of_kept(plan, kept, signer, cache, log)
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:
-        return _build(plan, named, signer, job)
-
-
-def _results_of_kept(plan: Plan, kept: Built, signer: Optional[Signer], cache: Path, log: Log) -> Built:
-    """Make what else is wanted of an executable that an earlier build has made."""
-    if plan.image is None and plan.sbom is None and not plan.signing.is_wanted:
-        return kept
-    with workspace(cache, "image", keep=False, log=log) as job:
-        papers = papers_in_program(kept.path, job)
-        said = _provenance(plan, kept.materials, kept.path, kept.path.name, papers.get(SBOM), signer, job)
-        image = None
-        if plan.image is not None:
-            origin = with_files(kept.origin, plan.image, job)
-            attach = said.attached if said is not None else None
-            image = image_of_executable(plan.image, kept.path, origin, log, papers=papers, attach=attach)
-        _write_sbom(plan, papers, kept.path)
-        provenance = _write_provenance(plan, said, kept.path, image)
-        return dataclasses.replace(kept, image=image, sbom=plan.sbom, provenance=provenance)
-
-
-def _provenance(
-    plan: Plan,
-    materials: Optional[Materials],
-    path: Path,
-    name: str,
-    sbom: Optional[bytes],
-    signer: Optional[Signer],
-    job: Job,
-) -> Optional[Provenance]:
-    """Return what is said of the executable at ``path``; None if nothing is to be said."""
-    if not plan.signing.is_wanted:
-        return None
-    assert materials is not None  # every record has them
-    return Provenance(materials.made(job, byproducts(sbom)), signer).of_file(path, name)
-
-
-def _write_provenance(
-    plan: Plan, said: Optional[Provenance], executable: Path, image: Optional[ImageFile]
-) -> Optional[Path]:
-    target = plan.signing.file_for(executable)
-    if said is None or target is None:
-        return None
-    whole = said if image is None else said.of_image(image.names[0], image.manifest_digest)
-    whole.write(target)
-    return target
-
-
-def _write_sbom(plan: Plan, papers: Mapping[str, bytes], source: Path) -> None:
-    if plan.sbom is not None:
-        data = as_asked(sbom_of(papers, source), source, plan.sbom, plan.epoch)
-        with writing(plan.sbom, mode=0o644) as out:
-            out.write(data)
+        return stages.run_stages(plan, named, signer, job)
 
 
 def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
     """Run the stages up to the application, which says what comes along. Raises FreezerError."""
-    tools.require(TOOLS)
+    from freezer import stages
+
+    tools.require(tools.PACKAGES)
     with workspace(cache, plan.name or "plan", keep=False, log=log) as job:
-        root = open_root(plan, job)
-        return prepare(plan, root, probe_interpreter(plan, root, job), job)[1]
-
-
-def _build(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Job) -> Built:
-    root = open_root(plan, job)
-    interpreter = probe_interpreter(plan, root, job)
-    environment, application = prepare(plan, root, interpreter, job)
-    frozen, linked, proof, job = _proven(plan, environment, application, job)
-    origin = origin_of(plan, application, job)
-    materials = materials_of(plan, environment, application, linked)
-    path = plan.target(application.name)
-    said = _provenance(plan, materials, linked.path, path.name, linked.papers.get(SBOM), signer, job)
-    image = None
-    if plan.image is not None:
-        moment = with_files(origin, plan.image, job)
-        attach = said.attached if said is not None else None
-        image = image_of_linked(plan.image, linked, path.name, moment, job, attach)
-    publish_executable(linked.path, path, job.log)
-    if plan.sbom is not None:
-        _write_sbom(plan, linked.papers, linked.path)
-    _write_provenance(plan, said, path, image)
-    built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image, materials)
-    remember(plan, named, environment, application, frozen, built, job)
-    return built
-
-
-def _proven(
-    plan: Plan, environment: Environment, application: Application, job: Job
-) -> tuple[FrozenApp, StaticApp, Optional[Proof], Job]:
-    """Freeze, link and prove. What a run lacks, and is the application's or a requirement's, is added, and all of this
-    done again; the job returned has the result."""
-    repairs: list[Repair] = []
-    while True:
-        whole = repaired(plan, repairs)
-        frozen = freeze(whole, environment, application, job)
-        # The stages up to here run programs of the system, which may have put links wherever later ones write.
-        apart = job.apart()
-        closed = with_bill(whole, environment, application, close_bundle(whole, environment, frozen, apart))
-        linked = link(whole, closed, apart)
-        try:
-            proof = prove(whole, linked, apart)
-        except FailedRun as failure:
-            repairs.append(find_repair(whole, environment, application, failure, repairs, job))
-            linked.other.result()  # it reads what is removed or written anew
-            remove_tree(apart.work)
-        else:
-            return frozen, linked, with_repairs(proof, repairs), apart
+        return stages.application_of(plan, job)

@@ -5,29 +5,30 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from freezer.application.entry import Application
 from freezer.application.inputs import NamedInputs, change, changed_since, found_inputs, revision_of
 from freezer.application.metadata import Metadata
 from freezer.application.origin import Origin
-from freezer.base.job import Job
-from freezer.base.log import Log
 from freezer.base.publish import digest_file
-from freezer.closure.provisions import Provided
-from freezer.environment.interpreter import Interpreter
-from freezer.environment.venv import Environment
-from freezer.freeze.pyinstaller import Added, FrozenApp
-from freezer.image.write import ImageFile
-from freezer.link.linkers import StaticApp
-from freezer.link.other import Other
+from freezer.link.other_size import Other
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
+from freezer.prove.proof import Proof
 from freezer.prove.strength import PROVEN, Strength
-from freezer.prove.untried import untried
-from freezer.prove.verify import Proof
-from freezer.sign.materials import Materials
+from freezer.sign.made_of import Materials
 from freezer.store import record
+
+if TYPE_CHECKING:
+    from freezer.application.entry import Application
+    from freezer.base.job import Job
+    from freezer.base.log import Log
+    from freezer.closure.provisions import Provided
+    from freezer.environment.interpreter import Interpreter
+    from freezer.environment.venv import Environment
+    from freezer.freeze.pyinstaller import Added, FrozenApp
+    from freezer.image.write import ImageFile
+    from freezer.link.linkers import StaticApp
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def built_of(
 def _untried(plan: Plan, application: Application, frozen: FrozenApp, proof: Optional[Proof]) -> tuple[str, ...]:
     if proof is None or proof.strength not in PROVEN:
         return ()
+    from freezer.prove.untried import untried
+
     imports = {item[0] for item in application.own_imports}
     return untried(plan.smokes, frozen.modules - frozen.own_modules, imports, proof)
 

@@ -23,6 +23,7 @@ from freezer.environment.interpreter import probe_interpreter
 from freezer.freeze.pyinstaller import freeze
 from freezer.image.make import image_of_linked
 from freezer.link.linkers import link
+from freezer.link.modules import read_package
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 from freezer.plan.resolve import resolve
@@ -62,7 +63,7 @@ def main(folder: Path, arguments: list[str]) -> None:
         closed = with_bill(first, environment, application, closed)
         for plan in (first, *others):
             own = job.inside(plan.linker.value)
-            linked = link(plan, closed, own)
+            linked = link(plan, closed, read_package(closed.frozen, own), own)
             prove(plan, linked, own)
             target = folder / plan.linker.value / application.name
             publish_executable(linked.path, target, job.log)

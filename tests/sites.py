@@ -19,11 +19,11 @@ from freezer.base.publish import digest_file
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import FrozenApp
-from freezer.link.other import Other
+from freezer.link.other_size import Other
 from freezer.plan.build import Plan
 from freezer.plan.resolve import resolve
+from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 from freezer.results import Built, recall, remember
 from freezer.system.host import Host
 from freezer.system.locate import locate_interpreter

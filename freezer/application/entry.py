@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,6 +154,8 @@ def contents_of(folder: Path) -> tuple[tuple[tuple[Path, str], ...], tuple[str, 
 
 def unpack_archive(path: Path, folder: Path) -> None:
     """Unpack a zip application into a directory. Raises InputError if it is damaged."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             # It drops "..", drives and leading slashes from names; zip archives of Python's have no links.

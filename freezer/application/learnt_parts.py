@@ -7,12 +7,10 @@ those of packages where the packages are. A line for what is not there any more 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import os
 from fnmatch import fnmatchcase
 from pathlib import Path
-
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING
 
 from freezer.application.entry import Application
 from freezer.application.never_taken import SECRET_FOLDERS, has_private_key, is_left_over, is_secret_name
@@ -23,6 +21,9 @@ from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.trees import CACHES, ENVIRONMENT_MARK, REPOSITORIES
+
+if TYPE_CHECKING:
+    import importlib.metadata
 
 WHY = "learned"
 BYTECODE = (".pyc", ".pyo")
@@ -163,6 +164,8 @@ def _described(
     if learned is None or not (learned.metadata or learned.entry_points):
         return (), ()
     found = installed(application, environment)
+    from packaging.utils import canonicalize_name
+
     names = {canonicalize_name(item.metadata["Name"]) for item in found if item.metadata["Name"]}
     groups = {entry.group for item in found for entry in item.entry_points}
     stale += [f"[metadata] {name}" for name in learned.metadata if canonicalize_name(name) not in names]
@@ -175,5 +178,7 @@ def _described(
 
 def installed(application: Application, environment: Environment) -> list[importlib.metadata.Distribution]:
     """Return the distributions that the application may ask for: its own, and those in its environment."""
+    import importlib.metadata
+
     folders = (*application.search, *package_folders(environment))
     return list(importlib.metadata.distributions(path=[str(folder) for folder in folders]))

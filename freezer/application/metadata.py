@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import email.parser
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,8 @@ class Metadata:
 
 def parse_metadata(text: str) -> Metadata:
     """Read a METADATA file."""
+    import email.parser
+
     fields = email.parser.HeaderParser().parsestr(text)
 
     def known(value: Optional[str]) -> Optional[str]:

@@ -12,16 +12,18 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
-from freezer.application.entry import Application
 from freezer.application.inputs import revision_of
 from freezer.application.metadata import Metadata
-from freezer.base.job import Job
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.image import ImagePlan
 from freezer.plan.trees import repository_of, tree_signature
+
+if TYPE_CHECKING:
+    from freezer.application.entry import Application
+    from freezer.base.job import Job
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ and put on the search path in front of it. So a changed source file needs no new
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -96,6 +95,7 @@ def _elsewhere(project: Path, root: BuildRoot, job: Job) -> list[str]:
 def read_wheel(path: Path) -> ProjectWheel:
     """Read the metadata of a wheel (https://packaging.python.org/en/latest/specifications/core-metadata/)."""
     import configparser
+    import zipfile
 
     with zipfile.ZipFile(path) as archive:
         info = next(name.split("/")[0] for name in archive.namelist() if name.endswith(".dist-info/METADATA"))

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import email.message
-import email.parser
 import hashlib
-import importlib.metadata
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 from urllib.parse import quote
 
 from freezer import __version__
 from freezer.base.bill import Component
 from freezer.system.rooted import names, opened
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 LICENSE_FILE = re.compile(r"(LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*", re.IGNORECASE)
 UNSTABLE = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")
@@ -66,7 +66,7 @@ def sites_of(home: Path) -> list[Path]:
 
 
 def _distribution(home: Path, site: Path, info: str) -> Distribution:
-    fields = email.parser.HeaderParser().parsestr(_text(home, site / info / "METADATA"))
+    fields = _fields(_text(home, site / info / "METADATA"))
     rows = _record(_text(home, site / info / "RECORD"))
     stable = sorted(
         f"{path} {digest}\n"
@@ -96,7 +96,14 @@ def _record(text: str) -> list[tuple[str, str]]:
     return [(row[0], row[1] if len(row) > 1 else "") for row in csv.reader(text.splitlines()) if row]
 
 
-def _license_files(fields: email.message.Message, info: str, paths: Iterable[str]) -> set[str]:
+def _fields(metadata: str) -> Message:
+    """Return the fields of core metadata. Most builds read none, and need not import what does."""
+    import email.parser
+
+    return email.parser.HeaderParser().parsestr(metadata)
+
+
+def _license_files(fields: Message, info: str, paths: Iterable[str]) -> set[str]:
     """Return the files of licences: those that the metadata names, and those that are called so."""
     stated = set(fields.get_all("License-File") or ())
     found = set()
@@ -109,7 +116,7 @@ def _license_files(fields: email.message.Message, info: str, paths: Iterable[str
     return found
 
 
-def described(fields: email.message.Message, texts: dict[str, str], *, sha256: Optional[str] = None) -> Component:
+def described(fields: Message, texts: dict[str, str], *, sha256: Optional[str] = None) -> Component:
     """Return the component of a distribution by its core metadata."""
     name, version = str(fields["Name"]), str(fields["Version"])
     expression = fields["License-Expression"]
@@ -133,12 +140,14 @@ def described(fields: email.message.Message, texts: dict[str, str], *, sha256: O
 
 def of_freezer(name: str) -> Component:
     """Return the component of a distribution beside freezer, whose data or code goes into applications."""
+    import importlib.metadata
+
     try:
         found = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
         # freezer is started from its sources, or a system's package leaves the metadata out.
         return Component("library", name, __version__ if name == "static-freezer" else None)
-    fields = email.parser.HeaderParser().parsestr(found.read_text("METADATA") or found.read_text("PKG-INFO") or "")
+    fields = _fields(found.read_text("METADATA") or found.read_text("PKG-INFO") or "")
     # Not by the list of its files, which takes ten times as long to read.
     places = [f"{folder}{file}" for file in fields.get_all("License-File") or () for folder in ("licenses/", "")]
     texts = {place: found.read_text(place) for place in places}

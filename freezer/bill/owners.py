@@ -20,6 +20,7 @@ from freezer.base.publish import digest_file
 from freezer.bill.debian import System, inside
 from freezer.bill.distributions import for_notices, installed_in, of_freezer, sites_of
 from freezer.closure.close import ClosedApp
+from freezer.closure.provisions import LOCALES, TERMINFO
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
@@ -31,8 +32,6 @@ OF_PYTHON = ("lib-dynload", "_tcl_data", "_tk_data", "tcl8")
 """Directories of extension modules of the standard library, and of tkinter's data."""
 OF_PYINSTALLER = ("base_library.zip",)
 PYINSTALLER = "pyinstaller"
-TERMINFO = ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo")
-LOCALES = ("usr/lib/locale/C.utf8", "usr/lib/locale/C.UTF-8")
 
 
 def with_bill(plan: Plan, environment: Environment, application: Application, closed: ClosedApp) -> ClosedApp:

@@ -24,6 +24,8 @@ KINDS = (
     "toolchains",
     "analyses",
     "packed",
+    "bundles",
+    "facts",
     "pip",
     "work",
     "records",
@@ -34,7 +36,8 @@ KINDS = (
 
 DESCRIPTION = """\
 List or remove the items of freezer's cache: systems to build in, the roots of images that ran, build environments, the
-PyInstaller that builds, pip's downloads, records and logs, and the files that natively linked executables unpacked.
+PyInstaller that builds, what earlier builds have found and made, pip's downloads, records and logs, and the files that
+natively linked executables unpacked.
 """
 
 LIST_DESCRIPTION = (

@@ -20,6 +20,9 @@ from freezer.closure.network_names import copy_network_names
 from freezer.closure.zones import copy_zones
 from freezer.system.rooted import copy_file, copy_folder, is_file, is_folder
 
+LOCALES = ("usr/lib/locale/C.utf8", "usr/lib/locale/C.UTF-8")
+"""The places of the locale in a system. The C library looks for the normalised spelling first."""
+TERMINFO = ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo")
 TERMINALS = (
     "ansi dumb linux screen screen-256color tmux tmux-256color vt100 vt220 xterm xterm-256color xterm-color "
     "rxvt rxvt-unicode rxvt-unicode-256color alacritty foot kitty putty"
@@ -49,10 +52,9 @@ class Provided:
 
 def copy_locale(root: Path, target: Path) -> bool:
     """Copy the locale C.UTF-8 of the system at ``root``; False if it has none."""
-    for name in ("C.utf8", "C.UTF-8"):
-        source = root / "usr/lib/locale" / name
+    for name in LOCALES:
+        source = root / name
         if is_folder(root, source):
-            # The C library looks for the normalised spelling first, whatever the build system calls it.
             copy_folder(root, source, target)
             return True
     return False
@@ -76,7 +78,7 @@ def copy_certificates(_root: Path, target: Path) -> bool:
 def _copy_terminfo(root: Path, target: Path) -> bool:
     found = False
     for terminal in TERMINALS:
-        for place in ("etc/terminfo", "lib/terminfo", "usr/share/terminfo", "usr/lib/terminfo"):
+        for place in TERMINFO:
             source = root / place / terminal[0] / terminal
             if is_file(root, source):
                 copy = target / terminal[0] / terminal
@@ -119,6 +121,13 @@ def provide(
         else:
             lacking.append(item.name)
     return provided, lacking
+
+
+def looked_for(root: Path) -> list[Path]:
+    """Return the places in a system that provisions are copied from, whether there is anything or not."""
+    places = [root / name for name in LOCALES]
+    found = [path for place in places for path in (place, *sorted(place.rglob("*")))]
+    return found + [root / place / name[0] / name for name in TERMINALS for place in TERMINFO]
 
 
 def size_of(path: Path) -> int:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, cast
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-from freezer.base.elf import parse_elf, read_elf
+from freezer.base.elf import is_elf, parse_elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.environment.drivers import DRIVERS
 from freezer.environment.drivers.environment_messages import Description
 from freezer.plan.build import Plan
+from freezer.store.file_facts import fact, state_of
 from freezer.system.buildroot import BuildRoot
 from freezer.system.loader import loader_directories
 from freezer.system.rooted import is_file, opened, within
@@ -53,17 +52,8 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
 
     Raises EnvironmentFailure: not a Python, too old, another implementation, musl, or no shared libpython.
     """
-    done = root.run(
-        [path, "-I", DRIVERS / "describe.py"],
-        job,
-        what=f"use {path} as the Python to build with",
-        env=root.user_environment(job),
-        cwd=job.work,
-        capture=True,
-        error=EnvironmentFailure,
-    )
     try:
-        facts = parse_description(done.stdout)
+        facts = parse_description(_description(path, root, job))
     except ValueError as error:
         raise EnvironmentFailure(
             f"{path} is not a Python interpreter",
@@ -99,6 +89,47 @@ def describe_interpreter(path: Path, root: BuildRoot, job: Job) -> Interpreter:
         prefix=root.outside(facts["prefix"]),
         libpython=libpython,
     )
+
+
+def _description(path: Path, root: BuildRoot, job: Job) -> str:
+    """Return what an interpreter says of itself. If it is a program of the host, and no script that may start any, that
+    is found out once for as long as its files are the same."""
+
+    def ask() -> str:
+        done = root.run(
+            [path, "-I", DRIVERS / "describe.py"],
+            job,
+            what=f"use {path} as the Python to build with",
+            env=root.user_environment(job),
+            cwd=job.work,
+            capture=True,
+            error=EnvironmentFailure,
+        )
+        return done.stdout
+
+    if root.path != Path("/") or not is_elf(path):
+        return ask()
+
+    def with_library() -> str:
+        text = ask()
+        return json.dumps([text, _state_of_library(text, root)])
+
+    def holds(known: str) -> bool:
+        text, state = json.loads(known)
+        return state is not None and bool(state == _state_of_library(text, root))
+
+    # Beside a virtual environment's program is a file that names the interpreter.
+    deciding = [path, *(folder / "pyvenv.cfg" for folder in path.parents[:2]), DRIVERS / "describe.py"]
+    return str(json.loads(fact("description of a Python", deciding, with_library, job, holds=holds))[0])
+
+
+def _state_of_library(description: str, root: BuildRoot) -> Optional[str]:
+    """Return the state of the shared library, which has most of an interpreter; None if there is none."""
+    try:
+        library = find_libpython(parse_description(description), root)
+    except ValueError:
+        return None
+    return None if library is None else repr(state_of(library))
 
 
 def parse_description(text: str) -> Description:
@@ -139,6 +170,8 @@ def check_version(plan: Plan, interpreter: Interpreter) -> None:
     """Refuse a Python that the script's metadata excludes."""
     if plan.requires_python is None:
         return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         wanted = SpecifierSet(plan.requires_python)
     except InvalidSpecifier as error:

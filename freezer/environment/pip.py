@@ -7,12 +7,9 @@ or, for an interpreter that it no longer supports, the newest pip that does, whi
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
-
-from packaging.specifiers import SpecifierSet
 
 from freezer.base import tools
 from freezer.base.errors import EnvironmentFailure
@@ -82,6 +79,8 @@ def make_venv(home: Path, root: BuildRoot, interpreter: Interpreter, job: Job) -
 
 def _program(interpreter: Interpreter, job: Job) -> Path:
     """Return the package directory of a pip that supports the interpreter."""
+    from packaging.specifiers import SpecifierSet
+
     if SpecifierSet(supported_pythons()).contains(interpreter.version_text, prereleases=True):
         return own_package()
     version = f"{interpreter.version[0]}.{interpreter.version[1]}"
@@ -96,6 +95,8 @@ def _program(interpreter: Interpreter, job: Job) -> Path:
                 env={**tools.user_environment(), "TMPDIR": str(job.folder("tmp"))},
                 error=EnvironmentFailure,
             )
+            import zipfile
+
             with zipfile.ZipFile(next(download.glob("pip-*.whl"))) as wheel:
                 wheel.extractall(download / "unpacked")
             os.rename(download / "unpacked", home)

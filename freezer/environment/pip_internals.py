@@ -5,7 +5,6 @@ Each has a test in tests/unit/environment/test_pip_internals.py that says what w
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import re
 from pathlib import Path
@@ -26,4 +25,6 @@ def own_package() -> Path:
 
 def supported_pythons() -> str:
     """The versions of Python that it runs under, as a specifier."""
+    import importlib.metadata
+
     return importlib.metadata.metadata("pip")["Requires-Python"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -63,6 +64,19 @@ class Added:
 
 
 @dataclass(frozen=True)
+class OwnOrigins:
+    """Where what is the application's own is from: the source files of modules by their names, and the files that
+    those of the bundle are copies of, by their places in it. ``groups`` are the groups of entry points in the
+    environment; ``by_shape`` says that the analysis depends on no more of a source than its shape (see
+    ``drivers.own_shapes``)."""
+
+    code: Mapping[str, Path]
+    places: Mapping[str, Path]
+    groups: tuple[str, ...]
+    by_shape: bool
+
+
+@dataclass(frozen=True)
 class FrozenApp:
     """The application, called ``name``, as a directory: ``tree`` with its program and contents beside that, and
     ``package``, the archive of its code.
@@ -71,7 +85,8 @@ class FrozenApp:
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
     the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there;
-    ``stale`` are lines of the file of learned things that nothing answers to.
+    ``stale`` are lines of the file of learned things that nothing answers to; ``own_origins`` says where the
+    application's own is from.
     """
 
     tree: Path
@@ -87,6 +102,7 @@ class FrozenApp:
     own_files: frozenset[str] = frozenset()
     own: Optional[OwnFound] = None
     stale: tuple[str, ...] = ()
+    own_origins: Optional[OwnOrigins] = None
 
     @property
     def program(self) -> Path:
@@ -127,7 +143,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     root = environment.root
     program = DRIVERS / "run_pyinstaller.py"
     report = job.folder("freeze") / "report.json"
-    request = job.write("freeze/request.json", json.dumps(_request(plan, environment, application, report, job)))
+    request = job.write("freeze/request.json", json.dumps(request_for(plan, environment, application, report, job)))
     not_found: list[str] = []
 
     def watch(line: str) -> bool:
@@ -173,6 +189,17 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
         stale=_stale(application, not_found),
+        own_origins=_own_origins(facts, root),
+    )
+
+
+def _own_origins(facts: FreezeReport, root: BuildRoot) -> OwnOrigins:
+    own = facts["own"]
+    return OwnOrigins(
+        code={name: root.outside(path) for name, path in own["code"].items()},
+        places={place: root.outside(path) for place, path in own["places"].items()},
+        groups=tuple(facts["groups"]),
+        by_shape=not (own["run"] or facts["hooks"]),
     )
 
 
@@ -206,7 +233,10 @@ def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str
     return tree, name, package, warnings
 
 
-def _request(plan: Plan, environment: Environment, application: Application, report: Path, job: Job) -> FreezeRequest:
+def request_for(
+    plan: Plan, environment: Environment, application: Application, report: Path, job: Job
+) -> FreezeRequest:
+    """Return what the driver of PyInstaller is asked; only directories to write to are made."""
     root = environment.root
     added = (*plan.add_data, *application.data, *application.learnt.data)
     return {

@@ -79,8 +79,9 @@ def make_layers(closed: ClosedApp, package: Package, job: Job, *, init: bool) ->
     job = dataclasses.replace(job, work=job.folder("unpacked"))
     init = can_have_init(init, job)
     frozen = closed.frozen
-    unused = without_loaders(closed, package)
-    records = [item for item in records_of(frozen.tree) if item.name not in unused]
+    found = records_of(frozen.tree)
+    unused = without_loaders(closed, package, found)
+    records = [item for item in found if item.name not in unused]
     inside = [item.name.partition("/")[2] for item in records if item.name.startswith(f"{CONTENTS}/")]
     names = names_of(frozen.name, package.modules, inside)
     files = split_files(records, names, frozen.own_files, needed_by_python(closed, names))

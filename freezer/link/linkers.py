@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Optional, Protocol
 
 from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
-from freezer.link.modules import Package, read_package
+from freezer.link.modules import Package
 from freezer.link.native import write_native
 from freezer.link.other import Looking, look_at_other
-from freezer.link.staticx import TOOLS, write_staticx
+from freezer.link.other_size import Other
+from freezer.link.staticx import write_staticx
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
-
-__all__ = ("LINKERS", "TOOLS", "StaticApp", "link")
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,14 @@ class WriteExecutable(Protocol):
 LINKERS: dict[Linker, WriteExecutable] = {Linker.STATICX: write_staticx, Linker.NATIVE: write_native}
 
 
-def link(plan: Plan, closed: ClosedApp, job: Job) -> StaticApp:
-    """Link with the plan's linker, and report the size of the result. Raises ToolError, EnvironmentFailure."""
+def link(plan: Plan, closed: ClosedApp, package: Package, job: Job, *, other: Optional[Other] = None) -> StaticApp:
+    """Link with the plan's linker, and report the size of the result; what the ``other`` linker would give is measured
+    if it is not known. Raises ToolError, EnvironmentFailure."""
     with job.step("link") as step:
         output = job.folder("link") / closed.frozen.name
-        package = read_package(closed, job)
         found = LINKERS[plan.linker](plan, closed, package, output, job)
         output.chmod(0o755)
-        other = look_at_other(plan, closed, package, job)
-        linked = StaticApp(output, output.stat().st_size, closed, package, plan.init, other, found)
+        looking = look_at_other(plan, closed, package, job) if other is None else Looking(None, [other])
+        linked = StaticApp(output, output.stat().st_size, closed, package, plan.init, looking, found)
         step.result = human_size(linked.size)
     return linked

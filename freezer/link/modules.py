@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import marshal
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
 from freezer.base import tools
 from freezer.base.job import Job
-from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
+from freezer.freeze.pyinstaller import FrozenApp
 
 MAIN_SCRIPT = "_freezer_main_script"
 """The module that contains the main script's code; see freezer/freeze/runtime/_freezer_runner.py."""
@@ -51,18 +52,27 @@ class Package:
             file.seek(offset)
             return file.read(size)
 
+    def with_code(self, changed: Mapping[str, bytes]) -> Package:
+        """Return the package with other code of some modules, which is appended to the file."""
+        modules = dict(self.modules)
+        with open(self.code, "ab") as file:
+            for name, data in changed.items():
+                modules[name] = (file.tell(), len(data), modules[name][2])
+                file.write(data)
+        return dataclasses.replace(self, modules=modules)
 
-def read_package(closed: ClosedApp, job: Job) -> Package:
+
+def read_package(frozen: FrozenApp, job: Job) -> Package:
     """Take the code out of PyInstaller's package. Raises ToolError if that is not possible."""
     code = job.folder("tree") / "code"
     request: PackageRequest = {
-        "package": str(closed.frozen.package),
+        "package": str(frozen.package),
         "code": str(code),
-        "base_library": str(closed.frozen.contents / "base_library.zip"),
+        "base_library": str(frozen.contents / "base_library.zip"),
     }
     done = job.run(
         [tools.own_python(), "-s", DRIVERS / "read_package.py"],
-        what=f"read the package of {closed.frozen.name}",
+        what=f"read the package of {frozen.name}",
         stdin=json.dumps(request),
         capture=True,
     )

@@ -19,5 +19,6 @@ from freezer.plan.build import Plan
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
-    write(launcher_path(), records, plan.compress, output, init=plan.init, memory=packed_by_zstd(job))
+    memory = packed_by_zstd(job)
+    write(launcher_path(), records, plan.compress, output, init=plan.init, memory=memory, jobs=plan.jobs)
     return papers_in(records)

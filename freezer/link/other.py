@@ -15,11 +15,11 @@ from typing import Optional
 
 from freezer.base.errors import FreezerError
 from freezer.base.job import Job
-from freezer.base.log import human_size
 from freezer.closure.close import ClosedApp
 from freezer.link.drivers.staticx_internals import OWN_FILES
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
+from freezer.link.other_size import Other
 from freezer.link.packed import packed_by_zstd
 from freezer.link.payload.pack import TRAILER, packed_size
 from freezer.link.start import Container
@@ -32,35 +32,16 @@ BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Other:
-    """The other linker, and the size in bytes of the executable that it would make."""
-
-    linker: Linker
-    size: int
-
-    def sentence(self, size: int) -> str:
-        """Return one line for the user, after a build that made an executable of ``size`` bytes."""
-        if self.linker is Linker.NATIVE:
-            return (
-                f"--linker native would give {human_size(self.size)}, unpacked once; "
-                f"this is {human_size(size)}, unpacked at every start"
-            )
-        return (
-            f"--linker staticx would give {human_size(self.size)}, unpacked at every start; "
-            f"this is {human_size(size)}, unpacked once"
-        )
-
-
-@dataclass(frozen=True)
 class Looking:
-    """A measurement of the other linker's result, made in a thread beside the build."""
+    """A measurement of the other linker's result, made in a thread beside the build; None if it is done."""
 
-    thread: threading.Thread
+    thread: Optional[threading.Thread]
     found: list[Other]
 
     def result(self) -> Optional[Other]:
         """Wait for the result, and return it; None if this installation lacks what the other linker needs."""
-        self.thread.join()
+        if self.thread is not None:
+            self.thread.join()
         return self.found[0] if self.found else None
 
 
@@ -75,9 +56,9 @@ def look_at_other(plan: Plan, closed: ClosedApp, package: Package, job: Job) -> 
             found.append(Other(other, measure(closed, package, job.inside("other"), init=plan.init)))
 
     # A daemon thread: an interrupted build does not wait for it.
-    looking = Looking(threading.Thread(target=look, daemon=True), found)
-    looking.thread.start()
-    return looking
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    return Looking(thread, found)
 
 
 def native_size(closed: ClosedApp, package: Package, job: Job, *, init: bool) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from freezer.base.bill import PAPERS
@@ -45,11 +45,12 @@ def make_tree(
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
     ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive."""
     frozen = closed.frozen
-    path = job.folder(f"tree-{container.name.lower()}") / MODULES
+    path = archive_of_modules(container, job)
     archive = whole(package, frozen.contents, frozen.own_modules)
     cuts = write_archive(path, package, archive, packed=packed_by_zlib(job) if packed else None)
-    unused = without_loaders(closed, package)
-    records = [item for item in records_of(frozen.tree) if item.name not in unused]
+    found = records_of(frozen.tree)
+    unused = without_loaders(closed, package, found)
+    records = [item for item in found if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]
     records += start_records(closed, package, container, job, init=init)
     if container is Container.STATICX:
@@ -57,6 +58,11 @@ def make_tree(
     records += papers(closed, records, container)
     own = {f"{CONTENTS}/{name}" for name in frozen.own_files} | {MANIFEST, *PAPERS}
     return _ordered(records, own)
+
+
+def archive_of_modules(container: Container, job: Job) -> Path:
+    """Return the file in the work directory that the archive of modules of a tree is written to."""
+    return job.folder(f"tree-{container.name.lower()}") / MODULES
 
 
 def manifest(closed: ClosedApp) -> Record:
@@ -107,11 +113,10 @@ def _ordered(records: list[Record], own: Collection[str]) -> list[Record]:
     return found
 
 
-def without_loaders(closed: ClosedApp, package: Package) -> frozenset[str]:
-    """Return the files by which PyInstaller starts an application, which the tree does not need: paths in the tree."""
-    tree = closed.frozen.tree
+def without_loaders(closed: ClosedApp, package: Package, records: Sequence[Record]) -> frozenset[str]:
+    """Return the files by which PyInstaller starts an application, which the tree does not need: paths in the tree, of
+    which these are the ``records``."""
     found = {closed.frozen.program.name, f"{CONTENTS}/base_library.zip"}
-    records = records_of(tree)
     files = [item.source for item in records if item.source is not None and item.source != closed.frozen.program]
     if not any(_needs(path, package.library) for path in (closed.python, *files)):
         # The interpreter has Python built in.

@@ -11,7 +11,8 @@ from freezer.plan.build import Smoke
 from freezer.plan.choices import Verification
 from freezer.plan.learned import Learned
 from freezer.prove.image import ImageProof, prove_image
-from freezer.prove.verify import Proof, verify
+from freezer.prove.proof import Proof
+from freezer.prove.verify import verify
 from freezer.store.workspace import reading
 
 _Proof = TypeVar("_Proof", Proof, ImageProof)

@@ -32,10 +32,11 @@ from freezer.plan.learned import Learned
 from freezer.prove.bundle import Bundle, bundle_of, open_bundle
 from freezer.prove.judge import IMAGE_ROOT, judge_loads
 from freezer.prove.learnt import judge_learned
+from freezer.prove.proof import Proof
 from freezer.prove.runs import judge_runs, run_request
 from freezer.prove.strength import Strength, weaken
 from freezer.prove.unpack import Unpacked
-from freezer.prove.verify import Proof, not_run, run_sandbox, seconds_of
+from freezer.prove.verify import not_run, run_sandbox, seconds_of
 
 SHOWN = 20
 

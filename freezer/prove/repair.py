@@ -25,7 +25,7 @@ from freezer.plan.choices import EntryKind, Own
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.judge import FailedRun
 from freezer.prove.lacking import Kind, Lack, find_lack, is_inside
-from freezer.prove.verify import Proof
+from freezer.prove.proof import Proof
 
 MOST = 5
 """How often a build is tried again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from freezer.plan.build import Smoke
-from freezer.prove.verify import Proof
+from freezer.prove.proof import Proof
 
 SERVERS = (
     *("flask", "django", "fastapi", "starlette", "aiohttp.web", "tornado.web", "bottle", "falcon", "pyramid", "sanic"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -23,14 +23,15 @@ from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
 from freezer.link.modules import places_of
-from freezer.link.start import MODULES
+from freezer.link.start import MODULES, Container
+from freezer.link.tree import archive_of_modules
 from freezer.plan.build import Plan, Smoke
-from freezer.plan.choices import Verification
+from freezer.plan.choices import Linker, Verification
 from freezer.plan.learned import Learned
 from freezer.prove.advice import Sources, sources_of
 from freezer.prove.bundle import Bundle, open_bundle
 from freezer.prove.judge import HOST, NOWHERE, judge_loads
-from freezer.prove.learnt import judge_learned
+from freezer.prove.proof import Proof
 from freezer.prove.runs import judge_runs, run_request, unread
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.strength import Strength, weaken
@@ -40,26 +41,12 @@ UNPRIVILEGED = 65534
 
 
 @dataclass(frozen=True)
-class Proof:
-    """The result of verification. ``isolation`` is how the run was isolated, None if it was not; ``seconds`` is the
-    time until the application's first output, or its end. ``own`` counts the application's own modules, and ``unused``
-    has those that no run imported, None if that is unknown."""
+class Known:
+    """What is known of the bundle in an executable that freezer has just made: ``loaded`` is how many of its libraries
+    an earlier proof has loaded, ``modules`` the archive of modules in it."""
 
-    strength: Strength
-    isolation: Optional[str]
-    outcome: str
-    seconds: Optional[float]
-    libraries: int
-    notes: tuple[str, ...] = field(default=())
-    warnings: tuple[str, ...] = field(default=())
-    own: int = 0
-    unused: Optional[tuple[str, ...]] = None
-
-    @property
-    def sentence(self) -> str:
-        """What the log says of the result at last."""
-        first = "" if self.seconds is None else f"first output after {self.seconds * 1000:.0f} ms; "
-        return f"{first}{self.strength.sentence}"
+    loaded: int
+    modules: Path
 
 
 def check_static(path: Path, machine: Optional[str] = None) -> Elf:
@@ -87,10 +74,11 @@ def check_static(path: Path, machine: Optional[str] = None) -> Elf:
     return elf
 
 
-def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
+def prove(plan: Plan, linked: StaticApp, job: Job, *, loaded: Optional[int] = None) -> Optional[Proof]:
     """Verify the linked executable, unless the user opted out. The result, or that it was skipped, is logged.
 
-    Raises as ``verify`` does.
+    ``loaded`` is how many libraries an earlier proof has loaded from the same files in the same system; then they are
+    not loaded again. Raises as ``verify`` does.
     """
     if plan.verify is Verification.NO:
         job.log.warning("not verified: the executable may not run where it is needed")
@@ -98,9 +86,15 @@ def prove(plan: Plan, linked: StaticApp, job: Job) -> Optional[Proof]:
     with job.step("verify") as step:
         sources = sources_of(plan.entry, plan.folder)
         own = linked.closed.frozen.own_modules
-        proof = verify(linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own)
-        loaded = f"; {proof.libraries} libraries loaded" if proof.isolation is not None else ""
-        step.result = f"{proof.outcome}{loaded}"
+        known = None
+        if loaded is not None and plan.linker is Linker.NATIVE:
+            known = Known(loaded, archive_of_modules(Container.LAUNCHER, job))
+        proof = verify(
+            linked.path, plan.smokes, plan.verify, job, jobs=plan.jobs, step=step, sources=sources, own=own, known=known
+        )
+        before = " in an earlier proof" if known is not None else ""
+        end = f"; {proof.libraries} libraries loaded{before}" if proof.isolation is not None else ""
+        step.result = f"{proof.outcome}{end}"
     for warning in proof.warnings:
         job.log.warning(warning)
     for note in (*proof.notes, *(f"{name}: no run has imported it" for name in proof.unused or ())):
@@ -119,10 +113,11 @@ def verify(
     sources: Sources = NOWHERE,
     own: Collection[str] = (),
     learned: Optional[Learned] = None,
+    known: Optional[Known] = None,
 ) -> Proof:
     """Prove one executable, as far as ``verification`` wants; ``sources`` are for advice. The proof tells which of the
     modules ``own`` were imported; they are given only for an executable that freezer has just made. What is ``learned``
-    must be in it.
+    must be in it. If the bundle is ``known``, it is not unpacked.
 
     Raises VerificationError, with the application's output, if it fails; or without, if this host permits no proof, and
     one is required.
@@ -134,19 +129,16 @@ def verify(
         cause = f"it is made for {elf.machine}"
         warning = weaken(path.name, cause, "run freezer check on such a machine", verification)
         return not_run(cause, warning)
-    bundle = open_bundle(path, job)
+    bundle, archive = _bundle_in(path, known, job)
     if learned is not None:
+        from freezer.prove.learnt import judge_learned
+
         judge_learned(learned, bundle.folder, path.name)
-    noticed = places_of(bundle.folder / MODULES, sorted(own)) if own and bundle.folder is not None else {}
+    noticed = places_of(archive, sorted(own)) if own and archive is not None else {}
+    variables, reads = {"PATH": "/usr/bin:/bin", "HOME": "/tmp"}, list(noticed.values())
+    commands = [[f"/app/{path.name}", *(smoke.arguments or ())] for smoke in smokes]
     runs = [
-        run_request(
-            smoke,
-            [f"/app/{path.name}", *(smoke.arguments or ())],
-            {"PATH": "/usr/bin:/bin", "HOME": "/tmp"},
-            trace_maps=True,
-            reads=list(noticed.values()),
-        )
-        for smoke in smokes
+        run_request(smoke, command, variables, trace_maps=True, reads=reads) for smoke, command in zip(smokes, commands)
     ]
     request = {"binary": str(path), "name": path.name, "uid": UNPRIVILEGED, "jobs": jobs, "runs": runs}
     hosted = [_on_host(run, path, job) for run, smoke in zip(runs, smokes) if _is_for_host(smoke)]
@@ -162,12 +154,21 @@ def verify(
         reply["isolation"],
         verdict.outcome,
         seconds_of(reply["runs"][0]),
-        len(bundle.loads),
+        len(bundle.loads) if known is None else known.loaded,
         tuple(reply["notes"]),
         verdict.warnings,
         len(noticed),
         unread(reply["runs"], list(noticed)),
     )
+
+
+def _bundle_in(path: Path, known: Optional[Known], job: Job) -> tuple[Bundle, Optional[Path]]:
+    """Return the bundle of an executable, of which nothing is to be loaded if it is known, and the archive of modules
+    in it."""
+    if known is not None:
+        return Bundle(None, (), frozenset()), known.modules
+    bundle = open_bundle(path, job)
+    return bundle, None if bundle.folder is None else bundle.folder / MODULES
 
 
 def _is_for_host(smoke: Smoke) -> bool:

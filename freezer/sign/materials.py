@@ -6,10 +6,9 @@ Paths are those of the application, never those of this machine, so that another
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from enum import Enum
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -22,6 +21,7 @@ from freezer.base.errors import FreezerError
 from freezer.base.job import Job
 from freezer.base.places import is_file, is_folder
 from freezer.base.publish import digest_file, is_result
+from freezer.base.versions import installed_version
 from freezer.bill.debian import System
 from freezer.environment.resolved import Resolved, read_resolved
 from freezer.environment.venv import Environment
@@ -31,8 +31,9 @@ from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import EntryKind, Linker, Verification
 from freezer.plan.requirements import named_files
 from freezer.plan.trees import repository_of, tree_signature
-from freezer.sign.source import source_resource
-from freezer.sign.statement import BUILD, Made, Resource, resource
+from freezer.sign.made_of import Materials
+from freezer.sign.statement import Resource, resource
+from freezer.store.file_facts import known_digest
 from freezer.system.chroot.archives import identify, is_archive_or_layout
 from freezer.system.rooted import opened, within
 
@@ -45,26 +46,9 @@ NOT_DECISIVE = frozenset(
 """The values of a plan that do not decide the bytes, or that are stated in another way."""
 
 
-@dataclass(frozen=True)
-class Materials:
-    """What a build was made from, as JSON can state it: ``dependencies`` but for the source, whose commit may be
-    another one with the same files; ``top`` is the directory of the source, and ``files`` are its files."""
-
-    parameters: Mapping[str, Any]
-    internal: Mapping[str, Any]
-    dependencies: tuple[Resource, ...]
-    top: Optional[str]
-    files: tuple[str, ...]
-
-    def made(self, job: Job, byproducts: Iterable[Resource] = ()) -> Made:
-        """Return how the result was made, with the present commit of the source."""
-        source = []
-        if self.top is not None:
-            source = [source_resource(Path(self.top), map(Path, self.files), job)]
-        return Made(BUILD, self.parameters, self.internal, (*source, *self.dependencies), tuple(byproducts))
-
-
-def materials_of(plan: Plan, environment: Environment, application: Application, linked: StaticApp) -> Materials:
+def materials_of(
+    plan: Plan, environment: Environment, application: Application, linked: StaticApp, job: Job
+) -> Materials:
     """Return what an application was built from."""
     own = sorted(set(_own_files(plan, application)))
     top = _top(plan, own)
@@ -77,7 +61,7 @@ def materials_of(plan: Plan, environment: Environment, application: Application,
             *_distributions("requirement", read_resolved(environment.python.parent.parent)),
             *_distributions("toolchain", read_resolved(environment.toolchain.parent)),
             *_of_freezer(plan),
-            *_interpreter(environment),
+            *_interpreter(environment, job),
             *_system(plan, environment, linked),
         ),
         top=str(top) if top is not None else None,
@@ -197,11 +181,9 @@ def _of_freezer(plan: Plan) -> Iterator[Resource]:
     for name in ("static-freezer", *BUNDLED):
         if name == "staticx" and plan.linker is not Linker.STATICX:
             continue
-        try:
-            version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        yield resource("freezer", uri=f"pkg:pypi/{name}@{version}")
+        version = installed_version(name)
+        if version is not None:
+            yield resource("freezer", uri=f"pkg:pypi/{name}@{version}")
     if plan.linker is Linker.NATIVE:
         try:
             yield resource("launcher", name="freezer's launcher", sha256=digest_file(launcher_path()))
@@ -209,16 +191,18 @@ def _of_freezer(plan: Plan) -> Iterator[Resource]:
             return  # the native linker would have said so
 
 
-def _interpreter(environment: Environment) -> Iterator[Resource]:
+def _interpreter(environment: Environment, job: Job) -> Iterator[Resource]:
     interpreter, root = environment.interpreter, environment.root.path
     uri = f"pkg:generic/python@{interpreter.version_text}"
     for path in dict.fromkeys((within(root, interpreter.executable), within(root, interpreter.libpython))):
-        yield resource("python", name=path.name, uri=uri, sha256=_digest(root, path))
+        yield resource("python", name=path.name, uri=uri, sha256=_digest(root, path, job))
 
 
-def _digest(root: Path, path: Path) -> str:
+def _digest(root: Path, path: Path, job: Job) -> str:
     """Return the digest of a file of the system; nothing if it cannot be read."""
     try:
+        if root == Path("/"):
+            return known_digest(path, job)
         with opened(root, path) as file:
             hasher = hashlib.sha256()
             while data := file.read(1 << 20):

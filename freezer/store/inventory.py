@@ -45,6 +45,8 @@ class ItemKind(enum.Enum):
     TOOLCHAINS = "toolchains"
     ANALYSES = "analyses"
     PACKED = "packed"
+    BUNDLES = "bundles"
+    FACTS = "facts"
     PIP = "pip"
     WORK = "work"
     RECORDS = "records"
@@ -134,6 +136,12 @@ def _contents(cache: Path) -> Iterator[Item]:
         yield _item(ItemKind.ANALYSES, path, "what sources import, for builds to come", busy)
     for path in _directories(cache / "packed"):
         yield _item(ItemKind.PACKED, path, f"what {path.name} has compressed, for builds to come", busy)
+    for path in _directories(cache / "bundles"):
+        yield _item(ItemKind.BUNDLES, path, "what an application was made of, for its next build", busy)
+    if _listed(cache / "facts"):
+        yield _item(
+            ItemKind.FACTS, cache / "facts", "what interpreters say of themselves, and digests", busy, deep=True
+        )
     for path in _directories(cache / "env"):
         if path.name.startswith(OLD_PIP):
             yield _item(

@@ -23,7 +23,20 @@ from freezer.base.processes import signals_held
 from freezer.base.removal import remove_tree
 from freezer.base.shortage import FULL, is_shortage, shortage
 
-FOLDERS = ("work", "env", "toolchain", "analysis", "packed", "roots", "images", "pip", "record", "log")
+FOLDERS = (
+    "work",
+    "env",
+    "toolchain",
+    "analysis",
+    "packed",
+    "bundles",
+    "facts",
+    "roots",
+    "images",
+    "pip",
+    "record",
+    "log",
+)
 """The directories of the cache."""
 KEPT_LOGS = 20
 HOLD_ATTEMPTS = 10

@@ -101,30 +101,57 @@ def test_same_bytes_as_another_user(places: tuple[Place, Place], samples: Path, 
         shutil.rmtree(base)
 
 
-def test_same_bytes_whatever_is_remembered(freezer: Freezer, shared_cache: Path, samples: Path, tmp_path: Path) -> None:
-    """What earlier builds found in each source, and compressed, is missing, complete, damaged, or from elsewhere."""
+KEPT = ("analysis", "packed", "bundles", "facts")
+"""The directories of the cache with what earlier builds have found and made."""
+OWN = {
+    "app.py": "import json\nimport own.part\nprint(own.part.text(), json.dumps(0) if 0 else 'data.json')\n",
+    "own/__init__.py": "",
+    "own/part.py": "def text():\n    return 'first'\n",
+    "data.json": '{"first": 1}',
+}
+
+
+def test_same_bytes_whatever_is_remembered(freezer: Freezer, shared_cache: Path, tmp_path: Path) -> None:
+    """What earlier builds found in each source, compressed and made is missing, complete, damaged, or from elsewhere;
+    and with a change of the sources, too, on one processor or many."""
     own = Freezer(tmp_path / "cache")
     own.cache.mkdir(parents=True)
     (own.cache / "toolchain").symlink_to(shared_cache / "toolchain")
-    memory = tmp_path / "memory"
-    for name in ("analysis", "packed"):
+    memory, sources = tmp_path / "memory", tmp_path / "sources"
+    for name in KEPT:
         (memory / name).mkdir(parents=True, mode=0o700)
         (own.cache / name).symlink_to(memory / name)
-    digests = []
+    for name, text in OWN.items():
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        (sources / name).write_text(text)
+
+    def built(name: str, *options: str) -> tuple[str, bool]:
+        words: tuple[str | Path, ...] = ("-o", tmp_path / name / "app", "--no-verify", "--linker", "native", *options)
+        done = own("build", "app.py", *words, cwd=sources)
+        return sha256(done.output), "modules as in the build before" in done.stderr
+
+    digests, recalled = [], {}
     for state in ("missing", "complete", "damaged", "copied"):
-        kept = [path for path in sorted(memory.rglob("*")) if path.is_file()]
+        kept = [path for path in sorted(memory.rglob("*")) if path.is_file() and not path.is_symlink()]
         if state == "damaged":
             for path in kept[::2]:
                 os.truncate(path, path.stat().st_size // 2)
         elif state == "copied":
-            shutil.copytree(memory, tmp_path / "elsewhere")
+            shutil.copytree(memory, tmp_path / "elsewhere", symlinks=True)
             shutil.rmtree(memory)
-            shutil.copytree(tmp_path / "elsewhere", memory)
+            shutil.copytree(tmp_path / "elsewhere", memory, symlinks=True)
             shutil.rmtree(tmp_path / "elsewhere")
         assert bool(kept) == (state != "missing")
-        options = ("-o", tmp_path / state / "hello", "--no-verify", "--linker", "native")
-        digests.append(sha256(own("build", samples / SCRIPT[0], *options, cwd=tmp_path).output))
+        digest, recalled[state] = built(state, "-j1" if state == "missing" else "-j3")
+        digests.append(digest)
     assert len(set(digests)) == 1
+    assert recalled == {"missing": False, "complete": True, "damaged": False, "copied": True}
+    (sources / "own/part.py").write_text(OWN["own/part.py"].replace("first", "second"))
+    (sources / "app.py").write_text(OWN["app.py"].replace("if 0", "if 1 - 1"))
+    (sources / "data.json").write_text('{"second": 2}')
+    changed, whole = built("changed"), built("whole", "--refresh")
+    assert (changed[1], whole[1]) == (True, False)
+    assert changed[0] == whole[0] != digests[0]
 
 
 def test_source_date_epoch_is_honoured(freezer: Freezer, tmp_path: Path) -> None:

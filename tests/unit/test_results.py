@@ -18,10 +18,11 @@ from freezer.environment.interpreter import Interpreter
 from freezer.freeze.pyinstaller import Added, FrozenApp
 from freezer.link.linkers import StaticApp
 from freezer.link.modules import Package
-from freezer.link.other import Looking, Other
+from freezer.link.other import Looking
+from freezer.link.other_size import Other
 from freezer.plan.choices import Linker
+from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 from freezer.results import built_of
 from freezer.store import inventory
 

@@ -33,7 +33,7 @@ ORDER = (
         "image",
         "prove",
     ),
-    *("inspect", "push", "run", "scaffold", "results", "pipeline", "cli", "__main__"),
+    *("inspect", "push", "run", "scaffold", "results", "stages", "pipeline", "cli", "__main__"),
 )
 """From the bottom to the top: a module may import from its own room, and from those before it."""
 PROGRAMS = ("drivers", "runtime")
@@ -47,6 +47,13 @@ ELSEWHERE = {
     "freezer.link.tree": ("unit/link/test_layers.py", "it is split into layers there"),
     "freezer.system.chroot.alone": ("unit/system/test_bootstrap.py", "a program: it runs the tools that make roots"),
     "freezer.system.entering.program": ("integration/test_chroot.py", "a program: it needs a root to enter"),
+    "freezer.link.alterable": ("unit/link/test_kept_bundles.py", "what may change is tested by changing it there"),
+    "freezer.link.bundle_state": ("unit/link/test_kept_bundles.py", "so is what must not"),
+    "freezer.link.other_size": ("unit/link/test_other.py", "a value of what is tested there"),
+    "freezer.prove.proof": ("unit/prove/test_verify.py", "a value of what is tested there"),
+    "freezer.sign.made_of": ("unit/sign/test_materials.py", "a value of what is tested there"),
+    "freezer.stages": ("unit/test_pipeline.py", "a build is tested there, with all its stages"),
+    "freezer.link.whole_bundle": ("unit/test_pipeline.py", "a part of it that not every build has"),
     **dict.fromkeys(
         (
             f"freezer.prove.sandbox.{name}"

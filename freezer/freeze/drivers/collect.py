@@ -15,15 +15,13 @@ The rules for one package are in ``package_rules``. Besides:
 from __future__ import annotations
 
 import os
-import re
 from typing import Union
 
 from distribution_files import data_files, metadata_files, shared_files
 from installed import EXTENSION_SUFFIXES, Distribution, Inventory, Package, contents
 from package_rules import RULES, Collected, asked_metadata, submodules
+from source_patterns import OPENS_LIBRARY, READS_OWN_SOURCE, named_in
 
-READS_OWN_SOURCE = re.compile(rb"getsource\(|['\"/][\w*]+\.py['\"]")
-OPENS_LIBRARY = re.compile(rb"find_library\(\s*['\"]([A-Za-z0-9_+.-]+)['\"]")
 DRIVERS_OF_THE_HOST = {"GL", "EGL", "GLX", "GLESv2", "OpenGL", "OpenCL", "vulkan", "cuda", "nvidia-ml", "drm", "gbm"}
 """Libraries that must come from where the application runs: they belong to its hardware."""
 
@@ -97,8 +95,7 @@ class Collector:
         """The modules and metadata of all distributions that offer entry points in a group named in ``text``."""
         found = Collected()
         for group, offers in sorted(self.inventory.groups.items(), key=lambda item: item[0]):
-            name = group.encode()
-            if b'"' + name + b'"' not in text and b"'" + name + b"'" not in text:
+            if not named_in(text, group):
                 continue
             for entry, distribution in offers:
                 module = entry.value.split(":")[0].split("[")[0].strip()

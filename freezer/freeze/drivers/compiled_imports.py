@@ -13,10 +13,8 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 
 import standard_modules
+from source_patterns import IMPORT_LINE
 
-IMPORT_LINE = re.compile(
-    rb"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+([\w*, \t(]+)|c?import\s+([\w., \t]+))", re.MULTILINE
-)
 EMBEDDED_NAME = re.compile(rb"(?<=\0)[A-Za-z_][A-Za-z0-9_.]{1,80}(?=\0)")
 PRINTABLE = re.compile(rb"[\x20-\x7e]*")
 MARK = "cline_in_traceback"

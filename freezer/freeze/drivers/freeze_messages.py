@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import Optional, TypedDict
 
+WAYS = ("analysed", "compiled")
+"""The ways in which a module's code comes about: with its syntax tree, as the analysis has it, or from its source when
+the archive of modules is written."""
+
 
 class FreezeRequest(TypedDict):
     """One run of PyInstaller, by ``run_pyinstaller``.
@@ -58,10 +62,42 @@ class FreezeRequest(TypedDict):
 
 
 class OwnParts(TypedDict):
-    """What of the application is made of its own sources: names of modules, and files by their places in the bundle."""
+    """What of the application is made of its own sources: names of modules, and files by their places in the bundle.
+
+    ``code`` are the source files of the modules, ``places`` those that files of the bundle are copies of; ``run`` says
+    that the analysis has run code of them.
+    """
 
     modules: list[str]
     files: list[str]
+    code: dict[str, str]
+    places: dict[str, str]
+    run: bool
+
+
+class OwnCodeRequest(TypedDict):
+    """Sources to look at, by ``own_code``: for each file the modules that it is the source of, with the ways to make
+    their code. ``groups`` are the groups of entry points in the environment, ``optimize`` is the level that code is
+    compiled with, and ``out`` the file to write the code to."""
+
+    files: dict[str, dict[str, list[str]]]
+    groups: list[str]
+    optimize: int
+    out: str
+
+
+class OwnSource(TypedDict):
+    """The shape of a source, and where the code of its modules is in the file, by the way in which it was made: as
+    (offset, size) in bytes."""
+
+    shape: str
+    code: dict[str, dict[str, tuple[int, int]]]
+
+
+class OwnCode(TypedDict):
+    """What was found of each source; None of one that cannot be read or compiled."""
+
+    files: dict[str, Optional[OwnSource]]
 
 
 class AddedParts(TypedDict):
@@ -78,7 +114,8 @@ class FreezeReport(TypedDict):
 
     ``origins`` maps places in the bundle to the directories that binaries are from; ``sources`` are all files that went
     in; ``warnings`` is PyInstaller's file of modules that it did not find; ``opened`` are libraries that code looks up
-    by name.
+    by name. ``groups`` are the groups of entry points that the environment has, and ``hooks`` says that hooks took part
+    that are neither PyInstaller's nor freezer's.
     """
 
     name: str
@@ -92,6 +129,8 @@ class FreezeReport(TypedDict):
     strip: bool
     own: OwnParts
     added: list[AddedParts]
+    groups: list[str]
+    hooks: bool
 
 
 class ImportRequest(TypedDict):

@@ -34,6 +34,8 @@ def report(request: FreezeRequest, spec: spec_classes.Spec, collector: collect.C
         "strip": spec.strip,
         "own": own_sources.OwnSources(request, distribution).of(analysis),
         "added": added_parts(collector),
+        "groups": sorted(collector.inventory.groups),
+        "hooks": collector.inventory.offers_hooks,
     }
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Optional
 
+from source_patterns import NAMED_FILE
+
 Distribution = importlib.metadata.Distribution
 
 NEVER_NAMED = {"__init__.py", "__main__.py", "setup.py", "conftest.py", "py.typed"}
@@ -28,7 +30,6 @@ HOOKS = "pyinstaller40"
 """The group of entry points that offer hooks for PyInstaller."""
 IGNORED_GROUPS = {"console_scripts", "gui_scripts", HOOKS, "distutils.commands", "distutils.setup_keywords"}
 PACKAGE_FILE = re.compile(r"__init__\.(?:py|[^/]*(?:so|pyc))")
-NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 
 
 PLAIN_NAME = re.compile(r"(?:[^/.][^/]*|\.\.+|\.[^/.][^/]*)(?:/(?:[^/.][^/]*|\.\.+|\.[^/.][^/]*))*")

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
 import installed
+import own_runs
 import pyinstaller_internals as internals
 
 if TYPE_CHECKING:
@@ -60,7 +61,16 @@ class OwnSources:
                 or place.startswith(self.description)
             )
         }
-        return {"modules": sorted(modules), "files": sorted(files)}
+        code = {name: path for name, path, _ in analysis.pure if name in modules and path}
+        own = set(code.values())
+        places = {place: path for place, path, _ in analysis.datas if path in own or self.has(path)}
+        return {
+            "modules": sorted(modules),
+            "files": sorted(files),
+            "code": code,
+            "places": places,
+            "run": own_runs.have_run(),
+        }
 
 
 def of_distribution(found: installed.Inventory, name: Optional[str]) -> Optional[installed.Distribution]:

@@ -16,24 +16,13 @@ from typing import Optional
 from compiled_imports import NEVER_GUESSED, embedded_names, imports_in_source
 from distribution_files import data_files, metadata_files, shared_files
 from installed import EXTENSION_SUFFIXES, Inventory, Package, canonical, contents, module_name
+from source_patterns import ASKS_METADATA, IMPORTS_BY_NAME, IMPORTS_LITERALLY, READS_OWN_FILES, RUNS_MODULE
 
-READS_OWN_FILES = re.compile(
-    rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
-)
-IMPORTS_BY_NAME = re.compile(
-    rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"
-    rb"|lazy_import|LazyModule|LazyLoader|lazy_loader|import_string|locate\("
-)
-IMPORTS_LITERALLY = re.compile(rb"\b(?:__import__|import_module)\(\s*['\"]([A-Za-z_][\w.]*)['\"]\s*[,)]")
-RUNS_MODULE = re.compile(rb"['\"]-m['\"]\s*,\s*['\"]([A-Za-z_][\w.]*)['\"]")
 NEEDS_INSTALLATION = {"pip", "ensurepip", "venv", "virtualenv"}
 """Modules run by ``-m`` that need a Python that is installed, which a frozen application is not."""
 BUILD_TOOLS = {"pip", "setuptools", "wheel"}
 """Distributions that lists of requirements often name although nothing imports them; setuptools would be imported at
 each start."""
-ASKS_METADATA = re.compile(
-    rb"(?:version|distribution|metadata|requires|get_distribution|require|files)\(\s*['\"]([A-Za-z0-9._-]+)['\"]"
-)
 
 
 class Collected:

@@ -25,6 +25,7 @@ import freeze_report
 import installed
 import library_lists
 import modulegraph_internals
+import own_runs
 import own_sources
 import pyinstaller_internals as internals
 import sources
@@ -101,6 +102,8 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     modulegraph_internals.list_base_packages()
     modulegraph_internals.remember_scans(memory)
     collect_context.collector = collector
+    own_files = [path for package in collector.inventory.packages.values() if package.own for path in package.files]
+    own_runs.watch([*request["own_files"], *own_files], request["work"])
     found = additions.find_additions(request, collector)
     additions.write_hooks(request["hooks"], collector.inventory)
     distribution = own_sources.of_distribution(collector.inventory, request["distribution"])

@@ -9,7 +9,6 @@ application is never read in practice, and would double the size of many.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional
 
@@ -17,17 +16,13 @@ import installed
 import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
+from source_patterns import COMPILED_FROM_SOURCE, GETS_SOURCE
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
 
 SOURCE = ".py"
 PACKAGE_FILE = "__init__.py"
-GETS_SOURCE = re.compile(rb"\bgetsource(?:lines|file)?\(\s*(?:\w+\.)*(\w+)\s*[,)]")
-COMPILED_FROM_SOURCE = re.compile(
-    rb"^[ \t]*@(?:\w+\.)*(?:typechecked|njit|guvectorize|jit\.script|triton\.jit|numba\.\w+|nb\.\w+)\b", re.MULTILINE
-)
-"""Decorators of typeguard, numba, torch and triton."""
 
 
 class SourceFiles:

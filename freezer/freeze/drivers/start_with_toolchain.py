@@ -22,6 +22,8 @@ from types import ModuleType
 from typing import Any, Optional
 
 SOURCE = ".py"
+WATCHED = "FREEZER_OWN_SOURCES"
+"""The variable of a process that is to notice whether it runs the application's own code; see ``own_runs``."""
 
 
 class OwnLoader(importlib.machinery.SourceFileLoader):
@@ -142,6 +144,8 @@ def main() -> None:
     sys.path[:] = [place for place in sys.path if os.path.realpath(place) != here]
     if sys.prefix != sys.base_prefix:
         keep_bytecode_of(sys.prefix)
+    if WATCHED in os.environ:
+        load_source("own_runs", os.path.join(here, "own_runs.py")).notice()
     sys.argv[:] = sys.argv[2:]
     program = sys.argv[0]
     if program == "-c":

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FRAME = 8 << 20
 """Bytes of content of a frame, at most: frames are compressed at the same time, and those of an earlier build kept."""
 WORKERS = 4
+"""Frames that are compressed at the same time, unless it is said."""
 
 
 def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
@@ -47,9 +48,11 @@ def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
     )
 
 
-def compressed(content: Iterator[bytes], packing: Packing, memory: Optional[ContentMemory]) -> Iterator[bytes]:
+def compressed(
+    content: Iterator[bytes], packing: Packing, memory: Optional[ContentMemory], workers: int = WORKERS
+) -> Iterator[bytes]:
     """Yield the frames of a content, in their order; an empty piece of it stands where a new frame begins. ``memory``
-    keeps what was compressed."""
+    keeps what was compressed; ``workers`` frames are compressed at the same time."""
     import zstandard
 
     values = parameters(packing)
@@ -71,12 +74,12 @@ def compressed(content: Iterator[bytes], packing: Packing, memory: Optional[Cont
         # Its window is larger than a frame.
         yield frame(b"".join(content))
         return
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         # Few frames are in memory at a time.
         running: deque[Future[bytes]] = deque()
         for data in frames(content):
             running.append(pool.submit(frame if memory is None else kept, data))
-            if len(running) > WORKERS:
+            if len(running) > workers:
                 yield running.popleft().result()
         for future in running:
             yield future.result()

@@ -21,7 +21,7 @@ from typing import IO, Optional, Union
 from freezer.base.places import is_link, walk
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link.payload.filter import code_of, filtered
-from freezer.link.payload.frames import compressed
+from freezer.link.payload.frames import WORKERS, compressed
 from freezer.plan.choices import Packing
 
 MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
@@ -150,15 +150,16 @@ def write(
     *,
     init: bool = False,
     memory: Optional[ContentMemory] = None,
+    jobs: int = WORKERS,
 ) -> Trailer:
-    """Write the executable; with ``init``, process 1 becomes an init; ``memory`` keeps what was compressed. Raises
-    OSError if that is not possible."""
+    """Write the executable; with ``init``, process 1 becomes an init; ``memory`` keeps what was compressed, and
+    ``jobs`` is how much is done at the same time. Raises OSError if that is not possible."""
     with open(output, "w+b") as file:
         with open(launcher, "rb") as source:
             while data := source.read(CHUNK):
                 file.write(data)
         offset = file.tell()
-        identity, stream_size = _pack(records, packing, file, memory)
+        identity, stream_size = _pack(records, packing, file, memory, min(jobs, WORKERS))
         size = file.tell() - offset
         disk = sum(-(-max(record.size, 1) // BLOCK) * BLOCK for record in records)
         head = TRAILER.pack(
@@ -204,7 +205,11 @@ class _Counter:
 
 
 def _pack(
-    records: Sequence[Record], packing: Packing, out: Union[IO[bytes], _Counter], memory: Optional[ContentMemory]
+    records: Sequence[Record],
+    packing: Packing,
+    out: Union[IO[bytes], _Counter],
+    memory: Optional[ContentMemory],
+    workers: int = WORKERS,
 ) -> tuple[bytes, int]:
     """Write the stream, compressed; return its identity and its size in bytes before compression."""
     hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)
@@ -216,6 +221,6 @@ def _pack(
             sizes.append(len(data))
             yield data
 
-    for data in counted() if packing is Packing.NONE else compressed(counted(), packing, memory):
+    for data in counted() if packing is Packing.NONE else compressed(counted(), packing, memory, workers):
         out.write(data)
     return hasher.digest(), sum(sizes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from sites import Site
 
 from freezer.application import inputs
+from freezer.base.versions import installed_version
 
 
 def remove(path: str) -> Callable[[Site], None]:
@@ -74,8 +74,8 @@ def test_what_was_learned_decides(finished: Site) -> None:
 
 @pytest.mark.parametrize("name", inputs.BUNDLED)
 def test_other_tools(finished: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda asked: "99" if asked == name else real(asked))
+    real = installed_version
+    monkeypatch.setattr(inputs, "installed_version", lambda asked: "99" if asked == name else real(asked))
     assert finished.kept() is None and finished.said == f"{name} has changed"
 
 

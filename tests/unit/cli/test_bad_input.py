@@ -17,7 +17,7 @@ import pytest
 from images import Made, archive, file
 from support import compile_c, held_free, snapshot
 
-from freezer import pipeline
+from freezer import stages
 from freezer.base.errors import ExitStatus, FreezerError
 from freezer.cli.main import main
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
@@ -110,7 +110,7 @@ def refused(here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         assert said.err.count("freezer: error: ") == 1, said.err
         return status, said.err[said.err.index("freezer: error: ") :]
 
-    monkeypatch.setattr(pipeline, "prepare", reached)
+    monkeypatch.setattr(stages, "prepare", reached)
     before = snapshot(here)
     yield call
     assert snapshot(here) == before
@@ -185,7 +185,7 @@ def test_any_value_of_any_option(
     def reached(*_arguments: object) -> None:
         raise Reached("reached")
 
-    monkeypatch.setattr(pipeline, "prepare", reached)
+    monkeypatch.setattr(stages, "prepare", reached)
     before = snapshot(here)
     for words in (("build", "app.py"), ("image", "program", "-o", "out.tar")):
         for option in options_of(words[0]):

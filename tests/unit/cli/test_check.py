@@ -14,8 +14,8 @@ from freezer.cli.main import main
 from freezer.plan.build import Smoke
 from freezer.plan.choices import Verification
 from freezer.prove import existing
+from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 
 PROOF = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("note",), ("warning",))
 

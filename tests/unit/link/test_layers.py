@@ -449,5 +449,11 @@ def test_what_is_made_of_them(own: Any, tmp_path: Path) -> None:
         ],
         datas=[("words", f"{tmp_path}/data/words", "DATA"), ("init.tcl", "/usr/share/tcl/init.tcl", "DATA")],
     )
-    assert own.of(analysis) == {"modules": ["greeter"], "files": ["fast.so", "words"]}
+    assert own.of(analysis) == {
+        "modules": ["greeter"],
+        "files": ["fast.so", "words"],
+        "code": {"greeter": f"{tmp_path}/home/g.py"},
+        "places": {"words": f"{tmp_path}/data/words"},
+        "run": False,
+    }
     assert json.dumps(own.of(analysis))

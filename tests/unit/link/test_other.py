@@ -15,7 +15,8 @@ from freezer.closure.close import ClosedApp
 from freezer.freeze.pyinstaller import FrozenApp
 from freezer.link import other as module
 from freezer.link.modules import Package
-from freezer.link.other import Looking, Other, look_at_other
+from freezer.link.other import Looking, look_at_other
+from freezer.link.other_size import Other
 from freezer.link.payload.pack import TRAILER, Record, Type, packed_size, write
 from freezer.plan.choices import Linker, Packing
 from freezer.store.workspace import workspace
@@ -39,7 +40,7 @@ def look(linker: Linker, closed: ClosedApp, package: Package, cache: Path) -> Lo
     made = plan(cache.parent, entry="app.py", linker=linker.value)
     with workspace(cache, "app", keep=True, log=Log(stream=io.StringIO())) as job:
         looking = look_at_other(made, closed, package, job)
-        looking.thread.join()
+        looking.result()
     return looking
 
 

@@ -17,8 +17,8 @@ from freezer.plan.build import Smoke
 from freezer.plan.choices import Verification
 from freezer.prove import existing
 from freezer.prove.existing import check_executable, check_image
+from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 
 ANY = (Smoke(None, None, 10),)
 

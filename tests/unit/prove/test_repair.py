@@ -17,9 +17,9 @@ from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.plan.build import Plan
 from freezer.prove.judge import FailedRun
+from freezer.prove.proof import Proof
 from freezer.prove.repair import MOST, Repair, find_repair, repaired, with_repairs
 from freezer.prove.strength import Strength
-from freezer.prove.verify import Proof
 from freezer.system.host import Host
 
 HEADER = 'Traceback (most recent call last):\n  File "app.py", line 1, in <module>\n'

@@ -8,9 +8,9 @@ from typing import Optional
 import pytest
 
 from freezer.plan.build import Request, Smoke
+from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
 from freezer.prove.untried import untried
-from freezer.prove.verify import Proof
 
 START = Smoke(None, None, 10)
 ASKED = Smoke(("--self-test",), 0, 10)

@@ -26,7 +26,8 @@ from freezer.freeze.pyinstaller import FrozenApp
 from freezer.link.launcher import launcher_path
 from freezer.link.linkers import StaticApp
 from freezer.plan.build import Plan
-from freezer.sign.materials import Materials, materials_of
+from freezer.sign.made_of import Materials
+from freezer.sign.materials import materials_of
 from freezer.sign.provenance import Provenance
 from freezer.sign.statement import Subject
 from freezer.system.host import Host
@@ -82,12 +83,12 @@ class Made:
     def plan(self, **values: Any) -> Plan:
         return plan(self.here, **{"entry": "app.py", "linker": "native", **values})
 
-    def materials(self, **values: Any) -> Materials:
+    def materials(self, job: Job, **values: Any) -> Materials:
         linked: StaticApp = self.linked
-        return materials_of(self.plan(**values), self.environment, self.application, linked)
+        return materials_of(self.plan(**values), self.environment, self.application, linked, job)
 
     def statement(self, job: Job, **values: Any) -> Any:
-        how = self.materials(**values).made(job)
+        how = self.materials(job, **values).made(job)
         return json.loads(Provenance(how, None, (Subject("app", "a" * 64),)).render())
 
 
@@ -153,27 +154,27 @@ def test_another_machine_states_the_same(tmp_path: Path, job: Job) -> None:
     assert str(tmp_path) not in texts[0] and "/opt" not in texts[0]
 
 
-def test_parameters(made: Made) -> None:
-    assert made.materials().parameters == {
+def test_parameters(made: Made, job: Job) -> None:
+    assert made.materials(job).parameters == {
         "entry": {"kind": "script", "path": "app.py"},
         "linker": "native",
         "compress": "fast",
         "source": "own",
     }
     packages = made.materials(
-        **{"with": ["click>=8"]}, own="code", init=False, verify="no", hidden_import=["x"]
+        job, **{"with": ["click>=8"]}, own="code", init=False, verify="no", hidden_import=["x"]
     ).parameters
     assert packages["packages"] == ["click>=8"]
     assert (packages["own"], packages["init"], packages["verify"]) == ("code", False, "no")
     assert packages["hidden-imports"] == ["x"]
     # What decides no byte of the result is no parameter of it.
     for irrelevant in ({"jobs": 7}, {"sbom": "x.json"}, {"smoke": "--help"}, {"image": "x.tar"}, {"sign_key": "k"}):
-        assert made.materials(**irrelevant) == made.materials()
+        assert made.materials(job, **irrelevant) == made.materials(job)
 
 
 def test_the_commit_is_that_of_now(made: Made, job: Job) -> None:
     """The record of an earlier build has the rest."""
-    kept = made.materials()
+    kept = made.materials(job)
     assert json.loads(json.dumps(dataclasses.asdict(kept)))["top"] == str(made.here)
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         git = [need_program("git"), "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(made.here)]
@@ -200,10 +201,10 @@ def test_a_system_that_says_nothing_of_itself(made: Made, job: Job) -> None:
     assert by_role(made.statement(job))["system"][0]["uri"] == "pkg:generic/linux"
 
 
-def test_a_project_without_what_it_was_built_to(made: Made) -> None:
+def test_a_project_without_what_it_was_built_to(made: Made, job: Job) -> None:
     """Wherever that lies: the next build states the same. Empty files and compiled modules are sources."""
     (made.here / "pyproject.toml").write_text("")
-    before = made.materials(entry=".").files
+    before = made.materials(job, entry=".").files
     assert str(made.here / "pyproject.toml") in before
     for name, start in (
         ("app", b"\x7fELF"),
@@ -211,7 +212,10 @@ def test_a_project_without_what_it_was_built_to(made: Made) -> None:
         ("x.json", b'{"_type":"https://in-toto.io/Statement/v1"'),
     ):
         (made.here / name).write_bytes(start)
-    assert made.materials(entry=".").files == before
+    assert made.materials(job, entry=".").files == before
     for name, start in (("empty", b""), ("mod.so", b"\x7fELF")):
         (made.here / name).write_bytes(start)
-    assert set(made.materials(entry=".").files) - set(before) == {str(made.here / "empty"), str(made.here / "mod.so")}
+    assert set(made.materials(job, entry=".").files) - set(before) == {
+        str(made.here / "empty"),
+        str(made.here / "mod.so"),
+    }

@@ -1,0 +1,8 @@
+"""The command line of AWS, which says its version."""
+
+import sys
+
+from awscli.clidriver import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or ["--version"]))

@@ -1,0 +1,256 @@
+"""Closed bundles that are kept for the next build of the same application, which then needs no analysis.
+
+A build is much the same as the one before: a line of a source has changed. Its bundle is taken from the one that is
+kept, with the code of the changed modules, and the changed files, in place of the old ones. That is so only if nothing
+else has changed that the analysis, or what comes after it, depends on (``bundle_state``), and if the sources have the
+shapes that they had (``alterable``). Whatever is missing, damaged or different leads to a whole build.
+
+Layout of a kept bundle, a directory that is named for what was asked for: the ``tree``; the ``code`` of all modules;
+and ``facts``, a line with the SHA-256 of the rest, which is JSON, with the digests of all other files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from freezer.application.entry import Application
+from freezer.application.inputs import NamedInputs, changed_since
+from freezer.base.bill import Bill, Component
+from freezer.base.elf import is_elf
+from freezer.base.errors import ToolError
+from freezer.base.job import Job
+from freezer.base.plain_values import PlainValues
+from freezer.base.publish import digest_file
+from freezer.closure.close import ClosedApp
+from freezer.closure.libraries import Missing
+from freezer.closure.provisions import Provided
+from freezer.environment.venv import Environment
+from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
+from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, state_of
+from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
+from freezer.link.clones import clone_tree
+from freezer.link.modules import Package
+from freezer.link.other_size import Other
+from freezer.plan.build import Plan
+from freezer.plan.choices import Linker
+
+FOLDER = "bundles"
+FACTS, CODE, TREE = "facts", "code", "tree"
+MOST_NAMED = 3
+MOST, DAYS = 16, 30
+"""How many are kept, and for how many days after their last use."""
+CLASSES = (FrozenApp, OwnOrigins, Added, ClosedApp, Missing, Provided, Bill, Component)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A closed bundle and its code. ``loaded`` is how many libraries of it an earlier proof has loaded, None if none
+    has; ``warnings`` were given while it was made; ``changed`` are the files that differ from a kept one's, None if it
+    was not kept. ``other`` is what the other linker would give of it; of a kept one, what it would have given before
+    the change, which is a hint all the same."""
+
+    closed: ClosedApp
+    package: Package
+    loaded: Optional[int] = None
+    warnings: tuple[str, ...] = ()
+    changed: Optional[tuple[str, ...]] = None
+    other: Optional[Other] = None
+
+
+def recall_bundle(
+    plan: Plan, named: NamedInputs, environment: Environment, application: Application, job: Job
+) -> Optional[Bundle]:
+    """Return the bundle of an earlier build as this one would make it; None if there is none that is known to be."""
+    if plan.refresh or not can_be_kept(plan, environment):
+        return None
+    home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
+    if not home.is_dir():
+        return None
+    with job.step("recall") as step:
+        try:
+            bundle = _recalled(home, plan, named, environment, application, job)
+        except Unusable as reason:
+            step.result = f"no: {reason}"
+            return None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ToolError) as error:
+            step.result = "no: what is kept is damaged"
+            job.log.detail(f"    {home} cannot be used: {type(error).__name__}: {error}")
+            return None
+        names = [os.path.basename(path) for path in bundle.changed or ()]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        changed = f"but for {', '.join(names[:MOST_NAMED])}{more}" if names else "nothing has changed in it"
+        step.result = f"{len(bundle.closed.frozen.modules)} modules as in the build before, {changed}"
+    with contextlib.suppress(OSError):
+        os.utime(home)
+    for warning in bundle.warnings:
+        job.log.warning(warning)
+    return bundle
+
+
+def _recalled(
+    home: Path, plan: Plan, named: NamedInputs, environment: Environment, application: Application, job: Job
+) -> Bundle:
+    """Raises Unusable; and many others if what is kept is damaged."""
+    facts = _read(home / FACTS)
+    before = {path: _alterable(item) for path, item in facts["alterable"].items()}
+    now = bundle_state(facts["files"], before, named, environment, application, job)
+    different = sorted(name for name in now if facts["state"][name] != now[name])
+    if different:
+        raise Unusable(f"the {different[0]} differ")
+    changed = _changed(before)
+    code = altered_code(plan, environment, before, changed, facts["groups"], job)
+    bundle = _taken(home, facts, before, changed, code, application, job)
+    other = None if facts["other"] is None else Other(Linker(facts["other"][0]), int(facts["other"][1]))
+    return dataclasses.replace(bundle, other=other)
+
+
+def keep_bundle(
+    plan: Plan,
+    named: NamedInputs,
+    environment: Environment,
+    application: Application,
+    bundle: Bundle,
+    job: Job,
+) -> None:
+    """Keep a bundle that was proven, or was not to be. Failing to is not an error: the next build is a whole one."""
+    if not can_be_kept(plan, environment) or bundle.changed is not None:
+        return
+    code = {name: bundle.package.read(name) for name in _origins(bundle.closed).code if name in bundle.package.modules}
+    alterable = alterable_files(plan, environment, application, bundle.closed, code, job)
+    files = decisive_files(environment, bundle.closed)
+    state = bundle_state(files, alterable, named, environment, application, job)
+    looked_at = [path for group in (state["sources"], state["own"], files["system"], alterable) for path in group]
+    changed = changed_since({"sources": dict.fromkeys(looked_at), "packages": state["packages"]}, named.time)
+    if changed is not None:
+        job.log.detail(f"the bundle is not kept: {changed} has changed during the build")
+        return
+    with contextlib.suppress(OSError):
+        aside = job.folder("kept-bundle")
+        digests = clone_tree(bundle.closed.frozen.tree, aside / TREE)
+        shutil.copyfile(bundle.package.code, aside / CODE)
+        frozen = dataclasses.replace(bundle.closed.frozen, own=None)
+        facts = {
+            "closed": _values(frozen.tree, job).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+            "package": _package_facts(bundle.package),
+            "code": digest_file(aside / CODE),
+            "tree": digests,
+            "groups": list(_origins(bundle.closed).groups),
+            "alterable": {path: dataclasses.asdict(item) for path, item in alterable.items()},
+            "files": files,
+            "state": state,
+            "loaded": bundle.loaded,
+            "other": None if bundle.other is None else [bundle.other.linker.value, bundle.other.size],
+            "warnings": list(bundle.warnings),
+            "machine": this_machine(),
+        }
+        text = json.dumps(facts).encode()
+        (aside / FACTS).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
+        _put(aside, home, job)
+        _sweep(home.parent, job)
+
+
+def _put(aside: Path, home: Path, job: Job) -> None:
+    if home.exists():
+        os.rename(home, job.folder("replaced") / home.name)
+    os.rename(aside, home)
+
+
+def _sweep(folder: Path, job: Job) -> None:
+    """Remove those that were not used for long, and the oldest of too many."""
+    found = sorted(((item.stat().st_mtime, item) for item in folder.iterdir()), reverse=True)
+    for number, (used, item) in enumerate(found):
+        if number >= MOST or time.time() - used > DAYS * 24 * 3600:
+            os.rename(item, job.folder("replaced") / item.name)
+
+
+def _origins(closed: ClosedApp) -> OwnOrigins:
+    return closed.frozen.own_origins or OwnOrigins({}, {}, (), by_shape=False)
+
+
+def _changed(before: Mapping[str, Alterable]) -> list[str]:
+    """Return the alterable files that have changed. Raises Unusable if one has become something else."""
+    changed = []
+    for path, item in before.items():
+        size, moment, executable = state_of(path)
+        if executable != item.executable or (item.shape is None and is_elf(Path(path))):
+            raise Unusable(f"{os.path.basename(path)} has become something else")
+        if (size, moment) != (item.size, item.time):
+            changed.append(path)
+    return changed
+
+
+def _taken(
+    home: Path,
+    facts: Mapping[str, Any],
+    before: Mapping[str, Alterable],
+    changed: list[str],
+    code: Mapping[str, bytes],
+    application: Application,
+    job: Job,
+) -> Bundle:
+    """Make the bundle of a kept one. Raises ValueError if that is damaged."""
+    folder = job.apart().work
+    replaced = {place: path for path in changed for place in before[path].places}
+    tree = folder / TREE
+    if clone_tree(home / TREE, tree, replaced) != {
+        place: digest for place, digest in facts["tree"].items() if place not in replaced
+    }:
+        raise ValueError("its files are damaged")
+    if digest_file(home / CODE) != facts["code"]:
+        raise ValueError("its code is damaged")
+    package = _package(facts["package"], folder / CODE)
+    shutil.copyfile(home / CODE, package.code)
+    closed: ClosedApp = _values(tree, job).value(facts["closed"])
+    frozen = dataclasses.replace(closed.frozen, own=application.own)
+    loaded = facts["loaded"] if facts["machine"] == this_machine() else None
+    return Bundle(
+        closed=dataclasses.replace(closed, frozen=frozen),
+        package=package.with_code(code),
+        loaded=loaded,
+        warnings=tuple(facts["warnings"]),
+        changed=tuple(changed),
+    )
+
+
+def _values(tree: Path, job: Job) -> PlainValues:
+    return PlainValues(CLASSES, {"tree": tree, "work": job.work})
+
+
+def _alterable(item: Mapping[str, Any]) -> Alterable:
+    return Alterable(**{**item, "places": tuple(item["places"])})
+
+
+def _package_facts(package: Package) -> dict[str, Any]:
+    facts = dataclasses.asdict(package)
+    return {**facts, "code": None, "magic": package.magic.hex()}
+
+
+def _package(facts: Mapping[str, Any], code: Path) -> Package:
+    return Package(
+        code=code,
+        scripts=[(name, offset, size) for name, offset, size in facts["scripts"]],
+        modules={name: (offset, size, kind) for name, (offset, size, kind) in facts["modules"].items()},
+        options=tuple(facts["options"]),
+        magic=bytes.fromhex(facts["magic"]),
+        version=(facts["version"][0], facts["version"][1]),
+        library=facts["library"],
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    digest, _, text = path.read_bytes().partition(b"\n")
+    if hashlib.sha256(text).hexdigest().encode() != digest:
+        raise ValueError("its facts are damaged")
+    facts: dict[str, Any] = json.loads(text)
+    return facts

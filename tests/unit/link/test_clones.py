@@ -1,0 +1,58 @@
+"""Clones of trees: the same files, links and modes, but for those that are replaced."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from freezer.link.clones import clone_tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    folder = tmp_path / "tree"
+    (folder / "a" / "empty").mkdir(parents=True)
+    (folder / "a" / "file").write_text("one")
+    (folder / "program").write_text("two")
+    (folder / "program").chmod(0o755)
+    (folder / "link").symlink_to("a/file")
+    (folder / "folder").symlink_to("a")
+    return folder
+
+
+EXPECTED = {
+    "a/file": ["file", hashlib.sha256(b"one").hexdigest(), "644"],
+    "program": ["file", hashlib.sha256(b"two").hexdigest(), "755"],
+    "link": ["link", "a/file"],
+    "folder": ["link", "a"],
+}
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_clone(tree: Path, tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another file system")
+
+    (tree / "a" / "file").chmod(0o644)
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    assert clone_tree(tree, tmp_path / "clone") == EXPECTED
+    assert (tmp_path / "clone/a/empty").is_dir()
+    assert (tmp_path / "clone/folder").is_symlink()
+    assert os.path.samefile(tree / "program", tmp_path / "clone/program") == links
+    monkeypatch.undo()
+    assert clone_tree(tmp_path / "clone", tmp_path / "again") == EXPECTED
+
+
+def test_what_is_replaced_leaves_the_source_alone(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("three")
+    (tree / "a" / "file").chmod(0o644)
+    found = clone_tree(tree, tmp_path / "clone", {"program": str(tmp_path / "new")})
+    assert found == {place: item for place, item in EXPECTED.items() if place != "program"}
+    clone = tmp_path / "clone/program"
+    assert (clone.read_text(), clone.stat().st_mode & 0o777) == ("three", 0o755)
+    assert (tree / "program").read_text() == "two"
