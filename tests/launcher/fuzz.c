@@ -31,24 +31,41 @@ static const char *const NAMES[] = {"a", "b", "a/b", "a/b/c", "l", "l/x", "a/l",
 static const char *const TARGETS[] = {"a", "b", "..", "../..", ".", "/", "/x", "a/..", "a/../..", "l", "l/..", "../a",
     "../../x", "", "./../..", "a/b/../../..", "//", "program"};
 
+static void put(uint8_t *to, uint64_t value, unsigned bytes)
+{
+    for (unsigned index = 0; index < bytes; index++)
+        to[index] = (uint8_t)(value >> 8 * index);
+}
+
 static size_t add_record(
-    uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups, unsigned filter)
+    uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups, unsigned filters)
 {
     size_t length = strlen(name), at = 24;
+    unsigned place = 0;
 
     memset(to, 0, 24);
     to[0] = (uint8_t)type;
-    to[1] = (uint8_t)filter;
-    to[2] = (uint8_t)length;
-    to[4] = (uint8_t)fixups;
-    for (unsigned index = 0; index < 4; index++)
-        to[8 + index] = (uint8_t)(size >> (8 * index));
+    put(to + 2, length, 2);
+    put(to + 4, fixups, 4);
+    put(to + 8, size, 8);
+    put(to + 16, filters, 8);
     memcpy(to + at, name, length);
     at += length;
-    for (unsigned index = 0; index < filter + fixups; index++) {
-        memset(to + at, 0, 16);
-        to[at] = (uint8_t)random_below(64);
-        to[at + 8] = (uint8_t)random_below(256);
+    for (unsigned index = 0; index < filters; index++) {
+        unsigned room = 1 + random_below(200);
+        put(to + at, random_below(20) ? 1 + random_below(7) : random_below(256), 4);
+        put(to + at + 4, random_below(random_below(2) ? 3 : 40), 4);
+        place += random_below(20);
+        put(to + at + 8, place, 8);
+        put(to + at + 16, room, 8);
+        if (random_below(30) == 0)
+            to[at + random_below(24)] = 0xff;
+        place += random_below(20) ? room : 0;
+        at += 24;
+    }
+    for (unsigned index = 0; index < fixups; index++) {
+        put(to + at, random_below(64), 8);
+        put(to + at + 8, random_below(256), 8);
         if (random_below(8) == 0)
             to[at + 7 + random_below(9)] = 0xff;
         at += 16;
@@ -58,9 +75,16 @@ static size_t add_record(
     return at + size;
 }
 
+/* Fills a table with what entries may be: small numbers, and some of any size. */
+static void fill_table(uint8_t *to, size_t size)
+{
+    for (size_t at = 0; at + 4 <= size; at += 4)
+        put(to + at, random_below(3) ? random_below(40) : random_below(1U << 31), 4);
+}
+
 int main(int count, char *arguments[])
 {
-    static uint8_t stream[1 << 20], packed[1 << 20], content[512];
+    static uint8_t stream[1 << 20], packed[1 << 20], content[2048];
     unsigned outcomes[4] = {0};
     time_t end;
     unsigned long inputs = 0, most;
@@ -69,9 +93,8 @@ int main(int count, char *arguments[])
         return 2;
     end = time(NULL) + atoi(arguments[2]);
     most = strtoul(arguments[3], NULL, 10);
-    memset(content, 'c', sizeof content);
+    memset(content, 'c', 8);
     memcpy(content + 8, "/program", 9);
-    memset(content + 17, 0, 200);
     for (; inputs < most && time(NULL) < end; inputs++) {
         size_t size = 0;
         unsigned records = random_below(12);
@@ -81,8 +104,10 @@ int main(int count, char *arguments[])
             const char *name = NAMES[random_below(random_below(4) ? 8 : sizeof NAMES / sizeof *NAMES)];
             const char *target = TARGETS[random_below(sizeof TARGETS / sizeof *TARGETS)];
             bool file = type == 'F' || type == 'X';
+            if (file)
+                fill_table(content + 32, sizeof content - 32);
             size += add_record(stream + size, type, name, file ? (const void *)content : target,
-                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file ? random_below(2) : 0);
+                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file ? random_below(6) : 0);
         }
         if (random_below(8))
             size += add_record(stream + size, 'E', "", NULL, 0, 0, 0);

@@ -30,11 +30,15 @@ from typing import Callable, Optional
 
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
-    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
+    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
+    *("filter.c", "rows.c", "unwinding.c", "hashes.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
-LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}
+LIBRARIES = {
+    "start.so": ("start.c", "split.c"),
+    "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "widths.c"),
+}
 LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")
 ZSTD = "libzstd.a"

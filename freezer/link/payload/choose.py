@@ -1,0 +1,130 @@
+"""Choose the filters for a file.
+
+The sections of a library say what is in them: its largest code, tables with entries of a fixed size, and those for
+unwinding and for finding symbols. In all other data, and in files of other kinds, tables of numbers are found by trying:
+a block is filtered as rows if it is then smaller by a tenth; for less, it may be more alike to another block as it is.
+That is tried only with blocks whose bytes look like it, as to compress a block takes as long as to look at ten.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from freezer.link.modules import ARCHIVE_MAGIC
+from freezer.link.payload.filter import LARGEST, MAX_FILTERS, MAX_TABLE, Filter, Kind, library, rows
+from freezer.link.payload.sections import SHF_MERGE, SHT_PROGBITS, X86_64, Section, sections_of
+
+BLOCK = 1 << 13
+"""Bytes that are tried at once."""
+STEP = 1 << 20
+LEAST = 512
+"""Bytes of the smallest part that is filtered: each filter takes a few bytes itself."""
+LEAST_ROWS = 16
+MAX_WIDTH = 64
+"""Bytes of the widest entries that are filtered as rows."""
+TABLES = {
+    ".eh_frame": Kind.UNWINDING,
+    ".eh_frame_hdr": Kind.UNWINDING_INDEX,
+    ".gnu.hash": Kind.HASHES,
+    ".dynstr": Kind.STRINGS,
+}
+SYMBOLS = ".dynsym"
+
+
+def filters_of(path: Path) -> tuple[Filter, ...]:
+    """Return the filters for a file, in the order of their places. Raises EnvironmentFailure if this installation of
+    freezer has no compiled filters."""
+    total = path.stat().st_size
+    if not LEAST <= total <= LARGEST:
+        return ()
+    with open(path, "rb") as file:
+        machine, sections = sections_of(file, total)
+        if sections:
+            found = _of_sections(file, machine, sections)
+        else:
+            file.seek(0)
+            archive = file.read(len(ARCHIVE_MAGIC)) == ARCHIVE_MAGIC
+            # Code for Python looks like numbers in places, but is more alike to other code.
+            found = [] if archive else list(_tables_of_numbers(file, 0, total))
+    return tuple(found[:MAX_FILTERS])
+
+
+def _of_sections(file: IO[bytes], machine: int, sections: list[Section]) -> list[Filter]:
+    code = max((item for item in sections if item.executable), key=lambda item: item.size, default=None)
+    found: list[Filter] = []
+    for item in sections:
+        kind = TABLES.get(item.name)
+        if item is code:
+            if machine == X86_64:
+                found.append(Filter(Kind.CODE, item.offset, item.size))
+        elif item.size < LEAST and item.name != SYMBOLS and kind is None:
+            continue
+        elif kind is not None:
+            if item.size <= MAX_TABLE:
+                found.append(Filter(kind, item.offset, item.size, _entries(file, item, kind)))
+        elif item.name == SYMBOLS:
+            # They are stored as rows, and restored before the hashes are predicted from them.
+            found.append(Filter(Kind.ROWS, item.offset, item.size, item.width))
+            if item.size <= MAX_TABLE:
+                found.append(Filter(Kind.SYMBOLS, item.offset, item.size))
+        elif 1 < item.width <= min(MAX_WIDTH, item.size // LEAST_ROWS) and not item.flags & SHF_MERGE:
+            found.append(Filter(Kind.ROWS, item.offset, item.size, item.width))
+        elif item.kind == SHT_PROGBITS and not item.executable:
+            found += _tables_of_numbers(file, item.offset, item.size)
+    return found
+
+
+def _entries(file: IO[bytes], section: Section, kind: Kind) -> int:
+    if kind is not Kind.UNWINDING:
+        return 0
+    file.seek(section.offset)
+    table = file.read(section.size)
+    count: int = library().unwinding_entries(table, len(table))
+    return count
+
+
+def _tables_of_numbers(file: IO[bytes], offset: int, size: int) -> Iterator[Filter]:
+    """Yield filters for the tables of numbers in a part of a file."""
+    last = Filter(Kind.ROWS, offset, 0, 1)
+    for block in _blocks(file, offset, size):
+        width = _width(block)
+        if width != last.entries:
+            if last.entries > 1:
+                yield last
+            last = Filter(Kind.ROWS, last.over, 0, width)
+        last = Filter(Kind.ROWS, last.offset, last.size + len(block), width)
+    if last.entries > 1:
+        yield last
+
+
+def _blocks(file: IO[bytes], offset: int, size: int) -> Iterator[bytes]:
+    file.seek(offset)
+    while size and (data := file.read(min(size, STEP))):
+        size -= len(data)
+        yield from (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
+
+
+def _width(block: bytes) -> int:
+    """Return the width of the rows as which a block is stored; 1 if that does not make it smaller."""
+    width: int = library().likely_width(block, len(block))
+    if width == 1:
+        return 1
+    compressed = _compressor()
+    least = compressed(block) * 9 // 10
+    best = 1
+    for tried in (2, 4, 8):
+        found = compressed(rows(block, tried))
+        if found < least:
+            best, least = tried, found * 63 // 64
+    return best
+
+
+@functools.cache
+def _compressor() -> Callable[[bytes], int]:
+    import zstandard
+
+    fast = zstandard.ZstdCompressor(level=1)
+    return lambda block: len(fast.compress(block))

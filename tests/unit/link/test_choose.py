@@ -1,0 +1,116 @@
+"""Which filters a file gets, and that what is packed with them becomes smaller."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import random
+import struct
+from pathlib import Path
+
+import pytest
+from elves import Part, library
+from launching import a_library
+
+from freezer.link.modules import ARCHIVE_MAGIC
+from freezer.link.payload.choose import BLOCK, filters_of
+from freezer.link.payload.filter import LARGEST, Filter, Kind
+from freezer.link.payload.pack import Record, Type, write
+from freezer.plan.choices import Packing
+
+CODE, MERGED = 4, 16
+CHOSEN = random.Random(1)
+
+
+def rising(step: int, count: int) -> list[int]:
+    return list(itertools.accumulate(CHOSEN.randrange(1, step) for _ in range(count)))
+
+
+NUMBERS = struct.pack("<9000H", *rising(7, 9000))
+TEXT = b"".join(b"%d bottles of beer on the wall, %d bottles of beer.\n" % (n, n) for n in range(900))
+CHANCE = CHOSEN.randbytes(40000)
+DOUBLES = struct.pack("<3000d", *(math.sin(number / 300) for number in range(3000)))
+WIDE = struct.pack("<4000I", *rising(999, 4000))
+
+
+def chosen(path: Path, data: bytes) -> list[Filter]:
+    path.write_bytes(data)
+    return list(filters_of(path))
+
+
+def kinds(filters: list[Filter], data: bytes) -> list[tuple[str, bytes, int]]:
+    return [(item.kind.name, data[item.offset : item.offset + 4], item.entries) for item in filters]
+
+
+def test_the_sections_of_a_library(tmp_path: Path) -> None:
+    entry = struct.pack("<II", 12, 0) + bytes(8)
+    data = library(
+        Part(".init", b"init" * 200, flags=CODE),
+        Part(".text", b"text" * 900, flags=CODE),
+        Part(".plt", b"plt." * 200, flags=CODE, width=16),
+        Part(".eh_frame", entry * 40),
+        Part(".eh_frame_hdr", b"hdr." * 9),
+        Part(".gnu.hash", b"hash" * 9, kind=0x6FFFFFF6),
+        Part(".dynsym", b"syms" * 180, kind=11, width=24),
+        Part(".dynstr", b"strs" * 9, kind=3),
+        Part(".rela.dyn", b"rela" * 600, kind=4, width=24),
+        Part(".got", b"got." * 10, width=8),  # too small
+        Part(".merged", b"same" * 600, flags=MERGED, width=8),
+        Part(".rodata", NUMBERS),
+    )
+    assert kinds(chosen(tmp_path / "file", data), data) == [
+        ("CODE", b"text", 0),
+        ("ROWS", b"plt.", 16),
+        ("UNWINDING", entry[:4], 40),
+        ("UNWINDING_INDEX", b"hdr.", 0),
+        ("HASHES", b"hash", 0),
+        ("ROWS", b"syms", 24),
+        ("SYMBOLS", b"syms", 0),
+        ("STRINGS", b"strs", 0),
+        ("ROWS", b"rela", 24),
+        ("ROWS", NUMBERS[:4], 2),
+    ]
+
+
+def test_code_for_another_machine(tmp_path: Path) -> None:
+    data = library(Part(".text", b"text" * 900, flags=CODE), machine=183)
+    assert chosen(tmp_path / "file", data) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "width"),
+    [(NUMBERS, 2), (WIDE, 4), (DOUBLES, 8), (TEXT, 1), (CHANCE, 1), (bytes(40000), 1), (ARCHIVE_MAGIC + NUMBERS, 1)],
+    ids=["numbers", "wide", "doubles", "text", "chance", "zeros", "modules"],
+)
+def test_other_files(data: bytes, width: int, tmp_path: Path) -> None:
+    found = chosen(tmp_path / "file", data)
+    assert {item.entries for item in found} == ({width} if width > 1 else set())
+    assert sum(item.size for item in found) in (0, len(data))
+
+
+def test_numbers_among_text(tmp_path: Path) -> None:
+    """Only the blocks of the numbers are filtered, with one filter for those that follow one another."""
+    text = (TEXT * 2)[: 4 * BLOCK]
+    data = text + NUMBERS[: 2 * BLOCK] + text
+    assert chosen(tmp_path / "file", data) == [Filter(Kind.ROWS, 4 * BLOCK, 2 * BLOCK, 2)]
+
+
+def test_the_largest_and_the_smallest_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(library(Part(".text", b"text" * 900, flags=CODE)))
+    os.truncate(path, LARGEST)
+    assert [item.kind for item in filters_of(path)] == [Kind.CODE]
+    os.truncate(path, LARGEST + 1)
+    assert filters_of(path) == ()
+    assert chosen(path, NUMBERS[:500]) == [] and chosen(path, b"") == []
+
+
+@pytest.mark.parametrize("compression", [Packing.FAST, Packing.SMALL])
+def test_libraries_become_smaller(compression: Packing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launcher = tmp_path / "launcher"
+    launcher.write_bytes(b"")
+    records = [Record(Type.FILE, "library", source=a_library())]
+    size = write(launcher, records, compression, tmp_path / "filtered").size
+    monkeypatch.setattr("freezer.link.payload.pack.filters_of", lambda path: ())
+    assert size < 0.9 * write(launcher, records, compression, tmp_path / "plain").size
