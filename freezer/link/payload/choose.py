@@ -3,7 +3,7 @@
 The sections of a library say what is in them: its largest code, tables with entries of a fixed size, and those for
 unwinding and for finding symbols. In all other data, and in files of other kinds, tables of numbers are found by trying:
 a block is filtered as rows if it is then smaller by a tenth; for less, it may be more alike to another block as it is.
-That is tried only with blocks whose bytes look like it, as to compress a block takes as long as to look at ten.
+That is tried only with blocks whose bytes look like it, as to compress one takes as long as to look at ten.
 """
 
 from __future__ import annotations

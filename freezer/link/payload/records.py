@@ -189,7 +189,7 @@ class _Records:
 
 def _filters(data: bytes, name: str, total: int) -> tuple[Filter, ...]:
     """Return the filters of a record, after the launcher's checks (freezer/link/launcher/extract.c)."""
-    found = []
+    found: list[Filter] = []
     over = 0
     for number, entries, offset, size in FILTER.iter_unpack(data):
         try:

@@ -141,4 +141,4 @@ def test_a_changed_file(tmp_path: Path) -> None:
     for step in (1, 7, 20, 100, 200):
         with open(path, "rb") as file:
             opened = ChangedFile(file, changes)
-            assert b"".join(iter(lambda: opened.read(step), b"")) == expected
+            assert b"".join(opened.read(step) for _ in range(101)) == expected
