@@ -6,6 +6,8 @@ What is unpacked is a program that says how it was started.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import marshal
 import os
 import re
 import shutil
@@ -24,8 +26,9 @@ import zstandard
 from support import CHECKOUT, compile_c, need_program, need_root
 
 from freezer.link.launcher import build
+from freezer.link.modules import Archive, Package, write_archive
 from freezer.link.payload.choose import filters_of
-from freezer.link.payload.filter import Filter, Kind, filtered
+from freezer.link.payload.filter import OBJECTS_HEAD, Filter, Kind, filtered
 from freezer.link.payload.tables import ChangedFile, changed_tables
 
 DONE, CANNOT_RUN = 7, 126
@@ -54,10 +57,13 @@ def record(
     data: bytes = b"",
     fixups: Sequence[tuple[int, int]] = (),
     filters: Sequence[tuple[int, int, int, int]] = (),
+    size: Optional[int] = None,
 ) -> bytes:
-    """A record; ``filters`` are the kind, the entries, the offset and the size of each."""
+    """A record; ``filters`` are the kind, the entries, the offset and the size of each. ``size`` is the file's, if that
+    is not the data's."""
     path = os.fsencode(name)
-    head = struct.pack("<BBHIQQ", ord(kind), 0, len(path), len(fixups), len(data), len(filters))
+    size = len(data) if size is None else size
+    head = struct.pack("<BBHIQQ", ord(kind), 0, len(path), len(fixups), size, len(filters))
     parts = [struct.pack("<IIQQ", *item) for item in filters] + [struct.pack("<QQ", *pair) for pair in fixups]
     return head + path + b"".join(parts) + data
 
@@ -68,9 +74,17 @@ def filtered_record(kind: str, name: str, data: bytes, filters: Sequence[Filter]
         file.seek(0)
         changed = ChangedFile(file, changed_tables(file, filters))
         content = b"".join(filtered(changed.read, filters, len(data), undo=False))
-    assert content != data and len(content) == len(data)
+    more = sum(OBJECTS_HEAD for item in filters if item.kind is Kind.OBJECTS)
+    assert content != data and len(content) == len(data) + more
     numbers = [(int(item.kind), item.entries, item.offset, item.size) for item in filters]
-    return record(kind, name, content, filters=numbers, **options)
+    return record(kind, name, content, filters=numbers, size=len(data), **options)
+
+
+def modules_record(name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "modules"
+        cuts = write_modules(path)
+        return filtered_record("F", name, path.read_bytes(), filters_of(path, cuts))
 
 
 def digest(data: bytes, person: bytes = b"") -> bytes:
@@ -205,6 +219,26 @@ def a_library() -> Path:
         return Path(next(place for place in places if re.search(r"/(libc\.so|libc-|ld-musl)[^/]*$", place)))
 
 
+def write_modules(path: Path) -> tuple[int, ...]:
+    """Write an archive of modules of the standard library, and return the places of its cuts."""
+    names = ["argparse", "ast", "enum", "functools", "typing", "this_is_the_application"]
+    sources = [importlib.util.find_spec(name) for name in names[:-1]]
+    codes = [
+        *(marshal.dumps(compile(Path(str(item.origin)).read_text(), "file", "exec")) for item in sources if item),
+        marshal.dumps(compile("print('application')", "file", "exec")),
+    ]
+    code = path.with_name("code")
+    code.write_bytes(b"".join(codes))
+    modules = {}
+    at = 0
+    for name, data in zip(names, codes):
+        modules[name] = (at, len(data), 0)
+        at += len(data)
+    package = Package(code, [], modules, (), b"", (3, 11), "")
+    archive = Archive(tuple(names), (), {}, (), own=frozenset(names[-1:]))
+    return write_archive(path, package, archive)
+
+
 def tree_of(program: bytes) -> list[bytes]:
     """Records of every kind."""
     text = b"see /program\0" + bytes(5000)
@@ -224,6 +258,7 @@ def tree_of(program: bytes) -> list[bytes]:
         filtered_record("F", "lib/table", table, [Filter(Kind.ROWS, 0, len(table), 6)]),
         filtered_record("F", "lib/mixed", table, mixed),
         filtered_record("F", "lib/library", library.read_bytes(), filters_of(library)),
+        modules_record("lib/modules"),
         *(record("F", f"lib/deep/{number}", os.urandom(3000)) for number in range(6)),
         record("L", "lib/deep/up", b"../data"),
         record("L", "here", b"lib/deep"),

@@ -4,6 +4,7 @@
        fuzz DIRECTORY SECONDS INPUTS
 
    DIRECTORY is empty. The numbers are those of a generator with a fixed seed, so a failure can be repeated. */
+#include "filter.h"
 #include "launcher.h"
 
 #include <dirent.h>
@@ -53,7 +54,7 @@ static size_t add_record(
     at += length;
     for (unsigned index = 0; index < filters; index++) {
         unsigned room = 1 + random_below(200);
-        put(to + at, random_below(20) ? 1 + random_below(7) : random_below(256), 4);
+        put(to + at, random_below(20) ? 1 + random_below(8) : random_below(256), 4);
         put(to + at + 4, random_below(random_below(2) ? 3 : 40), 4);
         place += random_below(20);
         put(to + at + 8, place, 8);
@@ -82,6 +83,25 @@ static void fill_table(uint8_t *to, size_t size)
         put(to + at, random_below(3) ? random_below(40) : random_below(1U << 31), 4);
 }
 
+/* Joins columns of random sizes and bytes, which begin like objects more often than not. */
+static void join_objects(void)
+{
+    static const uint8_t BYTES[] = {'N', ')', 'c', 's', 'z', 'r', '(', 'l', 'i', 'y', ':', 0, 0, 0, 0, 1, 2, 3, 200};
+    size_t size = random_below(400), left = size;
+    uint8_t *from = malloc(OBJECTS_HEAD + size), *to = malloc(size + 1);
+
+    for (unsigned column = 0; column < OBJECTS_HEAD / 4; column++) {
+        size_t part = column + 1 < OBJECTS_HEAD / 4 ? random_below((unsigned)left + 1) / (column ? 2 : 1) : left;
+        put(from + 4 * column, random_below(50) ? part : random_below(1000), 4);
+        left -= part;
+    }
+    for (size_t at = 0; at < size; at++)
+        from[OBJECTS_HEAD + at] = BYTES[random_below(sizeof BYTES)];
+    (void)objects_join(from, to, size, 5 + random_below(2));
+    free(from);
+    free(to);
+}
+
 int main(int count, char *arguments[])
 {
     static uint8_t stream[1 << 20], packed[1 << 20], content[2048];
@@ -96,6 +116,8 @@ int main(int count, char *arguments[])
     memset(content, 'c', 8);
     memcpy(content + 8, "/program", 9);
     for (; inputs < most && time(NULL) < end; inputs++) {
+        for (unsigned joined = 0; joined < 20; joined++)
+            join_objects();
         size_t size = 0;
         unsigned records = random_below(12);
         struct app app = {.fd = memfd_create("payload", 0)};

@@ -85,7 +85,7 @@ struct writer {
     char *why;
     struct range *fixups;
     struct filter *filters;
-    uint8_t *block, *restored; /* a block that is filtered, and, if that is done elsewhere, what it was before */
+    uint8_t *block, *restored; /* what is filtered, and, if that is not undone in place, what it was before */
     int directory;
     bool memory; /* whether files to execute or to load are made in memory */
     uint64_t untold;
@@ -161,6 +161,15 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
+/* Returns the next objects of a file, or NULL as reader_take() does. */
+static const uint8_t *objects(struct writer *writer, const struct filter *filter)
+{
+    if (!reader_take_all(writer->reader, writer->block, OBJECTS_HEAD + (size_t)filter->size) ||
+        !objects_join(writer->block, writer->restored, (size_t)filter->size, filter->entries))
+        return NULL;
+    return writer->restored;
+}
+
 /* Returns the next piece of a file, or NULL as reader_take() does. */
 static const uint8_t *content(struct writer *writer, struct file *file, size_t *count)
 {
@@ -176,6 +185,10 @@ static const uint8_t *content(struct writer *writer, struct file *file, size_t *
     if (!filter || at < filter->offset)
         return reader_take(writer->reader, filter ? filter->offset - at : file->left, count);
     uint64_t over = filter->offset + filter->size;
+    if (filter->kind == OBJECTS) {
+        *count = (size_t)filter->size;
+        return objects(writer, filter);
+    }
     *count = over - at < FILTER_BLOCK ? (size_t)(over - at) : FILTER_BLOCK;
     if (!reader_take_all(writer->reader, writer->block, *count))
         return NULL;
@@ -195,10 +208,11 @@ static const char *misplaced(const struct file *file)
 
     for (uint32_t index = 0; index < file->filter_count; index++) {
         const struct filter *filter = &file->filters[index];
-        bool changed = filter->kind < SYMBOLS;
-        if (filter->kind < CODE || filter->kind > STRINGS || (changed && filter->offset < over) || filter->size == 0 ||
+        bool changed = filter->kind != SYMBOLS && filter->kind != STRINGS;
+        if (filter->kind < CODE || filter->kind > OBJECTS || (changed && filter->offset < over) || filter->size == 0 ||
             !inside(filter->offset, filter->size, file->size) || file->size > INT32_MAX ||
             (filter->kind == ROWS && (filter->entries < 2 || filter->entries > FILTER_BLOCK)) ||
+            (filter->kind == OBJECTS && filter->size > OBJECTS_LIMIT) ||
             (is_table(filter) && filter->size > TABLE_LIMIT))
             return "the place of a filter in a file is invalid";
         if (changed)
@@ -428,8 +442,8 @@ enum outcome extract_stream(
     why[0] = 0;
     writer.fixups = malloc(FIXUP_LIMIT * sizeof *writer.fixups);
     writer.filters = malloc(FILTER_LIMIT * sizeof *writer.filters);
-    writer.block = malloc(FILTER_BLOCK);
-    writer.restored = malloc(FILTER_BLOCK);
+    writer.block = malloc(OBJECTS_HEAD + OBJECTS_LIMIT);
+    writer.restored = malloc(OBJECTS_LIMIT);
     if (!writer.fixups || !writer.filters || !writer.block || !writer.restored || !names_add(names, ""))
         refuse(why, "%s", strerror(ENOMEM));
     if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {

@@ -19,7 +19,7 @@ struct tables {
 
 bool is_table(const struct filter *filter)
 {
-    return filter->kind >= UNWINDING;
+    return filter->kind >= UNWINDING && filter->kind <= STRINGS;
 }
 
 /* Reads a table, followed by as many bytes of room. Returns NULL, with errno or a problem, if that is not possible; and

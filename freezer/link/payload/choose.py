@@ -1,20 +1,35 @@
 """Choose the filters for a file.
 
 The sections of a library say what is in them: its largest code, tables with entries of a fixed size, and those for
-unwinding and for finding symbols. In all other data, and in files of other kinds, tables of numbers are found by trying:
-a block is filtered as rows if it is then smaller by a tenth; for less, it may be more alike to another block as it is.
-That is tried only with blocks whose bytes look like it, as to compress one takes as long as to look at ten.
+unwinding and for finding symbols. In all other data, and in other files, tables of numbers are found by trying: a block
+is filtered as rows if it is then smaller by a tenth; for less, it may be more alike to another block as it is. That is
+tried only with blocks whose bytes look like it, as to compress one takes as long as to look at ten.
+
+The archive of modules has code of Python, some modules of which are filtered at once.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from freezer.link.module_archives import HEADER, is_archive, parse_table
 from freezer.link.modules import ARCHIVE_MAGIC
-from freezer.link.payload.filter import LARGEST, MAX_FILTERS, MAX_TABLE, Filter, Kind, library, rows
+from freezer.link.payload.filter import (
+    LARGEST,
+    MAX_FILTERS,
+    MAX_OBJECTS,
+    MAX_TABLE,
+    OBJECTS_HEAD,
+    Filter,
+    Kind,
+    library,
+    rows,
+)
 from freezer.link.payload.sections import SHF_MERGE, SHT_PROGBITS, X86_64, Section, sections_of
 
 BLOCK = 1 << 13
@@ -32,11 +47,13 @@ TABLES = {
     ".dynstr": Kind.STRINGS,
 }
 SYMBOLS = ".dynsym"
+NUMBERS_OF_CODE = (5, 6)
+"""The numbers of numbers with which code objects begin: since Python 3.11, and before."""
 
 
-def filters_of(path: Path) -> tuple[Filter, ...]:
-    """Return the filters for a file, in the order of their places. Raises EnvironmentFailure if this installation of
-    freezer has no compiled filters."""
+def filters_of(path: Path, cuts: Sequence[int] = ()) -> tuple[Filter, ...]:
+    """Return the filters for a file, in the order of their places. ``cuts`` are places at which no objects are kept
+    together. Raises EnvironmentFailure if this installation of freezer has no compiled filters."""
     total = path.stat().st_size
     if not LEAST <= total <= LARGEST:
         return ()
@@ -44,11 +61,10 @@ def filters_of(path: Path) -> tuple[Filter, ...]:
         machine, sections = sections_of(file, total)
         if sections:
             found = _of_sections(file, machine, sections)
+        elif is_archive(path):
+            found = list(_of_archive(file, total, cuts))
         else:
-            file.seek(0)
-            archive = file.read(len(ARCHIVE_MAGIC)) == ARCHIVE_MAGIC
-            # Code for Python looks like numbers in places, but is more alike to other code.
-            found = [] if archive else list(_tables_of_numbers(file, 0, total))
+            found = list(_tables_of_numbers(file, 0, total))
     return tuple(found[:MAX_FILTERS])
 
 
@@ -84,6 +100,36 @@ def _entries(file: IO[bytes], section: Section, kind: Kind) -> int:
     table = file.read(section.size)
     count: int = library().unwinding_entries(table, len(table))
     return count
+
+
+def _of_archive(file: IO[bytes], total: int, cuts: Sequence[int]) -> Iterator[Filter]:
+    """Yield filters for the modules of an archive, as many for one as it can have."""
+    file.seek(len(ARCHIVE_MAGIC))
+    size = int.from_bytes(file.read(HEADER - len(ARCHIVE_MAGIC)), "little")
+    try:
+        modules = parse_table(file.read(min(size, total)))["modules"].values()
+        places = sorted((HEADER + size + offset, length) for offset, length, _ in modules if length)
+    except (ValueError, TypeError, LookupError, AttributeError, struct.error):
+        return  # a file of the application's that only begins like an archive
+    begun = over = 0
+    for offset, length in [*places, (total, MAX_OBJECTS)]:
+        if offset != over or offset in cuts or offset + length - begun > MAX_OBJECTS:
+            if over > begun:
+                yield from _objects(file, begun, over - begun)
+            begun = offset
+        over = offset + length
+
+
+def _objects(file: IO[bytes], offset: int, size: int) -> Iterator[Filter]:
+    """Yield the filter for some modules; none if they are too large for one, or no code that it knows."""
+    file.seek(offset)
+    if size > MAX_OBJECTS or len(data := file.read(size)) != size:
+        return
+    result = ctypes.create_string_buffer(size + OBJECTS_HEAD)
+    for numbers in NUMBERS_OF_CODE:
+        if library().objects_split(data, result, size, numbers):
+            yield Filter(Kind.OBJECTS, offset, size, numbers)
+            return
 
 
 def _tables_of_numbers(file: IO[bytes], offset: int, size: int) -> Iterator[Filter]:

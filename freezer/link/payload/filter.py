@@ -1,7 +1,8 @@
-"""Filter parts of a file, so that it compresses better. Each filter can be undone; the file's size stays.
+"""Filter parts of a file, so that it compresses better. Each filter can be undone.
 
 The filters themselves are in C (freezer/link/launcher/filter.h), as the launcher undoes them at the first start. This
-module applies those that need no more than a block of the file at a time: for machine code, and for rows of numbers.
+module applies those that need no more than a part of the file at a time: for machine code, for rows of numbers, and for
+marshalled code of Python.
 ``tables`` has the others, and ``choose`` decides which filters a file gets.
 """
 
@@ -26,8 +27,16 @@ FILTER = struct.Struct("<IIQQ")
 """A filter in a record of the payload: kind, entries, offset and size."""
 MAX_FILTERS = 4096
 """Filters of a file (FILTER_LIMIT)."""
+MAX_OBJECTS = 1 << 20
+"""Bytes of marshalled objects that are filtered at once (OBJECTS_LIMIT)."""
+OBJECTS_HEAD = 40
+"""Bytes that filtered objects have more."""
 MAX_TABLE = 1 << 24
 """Bytes of a table (TABLE_LIMIT): they are in memory as a whole."""
+
+
+class DamagedContent(ValueError):
+    """What is filtered does not fit its filter."""
 
 
 class Kind(enum.IntEnum):
@@ -40,22 +49,23 @@ class Kind(enum.IntEnum):
     HASHES = 5
     SYMBOLS = 6
     STRINGS = 7
+    OBJECTS = 8
 
     @property
     def is_table(self) -> bool:
         """Return whether it needs a whole table, and is undone when the rest of the file is written."""
-        return self >= Kind.UNWINDING
+        return Kind.UNWINDING <= self <= Kind.STRINGS
 
     @property
     def is_changed(self) -> bool:
         """Return whether its bytes are stored otherwise."""
-        return self < Kind.SYMBOLS
+        return self not in (Kind.SYMBOLS, Kind.STRINGS)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter for ``size`` bytes of a file, at ``offset``. ``entries`` is the width of rows, or the number of entries
-    of an unwinding table."""
+    """A filter for ``size`` bytes of a file, at ``offset``. ``entries`` is the width of rows, the number of entries of
+    an unwinding table, or the number of numbers with which code objects begin."""
 
     kind: Kind
     offset: int
@@ -73,10 +83,10 @@ class Filter:
 
 
 def filtered(read: Callable[[int], bytes], filters: Iterable[Filter], total: int, *, undo: bool) -> Iterator[bytes]:
-    """Yield the content of a file of ``total`` bytes with its code and rows filtered, or with that undone.
+    """Yield the content of a file of ``total`` bytes with its code, rows and objects filtered, or with that undone.
 
     ``read`` returns the requested number of its bytes; the filters are in the order of their places. Raises
-    EnvironmentFailure if this installation of freezer has no compiled filter.
+    DamagedContent, and EnvironmentFailure if this installation of freezer has no compiled filter.
     """
     at = 0
     for item in filters:
@@ -84,6 +94,10 @@ def filtered(read: Callable[[int], bytes], filters: Iterable[Filter], total: int
             continue
         yield from _steps(read, item.offset - at)
         at = item.offset
+        if item.kind is Kind.OBJECTS:
+            yield _objects(read, item, undo)
+            at = item.over
+            continue
         for data in _steps(read, item.size):
             yield _code(data, at, total, undo) if item.kind is Kind.CODE else _rows(data, item.entries, undo)
             at += len(data)
@@ -95,6 +109,20 @@ def _steps(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
         data = read(min(size, STEP))
         size -= len(data)
         yield data
+
+
+def _objects(read: Callable[[int], bytes], item: Filter, undo: bool) -> bytes:
+    data = b""
+    more = OBJECTS_HEAD if undo else 0
+    while len(data) < item.size + more and (piece := read(item.size + more - len(data))):
+        data += piece
+    if len(data) < item.size + more:
+        return b""
+    result = ctypes.create_string_buffer(item.size + OBJECTS_HEAD - more)
+    change = library().objects_join if undo else library().objects_split
+    if not change(data, result, item.size, item.entries):
+        raise DamagedContent("its code for Python is damaged")
+    return result.raw
 
 
 def _code(data: bytes, place: int, total: int, undo: bool) -> bytes:
@@ -127,6 +155,8 @@ def library() -> ctypes.CDLL:
         ("unwinding_split", None, [ctypes.c_char_p, pointer, size, size]),
         ("unwinding_join", ctypes.c_bool, [ctypes.c_char_p, pointer, size, size]),
         ("filter_unwinding_index", None, [pointer, size, ctypes.c_char_p, size, size, pointer, ctypes.c_bool]),
+        ("objects_split", ctypes.c_bool, [ctypes.c_char_p, pointer, size, ctypes.c_uint32]),
+        ("objects_join", ctypes.c_bool, [ctypes.c_char_p, pointer, size, ctypes.c_uint32]),
         ("filter_hashes", None, [pointer, size, ctypes.c_char_p, size, ctypes.c_char_p, size, pointer]),
     ):
         function = getattr(loaded, name)

@@ -112,7 +112,7 @@ def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
         if 0 in record.cuts:
             yield b""
         name = os.fsencode(record.name)
-        chosen = filters_of(record.source) if filters and record.source is not None else ()
+        chosen = filters_of(record.source, record.cuts) if filters and record.source is not None else ()
         size = record.size
         parts = [FILTER.pack(item.kind, item.entries, item.offset, item.size) for item in chosen]
         parts += [RANGE.pack(*item) for item in record.fixups]
@@ -134,13 +134,13 @@ def _content(record: Record, filters: Sequence[Filter], size: int) -> Iterator[b
         for piece in filtered(changed.read, filters, size, undo=False):
             if not piece:
                 raise OSError(f"{record.source} changed while it was read")
-            data = piece
-            while at + len(data) > cut:
+            data, over = piece, changed.position
+            while over > cut:
                 yield data[: cut - at]
                 yield b""
                 data, at, cut = data[cut - at :], cut, next(cuts)
             yield data
-            at += len(data)
+            at = over
 
 
 def write(

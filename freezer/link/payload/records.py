@@ -16,9 +16,20 @@ from typing import Optional
 from freezer.base import tar
 from freezer.base.compression import DamagedStream, Stream
 from freezer.base.extract import Refused, Tree
-from freezer.link.payload.filter import BLOCK, FILTER, LARGEST, MAX_FILTERS, MAX_TABLE, Filter, Kind, filtered
+from freezer.link.payload.filter import (
+    BLOCK,
+    FILTER,
+    LARGEST,
+    MAX_FILTERS,
+    MAX_OBJECTS,
+    MAX_TABLE,
+    DamagedContent,
+    Filter,
+    Kind,
+    filtered,
+)
 from freezer.link.payload.pack import RANGE, RECORD, Type
-from freezer.link.payload.tables import DamagedTable, restore_tables
+from freezer.link.payload.tables import restore_tables
 
 MAX_NAME = 4095
 """Bytes of a name, or of a link's target."""
@@ -149,7 +160,7 @@ class _Records:
             finish = functools.partial(restore_tables, filters=entry.filters)
             try:
                 self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)), finish)
-            except DamagedTable as error:
+            except DamagedContent as error:
                 raise DamagedStream(f"{entry.name!r}: {error}") from error
 
     def _content(self, entry: _Entry) -> Iterator[bytes]:
@@ -200,7 +211,8 @@ def _filters(data: bytes, name: str, total: int) -> tuple[Filter, ...]:
             raise DamagedStream(f"the place of a filter in {name!r} is invalid")
         if item.kind is Kind.ROWS and not 2 <= entries <= BLOCK:
             raise DamagedStream(f"rows in {name!r} have a width of {entries} bytes")
-        if total > LARGEST or (item.kind.is_table and size > MAX_TABLE):
+        limit = MAX_TABLE if item.kind.is_table else MAX_OBJECTS if item.kind is Kind.OBJECTS else LARGEST
+        if total > LARGEST or size > limit:
             raise DamagedStream(f"{name!r} is too large for its filters")
         if item.kind.is_table and any(item.kind is other.kind for other in found):
             raise DamagedStream(f"{name!r} has two tables of a kind")

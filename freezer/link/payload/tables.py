@@ -11,11 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from freezer.link.payload.filter import Filter, Kind, library
-
-
-class DamagedTable(ValueError):
-    """A table does not fit its filter."""
+from freezer.link.payload.filter import DamagedContent, Filter, Kind, library
 
 
 class ChangedFile:
@@ -24,14 +20,14 @@ class ChangedFile:
     def __init__(self, file: IO[bytes], changes: Sequence[tuple[int, bytes]]) -> None:
         self._file = file
         self._changes = changes
-        self._at = 0
+        self.position = 0
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; fewer at the end."""
         data = self._file.read(size)
-        start, self._at = self._at, self._at + len(data)
+        start, self.position = self.position, self.position + len(data)
         for offset, content in self._changes:
-            first, last = max(offset, start), min(offset + len(content), self._at)
+            first, last = max(offset, start), min(offset + len(content), self.position)
             if first < last:
                 data = data[: first - start] + content[first - offset : last - offset] + data[last - start :]
         return data
@@ -56,14 +52,14 @@ def changed_tables(file: IO[bytes], filters: Iterable[Filter]) -> list[tuple[int
 
 
 def restore_tables(descriptor: int, filters: Iterable[Filter]) -> None:
-    """Restore the tables of a file that is written otherwise. Raises DamagedTable."""
+    """Restore the tables of a file that is written otherwise. Raises DamagedContent."""
     places = {item.kind: item for item in filters if item.kind.is_table}
     tables = {kind: os.pread(descriptor, item.size, item.offset) for kind, item in places.items()}
     if Kind.UNWINDING in tables:
         place, split = places[Kind.UNWINDING], tables[Kind.UNWINDING]
         joined = ctypes.create_string_buffer(len(split))
         if not library().unwinding_join(split, joined, len(split), place.entries):
-            raise DamagedTable("its unwinding tables are damaged")
+            raise DamagedContent("its unwinding tables are damaged")
         os.pwrite(descriptor, joined.raw, place.offset)
         if Kind.UNWINDING_INDEX in tables:
             index = _index(tables[Kind.UNWINDING_INDEX], joined.raw, place.entries, undo=True)

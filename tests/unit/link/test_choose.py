@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from elves import Part, library
-from launching import a_library
+from launching import a_library, write_modules
 
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.payload.choose import BLOCK, filters_of
@@ -89,6 +89,31 @@ def test_other_files(data: bytes, width: int, tmp_path: Path) -> None:
     assert sum(item.size for item in found) in (0, len(data))
 
 
+def test_an_archive_of_modules(tmp_path: Path) -> None:
+    """Modules are filtered together, but for those behind a cut; not the table in front of them."""
+    path = tmp_path / "modules"
+    cuts = write_modules(path)
+    found = filters_of(path, cuts)
+    assert [(item.kind, item.offset, item.over) for item in found] == [
+        (Kind.OBJECTS, cuts[0], cuts[1]),
+        (Kind.OBJECTS, cuts[1], path.stat().st_size),
+    ]
+    assert [item.over for item in filters_of(path)] == [path.stat().st_size]
+
+
+def test_archives_of_other_code(tmp_path: Path) -> None:
+    """What is no code as Python writes it, and what only begins like an archive, stays as it is."""
+    path = tmp_path / "modules"
+    write_modules(path)
+    data = path.read_bytes()
+    size = 16 + int.from_bytes(data[8:16], "little")
+    for changed in (data[:size] + b"?" + data[size + 1 :], data[:-1], data[:40], data[:16], data[:16] + b"?" * 99):
+        assert [
+            item for item in chosen(path, changed) if item.over > len(changed) or item.kind is not Kind.OBJECTS
+        ] == []
+    assert chosen(path, data[:size] + b"?" + data[size + 1 :]) == []
+
+
 def test_numbers_among_text(tmp_path: Path) -> None:
     """Only the blocks of the numbers are filtered, with one filter for those that follow one another."""
     text = (TEXT * 2)[: 4 * BLOCK]
@@ -112,5 +137,5 @@ def test_libraries_become_smaller(compression: Packing, tmp_path: Path, monkeypa
     launcher.write_bytes(b"")
     records = [Record(Type.FILE, "library", source=a_library())]
     size = write(launcher, records, compression, tmp_path / "filtered").size
-    monkeypatch.setattr("freezer.link.payload.pack.filters_of", lambda path: ())
+    monkeypatch.setattr("freezer.link.payload.pack.filters_of", lambda path, cuts: ())
     assert size < 0.9 * write(launcher, records, compression, tmp_path / "plain").size

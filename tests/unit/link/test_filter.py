@@ -1,11 +1,15 @@
-"""The filters for machine code and for rows of numbers: what they change, and that it is undone."""
+"""The filters for machine code, rows of numbers and code of Python: what they change, and that it is undone."""
 
 from __future__ import annotations
 
+import ctypes
 import io
+import marshal
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from hypothesis import example, given
@@ -13,7 +17,16 @@ from hypothesis import strategies as st
 
 from freezer.base.errors import EnvironmentFailure
 from freezer.link.payload import filter as filters_module
-from freezer.link.payload.filter import BLOCK, Filter, Kind, filtered, rows
+from freezer.link.payload.filter import (
+    BLOCK,
+    OBJECTS_HEAD,
+    DamagedContent,
+    Filter,
+    Kind,
+    filtered,
+    library,
+    rows,
+)
 
 
 def run(data: bytes, filters: Sequence[Filter], *, undo: bool = False) -> bytes:
@@ -139,6 +152,83 @@ def test_rows_in_blocks() -> None:
     places = [5, 5 + BLOCK, 5 + 2 * BLOCK, 5 + 3 * BLOCK]
     assert changed == data[:5] + b"".join(rows(data[at : at + BLOCK], 24) for at in places)
     assert run(changed, filters, undo=True) == data
+
+
+SOURCE = """
+import os
+class Case:
+    "What it is."
+    number, text, more = 12345678901234567890, "\u20ac", (1.5, 2j, None, ..., b"bytes")
+    def method(self, *names, key=-1, **rest):
+        try:
+            return {name: [os.fspath(item) for item in rest] for name in names if name in {"a", "b"}}
+        except (OSError, ValueError) as error:
+            raise KeyError(key) from error
+async def generator(first, /, second):
+    async with first as item:
+        yield lambda: (item, second)
+"""
+CODE_OBJECT = marshal.dumps(compile(SOURCE, "source.py", "exec"))
+NUMBERS = 5 if sys.version_info >= (3, 11) else 6
+
+
+def split(data: bytes, numbers: int = NUMBERS) -> Optional[bytes]:
+    result = ctypes.create_string_buffer(len(data) + OBJECTS_HEAD)
+    return result.raw if library().objects_split(data, result, len(data), numbers) else None
+
+
+def join(data: bytes, size: int, numbers: int = NUMBERS) -> Optional[bytes]:
+    result = ctypes.create_string_buffer(size)
+    return result.raw if library().objects_join(data, result, size, numbers) else None
+
+
+@pytest.mark.parametrize("version", [1, 4])
+def test_code_objects(version: int) -> None:
+    """What is alike is together, and comes apart again; so it is with several modules."""
+    code = compile(SOURCE, "source.py", "exec")
+    data = marshal.dumps(code, version) + marshal.dumps(compile("1", "f", "eval"), version)
+    changed = split(data)
+    if version == 1:
+        assert changed is None  # numbers as text, which no code for Python has today
+        return
+    assert changed is not None
+    sizes = struct.unpack_from("<10I", changed)
+    assert sum(sizes) == len(data) and changed.index(code.co_code) >= OBJECTS_HEAD + sum(sizes[:8])
+    assert join(changed, len(data)) == data
+    assert split(data, 11 - NUMBERS) is None
+
+
+@given(st.integers(0, len(CODE_OBJECT) - 1), st.binary(max_size=5), st.integers(0, 5))
+def test_every_object_is_restored_or_refused(at: int, more: bytes, less: int) -> None:
+    data = CODE_OBJECT[:at] + more + CODE_OBJECT[at + less :]
+    changed = split(data)
+    assert changed is None or join(changed, len(data)) == data
+
+
+@given(st.integers(0, len(CODE_OBJECT) + OBJECTS_HEAD - 1), st.binary(min_size=1, max_size=4))
+@example(0, b"\xff\xff\xff\xff")
+def test_damaged_objects(at: int, wrong: bytes) -> None:
+    """Whatever is joined, nothing is read or written elsewhere; the sanitizers look at that (test_fuzzing)."""
+    changed = split(CODE_OBJECT)
+    assert changed is not None
+    damaged = (changed[:at] + wrong + changed[at + len(wrong) :])[: len(changed)]
+    joined = join(damaged, len(CODE_OBJECT))
+    assert joined is None or split(joined) is not None
+
+
+def test_deep_objects() -> None:
+    assert split(b")\1" * 999 + b"N") is not None
+    assert split(b")\1" * 1001 + b"N") is None
+
+
+def test_objects_in_a_file() -> None:
+    data = b"head" + CODE_OBJECT + b"tail"
+    filters = [Filter(Kind.OBJECTS, 4, len(CODE_OBJECT), NUMBERS)]
+    changed = run(data, filters)
+    assert changed == b"head" + (split(CODE_OBJECT) or b"") + b"tail"
+    assert b"".join(filtered(io.BytesIO(changed).read, filters, len(data), undo=True)) == data
+    with pytest.raises(DamagedContent):
+        run(b"head" + CODE_OBJECT[:-1] + b"?tail", [Filter(Kind.OBJECTS, 3, len(CODE_OBJECT), NUMBERS)])
 
 
 def test_filters_one_after_the_other() -> None:

@@ -664,7 +664,9 @@ def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
         [record("F", "f", b"x" * 9, filters=[(1, 0, 1 << 63, 1 << 63)])],
         [record("F", "f", b"x" * 9, filters=[(1, 0, 0, 5), (2, 4, 4, 4)])],  # over one another
         [record("F", "f", b"x" * 9, filters=[(0, 0, 0, 9)])],
-        [record("F", "f", b"x" * 9, filters=[(8, 0, 0, 9)])],
+        [record("F", "f", b"x" * 9, filters=[(9, 0, 0, 9)])],
+        [record("F", "f", bytes(49), filters=[(8, 5, 0, 9)], size=9)],  # no objects
+        [record("F", "f", b"\1\0\0\0" + bytes(36) + b"N", filters=[(8, 5, 0, 2)], size=2)],  # not as many
         [record("F", "f", b"x" * 9, filters=[(2, 1, 0, 9)])],  # rows of a byte
         [record("F", "f", b"x" * 9, filters=[(2, 65537, 0, 9)])],
         [record("F", "f", b"x" * 90, filters=[(3, 0, 0, 9), (3, 0, 9, 9)])],  # two tables of a kind
@@ -678,7 +680,7 @@ def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
         [record("Z", "f")],
         [record("E", "")],
     ],
-    ids=range(27),
+    ids=range(29),
 )
 def test_hostile_payloads(make: Callable[..., App], program: bytes, records: list[bytes]) -> None:
     app = make([record("X", "program", program), *records])

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from launching import a_library
+from launching import a_library, frames_of, write_modules
 from support import snapshot
 
 from freezer.base import tar
@@ -146,11 +146,25 @@ def test_good(compression: Packing, tmp_path: Path, place: Path) -> None:
 def test_filtered_files(tmp_path: Path, place: Path) -> None:
     """What the packer filters comes out as it was, with all kinds of filters."""
     library = a_library()
-    assert {item.kind for item in filters_of(library)} == set(Kind)
+    assert {item.kind for item in filters_of(library)} == set(Kind) - {Kind.OBJECTS}
     path = write(tmp_path / "app", [Record(Type.FILE, "library", source=library), file("last")], Packing.FAST)
     unpack_payload(path, place, limits=LIMITS)
     assert (place / "library").read_bytes() == library.read_bytes()
     assert (place / "last").read_bytes() == b"data"
+
+
+def test_filtered_modules(tmp_path: Path, place: Path) -> None:
+    """The archive of modules comes out as it was; what is behind a cut begins a frame."""
+    archive = tmp_path / "modules"
+    cuts = write_modules(archive)
+    assert {item.kind for item in filters_of(archive, cuts)} == {Kind.OBJECTS}
+    records = [Record(Type.FILE, "modules", source=archive, cuts=cuts), file("last")]
+    path = write(tmp_path / "app", records, Packing.FAST)
+    unpack_payload(path, place, limits=LIMITS)
+    assert (place / "modules").read_bytes() == archive.read_bytes()
+    assert (place / "last").read_bytes() == b"data"
+    head = path.read_bytes()[len(LAUNCHER) :]
+    assert len(list(frames_of(head[: -TRAILER.size]))) == 1 + len(cuts)
 
 
 def test_reproducible(tmp_path: Path, place: Path) -> None:
@@ -355,7 +369,10 @@ RAW = {
     "filtered link": header(Type.LINK, b"a", 1, filters=1) + FILTER.pack(1, 0, 0, 1) + b"b",
     "filtered end": header(Type.END, b"", filters=1) + FILTER.pack(1, 0, 0, 0),
     "second byte": header(Type.FILE, b"a", 1, second=1) + b"x",
-    "unknown filter": filters(9, (8, 0, 0, 9)),
+    "unknown filter": filters(9, (9, 0, 0, 9)),
+    "objects that are none": filters(49, (8, 5, 0, 9), total=9),
+    "objects that end too early": filters(41, (8, 5, 0, 2), total=2),
+    "objects that are too large": filters(1, (8, 5, 0, (1 << 20) + 1), total=1 << 21),
     "filter of no kind": filters(9, (0, 0, 0, 9)),
     "filter beyond the end": filters(9, (1, 0, 1, 9)),
     "filter before the beginning": filters(9, (1, 0, (1 << 64) - 1, 2)),
@@ -382,6 +399,7 @@ RAW = {
 
 
 BEGUN = ("size beyond the end", "a table with too few entries", "a path in a table", "a path in symbols")
+BEGUN += ("objects that are none", "objects that end too early")
 """What is noticed only when a part of the file is written."""
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from launching import a_library
 
 from freezer.link.payload.choose import filters_of
-from freezer.link.payload.filter import Filter, Kind, library
-from freezer.link.payload.tables import ChangedFile, DamagedTable, changed_tables, restore_tables
+from freezer.link.payload.filter import DamagedContent, Filter, Kind, library
+from freezer.link.payload.tables import ChangedFile, changed_tables, restore_tables
 
 WORD = st.one_of(st.integers(0, 40), st.sampled_from([1 << 31, (1 << 32) - 1]), st.integers(0, (1 << 32) - 1))
 WORDS = st.lists(WORD, max_size=60).map(lambda words: struct.pack(f"<{len(words)}I", *words))
@@ -129,7 +129,7 @@ def test_tables_alone_stay() -> None:
     ids=range(5),
 )
 def test_damaged_tables(data: bytes, entries: int) -> None:
-    with pytest.raises(DamagedTable):
+    with pytest.raises(DamagedContent):
         restored(data, [Filter(Kind.UNWINDING, 0, len(data), entries)])
 
 
