@@ -1,7 +1,7 @@
 """Where the bytes of natively linked executables are, and what two commits of freezer make of the same applications.
 
     python benchmarks/sizes.py FILE ...
-    python benchmarks/sizes.py --commits BEFORE [AFTER] [--application NAME ...] [--keep FOLDER]
+    python benchmarks/sizes.py --commits BEFORE [AFTER] [--application NAME ...] [--compress NAME ...] [--keep FOLDER]
 
 Of a file, it prints the kinds of content with what they take compressed, the largest first: each file is compressed
 alone, so the sum is a few percent more than the executable, in which files share what is alike. Of two commits, it
@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import zstandard
@@ -46,6 +46,7 @@ def main() -> int:
     parser.add_argument("file", metavar="FILE", nargs="*", type=Path)
     parser.add_argument("--commits", metavar="COMMIT", nargs="+")
     parser.add_argument("--application", action="append", choices=[*SAMPLES, "fastapi"], metavar="NAME")
+    parser.add_argument("--compress", action="append", choices=PACKINGS)
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--keep", metavar="FOLDER", type=Path)
     arguments = parser.parse_args()
@@ -54,7 +55,9 @@ def main() -> int:
     if arguments.commits:
         with tempfile.TemporaryDirectory() as temporary:
             top = Path(arguments.keep or temporary)
-            print_commits([*arguments.commits, "HEAD"][:2], arguments.application, arguments.python, top)
+            applications = arguments.application or [*SAMPLES, "fastapi"]
+            packings = arguments.compress or PACKINGS
+            print_commits([*arguments.commits, "HEAD"][:2], applications, packings, arguments.python, top)
     return 0
 
 
@@ -136,12 +139,14 @@ def parts_of(path: Path, content: bytes, kind: str) -> Iterator[tuple[str, bytes
 # Two commits
 
 
-def print_commits(commits: list[str], applications: list[str] | None, python: str, top: Path) -> None:
+def print_commits(
+    commits: Sequence[str], applications: Sequence[str], packings: Sequence[str], python: str, top: Path
+) -> None:
     """Print the sizes of applications, built with each of two commits."""
     installed = [place(commit, top / f"freezer-{number}") for number, commit in enumerate(commits)]
     print("| application | --compress | MB before | MB after | after / before |\n|---|---|---|---|---|")
-    for name in applications or [*SAMPLES, "fastapi"]:
-        for packing in PACKINGS:
+    for name in applications:
+        for packing in packings:
             sizes = [made(freezer, name, packing, python).stat().st_size for freezer in installed]
             row = [name, packing, *(f"{size / 1e6:.2f}" for size in sizes), f"{sizes[1] / sizes[0]:.3f}"]
             print(f"| {' | '.join(row)} |", flush=True)

@@ -1,7 +1,7 @@
 """Leave out modules of the standard library that stand in for compiled ones, where these are in the bundle.
 
-``decimal`` imports ``_decimal``, and only if that is not there ``_pydecimal``, which is as large as eighty other modules.
-Whoever else names such a module gets it, as any other.
+``decimal`` imports ``_decimal``, and only if that is not there ``_pydecimal``, which is as large as eighty other
+modules. Whoever else names such a module gets it, as any other.
 """
 
 from __future__ import annotations

@@ -398,8 +398,14 @@ RAW = {
 }
 
 
-BEGUN = ("size beyond the end", "a table with too few entries", "a path in a table", "a path in symbols")
-BEGUN += ("objects that are none", "objects that end too early")
+BEGUN = (
+    "size beyond the end",
+    "a table with too few entries",
+    "a path in a table",
+    "a path in symbols",
+    "objects that are none",
+    "objects that end too early",
+)
 """What is noticed only when a part of the file is written."""
 
 
