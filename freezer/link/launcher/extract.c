@@ -85,7 +85,7 @@ struct writer {
     char *why;
     struct range *fixups;
     struct filter *filters;
-    uint8_t *block, *restored; /* what is filtered, and, if that is not undone in place, what it was before */
+    struct room room;
     int directory;
     bool memory; /* whether files to execute or to load are made in memory */
     uint64_t untold;
@@ -161,15 +161,6 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
-/* Returns the next objects of a file, or NULL as reader_take() does. */
-static const uint8_t *objects(struct writer *writer, const struct filter *filter)
-{
-    if (!reader_take_all(writer->reader, writer->block, OBJECTS_HEAD + (size_t)filter->size) ||
-        !objects_join(writer->block, writer->restored, (size_t)filter->size, filter->entries))
-        return NULL;
-    return writer->restored;
-}
-
 /* Returns the next piece of a file, or NULL as reader_take() does. */
 static const uint8_t *content(struct writer *writer, struct file *file, size_t *count)
 {
@@ -185,19 +176,24 @@ static const uint8_t *content(struct writer *writer, struct file *file, size_t *
     if (!filter || at < filter->offset)
         return reader_take(writer->reader, filter ? filter->offset - at : file->left, count);
     uint64_t over = filter->offset + filter->size;
-    if (filter->kind == OBJECTS) {
-        *count = (size_t)filter->size;
-        return objects(writer, filter);
-    }
-    *count = over - at < FILTER_BLOCK ? (size_t)(over - at) : FILTER_BLOCK;
-    if (!reader_take_all(writer->reader, writer->block, *count))
+    size_t most = filter->kind == OBJECTS ? OBJECTS_LIMIT : FILTER_BLOCK,
+           head = filter->kind == OBJECTS ? OBJECTS_HEAD : 0;
+    *count = over - at < most ? (size_t)(over - at) : most;
+    /* What is filtered, and behind it what it was before. */
+    uint8_t *from = room_for(&writer->room, head + 2 * *count);
+    uint8_t *to = from + head + *count;
+    if (!from)
+        refuse(writer->why, "%s", strerror(ENOMEM));
+    if (!from || !reader_take_all(writer->reader, from, head + *count))
         return NULL;
     if (filter->kind == CODE) {
-        filter_code(writer->block, *count, at, file->size, true);
-        return writer->block;
+        filter_code(from, *count, at, file->size, true);
+        return from;
     }
-    filter_rows(writer->block, writer->restored, *count, filter->entries, true);
-    return writer->restored;
+    if (filter->kind == OBJECTS)
+        return objects_join(from, to, *count, filter->entries) ? to : NULL;
+    filter_rows(from, to, *count, filter->entries, true);
+    return to;
 }
 
 /* Returns what is wrong with the places of fixups and filters; NULL if nothing is. What is filtered is in the file's
@@ -259,7 +255,7 @@ static enum outcome write_content(struct writer *writer, struct file *file, int 
         }
     }
     const char *problem;
-    if (!restore_tables(descriptor, file->filters, file->filter_count, &problem))
+    if (!restore_tables(descriptor, file->filters, file->filter_count, &writer->room, &problem))
         return problem ? damaged(writer, problem) : failed(writer, file->name);
     return DONE;
 }
@@ -442,9 +438,7 @@ enum outcome extract_stream(
     why[0] = 0;
     writer.fixups = malloc(FIXUP_LIMIT * sizeof *writer.fixups);
     writer.filters = malloc(FILTER_LIMIT * sizeof *writer.filters);
-    writer.block = malloc(OBJECTS_HEAD + OBJECTS_LIMIT);
-    writer.restored = malloc(OBJECTS_LIMIT);
-    if (!writer.fixups || !writer.filters || !writer.block || !writer.restored || !names_add(names, ""))
+    if (!writer.fixups || !writer.filters || !names_add(names, ""))
         refuse(why, "%s", strerror(ENOMEM));
     if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {
         do
@@ -456,8 +450,7 @@ enum outcome extract_stream(
     if (outcome == DONE && app->memory && !memory_search(directory, names))
         outcome = failed(&writer, "links to libraries");
     reader_close(writer.reader);
-    free(writer.restored);
-    free(writer.block);
+    free(writer.room.bytes);
     free(writer.filters);
     free(writer.fixups);
     return outcome;

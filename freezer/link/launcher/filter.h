@@ -11,7 +11,7 @@
 
 enum {
     FILTER_BLOCK = 1 << 16,  /* bytes that are filtered on their own; only the last block may be smaller */
-    OBJECTS_LIMIT = 1 << 20, /* bytes of objects that are filtered at once */
+    OBJECTS_LIMIT = 1 << 19, /* bytes of objects that are filtered at once */
     OBJECTS_HEAD = 40,       /* bytes that filtered objects have more */
 };
 

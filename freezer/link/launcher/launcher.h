@@ -170,8 +170,14 @@ struct filter { /* of a part of a file; its kind is one of filter.h */
     uint64_t offset, size;
 };
 
+struct room { /* memory in which something is restored, then something else */
+    uint8_t *bytes;
+    size_t size;
+};
+
 bool is_table(const struct filter *filter);
-bool restore_tables(int file, const struct filter *filters, uint32_t count, const char **problem);
+uint8_t *room_for(struct room *room, size_t size);
+bool restore_tables(int file, const struct filter *filters, uint32_t count, struct room *room, const char **problem);
 
 /* memory.c */
 

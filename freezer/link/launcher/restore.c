@@ -8,13 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KINDS = STRINGS + 1 };
+enum { KINDS = STRINGS + 1, ENOUGH = 1 << 21 /* for most applications */ };
 
 struct tables {
     const struct filter *by_kind[KINDS];
-    uint8_t *bytes[KINDS];
+    uint8_t *room;
     int file;
-    const char *problem; /* of a table that does not fit its filter */
 };
 
 bool is_table(const struct filter *filter)
@@ -22,80 +21,87 @@ bool is_table(const struct filter *filter)
     return filter->kind >= UNWINDING && filter->kind <= STRINGS;
 }
 
-/* Reads a table, followed by as many bytes of room. Returns NULL, with errno or a problem, if that is not possible; and
-   without either if there is no such table. */
-static uint8_t *load(struct tables *tables, enum kind kind)
+/* Returns room for so many bytes, the same for all that is restored: using memory for the first time takes longer than
+   what is done in it. Returns NULL, with errno, if there is not enough. */
+uint8_t *room_for(struct room *room, size_t size)
 {
-    const struct filter *filter = tables->by_kind[kind];
-    size_t size = filter ? (size_t)filter->size : 0, at = 0;
+    if (size > room->size) {
+        free(room->bytes);
+        /* What is not used takes no memory. */
+        room->size = size > ENOUGH ? size : ENOUGH;
+        room->bytes = malloc(room->size);
+        if (!room->bytes)
+            room->size = 0;
+    }
+    return room->bytes;
+}
 
-    errno = 0;
-    if (!filter || tables->bytes[kind])
-        return tables->bytes[kind];
-    uint8_t *bytes = malloc(2 * size + 1);
-    if (bytes)
-        tables->bytes[kind] = bytes;
-    while (bytes && at < size) {
-        ssize_t count = pread(tables->file, bytes + at, size - at, (off_t)(filter->offset + at));
+static size_t size_of(const struct tables *tables, enum kind kind)
+{
+    return tables->by_kind[kind] ? (size_t)tables->by_kind[kind]->size : 0;
+}
+
+static bool load(const struct tables *tables, enum kind kind, uint8_t *to)
+{
+    size_t size = size_of(tables, kind), at = 0;
+
+    while (at < size) {
+        ssize_t count = pread(tables->file, to + at, size - at, (off_t)(tables->by_kind[kind]->offset + at));
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0) {
             errno = count < 0 ? errno : EIO;
-            return NULL;
+            return false;
         }
         at += (size_t)count;
     }
-    return bytes;
+    return true;
 }
 
-static bool store(const struct tables *tables, enum kind kind, const uint8_t *bytes)
+static bool store(const struct tables *tables, enum kind kind, const uint8_t *from)
 {
-    const struct filter *filter = tables->by_kind[kind];
-
-    return write_at(tables->file, bytes, (size_t)filter->size, filter->offset);
+    return write_at(tables->file, from, size_of(tables, kind), tables->by_kind[kind]->offset);
 }
 
-static bool restore_unwinding(struct tables *tables)
+/* Returns false with errno, or with errno 0 if the table is damaged. */
+static bool restore_unwinding(const struct tables *tables)
 {
-    const struct filter *filter = tables->by_kind[UNWINDING], *index = tables->by_kind[UNWINDING_INDEX];
-    uint8_t *from = load(tables, UNWINDING);
+    size_t size = size_of(tables, UNWINDING), index_size = size_of(tables, UNWINDING_INDEX);
+    uint8_t *from = tables->room, *to = from + size, *index = to + size;
 
-    if (!from)
-        return errno == 0;
-    size_t size = (size_t)filter->size;
-    if (!unwinding_join(from, from + size, size, filter->entries)) {
-        tables->problem = "its unwinding tables are damaged";
-        return false;
-    }
-    if (!store(tables, UNWINDING, from + size))
-        return false;
-    uint8_t *positions = load(tables, UNWINDING_INDEX);
-    if (!positions)
-        return errno == 0;
-    /* malloc() aligns what is read over here, which is not needed any more. */
-    filter_unwinding_index(
-        positions, (size_t)index->size, from + size, size, filter->entries, (uint64_t *)(void *)from, true);
-    return store(tables, UNWINDING_INDEX, positions);
-}
-
-static bool restore_hashes(struct tables *tables)
-{
-    const struct filter *hashes = tables->by_kind[HASHES], *symbols = tables->by_kind[SYMBOLS],
-                        *strings = tables->by_kind[STRINGS];
-
-    if (!hashes || !symbols || !strings)
+    if (size == 0)
         return true;
-    uint8_t *to = load(tables, HASHES), *from = to ? load(tables, SYMBOLS) : NULL;
-    const uint8_t *names = from ? load(tables, STRINGS) : NULL;
-    if (!names)
+    size_t entries = tables->by_kind[UNWINDING]->entries;
+    if (!load(tables, UNWINDING, from))
         return false;
-    size_t size = (size_t)hashes->size;
-    filter_hashes(to, size, from, (size_t)symbols->size, names, (size_t)strings->size, to + size);
-    return store(tables, HASHES, to);
+    errno = 0;
+    if (!unwinding_join(from, to, size, entries) || !store(tables, UNWINDING, to))
+        return false;
+    if (index_size == 0)
+        return true;
+    if (!load(tables, UNWINDING_INDEX, index))
+        return false;
+    /* What was read is not needed any more, and its memory is aligned. */
+    filter_unwinding_index(index, index_size, to, size, entries, (uint64_t *)(void *)from, true);
+    return store(tables, UNWINDING_INDEX, index);
 }
 
-/* Restores the tables of a file. Returns false with errno, or with the problem in "why" if they are damaged. */
-bool restore_tables(int file, const struct filter *filters, uint32_t count, const char **problem)
+static bool restore_hashes(const struct tables *tables)
+{
+    size_t size = size_of(tables, HASHES), symbols = size_of(tables, SYMBOLS), strings = size_of(tables, STRINGS);
+    uint8_t *hashes = tables->room, *predicted = hashes + size, *names = predicted + size, *text = names + symbols;
+
+    if (size == 0 || symbols == 0 || strings == 0)
+        return true;
+    if (!load(tables, HASHES, hashes) || !load(tables, SYMBOLS, names) || !load(tables, STRINGS, text))
+        return false;
+    filter_hashes(hashes, size, names, symbols, text, strings, predicted);
+    return store(tables, HASHES, hashes);
+}
+
+/* Restores the tables of a file. Returns false with errno, or with the problem if they are damaged. */
+bool restore_tables(
+    int file, const struct filter *filters, uint32_t count, struct room *room, const char **problem)
 {
     struct tables tables = {.file = file};
 
@@ -106,12 +112,19 @@ bool restore_tables(int file, const struct filter *filters, uint32_t count, cons
                 *problem = "a file has two tables of a kind";
             tables.by_kind[filters[index].kind] = &filters[index];
         }
-    bool restored = !*problem && restore_unwinding(&tables) && restore_hashes(&tables);
-    int error = errno;
-    for (size_t kind = 0; kind < KINDS; kind++)
-        free(tables.bytes[kind]);
-    errno = error;
-    if (tables.problem)
-        *problem = tables.problem;
-    return restored;
+    if (*problem)
+        return false;
+    size_t unwinding = 2 * size_of(&tables, UNWINDING) + size_of(&tables, UNWINDING_INDEX);
+    size_t hashes = 2 * size_of(&tables, HASHES) + size_of(&tables, SYMBOLS) + size_of(&tables, STRINGS);
+    size_t need = unwinding > hashes ? unwinding : hashes;
+    if (need == 0)
+        return true;
+    tables.room = room_for(room, need);
+    if (!tables.room)
+        return false;
+    if (restore_unwinding(&tables) && restore_hashes(&tables))
+        return true;
+    if (errno == 0)
+        *problem = "its unwinding tables are damaged";
+    return false;
 }

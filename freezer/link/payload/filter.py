@@ -27,7 +27,7 @@ FILTER = struct.Struct("<IIQQ")
 """A filter in a record of the payload: kind, entries, offset and size."""
 MAX_FILTERS = 4096
 """Filters of a file (FILTER_LIMIT)."""
-MAX_OBJECTS = 1 << 20
+MAX_OBJECTS = 1 << 19
 """Bytes of marshalled objects that are filtered at once (OBJECTS_LIMIT)."""
 OBJECTS_HEAD = 40
 """Bytes that filtered objects have more."""

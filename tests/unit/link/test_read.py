@@ -372,7 +372,7 @@ RAW = {
     "unknown filter": filters(9, (9, 0, 0, 9)),
     "objects that are none": filters(49, (8, 5, 0, 9), total=9),
     "objects that end too early": filters(41, (8, 5, 0, 2), total=2),
-    "objects that are too large": filters(1, (8, 5, 0, (1 << 20) + 1), total=1 << 21),
+    "objects that are too large": filters(1, (8, 5, 0, (1 << 19) + 1), total=1 << 20),
     "filter of no kind": filters(9, (0, 0, 0, 9)),
     "filter beyond the end": filters(9, (1, 0, 1, 9)),
     "filter before the beginning": filters(9, (1, 0, (1 << 64) - 1, 2)),
