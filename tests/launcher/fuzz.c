@@ -129,7 +129,7 @@ int main(int count, char *arguments[])
             if (file)
                 fill_table(content + 32, sizeof content - 32);
             size += add_record(stream + size, type, name, file ? (const void *)content : target,
-                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file ? random_below(6) : 0);
+                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file && random_below(2) ? random_below(5) : 0);
         }
         if (random_below(8))
             size += add_record(stream + size, 'E', "", NULL, 0, 0, 0);
