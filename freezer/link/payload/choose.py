@@ -15,8 +15,9 @@ import functools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Optional
 
+from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link.module_archives import HEADER, is_archive, parse_table
 from freezer.link.modules import ARCHIVE_MAGIC
 from freezer.link.payload.filter import (
@@ -46,29 +47,36 @@ TABLES = {
     ".gnu.hash": Kind.HASHES,
     ".dynstr": Kind.STRINGS,
 }
-SYMBOLS = ".dynsym"
+SYMBOLS, SYMBOL = ".dynsym", 24
+"""The section of symbols, and the bytes of each."""
+WIDTHS = (2, 4, 8)
+WORTH_KEEPING = 1 << 16
+"""Bytes that take longer to try than to find what was found before."""
 NUMBERS_OF_CODE = (5, 6)
 """The numbers of numbers with which code objects begin: since Python 3.11, and before."""
 
 
-def filters_of(path: Path, cuts: Sequence[int] = ()) -> tuple[Filter, ...]:
+def filters_of(path: Path, cuts: Sequence[int] = (), memory: Optional[ContentMemory] = None) -> tuple[Filter, ...]:
     """Return the filters for a file, in the order of their places. ``cuts`` are places at which no objects are kept
-    together. Raises EnvironmentFailure if this installation of freezer has no compiled filters."""
+    together; ``memory`` keeps what was tried. Raises EnvironmentFailure if this installation of freezer has no compiled
+    filters."""
     total = path.stat().st_size
     if not LEAST <= total <= LARGEST:
         return ()
     with open(path, "rb") as file:
         machine, sections = sections_of(file, total)
         if sections:
-            found = _of_sections(file, machine, sections)
+            found = _of_sections(file, machine, sections, memory)
         elif is_archive(path):
             found = list(_of_archive(file, total, cuts))
         else:
-            found = list(_tables_of_numbers(file, 0, total))
+            found = list(_tables_of_numbers(file, 0, total, memory))
     return tuple(found[:MAX_FILTERS])
 
 
-def _of_sections(file: IO[bytes], machine: int, sections: list[Section]) -> list[Filter]:
+def _of_sections(
+    file: IO[bytes], machine: int, sections: list[Section], memory: Optional[ContentMemory]
+) -> list[Filter]:
     code = max((item for item in sections if item.executable), key=lambda item: item.size, default=None)
     found: list[Filter] = []
     for item in sections:
@@ -79,17 +87,18 @@ def _of_sections(file: IO[bytes], machine: int, sections: list[Section]) -> list
         elif item.size < LEAST and item.name != SYMBOLS and kind is None:
             continue
         elif kind is not None:
-            if item.size <= MAX_TABLE:
+            # There is one of each, or it is no library.
+            if item.size <= MAX_TABLE and all(kind is not other.kind for other in found):
                 found.append(Filter(kind, item.offset, item.size, _entries(file, item, kind)))
-        elif item.name == SYMBOLS:
+        elif item.name == SYMBOLS and item.width == SYMBOL:
             # They are stored as rows, and restored before the hashes are predicted from them.
             found.append(Filter(Kind.ROWS, item.offset, item.size, item.width))
-            if item.size <= MAX_TABLE:
+            if item.size <= MAX_TABLE and all(other.kind is not Kind.SYMBOLS for other in found):
                 found.append(Filter(Kind.SYMBOLS, item.offset, item.size))
         elif 1 < item.width <= min(MAX_WIDTH, item.size // LEAST_ROWS) and not item.flags & SHF_MERGE:
             found.append(Filter(Kind.ROWS, item.offset, item.size, item.width))
         elif item.kind == SHT_PROGBITS and not item.executable:
-            found += _tables_of_numbers(file, item.offset, item.size)
+            found += _tables_of_numbers(file, item.offset, item.size, memory)
     return found
 
 
@@ -132,40 +141,46 @@ def _objects(file: IO[bytes], offset: int, size: int) -> Iterator[Filter]:
             return
 
 
-def _tables_of_numbers(file: IO[bytes], offset: int, size: int) -> Iterator[Filter]:
+def _tables_of_numbers(file: IO[bytes], offset: int, size: int, memory: Optional[ContentMemory]) -> Iterator[Filter]:
     """Yield filters for the tables of numbers in a part of a file."""
     last = Filter(Kind.ROWS, offset, 0, 1)
-    for block in _blocks(file, offset, size):
-        width = _width(block)
-        if width != last.entries:
-            if last.entries > 1:
-                yield last
-            last = Filter(Kind.ROWS, last.over, 0, width)
-        last = Filter(Kind.ROWS, last.offset, last.size + len(block), width)
+    file.seek(offset)
+    while size and (data := file.read(min(size, STEP))):
+        size -= len(data)
+        for number, width in enumerate(_kept_widths(data, memory)):
+            if width != last.entries:
+                if last.entries > 1:
+                    yield last
+                last = Filter(Kind.ROWS, last.over, 0, width)
+            last = Filter(Kind.ROWS, last.offset, last.size + len(data[number * BLOCK :][:BLOCK]), width)
     if last.entries > 1:
         yield last
 
 
-def _blocks(file: IO[bytes], offset: int, size: int) -> Iterator[bytes]:
-    file.seek(offset)
-    while size and (data := file.read(min(size, STEP))):
-        size -= len(data)
-        yield from (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
+def _kept_widths(data: bytes, memory: Optional[ContentMemory]) -> bytes:
+    """Return the width of each block, as it was found in an earlier build, or is found now."""
+    if memory is None or len(data) < WORTH_KEEPING:
+        return _widths(data)
+    key = memory.key("widths", data)
+    known = memory.get(key)
+    if isinstance(known, bytes) and len(known) == -(-len(data) // BLOCK) and set(known) <= {1, *WIDTHS}:
+        return known
+    found = _widths(data)
+    memory.put(key, found)
+    return found
+
+
+def _widths(data: bytes) -> bytes:
+    return bytes(_width(data[at : at + BLOCK]) for at in range(0, len(data), BLOCK))
 
 
 def _width(block: bytes) -> int:
     """Return the width of the rows as which a block is stored; 1 if that does not make it smaller."""
     width: int = library().likely_width(block, len(block))
-    if width == 1:
+    if width not in WIDTHS:
         return 1
     compressed = _compressor()
-    least = compressed(block) * 9 // 10
-    best = 1
-    for tried in (2, 4, 8):
-        found = compressed(rows(block, tried))
-        if found < least:
-            best, least = tried, found * 63 // 64
-    return best
+    return width if compressed(rows(block, width)) < compressed(block) * 9 // 10 else 1
 
 
 @functools.cache

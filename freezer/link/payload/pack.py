@@ -105,14 +105,14 @@ def records_of(tree: Path) -> list[Record]:
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
-def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
+def stream(records: Sequence[Record], *, filters: bool, memory: Optional[ContentMemory] = None) -> Iterator[bytes]:
     """Yield the records' bytes, in pieces; with ``filters``, filter the content of files. An empty piece stands where a
-    new frame begins."""
+    new frame begins. ``memory`` keeps what was found out of files."""
     for record in records:
         if 0 in record.cuts:
             yield b""
         name = os.fsencode(record.name)
-        chosen = filters_of(record.source, record.cuts) if filters and record.source is not None else ()
+        chosen = filters_of(record.source, record.cuts, memory) if filters and record.source is not None else ()
         size = record.size
         parts = [FILTER.pack(item.kind, item.entries, item.offset, item.size) for item in chosen]
         parts += [RANGE.pack(*item) for item in record.fixups]
@@ -212,7 +212,7 @@ def _pack(
     sizes: list[int] = []
 
     def counted() -> Iterator[bytes]:
-        for data in stream(records, filters=packing is not Packing.NONE):
+        for data in stream(records, filters=packing is not Packing.NONE, memory=memory):
             hasher.update(data)
             sizes.append(len(data))
             yield data
