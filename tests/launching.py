@@ -221,7 +221,7 @@ def a_library() -> Path:
 
 def write_modules(path: Path) -> tuple[int, ...]:
     """Write an archive of modules of the standard library, and return the places of its cuts."""
-    names = ["argparse", "ast", "enum", "functools", "typing", "this_is_the_application"]
+    names = ["argparse", "ast", "enum", "functools", "this_is_the_application"]
     sources = [importlib.util.find_spec(name) for name in names[:-1]]
     codes = [
         *(marshal.dumps(compile(Path(str(item.origin)).read_text(), "file", "exec")) for item in sources if item),
