@@ -6,13 +6,15 @@ What is unpacked is a program that says how it was started.
 from __future__ import annotations
 
 import hashlib
-import io
+import importlib.util
+import marshal
 import os
 import re
 import shutil
 import stat
 import struct
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +26,10 @@ import zstandard
 from support import CHECKOUT, compile_c, need_program, need_root
 
 from freezer.link.launcher import build
-from freezer.link.payload.filter import filtered
+from freezer.link.modules import Archive, Package, write_archive
+from freezer.link.payload.choose import filters_of
+from freezer.link.payload.filter import OBJECTS_HEAD, Filter, Kind, filtered
+from freezer.link.payload.tables import ChangedFile, changed_tables
 
 DONE, CANNOT_RUN = 7, 126
 WAIT = 60
@@ -51,18 +56,35 @@ def record(
     name: str,
     data: bytes = b"",
     fixups: Sequence[tuple[int, int]] = (),
-    code: Optional[tuple[int, int]] = None,
+    filters: Sequence[tuple[int, int, int, int]] = (),
+    size: Optional[int] = None,
 ) -> bytes:
+    """A record; ``filters`` are the kind, the entries, the offset and the size of each. ``size`` is the file's, if that
+    is not the data's."""
     path = os.fsencode(name)
-    head = struct.pack("<BBHIQQ", ord(kind), int(code is not None), len(path), len(fixups), len(data), 0)
-    ranges = b"".join(struct.pack("<QQ", *pair) for pair in [*([] if code is None else [code]), *fixups])
-    return head + path + ranges + data
+    size = len(data) if size is None else size
+    head = struct.pack("<BBHIQQ", ord(kind), 0, len(path), len(fixups), size, len(filters))
+    parts = [struct.pack("<IIQQ", *item) for item in filters] + [struct.pack("<QQ", *pair) for pair in fixups]
+    return head + path + b"".join(parts) + data
 
 
-def filtered_record(kind: str, name: str, data: bytes, code: tuple[int, int], **options: Any) -> bytes:
-    content = b"".join(filtered(io.BytesIO(data).read, code, len(data), undo=False))
-    assert content != data and len(content) == len(data)
-    return record(kind, name, content, code=code, **options)
+def filtered_record(kind: str, name: str, data: bytes, filters: Sequence[Filter], **options: Any) -> bytes:
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        changed = ChangedFile(file, changed_tables(file, filters))
+        content = b"".join(filtered(changed.read, filters, len(data), undo=False))
+    more = sum(OBJECTS_HEAD for item in filters if item.kind is Kind.OBJECTS)
+    assert content != data and len(content) == len(data) + more
+    numbers = [(int(item.kind), item.entries, item.offset, item.size) for item in filters]
+    return record(kind, name, content, filters=numbers, size=len(data), **options)
+
+
+def modules_record(name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "modules"
+        cuts = write_modules(path)
+        return filtered_record("F", name, path.read_bytes(), filters_of(path, cuts))
 
 
 def digest(data: bytes, person: bytes = b"") -> bytes:
@@ -79,7 +101,7 @@ def executable(
     payload = compressor.compress(stream[:cut]) + compressor.compress(stream[cut:]) if compress else stream
     head = launcher + bytes(-len(launcher) % 4096)
     disk = sum(-(-len(each) // 4096) * 4096 for each in records) if need is None else need
-    numbers = (2, int(compress), len(head), len(payload), len(stream), disk, len(records), int(init))
+    numbers = (3, int(compress), len(head), len(payload), len(stream), disk, len(records), int(init))
     body = head + payload + struct.pack("<8sIIQQQQII", b"FRZR\0\0\0\1", *numbers) + digest(stream, b"freezer app 1")
     return body + digest(body) + b"FREEZER\n"
 
@@ -190,19 +212,53 @@ class App:
         return done
 
 
+def a_library() -> Path:
+    """A library with all tables that are filtered: the C library that this Python has loaded."""
+    with open("/proc/self/maps") as maps:
+        places = (line.split(maxsplit=5)[-1].strip() for line in maps)
+        return Path(next(place for place in places if re.search(r"/(libc\.so|libc-|ld-musl)[^/]*$", place)))
+
+
+def write_modules(path: Path) -> tuple[int, ...]:
+    """Write an archive of modules of the standard library, and return the places of its cuts."""
+    names = ["argparse", "ast", "enum", "functools", "this_is_the_application"]
+    sources = [importlib.util.find_spec(name) for name in names[:-1]]
+    codes = [
+        *(marshal.dumps(compile(Path(str(item.origin)).read_text(), "file", "exec")) for item in sources if item),
+        marshal.dumps(compile("print('application')", "file", "exec")),
+    ]
+    code = path.with_name("code")
+    code.write_bytes(b"".join(codes))
+    modules = {}
+    at = 0
+    for name, data in zip(names, codes):
+        modules[name] = (at, len(data), 0)
+        at += len(data)
+    package = Package(code, [], modules, (), b"", (3, 11), "")
+    archive = Archive(tuple(names), (), {}, (), own=frozenset(names[-1:]))
+    return write_archive(path, package, archive)
+
+
 def tree_of(program: bytes) -> list[bytes]:
     """Records of every kind."""
     text = b"see /program\0" + bytes(5000)
     calls = b"/at".ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
+    table = b"".join(struct.pack("<HI", number, number * number) for number in range(30000))
+    mixed = [Filter(Kind.ROWS, 0, 999, 4), Filter(Kind.CODE, 1000, 40000), Filter(Kind.ROWS, 41003, 70001, 6)]
+    library = a_library()
     return [
         # Not only its code: the bounds are whatever the record says.
-        filtered_record("X", "program", program, (65, len(program) - 70)),
+        filtered_record("X", "program", program, [Filter(Kind.CODE, 65, len(program) - 70)]),
         record("D", "lib"),
         record("D", "lib/deep"),
         record("F", "lib/data", bytes(range(256)) * 2000),
         record("F", "lib/empty"),
         record("F", "lib/deep/text", text, [(4, len(text) - 4)]),
-        filtered_record("F", "lib/deep/calls", calls, (66, len(calls) - 70), fixups=[(0, 4900)]),
+        filtered_record("F", "lib/deep/calls", calls, [Filter(Kind.CODE, 66, len(calls) - 70)], fixups=[(0, 4900)]),
+        filtered_record("F", "lib/table", table, [Filter(Kind.ROWS, 0, len(table), 6)]),
+        filtered_record("F", "lib/mixed", table, mixed),
+        filtered_record("F", "lib/library", library.read_bytes(), filters_of(library)),
+        modules_record("lib/modules"),
         *(record("F", f"lib/deep/{number}", os.urandom(3000)) for number in range(6)),
         record("L", "lib/deep/up", b"../data"),
         record("L", "here", b"lib/deep"),

@@ -11,7 +11,7 @@ import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -60,8 +60,9 @@ class Tree:
         self._replace = replace
         self._skipped: set[str] = set()
 
-    def put(self, member: tar.Member, content: tar.Readable) -> None:
-        """Write an entry. Devices, pipes and the entry of the top directory are skipped."""
+    def put(self, member: tar.Member, content: tar.Readable, finish: Optional[Callable[[int], None]] = None) -> None:
+        """Write an entry. Devices, pipes and the entry of the top directory are skipped. ``finish`` is given the
+        descriptor of a written file, and may change the file."""
         name = inside(member.name)
         if name is None or "\0" in member.target:
             raise Refused("it leads out of the directory")
@@ -86,7 +87,7 @@ class Tree:
                     with _unmapped():
                         os.chown(base, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
             elif member.kind is tar.Kind.FILE:
-                self._file(parent, base, member, content)
+                self._file(parent, base, member, content, finish)
             else:
                 self._skipped.add(name)
 
@@ -109,13 +110,22 @@ class Tree:
         with _refusing(), self._opened(folder, make=True) as parent:
             _remove(parent, base)
 
-    def _file(self, parent: int, base: str, member: tar.Member, content: tar.Readable) -> None:
+    def _file(
+        self,
+        parent: int,
+        base: str,
+        member: tar.Member,
+        content: tar.Readable,
+        finish: Optional[Callable[[int], None]],
+    ) -> None:
         self._clear(parent, base)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(base, flags, 0o600, dir_fd=parent), "wb", buffering=0) as out:
             while data := content.read(CHUNK):
                 while data:
                     data = data[out.write(data) :]
+            if finish is not None:
+                finish(out.fileno())
             self._own(out.fileno(), member)
             os.fchmod(out.fileno(), member.mode & 0o777)
             # Python compares compiled modules with the times of their sources.

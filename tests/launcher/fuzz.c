@@ -4,6 +4,7 @@
        fuzz DIRECTORY SECONDS INPUTS
 
    DIRECTORY is empty. The numbers are those of a generator with a fixed seed, so a failure can be repeated. */
+#include "filter.h"
 #include "launcher.h"
 
 #include <dirent.h>
@@ -31,24 +32,41 @@ static const char *const NAMES[] = {"a", "b", "a/b", "a/b/c", "l", "l/x", "a/l",
 static const char *const TARGETS[] = {"a", "b", "..", "../..", ".", "/", "/x", "a/..", "a/../..", "l", "l/..", "../a",
     "../../x", "", "./../..", "a/b/../../..", "//", "program"};
 
+static void put(uint8_t *to, uint64_t value, unsigned bytes)
+{
+    for (unsigned index = 0; index < bytes; index++)
+        to[index] = (uint8_t)(value >> 8 * index);
+}
+
 static size_t add_record(
-    uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups, unsigned filter)
+    uint8_t *to, char type, const char *name, const void *data, size_t size, unsigned fixups, unsigned filters)
 {
     size_t length = strlen(name), at = 24;
+    unsigned place = 0;
 
     memset(to, 0, 24);
     to[0] = (uint8_t)type;
-    to[1] = (uint8_t)filter;
-    to[2] = (uint8_t)length;
-    to[4] = (uint8_t)fixups;
-    for (unsigned index = 0; index < 4; index++)
-        to[8 + index] = (uint8_t)(size >> (8 * index));
+    put(to + 2, length, 2);
+    put(to + 4, fixups, 4);
+    put(to + 8, size, 8);
+    put(to + 16, filters, 8);
     memcpy(to + at, name, length);
     at += length;
-    for (unsigned index = 0; index < filter + fixups; index++) {
-        memset(to + at, 0, 16);
-        to[at] = (uint8_t)random_below(64);
-        to[at + 8] = (uint8_t)random_below(256);
+    for (unsigned index = 0; index < filters; index++) {
+        unsigned room = 1 + random_below(200);
+        put(to + at, random_below(20) ? 1 + random_below(8) : random_below(256), 4);
+        put(to + at + 4, random_below(random_below(2) ? 3 : 40), 4);
+        place += random_below(20);
+        put(to + at + 8, place, 8);
+        put(to + at + 16, room, 8);
+        if (random_below(30) == 0)
+            to[at + random_below(24)] = 0xff;
+        place += random_below(20) ? room : 0;
+        at += 24;
+    }
+    for (unsigned index = 0; index < fixups; index++) {
+        put(to + at, random_below(64), 8);
+        put(to + at + 8, random_below(256), 8);
         if (random_below(8) == 0)
             to[at + 7 + random_below(9)] = 0xff;
         at += 16;
@@ -58,9 +76,35 @@ static size_t add_record(
     return at + size;
 }
 
+/* Fills a table with what entries may be: small numbers, and some of any size. */
+static void fill_table(uint8_t *to, size_t size)
+{
+    for (size_t at = 0; at + 4 <= size; at += 4)
+        put(to + at, random_below(3) ? random_below(40) : random_below(1U << 31), 4);
+}
+
+/* Joins columns of random sizes and bytes, which begin like objects more often than not. */
+static void join_objects(void)
+{
+    static const uint8_t BYTES[] = {'N', ')', 'c', 's', 'z', 'r', '(', 'l', 'i', 'y', ':', 0, 0, 0, 0, 1, 2, 3, 200};
+    size_t size = random_below(400), left = size;
+    uint8_t *from = malloc(OBJECTS_HEAD + size), *to = malloc(size + 1);
+
+    for (unsigned column = 0; column < OBJECTS_HEAD / 4; column++) {
+        size_t part = column + 1 < OBJECTS_HEAD / 4 ? random_below((unsigned)left + 1) / (column ? 2 : 1) : left;
+        put(from + 4 * column, random_below(50) ? part : random_below(1000), 4);
+        left -= part;
+    }
+    for (size_t at = 0; at < size; at++)
+        from[OBJECTS_HEAD + at] = BYTES[random_below(sizeof BYTES)];
+    (void)objects_join(from, to, size, 5 + random_below(2));
+    free(from);
+    free(to);
+}
+
 int main(int count, char *arguments[])
 {
-    static uint8_t stream[1 << 20], packed[1 << 20], content[512];
+    static uint8_t stream[1 << 20], packed[1 << 20], content[2048];
     unsigned outcomes[4] = {0};
     time_t end;
     unsigned long inputs = 0, most;
@@ -69,10 +113,11 @@ int main(int count, char *arguments[])
         return 2;
     end = time(NULL) + atoi(arguments[2]);
     most = strtoul(arguments[3], NULL, 10);
-    memset(content, 'c', sizeof content);
+    memset(content, 'c', 8);
     memcpy(content + 8, "/program", 9);
-    memset(content + 17, 0, 200);
     for (; inputs < most && time(NULL) < end; inputs++) {
+        for (unsigned joined = 0; joined < 20; joined++)
+            join_objects();
         size_t size = 0;
         unsigned records = random_below(12);
         struct app app = {.fd = memfd_create("payload", 0)};
@@ -81,8 +126,10 @@ int main(int count, char *arguments[])
             const char *name = NAMES[random_below(random_below(4) ? 8 : sizeof NAMES / sizeof *NAMES)];
             const char *target = TARGETS[random_below(sizeof TARGETS / sizeof *TARGETS)];
             bool file = type == 'F' || type == 'X';
+            if (file)
+                fill_table(content + 32, sizeof content - 32);
             size += add_record(stream + size, type, name, file ? (const void *)content : target,
-                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file ? random_below(2) : 0);
+                file ? random_below(sizeof content) : type == 'L' ? strlen(target) : 0, file ? random_below(3) : 0, file && random_below(2) ? random_below(5) : 0);
         }
         if (random_below(8))
             size += add_record(stream + size, 'E', "", NULL, 0, 0, 0);

@@ -30,6 +30,7 @@ import own_sources
 import pyinstaller_internals as internals
 import sources
 import spec_classes
+import stand_ins
 import standard_modules
 import start_with_toolchain
 
@@ -52,6 +53,7 @@ def finish_analysis(
     """Put the sources and the run-time modules in, and all lists in an order that is always the same."""
     # In place: PyInstaller finds the compiled code of a list by the list's identity.
     analysis.datas[:] = [entry for entry in analysis.datas if not _is_dropped(entry[0])]
+    stand_ins.leave_out(analysis)
     name, path, kind = analysis.scripts[-1]
     main_file = sources.main_file(analysis, path)
     _add_sources(analysis, source_files, main_file)

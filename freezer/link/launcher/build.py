@@ -30,11 +30,15 @@ from typing import Callable, Optional
 
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
-    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
+    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
+    *("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
-LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}
+LIBRARIES = {
+    "start.so": ("start.c", "split.c"),
+    "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c", "widths.c"),
+}
 LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")
 ZSTD = "libzstd.a"
@@ -43,13 +47,14 @@ DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
 COMPILE = (
     *("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"),
-    *("-ffunction-sections", "-fno-asynchronous-unwind-tables"),
+    *("-ffunction-sections", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns"),
 )
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
 BARE = (
     # Without a C library: they run with any that the application or freezer has, start.so even before it is ready, and
     # the init before it is loaded.
     *("-O2", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
+    "-fno-tree-loop-distribute-patterns",
 )
 SHARED = ("-fPIC", "-shared")
 # A program that is made as a library, as musl's wrapper of gcc makes a dynamic program of -static-pie.

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 enum {
-    FILTERED = 1, /* a record's number for content whose code is filtered */
+    HEADER_SIZE = 24,
+    RANGE_SIZE = 16,
+    FILTER_SIZE = 24,
     TELL_EACH = 1 << 20,
 };
 
@@ -57,13 +59,23 @@ static bool good_target(const char *name, const char *target)
     return true;
 }
 
-struct range { /* of a file: a place for a path, or code that is filtered */
+struct range { /* of a file: a place for a path */
     uint64_t offset, size;
 };
 
-static bool inside(const struct range *range, uint64_t size)
+struct file { /* a record of a file, and how far it was taken */
+    const char *name;
+    uint64_t size, left;
+    const struct range *fixups;
+    const struct filter *filters;
+    uint32_t fixup_count, filter_count;
+    uint32_t next; /* the filter for what is taken next, or for something behind it */
+    char type;
+};
+
+static bool inside(uint64_t offset, uint64_t size, uint64_t total)
 {
-    return range->offset <= size && range->size <= size - range->offset;
+    return offset <= total && size <= total - offset;
 }
 
 struct writer {
@@ -71,7 +83,9 @@ struct writer {
     struct watch *watch;
     const char *tree; /* the absolute path that the tree will have */
     char *why;
-    uint8_t *block; /* of code that is being filtered */
+    struct range *fixups;
+    struct filter *filters;
+    struct room room;
     int directory;
     bool memory; /* whether files to execute or to load are made in memory */
     uint64_t untold;
@@ -95,10 +109,12 @@ static enum outcome ended(struct writer *writer)
     return writer->why[0] ? REFUSED : damaged(writer, "it ends too early, or cannot be decompressed");
 }
 
-static bool write_at(int file, const char *data, size_t size, uint64_t offset)
+bool write_at(int file, const void *data, size_t size, uint64_t offset)
 {
+    const uint8_t *at = data;
+
     while (size > 0) {
-        ssize_t count = pwrite(file, data, size, (off_t)offset);
+        ssize_t count = pwrite(file, at, size, (off_t)offset);
         if (count < 0 && errno == EINTR)
             continue;
         if (count <= 0) {
@@ -106,7 +122,7 @@ static bool write_at(int file, const char *data, size_t size, uint64_t offset)
                 errno = ENOSPC;
             return false;
         }
-        data += count;
+        at += count;
         offset += (uint64_t)count;
         size -= (size_t)count;
     }
@@ -145,58 +161,90 @@ static enum outcome fix(struct writer *writer, int file, const char *name, const
     return DONE;
 }
 
-/* Returns the next piece of a file, or NULL as reader_take() does; "left" bytes of its "size" were not taken yet. */
-static const uint8_t *content(
-    struct writer *writer, uint64_t size, uint64_t left, const struct range *code, size_t *count)
+/* Returns the next piece of a file, or NULL as reader_take() does. */
+static const uint8_t *content(struct writer *writer, struct file *file, size_t *count)
 {
-    uint64_t at = size - left, over = code->offset + code->size;
+    uint64_t at = file->size - file->left;
+    const struct filter *filter = NULL;
 
-    if (at < code->offset)
-        return reader_take(writer->reader, code->offset - at, count);
-    if (at >= over)
-        return reader_take(writer->reader, left, count);
-    *count = over - at < FILTER_BLOCK ? (size_t)(over - at) : FILTER_BLOCK;
-    if (!reader_take_all(writer->reader, writer->block, *count))
+    for (; file->next < file->filter_count; file->next++) {
+        filter = &file->filters[file->next];
+        if (!is_table(filter) && at < filter->offset + filter->size)
+            break;
+        filter = NULL;
+    }
+    if (!filter || at < filter->offset)
+        return reader_take(writer->reader, filter ? filter->offset - at : file->left, count);
+    uint64_t over = filter->offset + filter->size;
+    size_t most = filter->kind == OBJECTS ? OBJECTS_LIMIT : FILTER_BLOCK,
+           head = filter->kind == OBJECTS ? OBJECTS_HEAD : 0;
+    *count = over - at < most ? (size_t)(over - at) : most;
+    /* What is filtered, and behind it what it was before. */
+    uint8_t *from = room_for(&writer->room, head + 2 * *count);
+    uint8_t *to = from + head + *count;
+    if (!from)
+        refuse(writer->why, "%s", strerror(ENOMEM));
+    if (!from || !reader_take_all(writer->reader, from, head + *count))
         return NULL;
-    filter_code(writer->block, *count, at, size, true);
-    return writer->block;
+    if (filter->kind == CODE) {
+        filter_code(from, *count, at, file->size, true);
+        return from;
+    }
+    if (filter->kind == OBJECTS)
+        return objects_join(from, to, *count, filter->entries) ? to : NULL;
+    filter_rows(from, to, *count, filter->entries, true);
+    return to;
 }
 
-static enum outcome write_file(struct writer *writer, const char *name, char type, uint64_t size,
-    const struct range *code, const struct range *fixups, uint32_t count)
+/* Returns what is wrong with the places of fixups and filters; NULL if nothing is. What is filtered is in the file's
+   order; no path is in a table, which is restored as it was before paths were filled in. */
+static const char *misplaced(const struct file *file)
 {
-    enum outcome outcome = DONE;
-    mode_t mode = type == 'X' ? 0555 : 0444;
-    bool memory = writer->memory && memory_takes(name, type);
-    uint64_t left = size;
+    uint64_t over = 0;
 
-    if (!inside(code, size) || (code->size > 0 && size > INT32_MAX))
-        return damaged(writer, "the place of the filtered code in a file is invalid");
-    for (uint32_t index = 0; index < count; index++)
-        if (!inside(&fixups[index], size) || fixups[index].size < 2)
-            return damaged(writer, "the place of a fixup in a file is invalid");
-    int file = memory ? memory_create()
-                      : openat(writer->directory, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (file < 0)
-        return failed(writer, name);
-    while (left > 0 && outcome == DONE) {
-        size_t part;
-        const uint8_t *from = content(writer, size, left, code, &part);
-        if (!from) {
-            outcome = ended(writer);
-            break;
+    for (uint32_t index = 0; index < file->filter_count; index++) {
+        const struct filter *filter = &file->filters[index];
+        bool changed = filter->kind != SYMBOLS && filter->kind != STRINGS;
+        if (filter->kind < CODE || filter->kind > OBJECTS || (changed && filter->offset < over) || filter->size == 0 ||
+            !inside(filter->offset, filter->size, file->size) || file->size > INT32_MAX ||
+            (filter->kind == ROWS && (filter->entries < 2 || filter->entries > FILTER_BLOCK)) ||
+            (filter->kind == OBJECTS && filter->size > OBJECTS_LIMIT) ||
+            (is_table(filter) && filter->size > TABLE_LIMIT))
+            return "the place of a filter in a file is invalid";
+        if (changed)
+            over = filter->offset + filter->size;
+    }
+    for (uint32_t index = 0; index < file->fixup_count; index++) {
+        const struct range *fixup = &file->fixups[index];
+        if (!inside(fixup->offset, fixup->size, file->size) || fixup->size < 2)
+            return "the place of a fixup in a file is invalid";
+        for (uint32_t other = 0; other < file->filter_count; other++) {
+            const struct filter *filter = &file->filters[other];
+            if (is_table(filter) && fixup->offset < filter->offset + filter->size &&
+                filter->offset < fixup->offset + fixup->size)
+                return "the place of a fixup in a file is in a table";
         }
-        left -= part;
+    }
+    return NULL;
+}
+
+static enum outcome write_content(struct writer *writer, struct file *file, int descriptor)
+{
+    while (file->left > 0) {
+        size_t part;
+        const uint8_t *from = content(writer, file, &part);
+        if (!from)
+            return ended(writer);
+        file->left -= part;
         writer->untold += part;
         while (part > 0) {
-            ssize_t done = write(file, from, part);
+            ssize_t done = write(descriptor, from, part);
             if (done < 0 && errno == EINTR)
                 continue;
             if (done <= 0) {
                 if (done == 0)
                     errno = ENOSPC;
-                outcome = failed(writer, name);
-                break;
+                return failed(writer, file->name);
             }
             from += done;
             part -= (size_t)done;
@@ -206,15 +254,35 @@ static enum outcome write_file(struct writer *writer, const char *name, char typ
             watch_tell(writer->watch);
         }
     }
-    for (uint32_t index = 0; index < count && outcome == DONE; index++)
-        outcome = fix(writer, file, name, &fixups[index]);
+    const char *problem;
+    if (!restore_tables(descriptor, file->filters, file->filter_count, &writer->room, &problem))
+        return problem ? damaged(writer, problem) : failed(writer, file->name);
+    return DONE;
+}
+
+static enum outcome write_file(struct writer *writer, struct file *file)
+{
+    mode_t mode = file->type == 'X' ? 0555 : 0444;
+    bool memory = writer->memory && memory_takes(file->name, file->type);
+    const char *wrong = misplaced(file);
+
+    if (wrong)
+        return damaged(writer, wrong);
+    int descriptor = memory
+        ? memory_create()
+        : openat(writer->directory, file->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (descriptor < 0)
+        return failed(writer, file->name);
+    enum outcome outcome = write_content(writer, file, descriptor);
+    for (uint32_t index = 0; index < file->fixup_count && outcome == DONE; index++)
+        outcome = fix(writer, descriptor, file->name, &file->fixups[index]);
     /* An access control list of the directory may have changed the mode. */
-    if (outcome == DONE && fchmod(file, mode) != 0)
-        outcome = failed(writer, name);
-    if (memory && outcome == DONE && !memory_link(file, writer->directory, name))
-        outcome = failed(writer, name);
-    if (!(memory && outcome == DONE) && close(file) != 0 && outcome == DONE)
-        outcome = failed(writer, name);
+    if (outcome == DONE && fchmod(descriptor, mode) != 0)
+        outcome = failed(writer, file->name);
+    if (memory && outcome == DONE && !memory_link(descriptor, writer->directory, file->name))
+        outcome = failed(writer, file->name);
+    if (!(memory && outcome == DONE) && close(descriptor) != 0 && outcome == DONE)
+        outcome = failed(writer, file->name);
     watch_tell(writer->watch);
     return outcome;
 }
@@ -265,37 +333,64 @@ uint64_t number(const uint8_t *from, unsigned size)
     return value;
 }
 
-static bool take_range(struct writer *writer, struct range *range)
+static bool take_fixup(struct writer *writer, struct range *fixup)
 {
-    uint8_t pair[16];
+    uint8_t pair[RANGE_SIZE];
 
     if (!reader_take_all(writer->reader, pair, sizeof pair))
         return false;
-    range->offset = number(pair, 8);
-    range->size = number(pair + 8, 8);
+    fixup->offset = number(pair, 8);
+    fixup->size = number(pair + 8, 8);
     return true;
 }
 
-/* Reads the next record and writes its file, directory or link; *type becomes the record's type. */
-static enum outcome write_record(struct writer *writer, struct names *names, struct range *fixups, char *type)
+static bool take_filter(struct writer *writer, struct filter *filter)
 {
-    struct range code = {0, 0};
-    uint8_t header[24];
-    char name[NAME_LIMIT + 1], target[NAME_LIMIT + 1];
+    uint8_t data[FILTER_SIZE];
+
+    if (!reader_take_all(writer->reader, data, sizeof data))
+        return false;
+    filter->kind = (uint32_t)number(data, 4);
+    filter->entries = (uint32_t)number(data + 4, 4);
+    filter->offset = number(data + 8, 8);
+    filter->size = number(data + 16, 8);
+    return true;
+}
+
+/* Reads a link's target, and makes it. */
+static enum outcome take_link(struct writer *writer, struct names *names, const struct file *file)
+{
+    char target[NAME_LIMIT + 1];
+
+    if (!reader_take_all(writer->reader, target, (size_t)file->size))
+        return ended(writer);
+    target[file->size] = 0;
+    if (strlen(target) != file->size)
+        return damaged(writer, "the target of a link contains a NUL");
+    enum outcome outcome = write_link(writer, file->name, target);
+    if (outcome != DONE)
+        names_drop(names); /* a failure may mean that its path leads through another link: do not remove there */
+    return outcome;
+}
+
+/* Reads the next record and writes its file, directory or link; *type becomes the record's type. */
+static enum outcome write_record(struct writer *writer, struct names *names, char *type)
+{
+    uint8_t header[HEADER_SIZE];
+    char name[NAME_LIMIT + 1];
     bool links = *type == 'L';
 
     if (!reader_take_all(writer->reader, header, sizeof header))
         return ended(writer);
     size_t length = (size_t)number(header + 2, 2);
-    uint32_t count = (uint32_t)number(header + 4, 4);
-    uint64_t size = number(header + 8, 8);
+    uint64_t fixups = number(header + 4, 4), size = number(header + 8, 8), filters = number(header + 16, 8);
     *type = (char)header[0];
-    if (header[1] > FILTERED || number(header + 16, 8) != 0 || length > NAME_LIMIT || count > FIXUP_LIMIT)
+    if (header[1] != 0 || length > NAME_LIMIT || fixups > FIXUP_LIMIT || filters > FILTER_LIMIT)
         return damaged(writer, "the header of a record is invalid");
     if (*type == 'E')
-        return length || count || size || header[1] ? damaged(writer, "its end record is invalid") : DONE;
+        return length || fixups || size || filters ? damaged(writer, "its end record is invalid") : DONE;
     bool file = *type == 'F' || *type == 'X';
-    if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || ((count || header[1]) && !file) ||
+    if ((!file && *type != 'D' && *type != 'L') || (links && *type != 'L') || ((fixups || filters) && !file) ||
         (*type == 'D' && size) || (*type == 'L' && (size == 0 || size > NAME_LIMIT)))
         return damaged(writer, "the type of a record is invalid, or does not fit its header");
     if (!reader_take_all(writer->reader, name, length))
@@ -307,32 +402,26 @@ static enum outcome write_record(struct writer *writer, struct names *names, str
         refuse(writer->why, "its path is too long");
         return REFUSED;
     }
-    if (header[1] == FILTERED && !take_range(writer, &code))
-        return ended(writer);
-    for (uint32_t index = 0; index < count; index++)
-        if (!take_range(writer, &fixups[index]))
+    for (uint64_t index = 0; index < filters; index++)
+        if (!take_filter(writer, &writer->filters[index]))
+            return ended(writer);
+    for (uint64_t index = 0; index < fixups; index++)
+        if (!take_fixup(writer, &writer->fixups[index]))
             return ended(writer);
     if (!names_add(names, name)) {
         refuse(writer->why, "%s", strerror(ENOMEM));
         return REFUSED;
     }
+    struct file record = {name, size, size, writer->fixups, writer->filters, (uint32_t)fixups, (uint32_t)filters, 0, *type};
     switch (*type) {
     case 'D':
         if (mkdirat(writer->directory, name, 0755) != 0 || fchmodat(writer->directory, name, 0755, 0) != 0)
             return failed(writer, name);
         return DONE;
     case 'L':
-        if (!reader_take_all(writer->reader, target, (size_t)size))
-            return ended(writer);
-        target[size] = 0;
-        if (strlen(target) != size)
-            return damaged(writer, "the target of a link contains a NUL");
-        enum outcome outcome = write_link(writer, name, target);
-        if (outcome != DONE)
-            names_drop(names); /* a failure may mean that its path leads through another link: do not remove there */
-        return outcome;
+        return take_link(writer, names, &record);
     default:
-        return write_file(writer, name, *type, size, &code, fixups, count);
+        return write_file(writer, &record);
     }
 }
 
@@ -342,18 +431,18 @@ enum outcome extract_stream(
 {
     struct writer writer = {
         .watch = watch, .tree = tree, .why = why, .directory = directory, .memory = app->memory};
-    struct range *fixups = malloc(FIXUP_LIMIT * sizeof *fixups);
     enum outcome outcome = REFUSED;
     uint32_t count = 0;
     char type = 0;
 
     why[0] = 0;
-    writer.block = malloc(FILTER_BLOCK);
-    if (!fixups || !writer.block || !names_add(names, ""))
+    writer.fixups = malloc(FIXUP_LIMIT * sizeof *writer.fixups);
+    writer.filters = malloc(FILTER_LIMIT * sizeof *writer.filters);
+    if (!writer.fixups || !writer.filters || !names_add(names, ""))
         refuse(why, "%s", strerror(ENOMEM));
     if (!why[0] && (writer.reader = reader_open(app, why)) != NULL) {
         do
-            outcome = write_record(&writer, names, fixups, &type);
+            outcome = write_record(&writer, names, &type);
         while (outcome == DONE && type != 'E' && ++count <= app->records);
         if (outcome == DONE && (type != 'E' || count != app->records || !reader_at_end(writer.reader)))
             outcome = why[0] ? REFUSED : damaged(&writer, "its records do not match the trailer");
@@ -361,7 +450,8 @@ enum outcome extract_stream(
     if (outcome == DONE && app->memory && !memory_search(directory, names))
         outcome = failed(&writer, "links to libraries");
     reader_close(writer.reader);
-    free(writer.block);
-    free(fixups);
+    free(writer.room.bytes);
+    free(writer.filters);
+    free(writer.fixups);
     return outcome;
 }

@@ -40,12 +40,31 @@ static bool has_operand(const uint8_t *code, size_t at, size_t next)
     return (code[at] & 0xC7) == 0x05 && at >= next + 2 && ((code[at - 2] & 0xF8) == 0x48 || code[at - 2] == 0x0F);
 }
 
+/* Returns the number of the first of eight bytes that may be before an operand, 8 if there is none: a byte is E8 or E9, or
+   a ModRM byte for RIP, if one of the differences is 0 there. Below the first 0, the usual trick with borrows is exact. */
+static size_t candidate(const uint8_t *code)
+{
+    const uint64_t each = 0x0101010101010101;
+    uint64_t bytes;
+
+    __builtin_memcpy(&bytes, code, sizeof bytes);
+    uint64_t call = (bytes & 0xFE * each) ^ 0xE8 * each, rip = (bytes & 0xC7 * each) ^ 0x05 * each;
+    uint64_t zeros = (((call - each) & ~call) | ((rip - each) & ~rip)) & 0x80 * each;
+    return zeros ? (size_t)__builtin_ctzll(zeros) / 8 : 8;
+}
+
 static void filter_block(uint8_t *code, size_t size, int64_t place, int64_t total, bool undo)
 {
     size_t at = 0, next = 0;
 
     while (at + OPERAND < size) {
         int32_t value;
+        if (at + 8 < size) {
+            size_t skipped = candidate(code + at);
+            at += skipped;
+            if (skipped == 8 || at + OPERAND >= size)
+                continue;
+        }
         if (!has_operand(code, at, next)) {
             at++;
             continue;

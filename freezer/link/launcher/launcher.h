@@ -3,8 +3,8 @@
    The launcher is the first part of every executable that freezer's native linker makes. It unpacks the application
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
-   is complete, fill.c fills an entry, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the
-   messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. */
+   is complete, fill.c fills an entry, reader.c and extract.c unpack, restore.c and the filters (filter.h) restore what
+   was changed for the compression, remove.c removes, and says.c writes the messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -19,6 +19,7 @@
 
 enum {
     DIGEST_SIZE = 32,
+    FORMAT = 3, /* of the payload */
     TRAILER_SIZE = 128,
     IDENTITY_SIZE = 2 * DIGEST_SIZE,
     NAME_MORE = 24, /* bytes that the name of an entry with files in memory has more */
@@ -26,6 +27,8 @@ enum {
     WHY_ROOM = 512,       /* bytes of a reason; a longer one is cut */
     NAME_LIMIT = 4095,    /* bytes of a record's name */
     FIXUP_LIMIT = 65536,  /* fixups per file */
+    FILTER_LIMIT = 4096,  /* filters per file */
+    TABLE_LIMIT = 1 << 24, /* bytes of a table that is restored as a whole */
     CANNOT_RUN = 126,     /* the exit status if the application cannot be started, as in shells */
     PLACES = 7
 };
@@ -155,8 +158,26 @@ enum outcome entry_fill(struct entry *entry, struct place *place, const struct a
 /* extract.c */
 
 uint64_t number(const uint8_t *from, unsigned size);
+bool write_at(int file, const void *data, size_t size, uint64_t offset);
 enum outcome extract_stream(
     const struct app *app, int directory, const char *tree, struct names *names, struct watch *watch, char *why);
+
+/* restore.c */
+
+struct filter { /* of a part of a file; its kind is one of filter.h */
+    uint32_t kind;
+    uint32_t entries; /* the width of rows, or the number of entries of a table */
+    uint64_t offset, size;
+};
+
+struct room { /* memory in which something is restored, then something else */
+    uint8_t *bytes;
+    size_t size;
+};
+
+bool is_table(const struct filter *filter);
+uint8_t *room_for(struct room *room, size_t size);
+bool restore_tables(int file, const struct filter *filters, uint32_t count, struct room *room, const char **problem);
 
 /* memory.c */
 

@@ -117,7 +117,7 @@ static void read_trailer(void)
     if (got != (ssize_t)sizeof trailer ||
         memcmp(trailer + 120, end, sizeof end) != 0)
         damage("it was cut off, or has no application in it");
-    if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != 2 || number(trailer + 12, 4) > 1 ||
+    if (memcmp(trailer, magic, sizeof magic) != 0 || number(trailer + 8, 4) != FORMAT || number(trailer + 12, 4) > 1 ||
         number(trailer + 52, 4) > 1)
         damage("its trailer is corrupt");
     app.init = number(trailer + 52, 4) == 1;

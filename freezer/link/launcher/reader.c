@@ -1,5 +1,6 @@
 /* Reads the payload and decompresses it into a stream, in pieces: whatever the size, this needs no more memory than the
-   decoder's window and a few buffers, which fit into a processor's second cache.
+   decoder's window and a few buffers, which fit into a processor's second cache. (To restore tables takes twice the
+   largest one in addition: restore.c.)
 
    A separate thread reads and decodes ahead of the thread that writes files, as both tasks take about as long. The two
    share only the slots; the reason for the end is read after the end. If no thread can be created, each piece is

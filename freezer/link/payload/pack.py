@@ -2,7 +2,7 @@
 
 The launcher (freezer/link/launcher) reads this format. Numbers are little-endian, digests BLAKE2b with 32 bytes (RFC
 7693). The stream has a record for each file, directory and link; links come last, so that nothing is ever written
-through one. If the stream is compressed, machine code in it is filtered first (``filter``). The trailer is at the end
+through one. If the stream is compressed, the content of files is filtered first (``filter``). The trailer is at the end
 of the file. Its ``digest`` covers every byte before the digest, so that all damage is noticed; its ``identity`` is the
 digest of the stream before compression, and names the cache entry.
 """
@@ -20,16 +20,17 @@ from typing import IO, Optional, Union
 
 from freezer.base.places import is_link, walk
 from freezer.freeze.drivers.content_memory import ContentMemory
-from freezer.link.payload.filter import code_of, filtered
+from freezer.link.payload.choose import filters_of
+from freezer.link.payload.filter import FILTER, Filter, filtered
 from freezer.link.payload.frames import WORKERS, compressed
+from freezer.link.payload.tables import ChangedFile, changed_tables
 from freezer.plan.choices import Packing
 
 MAGIC, END_MAGIC = b"FRZR\x00\x00\x00\x01", b"FREEZER\n"
-VERSION = 2
-FILTERED = 1
-"""The number in a record whose content contains filtered code."""
+VERSION = 3
 TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
-RECORD = struct.Struct("<BBHIQQ")
+RECORD = struct.Struct("<BxHIQQ")
+"""Its type, and the numbers of bytes of the name, of fixups, of bytes of the content, and of filters."""
 RANGE = struct.Struct("<QQ")
 IDENTITY = b"freezer app 1"
 """Distinguishes identities from other digests (RFC 7693, personalisation); changes with the meaning of an entry."""
@@ -104,42 +105,42 @@ def records_of(tree: Path) -> list[Record]:
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
-def stream(records: Sequence[Record], *, filters: bool) -> Iterator[bytes]:
-    """Yield the records' bytes, in pieces; with ``filters``, filter the code in them. An empty piece stands where a new
-    frame begins."""
+def stream(records: Sequence[Record], *, filters: bool, memory: Optional[ContentMemory] = None) -> Iterator[bytes]:
+    """Yield the records' bytes, in pieces; with ``filters``, filter the content of files. An empty piece stands where a
+    new frame begins. ``memory`` keeps what was found out of files."""
     for record in records:
         if 0 in record.cuts:
             yield b""
         name = os.fsencode(record.name)
-        code = code_of(record.source) if filters and record.source is not None else None
-        number = 0 if code is None else FILTERED
-        ranges = [*([] if code is None else [code]), *record.fixups]
+        chosen = filters_of(record.source, record.cuts, memory) if filters and record.source is not None else ()
         size = record.size
-        header = RECORD.pack(record.type, number, len(name), len(record.fixups), size, 0)
-        yield header + name + b"".join(RANGE.pack(*item) for item in ranges)
+        parts = [FILTER.pack(item.kind, item.entries, item.offset, item.size) for item in chosen]
+        parts += [RANGE.pack(*item) for item in record.fixups]
+        yield RECORD.pack(record.type, len(name), len(record.fixups), size, len(chosen)) + name + b"".join(parts)
         if record.source is not None:
-            yield from _content(record, code, size)
+            yield from _content(record, chosen, size)
         elif record.data:
             yield record.data
-    yield RECORD.pack(Type.END, 0, 0, 0, 0, 0)
+    yield RECORD.pack(Type.END, 0, 0, 0, 0)
 
 
-def _content(record: Record, code: Optional[tuple[int, int]], size: int) -> Iterator[bytes]:
+def _content(record: Record, filters: Sequence[Filter], size: int) -> Iterator[bytes]:
     assert record.source is not None
     cuts = iter([*(place for place in record.cuts if place > 0), size])
     cut = next(cuts)
     at = 0
     with open(record.source, "rb") as file:
-        for piece in filtered(file.read, code or (0, 0), size, undo=False):
+        changed = ChangedFile(file, changed_tables(file, filters))
+        for piece in filtered(changed.read, filters, size, undo=False):
             if not piece:
                 raise OSError(f"{record.source} changed while it was read")
-            data = piece
-            while at + len(data) > cut:
+            data, over = piece, changed.position
+            while over > cut:
                 yield data[: cut - at]
                 yield b""
                 data, at, cut = data[cut - at :], cut, next(cuts)
             yield data
-            at += len(data)
+            at = over
 
 
 def write(
@@ -216,7 +217,7 @@ def _pack(
     sizes: list[int] = []
 
     def counted() -> Iterator[bytes]:
-        for data in stream(records, filters=packing is not Packing.NONE):
+        for data in stream(records, filters=packing is not Packing.NONE, memory=memory):
             hasher.update(data)
             sizes.append(len(data))
             yield data

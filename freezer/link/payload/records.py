@@ -6,6 +6,7 @@ before their contents, links last, so that nothing is ever written through one.
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 from collections.abc import Iterator
@@ -15,8 +16,20 @@ from typing import Optional
 from freezer.base import tar
 from freezer.base.compression import DamagedStream, Stream
 from freezer.base.extract import Refused, Tree
-from freezer.link.payload.filter import LARGEST, filtered
-from freezer.link.payload.pack import FILTERED, RANGE, RECORD, Type
+from freezer.link.payload.filter import (
+    BLOCK,
+    FILTER,
+    LARGEST,
+    MAX_FILTERS,
+    MAX_OBJECTS,
+    MAX_TABLE,
+    DamagedContent,
+    Filter,
+    Kind,
+    filtered,
+)
+from freezer.link.payload.pack import RANGE, RECORD, Type
+from freezer.link.payload.tables import restore_tables
 
 MAX_NAME = 4095
 """Bytes of a name, or of a link's target."""
@@ -57,12 +70,12 @@ class _Reader:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A record's header, its name, the place of its filtered code, and its fixups in the order of their places."""
+    """A record's header, its name, its filters, and its fixups in the order of their places."""
 
     type: Type
     name: str
     size: int
-    code: tuple[int, int]
+    filters: tuple[Filter, ...]
     fixups: tuple[tuple[int, int], ...]
 
 
@@ -94,15 +107,15 @@ class _Records:
         return entries
 
     def _next(self) -> Optional[_Entry]:
-        letter, number, length, count, size, zero = RECORD.unpack(self._reader.exactly(RECORD.size))
-        if zero or number > FILTERED or length > MAX_NAME or count > MAX_FIXUPS:
+        letter, length, count, size, filters = RECORD.unpack(self._header())
+        if filters > MAX_FILTERS or length > MAX_NAME or count > MAX_FIXUPS:
             raise DamagedStream("the header of a record is invalid")
         try:
             kind = Type(letter)
         except ValueError as error:
             raise DamagedStream(f"a record has the unknown type {letter}") from error
         if kind is Type.END:
-            if length or count or size or number:
+            if length or count or size or filters:
                 raise DamagedStream("its end record is invalid")
             return None
         name = os.fsdecode(self._reader.exactly(length))
@@ -111,16 +124,19 @@ class _Records:
         if name.count("/") > self._limits.depth:
             raise DamagedStream(f"the name {name[:80]!r} has too many components")
         file = kind in (Type.FILE, Type.EXECUTABLE)
-        if ((count or number) and not file) or (size and kind is Type.DIRECTORY):
+        if ((count or filters) and not file) or (size and kind is Type.DIRECTORY):
             raise DamagedStream(f"{name!r} has content, but is not a file")
         if kind is Type.LINK and not 0 < size <= MAX_NAME:
             raise DamagedStream(f"the link {name!r} has a target of {size} bytes")
-        data = self._reader.exactly((number + count) * RANGE.size)
-        ranges = [(offset, room) for offset, room in RANGE.iter_unpack(data)]
-        code = ranges.pop(0) if number else (0, 0)
-        if sum(code) > size or (number and size > LARGEST):
-            raise DamagedStream(f"the place of the filtered code in {name!r} is invalid")
-        return _Entry(kind, name, size, code, tuple(sorted(ranges)))
+        chosen = _filters(self._reader.exactly(filters * FILTER.size), name, size)
+        ranges = sorted(RANGE.iter_unpack(self._reader.exactly(count * RANGE.size)))
+        return _Entry(kind, name, size, chosen, tuple((offset, room) for offset, room in ranges))
+
+    def _header(self) -> bytes:
+        data = self._reader.exactly(RECORD.size)
+        if data[1]:
+            raise DamagedStream("the header of a record is invalid")
+        return data
 
     def _put(self, entry: _Entry) -> None:
         if entry.name in self._names:
@@ -141,16 +157,23 @@ class _Records:
             self._folders.add(entry.name)
             self._place.put(_member(entry, tar.Kind.DIRECTORY), Stream(iter(())))
         else:
-            self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)))
+            finish = functools.partial(restore_tables, filters=entry.filters)
+            try:
+                self._place.put(_member(entry, tar.Kind.FILE), Stream(self._content(entry)), finish)
+            except DamagedContent as error:
+                raise DamagedStream(f"{entry.name!r}: {error}") from error
 
     def _content(self, entry: _Entry) -> Iterator[bytes]:
+        tables = [item for item in entry.filters if item.kind.is_table]
         content = self._reader
-        if entry.code[1]:
-            content = _Reader(filtered(self._reader.exactly, entry.code, entry.size, undo=True))
+        if entry.filters:
+            content = _Reader(filtered(self._reader.exactly, entry.filters, entry.size, undo=True))
         at = 0
         for offset, room in entry.fixups:
             if offset < at or room < 2 or offset + room > entry.size:
                 raise Refused("the place of a fixup in it is invalid")
+            if any(item.overlaps(offset, room) for item in tables):
+                raise Refused("the place of a fixup in it is in a table")
             yield from content.pieces(offset - at)
             yield from self._fixed(content, room)
             at = offset + room
@@ -173,6 +196,30 @@ class _Records:
         yield path.ljust(len(start), b"\0")
         for piece in rest:
             yield bytes(len(piece))
+
+
+def _filters(data: bytes, name: str, total: int) -> tuple[Filter, ...]:
+    """Return the filters of a record, after the launcher's checks (freezer/link/launcher/extract.c)."""
+    found: list[Filter] = []
+    over = 0
+    for number, entries, offset, size in FILTER.iter_unpack(data):
+        try:
+            item = Filter(Kind(number), offset, size, entries)
+        except ValueError as error:
+            raise DamagedStream(f"{name!r} has a filter of the unknown kind {number}") from error
+        if item.over > total or not size or (item.kind.is_changed and offset < over):
+            raise DamagedStream(f"the place of a filter in {name!r} is invalid")
+        if item.kind is Kind.ROWS and not 2 <= entries <= BLOCK:
+            raise DamagedStream(f"rows in {name!r} have a width of {entries} bytes")
+        limit = MAX_TABLE if item.kind.is_table else MAX_OBJECTS if item.kind is Kind.OBJECTS else LARGEST
+        if total > LARGEST or size > limit:
+            raise DamagedStream(f"{name!r} is too large for its filters")
+        if item.kind.is_table and any(item.kind is other.kind for other in found):
+            raise DamagedStream(f"{name!r} has two tables of a kind")
+        if item.kind.is_changed:
+            over = item.over
+        found.append(item)
+    return tuple(found)
 
 
 def _member(entry: _Entry, kind: tar.Kind, target: str = "") -> tar.Member:

@@ -254,6 +254,15 @@ def facts_of(folder: Path) -> Any:
     return json.loads((folder / "facts.json").read_text())
 
 
+def test_importers_of_a_module_are_known_by_this_method() -> None:
+    """Else modules that stand in for compiled ones could not be left out."""
+    code = """
+from PyInstaller.depend.analysis import PyiModuleGraph
+result = list(inspect.signature(PyiModuleGraph.get_importers).parameters)
+"""
+    assert ask(code) == ["self", "name"]
+
+
 def test_provided_code_is_used(from_spec: Path) -> None:
     """Else applications would start with annotations and docstrings; at another level nothing is known of any code."""
     code = """

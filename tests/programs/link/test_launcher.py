@@ -659,16 +659,28 @@ def test_sixteen_executables_are_remembered(app: App, tmp_path: Path) -> None:
         [record("D", "d"), record("L", "l", b"d"), record("F", "l/out", b"x")],
         [record("F", "f", b"/x\0", [(1, 1 << 63)])],
         [record("F", "f", b"x\0\0", [(0, 3)])],
-        [record("F", "f", b"x" * 9, code=(0, 10))],
-        [record("F", "f", b"x" * 9, code=(10, 0))],
-        [record("F", "f", b"x" * 9, code=(1 << 63, 1 << 63))],
-        [record("D", "d", code=(0, 0))],
-        [record("L", "l", b"f", code=(0, 0))],
+        [record("F", "f", b"x" * 9, filters=[(1, 0, 0, 10)])],
+        [record("F", "f", b"x" * 9, filters=[(1, 0, 10, 0)])],
+        [record("F", "f", b"x" * 9, filters=[(1, 0, 1 << 63, 1 << 63)])],
+        [record("F", "f", b"x" * 9, filters=[(1, 0, 0, 5), (2, 4, 4, 4)])],  # over one another
+        [record("F", "f", b"x" * 9, filters=[(0, 0, 0, 9)])],
+        [record("F", "f", b"x" * 9, filters=[(9, 0, 0, 9)])],
+        [record("F", "f", bytes(49), filters=[(8, 5, 0, 9)], size=9)],  # no objects
+        [record("F", "f", b"\1\0\0\0" + bytes(36) + b"N", filters=[(8, 5, 0, 2)], size=2)],  # not as many
+        [record("F", "f", b"x" * 9, filters=[(2, 1, 0, 9)])],  # rows of a byte
+        [record("F", "f", b"x" * 9, filters=[(2, 65537, 0, 9)])],
+        [record("F", "f", b"x" * 90, filters=[(3, 0, 0, 9), (3, 0, 9, 9)])],  # two tables of a kind
+        [record("F", "f", b"x" * 90, filters=[(3, 2, 0, 60)])],  # not as many entries
+        [record("F", "f", b"/x".ljust(90, b"\0"), fixups=[(0, 40)], filters=[(4, 0, 30, 60)])],
+        [record("F", "f", b"/x".ljust(90, b"\0"), fixups=[(0, 40)], filters=[(7, 0, 0, 9)])],
+        [record("F", "f", b"x" * 9, filters=[(1, 0, 0, 1)] * 4097)],
+        [record("D", "d", filters=[(1, 0, 0, 0)])],
+        [record("L", "l", b"f", filters=[(1, 0, 0, 0)])],
         [record("F", "f", b"x" * 24).replace(b"F\0", b"F\2", 1)],
         [record("Z", "f")],
         [record("E", "")],
     ],
-    ids=range(17),
+    ids=range(29),
 )
 def test_hostile_payloads(make: Callable[..., App], program: bytes, records: list[bytes]) -> None:
     app = make([record("X", "program", program), *records])

@@ -69,15 +69,15 @@ def test_the_stream() -> None:
         Record(Type.LINK, "l", data=b"d/x"),
     ]
     assert b"".join(stream(records, filters=True)) == (
-        RECORD.pack(ord("D"), 0, 1, 0, 0, 0)
+        RECORD.pack(ord("D"), 1, 0, 0, 0)
         + b"d"
-        + RECORD.pack(ord("X"), 0, 3, 1, 5, 0)
+        + RECORD.pack(ord("X"), 3, 1, 5, 0)
         + b"d/x"
         + RANGE.pack(1, 3)
         + b"12345"
-        + RECORD.pack(ord("L"), 0, 1, 0, 3, 0)
+        + RECORD.pack(ord("L"), 1, 0, 3, 0)
         + b"ld/x"
-        + RECORD.pack(ord("E"), 0, 0, 0, 0, 0)
+        + RECORD.pack(ord("E"), 0, 0, 0, 0)
     )
 
 
