@@ -225,9 +225,7 @@ class Connections:
     def _proxy(self, parts: SplitResult) -> Optional[SplitResult]:
         """Return the proxy for an address; None if there is none, as for this machine itself."""
         text = self._proxies.get(parts.scheme) or self._proxies.get("all")
-        if not text or is_loopback(parts.hostname or ""):
-            return None
-        if _needs_no_proxy(parts, self._proxies.get("no", "")):
+        if not text or is_loopback(parts.hostname or "") or _needs_no_proxy(parts, self._proxies.get("no", "")):
             return None
         proxy = urlsplit(text if "://" in text else f"http://{text}")
         if proxy.scheme != "http" or not proxy.hostname:
