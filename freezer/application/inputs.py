@@ -26,7 +26,7 @@ from freezer.base.versions import installed_version
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
-from freezer.plan.trees import repository_state, tree_signature
+from freezer.plan.trees import repository_state, signature, tree_signature
 from freezer.system.locate import locate_interpreter
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def watched_inputs(plan: Plan, cache: Path) -> State:
     return {**named_inputs(plan, cache).state, "files": _files(map(str, files))}
 
 
-def state_of(path: str) -> Optional[tuple[int, int]]:
-    """Return the bytes and the modification time, in ns since 1970, of a file; None if it is not there."""
+def state_of(path: str) -> Optional[tuple[int, ...]]:
+    """Return the signature of a file; None if it is not there."""
     found = tree_signature(Path(path))
     return found[0][1:] if found else None
 
@@ -177,18 +177,18 @@ def revision_of(plan: Plan) -> Optional[str]:
     return None
 
 
-def _signatures(*signatures: Iterable[tuple[str, int, int]]) -> dict[str, list[int]]:
-    return {name: [size, time] for signature in signatures for name, size, time in signature}
+def _signatures(*trees: Iterable[tuple[str, int, int, int]]) -> dict[str, list[int]]:
+    return {name: found for tree in trees for name, *found in tree}
 
 
 def _files(names: Iterable[str]) -> dict[str, list[int]]:
-    """Return [bytes, modification time in ns] for each file that exists."""
+    """Return the signature of each file that exists."""
     found = {}
     for name in names:
         with passing_over():
             status = os.stat(name)
             if not stat.S_ISDIR(status.st_mode):
-                found[name] = [status.st_size, status.st_mtime_ns]
+                found[name] = list(signature(status))
     return found
 
 

@@ -63,7 +63,7 @@ def newest_of(paths: Iterable[Path], job: Job) -> Optional[int]:
         if top is not None and top not in committed:
             committed[top] = _committed(top, job)
         time = committed[top] if top is not None else None
-        times |= {time} if time is not None else {time // 10**9 for _, _, time in tree_signature(path)}
+        times |= {time} if time is not None else {time // 10**9 for _, _, time, _ in tree_signature(path)}
     return max(times, default=None)
 
 

@@ -24,6 +24,7 @@ from freezer.freeze.drivers.freeze_messages import WAYS, OwnCode, OwnCodeRequest
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
+from freezer.plan.trees import signature
 
 SOURCE = ".py"
 CACHE = "__pycache__"
@@ -35,21 +36,20 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Alterable:
-    """One file: its size in bytes and time of modification in ns, whether it may be executed, the shape if it is a
-    source, the modules that it is the code of, with the way in which that is made, and its places in the tree."""
+    """One file: its signature, whether it may be executed, the shape if it is a source, the modules that it is the code
+    of, with the way in which that is made, and its places in the tree."""
 
-    size: int
-    time: int
+    signature: tuple[int, ...]
     executable: bool
     shape: Optional[str]
     modules: Mapping[str, str]
     places: tuple[str, ...]
 
 
-def state_of(path: str) -> tuple[int, int, bool]:
-    """Return the size, the time of modification and whether it is executable. Raises OSError."""
+def state_of(path: str) -> tuple[tuple[int, ...], bool]:
+    """Return the signature, and whether it is executable. Raises OSError."""
     status = os.stat(path)
-    return status.st_size, status.st_mtime_ns, bool(status.st_mode & 0o111)
+    return signature(status), bool(status.st_mode & 0o111)
 
 
 def own_sources(application: Application) -> list[str]:

@@ -182,10 +182,10 @@ def _changed(before: Mapping[str, Alterable]) -> list[str]:
     """Return the alterable files that have changed. Raises Unusable if one has become something else."""
     changed = []
     for path, item in before.items():
-        size, moment, executable = state_of(path)
+        signature, executable = state_of(path)
         if executable != item.executable or (item.shape is None and is_elf(Path(path))):
             raise Unusable(f"{os.path.basename(path)} has become something else")
-        if (size, moment) != (item.size, item.time):
+        if signature != item.signature:
             changed.append(path)
     return changed
 
@@ -228,7 +228,7 @@ def _values(tree: Path, job: Job) -> PlainValues:
 
 
 def _alterable(item: Mapping[str, Any]) -> Alterable:
-    return Alterable(**{**item, "places": tuple(item["places"])})
+    return Alterable(**{**item, "signature": tuple(item["signature"]), "places": tuple(item["places"])})
 
 
 def _package_facts(package: Package) -> dict[str, Any]:

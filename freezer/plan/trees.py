@@ -57,12 +57,19 @@ def _distribution(path: str) -> bool:
     return path.endswith(DISTRIBUTIONS) or is_result(Path(path))
 
 
-def tree_signature(path: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes (bytes) and modification times (ns) of the source files at or below ``path``."""
+def signature(status: os.stat_result) -> tuple[int, int, int]:
+    """Return what tells a file's content from another: its size in bytes, the time of its modification, and that of its
+    inode's change, both in ns since 1970. The first time may be set to anything, and often all files are given the same
+    one, so that archives are reproducible; the second one is the kernel's."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def tree_signature(path: Path) -> list[tuple[str, int, int, int]]:
+    """Return names and signatures of the source files at or below ``path``."""
     if not is_folder(path):
         with passing_over():
             status = path.stat()
-            return [(str(path), status.st_size, status.st_mtime_ns)]
+            return [(str(path), *signature(status))]
         return []
     entries = []
     for directory, folders, files in source_folders(path):
@@ -71,7 +78,7 @@ def tree_signature(path: Path) -> list[tuple[str, int, int]]:
         for name in sorted((*files, *links)):
             with passing_over():
                 status = os.lstat(os.path.join(directory, name))
-                entries.append((os.path.join(directory, name), status.st_size, status.st_mtime_ns))
+                entries.append((os.path.join(directory, name), *signature(status)))
     return entries
 
 
@@ -90,7 +97,7 @@ def repository_of(path: Path) -> Optional[Path]:
     return next((folder for folder in (path, *path.parents) if os.path.lexists(folder / ".git")), None)
 
 
-def repository_state(path: Path) -> list[tuple[str, int, int]]:
+def repository_state(path: Path) -> list[tuple[str, int, int, int]]:
     """Return the signature of what a git repository's version is known by: its commit, branches and tags.
 
     ``path`` is in the repository, or a bare one itself. What is fetched does not count.

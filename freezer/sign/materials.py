@@ -97,7 +97,7 @@ def _own_files(plan: Plan, application: Application) -> Iterator[Path]:
     if entry.path is None:
         return
     if entry.kind is EntryKind.PROJECT:
-        names = (name for name, size, _ in tree_signature(entry.path) if not size or not _is_left_behind(Path(name)))
+        names = (name for name, size, *_ in tree_signature(entry.path) if not size or not _is_left_behind(Path(name)))
         yield from map(Path, names)
         return
     if is_file(entry.path):

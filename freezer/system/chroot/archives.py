@@ -24,6 +24,7 @@ from freezer.base.oci.machine import image_for_host
 from freezer.base.oci.rootfs import LIMITS, MOUNT_POINTS, unpack_root
 from freezer.base.places import is_file
 from freezer.base.publish import CHUNK, digest_file
+from freezer.plan.trees import signature
 
 MAX_UNPACKED = 1 << 37
 """Bytes of a decompressed tar at most: its content, headers and padding."""
@@ -89,7 +90,7 @@ def unpack(path: Path, folder: Path, *, digest: str) -> None:
         else:
             _unpack_tar(path, file, compression, folder, digest)
         after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        if signature(before) != signature(after):
             raise _changed(path)
 
 

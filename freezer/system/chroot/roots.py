@@ -28,7 +28,7 @@ from freezer.base.job import Job
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.requirements import local_paths
-from freezer.plan.trees import copy_sources, repository_of
+from freezer.plan.trees import copy_sources, repository_of, signature
 from freezer.plan.values import DISTRIBUTION
 from freezer.store.unpacked_roots import cached_root
 from freezer.store.workspace import OWN
@@ -81,7 +81,7 @@ def source_state_of(plan: Plan, cache: Path) -> list[object]:
         home = cache / "roots" / _key([plan.chroot, platform.machine()])
         return [plan.chroot, database_state(home / "root")]
     status = os.stat(plan.chroot)
-    return [plan.chroot, status.st_ino, status.st_size, status.st_mtime_ns, database_state(Path(plan.chroot))]
+    return [plan.chroot, status.st_ino, *signature(status), database_state(Path(plan.chroot))]
 
 
 def _directory(plan: Plan, job: Job) -> tuple[Path, bool]:

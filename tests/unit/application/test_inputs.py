@@ -22,8 +22,23 @@ def write(path: str, text: str = "changed") -> Callable[[Site], Any]:
     return lambda finished: (finished.folder.parent / path).write_text(text)
 
 
+def exchange(path: str) -> Callable[[Site], Any]:
+    """Another content of the same size and the same time, as all files of a normalised archive have."""
+
+    def act(finished: Site) -> None:
+        place = finished.folder.parent / path
+        status = place.stat()
+        place.write_bytes(bytes(byte ^ 1 for byte in place.read_bytes()))
+        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return act
+
+
 CHANGES: dict[str, tuple[Callable[[Site], Any], str]] = {
     "source": (write("site/helper.py"), "site/helper.py has changed"),
+    "source of the same size and time": (exchange("site/app.py"), "site/app.py has changed"),
+    "data of the same size and time": (exchange("site/data/x"), "site/data/x has changed"),
+    "library of the same size and time": (exchange("site/lib.so"), "site/lib.so has changed"),
     "source removed": (remove("site/helper.py"), "site/helper.py is no longer there"),
     "data": (write("site/data/x"), "site/data/x has changed"),
     "new data": (write("site/data/y"), "site/data/y is new"),

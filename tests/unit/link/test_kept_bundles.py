@@ -55,6 +55,18 @@ def test_what_has_changed_is_as_a_whole_build_makes_it(small: Site, job: Job) ->
     assert contents(found) == contents(small.bundle(job))
 
 
+def test_a_change_that_its_time_does_not_tell(small: Site, job: Job) -> None:
+    """Archives are made with one time for all their files; the size is the same here, too."""
+    os.utime(small.here / "app.py", (1, 1))
+    small.keep(job)
+    small.write("app.py", TEXTS["app.py"].replace("hello world", "hello there"))
+    os.utime(small.here / "app.py", (1, 1))
+    found = small.recall(job)
+    assert found is not None
+    assert b"hello there" in found.package.read(MAIN)
+    assert contents(found) == contents(small.bundle(job))
+
+
 CHANGES: dict[str, tuple[Callable[[Site], object], str]] = {
     "an import": (lambda it: it.write("app.py", "import csv\n" + TEXTS["app.py"]), "imports or names something else"),
     "a name": (lambda it: it.write("pkg/part.py", TEXTS["pkg/part.py"] + "X = 1\n"), "names something else"),

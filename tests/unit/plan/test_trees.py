@@ -22,7 +22,7 @@ PRODUCTS = (
 
 
 def names(top: Path) -> list[str]:
-    return sorted(os.path.relpath(name, top) for name, _, _ in tree_signature(top))
+    return sorted(os.path.relpath(name, top) for name, *_ in tree_signature(top))
 
 
 def test_sources_and_products(tmp_path: Path) -> None:
@@ -46,15 +46,15 @@ def test_a_change_is_seen(tmp_path: Path, name: str) -> None:
 
 def test_single_files(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("abc")
-    time = (tmp_path / "a").stat().st_mtime_ns
-    assert tree_signature(tmp_path / "a") == [(str(tmp_path / "a"), 3, time)]
+    status = (tmp_path / "a").stat()
+    assert tree_signature(tmp_path / "a") == [(str(tmp_path / "a"), 3, status.st_mtime_ns, status.st_ctime_ns)]
     assert tree_signature(tmp_path / "gone") == []
 
 
 def test_repositories(tmp_path: Path) -> None:
     furnish(tmp_path, ".git/HEAD", ".git/refs/heads/main", ".git/refs/remotes/origin/main", "a/b/c", "bare/HEAD")
     assert repository_of(tmp_path / "a" / "b") == tmp_path
-    assert [os.path.relpath(name, tmp_path) for name, _, _ in repository_state(tmp_path / "a")] == [
+    assert [os.path.relpath(name, tmp_path) for name, *_ in repository_state(tmp_path / "a")] == [
         ".git/HEAD",
         ".git/refs/heads/main",
     ]
