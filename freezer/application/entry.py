@@ -17,6 +17,7 @@ from freezer.application.drivers import DRIVERS
 from freezer.application.drivers.entry_messages import EntryAnswer, EntryFacts, EntryFailure, EntryRequest
 from freezer.application.ground import Ground, find_ground
 from freezer.application.metadata import Metadata, parse_metadata
+from freezer.application.missing import refuse_missing
 from freezer.application.own import Learnt, OwnFound, ground_request, own_found
 from freezer.application.project import ProjectWheel, choose_script
 from freezer.base.errors import InputError
@@ -102,7 +103,7 @@ def resolve_application(plan: Plan, environment: Environment, project: Optional[
     imports = tuple((item[0], root.outside(item[1]), item[2]) for item in facts["imports"])
     if not plan.pyinstaller_args:
         # With arguments of its own, PyInstaller may find more modules; then it reports missing ones itself.
-        refuse_missing(imports, frozenset(facts["missing"]), frozenset(plan.exclude))
+        refuse_missing(imports, frozenset(facts["missing"]), plan)
     start = _start(plan, facts, job)
     return Application(
         name=plan.name or script or (project.distribution if project is not None else facts["module"]) or start.stem,
@@ -257,28 +258,3 @@ def _refusal(failure: EntryFailure, script: Optional[str], root: BuildRoot) -> I
         if failure["known"]
         else "add the distribution that provides it: --with NAME",
     )
-
-
-def prefixes_of(module: str) -> set[str]:
-    """Return the names of a module and of the packages that it is in."""
-    parts = module.split(".")
-    return {".".join(parts[: depth + 1]) for depth in range(len(parts))}
-
-
-def refuse_missing(
-    imports: tuple[tuple[str, Path, int], ...], missing: frozenset[str], excluded: frozenset[str]
-) -> None:
-    """Raise an InputError if a module is missing that the application's own code imports whenever it starts.
-
-    Imports inside functions, conditions and try statements may be meant to fail, and stay quiet.
-    """
-    for module, file, line in imports:
-        prefixes, top = prefixes_of(module), module.partition(".")[0]
-        if not prefixes & missing or prefixes & excluded:
-            continue
-        raise InputError(
-            f"module {module!r} is missing from the build environment",
-            why=f"{file}, line {line} imports it",
-            hint=f"add the distribution that provides it to the requirements: --with {top.replace('_', '-')}, "
-            f"or -r requirements.txt; if it will only be there at run time: --exclude {module}",
-        )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 
-from freezer.application.entry import Application, prefixes_of, refuse_missing
+from freezer.application.entry import Application
+from freezer.application.missing import prefixes_of, refuse_missing
 from freezer.base.job import Job
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
@@ -26,7 +27,7 @@ def refuse_absent(
     if asked:
         found = _importable(asked, application, plan, environment, job)
         absent -= {prefix for module in found for prefix in prefixes_of(module)}
-    refuse_missing(application.own_imports, absent, frozenset(plan.exclude))
+    refuse_missing(application.own_imports, absent, plan)
 
 
 def _importable(

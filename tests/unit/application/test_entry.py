@@ -16,7 +16,6 @@ import pytest
 from freezer.application import entry as module
 from freezer.application.drivers import DRIVERS
 from freezer.application.drivers.entry_messages import EntryFailure
-from freezer.application.entry import Application, refuse_missing
 from freezer.base.errors import InputError
 from freezer.system.host import Host
 
@@ -184,45 +183,6 @@ def test_console_script_of_a_distribution(tmp_path: Path) -> None:
 def test_refusals(failure: EntryFailure, words: tuple[str, ...]) -> None:
     message = module._refusal(failure, "wanted", Host()).render()
     assert all(word in message for word in words)
-
-
-def application(*modules: str) -> Application:
-    imports = tuple((name, Path("/site/app.py"), line) for line, name in enumerate(modules, 1))
-    return Application("app", Path("/site/app.py"), False, (), (), imports, {}, None)
-
-
-def missing(*names: str) -> frozenset[str]:
-    return frozenset(names)
-
-
-def test_a_missing_import_is_refused_with_its_line() -> None:
-    with pytest.raises(InputError, match=r"'b\.c' is missing") as caught:
-        refuse_missing(application("os", "b.c").own_imports, missing("b"), frozenset())
-    assert caught.value.why == "/site/app.py, line 2 imports it"
-    assert "--with b" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("imported", "absent", "excluded"),
-    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
-)
-def test_what_is_not_refused(imported: str, absent: str, excluded: str) -> None:
-    refuse_missing(application(imported).own_imports, missing(absent), frozenset(filter(None, [excluded])))
-
-
-def test_a_missing_parent_or_child_is_refused() -> None:
-    for absent in ("a", "a.b"):
-        with pytest.raises(InputError):
-            refuse_missing(application("a.b").own_imports, missing(absent), frozenset())
-
-
-def test_the_advice_for_a_missing_import_works() -> None:
-    """A module that will only be there at run time is not missing once it is excluded, as the hint says."""
-    with pytest.raises(InputError) as caught:
-        refuse_missing(application("later.part").own_imports, missing("later"), frozenset())
-    option, name = (caught.value.hint or "").rpartition(": ")[2].split()
-    assert option == "--exclude"
-    refuse_missing(application("later.part").own_imports, missing("later"), frozenset({name}))
 
 
 def test_a_full_disk_is_no_damage_of_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
