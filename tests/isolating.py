@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from support import PATIENCE, lacking
+import pytest
+from support import NOBODY, PATIENCE, lacking, need_root
 
 import freezer
 from freezer.base import beneath, dismantle, errors, isolation, places, shortage
@@ -32,6 +34,35 @@ def writable(path):
     except OSError:
         return False
 """
+
+
+class User(NamedTuple):
+    """Somebody who calls a program that isolates: arguments of subprocess, and a Python that they may execute."""
+
+    options: dict[str, Any]
+    python: str
+    ordinary: bool
+
+
+USERS = ("root", "ordinary user")
+
+
+def user_called(name: str) -> User:
+    """One of ``USERS``."""
+    if os.geteuid() != 0:
+        if name == "root":
+            need_root()
+        return User({}, sys.executable, ordinary=True)
+    if name == "root":
+        return User({}, sys.executable, ordinary=False)
+    options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            subprocess.run([python, "-I", "-S", "-c", ""], check=True, **options)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return User(options, python, ordinary=True)
+    pytest.fail("no Python that an ordinary user may execute")
 
 
 def inside(top: Path, code: str) -> Any:

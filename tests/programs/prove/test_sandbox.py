@@ -18,15 +18,14 @@ from typing import Any, NamedTuple, Optional
 
 import pytest
 from hostile import make_host, state_of
-from isolating import copy_program
-from support import need_root, processes_with
+from isolating import USERS, User, copy_program, user_called
+from support import NOBODY, need_root, processes_with
 
 from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
 from freezer.prove.sandbox.loads import parse_trace
 
-NOBODY = 65534
 CALL_SECONDS = 60
 
 # One static program that can do everything the tests ask for: the empty root has no shell.
@@ -124,14 +123,6 @@ int main(int argc, char **argv) {
 """
 
 
-class User(NamedTuple):
-    """Somebody who calls the sandbox: arguments of subprocess.run and a Python that they may execute."""
-
-    options: dict[str, Any]
-    python: str
-    isolation: str
-
-
 class Place(NamedTuple):
     """A directory that everybody may read, with the program, the probe and a mount point in it."""
 
@@ -159,24 +150,12 @@ def place() -> Iterator[Place]:
         yield Place(script, probe, top / "root")
 
 
-@pytest.fixture(scope="module", params=["root", "ordinary user"])
+@pytest.fixture(scope="module", params=USERS)
 def user(request: pytest.FixtureRequest, place: Place) -> User:
-    if os.geteuid() != 0:
-        if request.param == "root":
-            need_root()
-        return User({}, sys.executable, "user namespace")
-    if request.param == "root":
-        os.chown(place.root, 0, 0)
-        return User({}, sys.executable, "root")
-    os.chown(place.root, NOBODY, NOBODY)
-    options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
-    for python in (sys.executable, "/usr/bin/python3"):
-        try:
-            subprocess.run([python, "-I", "-S", "-c", ""], check=True, **options)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return User(options, python, "user namespace")
-    pytest.fail("no Python that an ordinary user may execute")
+    found = user_called(request.param)
+    owner = found.options.get("user", os.geteuid())
+    os.chown(place.root, owner, owner)
+    return found
 
 
 def request_for(place: Place, **fields: Any) -> dict[str, Any]:
@@ -210,7 +189,7 @@ def ask(user: User, place: Place) -> Ask:
         )
         assert (done.returncode, done.stderr.decode()) == (0, "")
         reply: dict[str, Any] = json.loads(done.stdout)
-        assert reply["isolation"] == user.isolation
+        assert reply["isolation"] == ("user namespace" if user.ordinary else "root")
         return reply
 
     return send

@@ -12,12 +12,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hostile import make_host, shapes, state_of
 from images import Entry
-from isolating import copy_program
+from isolating import USERS, User, copy_program, user_called
 from probes import make_probe
 from support import NOBODY, need_root, processes_with, wait_until
 
@@ -27,14 +27,6 @@ from freezer.run.cell import CELL, GROUP
 SECONDS = 60
 """After these, something hangs."""
 USER, MARK = 4711, "freezer-test-cell"
-
-
-class User(NamedTuple):
-    """Somebody who runs the program: arguments of subprocess, and a Python that they may execute."""
-
-    options: dict[str, Any]
-    python: str
-    ordinary: bool
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +40,9 @@ def top() -> Iterator[Path]:
         yield place
 
 
-@pytest.fixture(scope="module", params=["root", "ordinary user"])
+@pytest.fixture(scope="module", params=USERS)
 def user(request: pytest.FixtureRequest) -> User:
-    if os.geteuid() != 0:
-        if request.param == "root":
-            need_root()
-        return User({}, sys.executable, True)
-    if request.param == "root":
-        return User({}, sys.executable, False)
-    options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
-    for python in (sys.executable, "/usr/bin/python3"):
-        try:
-            subprocess.run([python, "-I", "-S", "-c", ""], check=True, **options)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return User(options, python, True)
-    pytest.fail("no Python that an ordinary user may execute")
+    return user_called(request.param)
 
 
 class Started:
