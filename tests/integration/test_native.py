@@ -846,7 +846,7 @@ def test_who_shares_an_entry(app: Application, tmp_path: Path) -> None:
     packed = cold.at(patched(app.path, tmp_path / "packed"))
     assert copy.says("report")["exe"] == packed.says("report")["exe"] == first["exe"]
     assert entries(cache) == {identity(app.path)}
-    extra = RECORD.pack(Type.FILE, 0, 7, 0, 2, 0) + b"version" + b"2\n"
+    extra = RECORD.pack(Type.FILE, 7, 0, 2, 0) + b"version" + b"2\n"
     second = cold.at(patched(app.path, tmp_path / "second", extra))
     assert second.says("report")["exe"] != first["exe"]
     assert cold.says("report")["exe"] == first["exe"]

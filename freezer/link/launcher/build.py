@@ -47,14 +47,13 @@ DIALECT = ("-std=gnu11", "-D_GNU_SOURCE")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")
 COMPILE = (
     *("-O2", "-fPIE", "-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"),
-    *("-ffunction-sections", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns"),
+    *("-ffunction-sections", "-fno-asynchronous-unwind-tables"),
 )
 LINK = ("-Wl,-z,relro,-z,now,-z,noexecstack", "-Wl,--gc-sections", "-Wl,--build-id=none", "-s")
 BARE = (
     # Without a C library: they run with any that the application or freezer has, start.so even before it is ready, and
     # the init before it is loaded.
     *("-O2", "-nostdlib", "-nostartfiles", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"),
-    "-fno-tree-loop-distribute-patterns",
 )
 SHARED = ("-fPIC", "-shared")
 # A program that is made as a library, as musl's wrapper of gcc makes a dynamic program of -static-pie.

@@ -9,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__) && !defined(__clang__)
+/* GCC makes calls of memcpy and memset of loops, also of those over a few bytes, where a call takes longer than they do. */
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
+
 enum {
     FILTER_BLOCK = 1 << 16,  /* bytes that are filtered on their own; only the last block may be smaller */
     OBJECTS_LIMIT = 1 << 19, /* bytes of objects that are filtered at once */
