@@ -38,7 +38,8 @@ def built(outcome: Outcome) -> bool:
     if "is up to date" in outcome.stderr:
         assert "freeze" not in outcome.stderr
         return False
-    assert re.search(r"^ +freeze ", outcome.stderr, re.MULTILINE)
+    # What only a source's code has changed for is taken from the build before.
+    assert re.search(r"^ +(freeze|recall) ", outcome.stderr, re.MULTILINE)
     return True
 
 
