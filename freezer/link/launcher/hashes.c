@@ -12,7 +12,7 @@ enum {
     WIDE = 8,
     HEAD = 4 * WORD,
     SYMBOL = 24,
-    PATIENCE = 1 << 26 /* bytes of names, at most: no table takes longer */
+    NAMES_LIMIT = 1 << 26 /* bytes of names, at most: no table takes longer */
 };
 
 struct names {
@@ -74,7 +74,7 @@ static void predict(uint8_t *to, size_t size, const uint8_t *head, struct names 
 void filter_hashes(uint8_t *hashes, size_t size, const uint8_t *symbols, size_t symbols_size, const uint8_t *strings,
     size_t strings_size, uint8_t *room)
 {
-    struct names names = {symbols, strings, symbols_size / SYMBOL, strings_size, PATIENCE};
+    struct names names = {symbols, strings, symbols_size / SYMBOL, strings_size, NAMES_LIMIT};
 
     if (size < HEAD)
         return;

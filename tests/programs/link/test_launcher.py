@@ -325,7 +325,10 @@ def test_a_slow_first_start_says_so_on_a_terminal(app: App) -> None:
         said.append(os.read(ours, 10000).decode())
         os.close(ours)
     os.close(terminal[1])
-    assert said == [f"app: unpacking for the first start, 2 MB to {app.first}\r\n", ""]
+    first, second = said
+    # How much it is depends on the C library that is part of the application.
+    assert re.fullmatch(rf"app: unpacking for the first start, \d+ MB to {app.first}\r\n", first)
+    assert second == ""
 
 
 # Trust
@@ -541,7 +544,7 @@ TAMPER = [
 
 
 @pytest.mark.parametrize("tamper", TAMPER)
-def test_what_was_changed_is_unpacked_again(app: App, tamper: Callable[[App], None]) -> None:
+def test_what_was_changed_is_unpacked_again(app: App, program: bytes, tamper: Callable[[App], None]) -> None:
     app.works()
     tamper(app)
     before = (app.entry / "tree").lstat().st_ino if tamper not in (remove_tree,) else 0
@@ -551,7 +554,7 @@ def test_what_was_changed_is_unpacked_again(app: App, tamper: Callable[[App], No
         assert tree.stat().st_ino != before
     assert (tree / "lib/data").read_bytes() == bytes(range(256)) * 2000
     assert (tree / "lib/data").stat().st_mode & 0o7777 == 0o444
-    assert len(list(tree.rglob("*"))) == 15
+    assert len(list(tree.rglob("*"))) == len(tree_of(program))
     inode = tree.stat().st_ino
     app.works()
     assert tree.stat().st_ino == inode
