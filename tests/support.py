@@ -28,7 +28,7 @@ SAMPLES = CHECKOUT / "tests" / "samples"
 NOBODY = 65534
 ORDINARY = 12321
 """An ordinary user, whom no system has."""
-PATIENCE = 300
+PATIENCE = 600
 """Seconds after which something hangs; far above what anything takes."""
 
 
