@@ -283,7 +283,7 @@ def request_for(
 def _explain(error: ToolError) -> None:
     """Turn PyInstaller's own messages about the user's input into an InputError."""
     for line in (error.why or "").splitlines():
-        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "the spec file must" in line:
+        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "ERROR: the spec file" in line:
             raise InputError(line.replace("ERROR: ", "", 1), hint=error.hint) from error
 
 

@@ -47,7 +47,7 @@ def test_read_warnings(tmp_path: Path) -> None:
     [
         "ERROR: --collect-all x: there is no such package",
         "freeze.py: ERROR: option(s) not allowed:",
-        "ERROR: the spec file must make exactly one executable, it makes 2",
+        "ERROR: the spec file makes a, b: say by --name which to freeze",
     ],
 )
 def test_errors_of_the_users_are_input_errors(line: str) -> None:

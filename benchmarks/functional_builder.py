@@ -1,0 +1,136 @@
+"""A plugin for pytest: freezer builds the programs of PyInstaller's functional tests.
+
+``functional`` runs it, and gives the command to build with and the file for the outcomes in FUNCTIONAL_BUILD and
+FUNCTIONAL_OUTCOMES. It runs under the tests' own Python, which has PyInstaller but not freezer.
+
+PyInstaller's fixtures are kept, except for the building. Options go to freezer behind ``--``, as a user would pass them
+on. Some tests replace a class that spec files call, to have it called with more arguments; here, a spec file is written
+that does the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PyInstaller.building import build_main
+from PyInstaller.utils import conftest as fixtures
+
+CLASSES = ("Analysis", "EXE")
+SPEC = "pyi_builder_spec"
+
+
+class Recorded:
+    """Stands for a class that spec files call; notes what it is called with."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        self.arguments, self.options = arguments, options
+
+
+class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
+    """Builds with freezer what the tests build with PyInstaller, to where they look for it."""
+
+    def _test_building(self, args: list[str]) -> bool:
+        name = Path(self.script).stem
+        rest = list(args)
+        if "--name" in rest:
+            place = rest.index("--name")
+            name = rest[place + 1]
+            del rest[place : place + 2]
+        output = self._dist_dir / name
+        if self._mode != "onefile":
+            output = output / name
+        if not self._is_spec:
+            rest = ["--path", str(fixtures._get_modules_dir(self._request)), *rest]
+        script = self._changed(name, rest)
+        if script != self.script:
+            rest = []
+        command = json.loads(os.environ["FUNCTIONAL_BUILD"])
+        command += ["--name", name, "-o", str(output), str(script), "--", *rest]
+        # Variables of a test are for its program.
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd=self._tmp_path,
+            env=BUILD_VARIABLES,
+        )
+        print(done.stdout)
+        print(done.stderr, file=sys.stderr)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return True
+
+    def _changed(self, name: str, rest: list[str]) -> str:
+        """Return the script; or a spec file for it that calls the classes as the test has them called."""
+        changes = {}
+        for kind in CLASSES:
+            made: Any = getattr(build_main, kind)()
+            if made.arguments or made.options:
+                changes[kind] = (made.arguments, made.options)
+        if not changes:
+            return str(self.script)
+        make = [sys.executable, "-m", "PyInstaller.utils.cliutils.makespec", "--specpath", str(self._tmp_path)]
+        subprocess.run([*make, "--onefile", "--name", name, *rest, self.script], check=True, env=BUILD_VARIABLES)
+        path = self._tmp_path / f"{name}.spec"
+        lines = [
+            f"import functools; {kind} = functools.partial({kind}, **{more!r})" for kind, (_, more) in changes.items()
+        ]
+        text = path.read_text(encoding="utf-8")
+        for kind, (more, _) in changes.items():
+            if more:
+                text = text.replace("    a.scripts,", f"    a.scripts, {', '.join(map(repr, more))},", 1)
+        path.write_text("\n".join([*lines, text]), encoding="utf-8")
+        return str(path)
+
+
+BUILD_VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+OUTCOMES: dict[str, dict[str, str]] = {}
+
+
+def pytest_configure() -> None:
+    """Put freezer in the place of PyInstaller."""
+    fixtures.AppBuilder = FreezerBuilder
+    fixtures.initialize_modgraph = lambda: None
+    for kind in CLASSES:
+        setattr(build_main, kind, Recorded)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the programs of one directory, where a test is for those of one file, too: freezer makes one file."""
+
+    def mode(item: Any) -> str:
+        return str(item.callspec.params.get("pyi_builder", "")) if hasattr(item, "callspec") else ""
+
+    of_one_file = {item.nodeid.replace("onefile", "onedir") for item in items if mode(item) == "onefile"}
+    items[:] = [item for item in items if mode(item) != "onedir" or item.nodeid not in of_one_file]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note the outcome of a test: the first of its phases that did not pass says it."""
+    known = OUTCOMES.get(report.nodeid, {"outcome": "passed"})
+    if known["outcome"] != "passed":
+        return
+    outcome: str = report.outcome
+    expected = getattr(report, "wasxfail", None)
+    if expected is not None:
+        outcome = "expected" if report.skipped else "better"
+    why = expected or ""
+    if outcome == "failed":
+        why = report.longreprtext.strip().splitlines()[-1]
+        why = getattr(getattr(report.longrepr, "reprcrash", None), "message", why).strip().splitlines()[0]
+    elif outcome == "skipped" and isinstance(report.longrepr, tuple):
+        why = report.longrepr[2]
+    OUTCOMES[report.nodeid] = {"test": report.nodeid.rpartition("/")[2], "outcome": outcome, "why": why}
+
+
+def pytest_sessionfinish() -> None:
+    """Write the outcomes down."""
+    Path(os.environ["FUNCTIONAL_OUTCOMES"]).write_text(json.dumps(list(OUTCOMES.values())), encoding="utf-8")
