@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import marshal
 import os
 import re
 import subprocess
@@ -24,6 +25,9 @@ import tarfile
 import tempfile
 from collections import Counter
 from pathlib import Path
+
+from freezer.link.start import MODULES, STARTER
+from freezer.prove.unpack import unpack_bundle
 
 PINS = Path(__file__).parents[1] / "freezer" / "environment" / "toolchain.txt"
 PACKAGES = ("psutil", "setuptools<81", "importlib_resources")
@@ -87,6 +91,7 @@ def run_tests(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parent),
         "FUNCTIONAL_BUILD": json.dumps(build + [word for package in PACKAGES for word in ("--with", package)]),
+        "FUNCTIONAL_CONTENTS": json.dumps([sys.executable, __file__, "--contents"]),
         "FUNCTIONAL_OUTCOMES": str(outcomes),
     }
     command = [str(python), "-m", "pytest", "-p", "functional_builder", "-q", "--basetemp", str(folder / "tests")]
@@ -96,8 +101,27 @@ def run_tests(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]
     return found
 
 
+def contents(executable: Path) -> list[str]:
+    """Return the names of what is in an executable: modules, files, and options of its Python, as "v"."""
+    with tempfile.TemporaryDirectory() as temporary:
+        unpacked = unpack_bundle(executable, Path(temporary, "bundle"))
+        assert unpacked is not None, executable
+        names = list(unpacked.files())
+        (archive,) = [name for name in names if name.rpartition("/")[2] == MODULES]
+        with open(unpacked.folder / archive, "rb") as file:
+            file.seek(8)
+            table = marshal.loads(file.read(int.from_bytes(file.read(8), "little")))
+        (start,) = [name for name in names if name.rpartition("/")[2] == STARTER]
+        options = re.search(rb"((?:-[^\0]+\0)+)/modules\0", (unpacked.folder / start).read_bytes())
+    found = options.group(1).decode().split("\0") if options else []
+    return [*names, *table["modules"], *table["extensions"], *(item[1:] for item in found)]
+
+
 def main() -> int:
     """Run the tests, and print the table."""
+    if sys.argv[1:2] == ["--contents"]:
+        print(*contents(Path(sys.argv[2])), sep="\n")
+        return 0
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", metavar="TEST-FILE", help="such as basic, for test_basic.py")
     parser.add_argument("-k", dest="words", metavar="WORDS", help="only tests whose names have these, as for pytest")

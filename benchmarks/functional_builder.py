@@ -10,8 +10,10 @@ that does the same.
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +24,6 @@ from PyInstaller.building import build_main
 from PyInstaller.utils import conftest as fixtures
 
 CLASSES = ("Analysis", "EXE")
-SPEC = "pyi_builder_spec"
 
 
 class Recorded:
@@ -31,27 +32,33 @@ class Recorded:
     def __init__(self, *arguments: object, **options: object) -> None:
         self.arguments, self.options = arguments, options
 
+    def __getattr__(self, name: str) -> list[object]:
+        """Return an empty list for whatever a spec file reads."""
+        return []
+
 
 class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
     """Builds with freezer what the tests build with PyInstaller, to where they look for it."""
 
     def _test_building(self, args: list[str]) -> bool:
-        name = Path(self.script).stem
-        rest = list(args)
+        if self._is_spec:
+            for name, alone in programs_of(Path(self.script)):
+                self._build(self.script, name, self._dist_dir if alone else self._dist_dir / name, args)
+            return True
+        name, rest = Path(self.script).stem, list(args)
         if "--name" in rest:
             place = rest.index("--name")
             name = rest[place + 1]
             del rest[place : place + 2]
-        output = self._dist_dir / name
-        if self._mode != "onefile":
-            output = output / name
-        if not self._is_spec:
-            rest = ["--path", str(fixtures._get_modules_dir(self._request)), *rest]
+        folder = self._dist_dir if self._mode == "onefile" else self._dist_dir / name
+        rest = ["--path", str(fixtures._get_modules_dir(self._request)), *rest]
         script = self._changed(name, rest)
-        if script != self.script:
-            rest = []
+        self._build(script, name, folder, rest if script == self.script else [])
+        return True
+
+    def _build(self, script: str, name: str, folder: Path, rest: list[str]) -> None:
         command = json.loads(os.environ["FUNCTIONAL_BUILD"])
-        command += ["--name", name, "-o", str(output), str(script), "--", *rest]
+        command += ["--name", name, "-o", str(folder / name), str(script), "--", *rest]
         # Variables of a test are for its program.
         done = subprocess.run(
             command,
@@ -66,7 +73,6 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
         print(done.stderr, file=sys.stderr)
         if done.returncode:
             raise SystemExit(done.stderr)
-        return True
 
     def _changed(self, name: str, rest: list[str]) -> str:
         """Return the script; or a spec file for it that calls the classes as the test has them called."""
@@ -80,15 +86,44 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
         make = [sys.executable, "-m", "PyInstaller.utils.cliutils.makespec", "--specpath", str(self._tmp_path)]
         subprocess.run([*make, "--onefile", "--name", name, *rest, self.script], check=True, env=BUILD_VARIABLES)
         path = self._tmp_path / f"{name}.spec"
-        lines = [
-            f"import functools; {kind} = functools.partial({kind}, **{more!r})" for kind, (_, more) in changes.items()
-        ]
         text = path.read_text(encoding="utf-8")
-        for kind, (more, _) in changes.items():
-            if more:
-                text = text.replace("    a.scripts,", f"    a.scripts, {', '.join(map(repr, more))},", 1)
-        path.write_text("\n".join([*lines, text]), encoding="utf-8")
+        for kind, (arguments, options) in changes.items():
+            more = "".join(f"\n    {item!r}," for item in arguments)
+            text = text.replace("    a.scripts,", "    a.scripts," + more, 1)
+            text = f"import functools\n{kind} = functools.partial({kind}, **{options!r})\n{text}"
+        path.write_text(text, encoding="utf-8")
         return str(path)
+
+    def _examine_executable(self, exe: str, toc_log: Path) -> bool:
+        """Whether the executable has all that a list of patterns names: modules, files, options of Python."""
+        shown = subprocess.run(
+            [*json.loads(os.environ["FUNCTIONAL_CONTENTS"]), exe],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=BUILD_VARIABLES,
+        )
+        names = shown.stdout.splitlines()
+        patterns = ast.literal_eval(toc_log.read_text(encoding="utf-8"))
+        missing = [pattern for pattern in patterns if not any(re.match(pattern, name) for name in names)]
+        print("missing:", missing)
+        return not missing
+
+
+def programs_of(spec: Path) -> list[tuple[str, bool]]:
+    """Return the programs that a spec file makes: their names, and whether each is one file."""
+    text = spec.read_text(encoding="utf-8")
+    if text.count("EXE(") == 1:
+        return [(spec.stem, "exclude_binaries" not in text)]
+    made: list[Recorded] = []
+
+    def note(*arguments: object, **options: object) -> Recorded:
+        made.append(Recorded(*arguments, **options))
+        return made[-1]
+
+    others = dict.fromkeys(("Analysis", "PYZ", "COLLECT", "MERGE"), Recorded)
+    exec(compile(text, str(spec), "exec"), {"os": os, "SPECPATH": str(spec.parent), "EXE": note, **others})
+    return [(os.path.basename(str(one.options["name"])), not one.options.get("exclude_binaries")) for one in made]
 
 
 BUILD_VARIABLES = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -48,6 +48,9 @@ else:
 """The script that says which module of a package to run (freezer/freeze/runtime/_freezer_runner.py). PyInstaller
 follows the import."""
 
+OF_PYINSTALLER = frozenset(("pyi_splash", "pyimod01_archive", "pyimod02_importers", "pyimod03_ctypes"))
+"""Modules that each application has at run time, and no environment."""
+
 
 @dataclass(frozen=True)
 class Application:
@@ -274,7 +277,7 @@ def refuse_missing(
     """
     for module, file, line in imports:
         prefixes, top = prefixes_of(module), module.partition(".")[0]
-        if not prefixes & missing or prefixes & excluded:
+        if not prefixes & missing or prefixes & (excluded | OF_PYINSTALLER):
             continue
         raise InputError(
             f"module {module!r} is missing from the build environment",

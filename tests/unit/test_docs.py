@@ -19,8 +19,8 @@ from support import CHECKOUT
 
 from freezer.base.errors import ExitStatus
 from freezer.cli import main as cli
-from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan import pyinstaller_options
+from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.settings import FILE_ONLY, SETTINGS
 from freezer.plan.settings_file import read_settings
 

@@ -204,7 +204,8 @@ def test_a_missing_import_is_refused_with_its_line() -> None:
 
 @pytest.mark.parametrize(
     ("imported", "absent", "excluded"),
-    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
+    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")]
+    + [(name, name, "") for name in ("pyi_splash", "pyimod02_importers")],
 )
 def test_what_is_not_refused(imported: str, absent: str, excluded: str) -> None:
     refuse_missing(application(imported).own_imports, missing(absent), frozenset(filter(None, [excluded])))

@@ -22,8 +22,8 @@ class Recorded:
 
     def __init__(self, *parts: Any, **options: Any) -> None:
         self.parts, self.options = parts, options
-        self.name = "/dist/%s" % options.get("name", "program")
-        self.scripts = [("%s" % parts[0], "/s", "PYSOURCE")]
+        self.name = f"/dist/{options.get('name', 'program')}"
+        self.scripts = [(str(parts[0]), "/s", "PYSOURCE")]
 
 
 class Made(SimpleNamespace):

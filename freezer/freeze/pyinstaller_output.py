@@ -1,0 +1,55 @@
+"""What PyInstaller says: in its log while it runs, in its file of warnings, and when it fails."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from pathlib import Path
+
+from freezer.base.errors import FreezerError, InputError, ToolError
+
+MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
+NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
+OWN_LINE = re.compile(r"\d+ [A-Z]+: ")
+"""The beginning of a line that PyInstaller prints, and not the spec file."""
+
+
+class Output:
+    """The lines of one run: ``not_found`` are the hidden imports that it did not find."""
+
+    def __init__(self) -> None:
+        self.not_found: list[str] = []
+        self._last: deque[str] = deque(maxlen=40)
+
+    def read(self, line: str) -> bool:
+        """Take notice of a line; leave it to the log."""
+        self.not_found.extend(NOT_FOUND.findall(line))
+        if not OWN_LINE.match(line):
+            self._last.append(line)
+        return False
+
+    def of_ended_spec(self) -> InputError:
+        """Return the error of a spec file that has ended the run, as it does after printing its help."""
+        return InputError(
+            "the spec file ended the build before it made an executable",
+            why="\n".join(self._last) or "it printed nothing",
+            hint="arguments of its own follow a second --",
+        )
+
+
+def explained(error: ToolError) -> FreezerError:
+    """Return the error of a failed run: an InputError if PyInstaller says that the user's input is wrong."""
+    for line in (error.why or "").splitlines():
+        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "ERROR: the spec file" in line:
+            return InputError(line.replace("ERROR: ", "", 1), hint=error.hint)
+    return error
+
+
+def read_warnings(path: Path) -> dict[str, str]:
+    """Read PyInstaller's warn-NAME.txt: the modules that were not found, and who imports them how."""
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        match = MISSING.match(line)
+        if match:
+            found[match.group(1)] = match.group(2)
+    return found
