@@ -14,6 +14,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,15 @@ from PyInstaller.building import build_main
 from PyInstaller.utils import conftest as fixtures
 
 CLASSES = ("Analysis", "EXE")
+IN_FRONT = {
+    "test_onefile_signal_handling[onefile-forward]": '#!/bin/sh\nexec unshare --pid --fork {program} "$@"\n',
+    "test_onefile_signal_handling[onefile-ignore]": "#!/bin/sh\ntrap '' {signals}\n{program} \"$@\"\n",
+}
+"""Tests whose programs send a signal to their parent, which is PyInstaller's bootloader; freezer has none. The first
+starts its program as process 1, where freezer's init is the parent; the second below a process that nothing is
+forwarded by."""
+OPTIONS = {"test_importlib_resources_frozen": ("--source", "none")}
+"""Options of freezer's for what PyInstaller does, but freezer only if told: leave sources out."""
 
 
 class Recorded:
@@ -58,7 +68,9 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
 
     def _build(self, script: str, name: str, folder: Path, rest: list[str]) -> None:
         command = json.loads(os.environ["FUNCTIONAL_BUILD"])
-        command += ["--name", name, "-o", str(folder / name), str(script), "--", *rest]
+        test = self._request.node.name
+        command += [*OPTIONS.get(test.partition("[")[0], ()), "--name", name, "-o", str(folder / name)]
+        command += [str(script), "--", *rest]
         # Variables of a test are for its program.
         done = subprocess.run(
             command,
@@ -73,6 +85,12 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
         print(done.stderr, file=sys.stderr)
         if done.returncode:
             raise SystemExit(done.stderr)
+        if test in IN_FRONT:
+            program = (folder / name).rename(folder / f"{name}.program")
+            numbers = sorted(set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
+            text = IN_FRONT[test].format(program=program, signals=" ".join(str(int(one)) for one in numbers))
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
 
     def _changed(self, name: str, rest: list[str]) -> str:
         """Return the script; or a spec file for it that calls the classes as the test has them called."""
@@ -149,7 +167,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note the outcome of a test: the first of its phases that did not pass says it."""
+    """Write the outcome of a test down: the first of its phases that did not pass says it."""
     known = OUTCOMES.get(report.nodeid, {"outcome": "passed"})
     if known["outcome"] != "passed":
         return
@@ -164,8 +182,4 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     elif outcome == "skipped" and isinstance(report.longrepr, tuple):
         why = report.longrepr[2]
     OUTCOMES[report.nodeid] = {"test": report.nodeid.rpartition("/")[2], "outcome": outcome, "why": why}
-
-
-def pytest_sessionfinish() -> None:
-    """Write the outcomes down."""
     Path(os.environ["FUNCTIONAL_OUTCOMES"]).write_text(json.dumps(list(OUTCOMES.values())), encoding="utf-8")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -39,19 +36,6 @@ REFUSED = {
 }
 DONE = {"--onefile", "-F", "--noupx", "--upx-exclude", "--noconfirm", "-y", "--clean"}
 ALL = [(name, option) for option in OPTIONS for name in option.names]
-
-
-def test_the_table_has_all_options() -> None:
-    """Whatever PyInstaller's help names, with a value where that has one."""
-    shown = subprocess.run([sys.executable, "-m", "PyInstaller", "--help"], capture_output=True, text=True, check=True)
-    described = shown.stdout.split("positional arguments:")[1]
-    lines = re.findall(r"^  (-\S.*?)(?:   .*)?$", described, re.MULTILINE)
-    found = {}
-    for line in lines:
-        for part in re.split(r", (?=-)", line):
-            name, _, value = part.partition(" ")
-            found[name] = bool(value.strip())
-    assert len(found) > 60 and found == {name: option.value is not Value.NONE for name, option in ALL}
 
 
 @pytest.mark.parametrize(("name", "option"), ALL, ids=[name for name, _ in ALL])
