@@ -40,7 +40,7 @@ class Output:
 def explained(error: ToolError) -> FreezerError:
     """Return the error of a failed run: an InputError if PyInstaller says that the user's input is wrong."""
     for line in (error.why or "").splitlines():
-        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "ERROR: the spec file" in line:
+        if line.startswith("ERROR: --") or "ERROR: the spec file" in line:
             return InputError(line.replace("ERROR: ", "", 1), hint=error.hint)
     return error
 

@@ -19,6 +19,8 @@ from freezer.plan.python_options import check_option_of_pyinstaller
 
 SPEC_ARGUMENTS = "--"
 NAMES = {name: option for option in OPTIONS for name in option.names}
+WITH_SPEC_FILE = frozenset(("--log-level",))
+"""The options that PyInstaller takes with a spec file, of those that are passed on."""
 FORWARDED = "--bootloader-ignore-signals"
 
 
@@ -37,13 +39,29 @@ def passed_on(arguments: Sequence[str], folder: Path) -> tuple[str, ...]:
         if option.refused:
             raise UsageError(f"{name} cannot be passed to PyInstaller", why=option.refused, hint=option.instead)
         if not option.done:
-            found += [name] if value is None else [f"{name}={_anchored(option, value, folder)}"]
+            found += [name] if value is None else _joined(name, _anchored(option, value, folder))
     return (*found, *own)
 
 
-def check_signals(arguments: Sequence[str], linker: Linker) -> None:
-    """Raise UsageError if no signal is to be forwarded to an application of staticx's."""
+def _joined(name: str, value: str) -> list[str]:
+    """Return an option with its value; in one word, if the value looks like an option."""
+    return [f"{name}={value}"] if value.startswith("-") else [name, value]
+
+
+def check_use(arguments: Sequence[str], linker: Linker, *, spec: bool) -> None:
+    """Check the arguments that are passed on against what they are for: the linker, and whether it is a spec file.
+
+    Raises UsageError if no signal is to be forwarded to an application of staticx's, and for options that PyInstaller
+    writes into a spec file.
+    """
     ours = arguments[: arguments.index(SPEC_ARGUMENTS)] if SPEC_ARGUMENTS in arguments else arguments
+    for name in [argument.partition("=")[0] for argument in ours if argument.startswith("-")]:
+        if spec and name not in WITH_SPEC_FILE:
+            raise UsageError(
+                f"{name} cannot be passed to PyInstaller with a spec file",
+                why="it is what spec files are made with",
+                hint="write it into the spec file; freezer's own options, in front of the --, add to that",
+            )
     if linker is Linker.STATICX and FORWARDED in ours:
         raise UsageError(
             f"{FORWARDED} cannot be had with staticx",

@@ -8,7 +8,7 @@ import pytest
 
 from freezer.base.errors import InputError, UsageError
 from freezer.plan.choices import Linker
-from freezer.plan.pyinstaller_args import check_signals, passed_on
+from freezer.plan.pyinstaller_args import check_use, passed_on
 from freezer.plan.pyinstaller_options import OPTIONS, Option, Value
 
 HERE = Path("/here")
@@ -50,22 +50,23 @@ def test_each_option_works_or_is_refused(name: str, option: Option) -> None:
                 passed_on(words, HERE)
             assert raised.value.why and raised.value.hint
         else:
-            expected = [option.name if passed is None else f"{option.name}={passed}"]
+            expected = [option.name, *([] if passed is None else [passed])]
             assert list(passed_on(words, HERE)) == ([] if name in DONE else expected)
 
 
 @pytest.mark.parametrize(
     ("given", "passed"),
     [
-        (["-p", "../lib", "--debug", "all"], ["--paths=/here/../lib", "--debug=all"]),
-        (["--add-data=x"], ["--add-data=x"]),
+        (["-p", "../lib", "--debug", "all"], ["--paths", "/here/../lib", "--debug", "all"]),
+        (["--add-data=x"], ["--add-data", "x"]),
+        (["--hidden-import=-x"], ["--hidden-import=-x"]),
         # Shortened, as PyInstaller lets them be.
-        (["--pat", "x", "--python", "O"], ["--paths=/here/x", "--python-option=O"]),
-        (["--add-d", "x:y", "--hidden=z"], ["--add-data=/here/x:y", "--hidden-import=z"]),
+        (["--pat", "x", "--python", "O"], ["--paths", "/here/x", "--python-option", "O"]),
+        (["--add-d", "x:y", "--hidden=z"], ["--add-data", "/here/x:y", "--hidden-import", "z"]),
         # Several in one word.
-        (["-Fwsp", "x", "-ydall"], ["--windowed", "--strip", "--paths=/here/x", "--debug=all"]),
+        (["-Fwsp", "x", "-ydall"], ["--windowed", "--strip", "--paths", "/here/x", "--debug", "all"]),
         # A spec file's own arguments.
-        (["-p", "x", "--", "-p", "x", "--name=y"], ["--paths=/here/x", "--", "-p", "x", "--name=y"]),
+        (["-p", "x", "--", "-p", "x", "--name=y"], ["--paths", "/here/x", "--", "-p", "x", "--name=y"]),
         ([], []),
     ],
 )
@@ -98,7 +99,7 @@ def test_what_pyinstaller_would_misunderstand(given: list[str], why: str) -> Non
 
 @pytest.mark.parametrize("text", ["u", "unbuffered", "v", "O", "optimize", "W error::X", "X dev=0", "hash_seed=7"])
 def test_options_of_python(text: str) -> None:
-    assert passed_on(["--python-option", text], HERE) == (f"--python-option={text}",)
+    assert passed_on(["--python-option", text], HERE) == ("--python-option", text)
 
 
 @pytest.mark.parametrize("text", ["E", "uO", "Wignore", "Xutf8", "W ", "u x", "X pycache_prefix=x", "hash_seed=x", ""])
@@ -112,7 +113,13 @@ def test_options_of_python_that_would_have_no_effect(text: str) -> None:
 def test_signals_that_are_not_forwarded() -> None:
     """A natively linked application is the process that is signalled; staticx has one in front of it."""
     option = "--bootloader-ignore-signals"
-    check_signals((option,), Linker.NATIVE)
-    check_signals(("--strip", "--", option), Linker.STATICX)
+    check_use((option,), Linker.NATIVE, spec=False)
+    check_use(("--strip", "--", option), Linker.STATICX, spec=False)
     with pytest.raises(UsageError, match="cannot be had with staticx"):
-        check_signals(passed_on(["--bootl"], HERE), Linker.STATICX)
+        check_use(passed_on(["--bootl"], HERE), Linker.STATICX, spec=False)
+
+
+def test_options_that_belong_into_a_spec_file() -> None:
+    check_use(("--log-level", "WARN", "--", "--strip"), Linker.NATIVE, spec=True)
+    with pytest.raises(UsageError, match=r"^--hidden-import cannot be passed to PyInstaller with a spec file"):
+        check_use(passed_on(["--log-level", "WARN", "--hidden-import", "x"], HERE), Linker.NATIVE, spec=True)
