@@ -97,7 +97,7 @@ def test_the_command_line_wins(here: Path) -> None:
         name="mine",
     )
     assert (given.strip, given.init, given.verify, given.name) == (False, True, Verification.REQUIRE, "mine")
-    assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
+    assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug", "all"))
 
 
 @pytest.mark.parametrize(
