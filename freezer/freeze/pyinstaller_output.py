@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from freezer.base.errors import FreezerError, InputError, ToolError
+from freezer.plan.pyinstaller_args import SPEC_ARGUMENTS
 
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
 OWN_LINE = re.compile(r"\d+ [A-Z]+: ")
 """The beginning of a line that PyInstaller prints, and not the spec file."""
+
+
+class SpecHelp(InputError):
+    """The spec file has printed its help, as it was asked to: ``why`` is the help."""
 
 
 class Output:
@@ -28,9 +34,11 @@ class Output:
             self._last.append(line)
         return False
 
-    def of_ended_spec(self) -> InputError:
-        """Return the error of a spec file that has ended the run, as it does after printing its help."""
-        return InputError(
+    def of_ended_spec(self, arguments: Sequence[str]) -> InputError:
+        """Return the error of a spec file that has ended the run; it is SpecHelp if the file's own ``arguments``, those
+        behind another ``--``, ask for its help."""
+        own = arguments[arguments.index(SPEC_ARGUMENTS) :] if SPEC_ARGUMENTS in arguments else ()
+        return (SpecHelp if {"-h", "--help"} & set(own) else InputError)(
             "the spec file ended the build before it made an executable",
             why="\n".join(self._last) or "it printed nothing",
             hint="arguments of its own follow a second --",

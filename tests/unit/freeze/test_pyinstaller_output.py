@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from freezer.base.errors import InputError, ToolError
-from freezer.freeze.pyinstaller_output import Output, explained, read_warnings
+from freezer.freeze.pyinstaller_output import Output, SpecHelp, explained, read_warnings
 
 WARNINGS = """
 This file lists modules PyInstaller was not able to find. This does not
@@ -46,10 +46,18 @@ def test_errors_of_the_users_are_input_errors(line: str) -> None:
 
 
 def test_a_spec_file_that_ends_the_run() -> None:
-    """Its own words are shown, as of a help that somebody asked for."""
+    """Its own words are shown. That is no failure if they are its help, and somebody has asked for that."""
     output = Output()
-    assert output.of_ended_spec().why == "it printed nothing"
+    assert output.of_ended_spec(()).why == "it printed nothing"
     for line in ("62 INFO: PyInstaller: 6", "usage: app.spec [-h]", "91 WARNING: Hidden import 'x' not found", "  -h"):
         assert output.read(line) is False
-    assert output.of_ended_spec().why == "usage: app.spec [-h]\n  -h"
     assert output.not_found == ["x"]
+    for arguments, kind in (
+        ((), InputError),
+        (("--help",), InputError),
+        (("--", "--fast"), InputError),
+        (("--", "--help"), SpecHelp),
+        (("--log-level", "WARN", "--", "-x", "-h"), SpecHelp),
+    ):
+        error = output.of_ended_spec(arguments)
+        assert (type(error), error.why) == (kind, "usage: app.spec [-h]\n  -h")
