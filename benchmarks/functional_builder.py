@@ -11,16 +11,20 @@ that does the same.
 from __future__ import annotations
 
 import ast
+import io
 import json
+import marshal
 import os
 import re
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PyInstaller.archive import readers
 from PyInstaller.building import build_main
 from PyInstaller.utils import conftest as fixtures
 
@@ -118,18 +122,38 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
 
     def _examine_executable(self, exe: str, toc_log: Path) -> bool:
         """Whether the executable has all that a list of patterns names: modules, files, options of Python."""
-        shown = subprocess.run(
-            [*json.loads(os.environ["FUNCTIONAL_CONTENTS"]), exe],
-            capture_output=True,
-            text=True,
-            check=True,
-            env=BUILD_VARIABLES,
-        )
-        names = shown.stdout.splitlines()
+        names = read(exe, "--contents").decode().splitlines()
         patterns = ast.literal_eval(toc_log.read_text(encoding="utf-8"))
         missing = [pattern for pattern in patterns if not any(re.match(pattern, name) for name in names)]
         print("missing:", missing)
         return not missing
+
+
+class Archive:
+    """Stands for PyInstaller's reader of its archives, and for that of the archive of modules in it."""
+
+    def __init__(self, executable: str) -> None:
+        self._code: dict[str, tuple[int, bytes]] = marshal.loads(read(executable, "--code"))
+        self.toc: dict[str, tuple[int]] = {}
+
+    def open_embedded_archive(self, _name: str) -> Archive:
+        """Return what has all modules: freezer has one archive."""
+        self.toc = {name: (kind,) for name, (kind, _) in self._code.items()}
+        return self
+
+    def extract(self, name: str) -> object:
+        """Return the code of a module; or an archive without any, in place of the standard library's first ones."""
+        if name == "base_library.zip":
+            empty = io.BytesIO()
+            zipfile.ZipFile(empty, "w").close()
+            return empty.getvalue()
+        return marshal.loads(self._code[name][1])
+
+
+def read(executable: str, what: str) -> bytes:
+    """Ask ``functional`` for what is in an executable."""
+    command = [*json.loads(os.environ["FUNCTIONAL_READER"]), what, executable]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, env=BUILD_VARIABLES).stdout
 
 
 def programs_of(spec: Path) -> list[tuple[str, bool]]:
@@ -155,6 +179,7 @@ OUTCOMES: dict[str, dict[str, str]] = {}
 def pytest_configure() -> None:
     """Put freezer in the place of PyInstaller."""
     fixtures.AppBuilder = FreezerBuilder
+    readers.CArchiveReader = Archive
     fixtures.initialize_modgraph = lambda: None
     for kind in CLASSES:
         setattr(build_main, kind, Recorded)
