@@ -91,7 +91,7 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
         )
         print(done.stdout)
         print(done.stderr, file=sys.stderr)
-        if done.returncode or not (folder / name).is_file():
+        if done.returncode or str(folder / name) not in done.stdout.splitlines():
             raise SystemExit(done.stderr if done.returncode else 0)
         if test in IN_FRONT:
             program = (folder / name).rename(folder / f"{name}.program")
