@@ -156,6 +156,8 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         raise explained(error) from error
     if application.is_spec and not os.path.lexists(report):
         raise output.of_ended_spec(plan.pyinstaller_args)
+    for warning in output.warnings():
+        job.log.warning(warning)
     check_file(report, job.work)
     facts: FreezeReport = json.loads(report.read_text(encoding="utf-8"))
     tree, name, package, warnings = _received(facts, root, job)

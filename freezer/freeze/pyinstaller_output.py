@@ -9,9 +9,12 @@ from pathlib import Path
 
 from freezer.base.errors import FreezerError, InputError, ToolError
 from freezer.plan.pyinstaller_args import SPEC_ARGUMENTS
+from freezer.plan.pyinstaller_options import OPTIONS
 
 MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
 NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
+IGNORED = re.compile(r"^IGNORED: (\w+)$")
+"""A line of ``drivers.spec_classes``."""
 OWN_LINE = re.compile(r"\d+ [A-Z]+: ")
 """The beginning of a line that PyInstaller prints, and not the spec file."""
 
@@ -21,18 +24,26 @@ class SpecHelp(InputError):
 
 
 class Output:
-    """The lines of one run: ``not_found`` are the hidden imports that it did not find."""
+    """The lines of one run: ``not_found`` are the hidden imports that it did not find, ``ignored`` options of its
+    command line for what a spec file asks for and freezer has not."""
 
     def __init__(self) -> None:
         self.not_found: list[str] = []
+        self.ignored: list[str] = []
         self._last: deque[str] = deque(maxlen=40)
 
     def read(self, line: str) -> bool:
         """Take notice of a line; leave it to the log."""
         self.not_found.extend(NOT_FOUND.findall(line))
+        self.ignored.extend("--" + name.replace("_", "-") for name in IGNORED.findall(line))
         if not OWN_LINE.match(line):
             self._last.append(line)
         return False
+
+    def warnings(self) -> list[str]:
+        """Return a sentence on each thing that a spec file asks for and freezer has not."""
+        asked = [option for option in OPTIONS if option.name in self.ignored]
+        return [f"{option.name[2:]} in the spec file has no effect: {option.refused}" for option in asked]
 
     def of_ended_spec(self, arguments: Sequence[str]) -> InputError:
         """Return the error of a spec file that has ended the run; it is SpecHelp if the file's own ``arguments``, those

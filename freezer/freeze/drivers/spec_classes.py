@@ -16,6 +16,9 @@ from typing import Any, Optional
 import pyinstaller_internals as internals
 from additions import Additions
 
+IGNORED = "IGNORED: "
+"""The beginning of a line that names what a spec file asks for and freezer has not."""
+
 
 @dataclass
 class Program:
@@ -91,6 +94,7 @@ class Spec:
                 # Not left to exclude_binaries, which leaves links in the program: they make one file of it.
                 program, beside = _split(parts) if alone else (list(parts), [])
                 spec.strip = spec.strip or bool(options.get("strip"))
+                _say_what_is_ignored(parts, options)
                 options.update(exclude_binaries=True, upx=False, append_pkg=True, strip=False)
                 options["contents_directory"] = internals.CONTENTS
                 name = options.get("name") or "app"
@@ -110,6 +114,15 @@ class Spec:
                         program.collection = self
 
         internals.replace_spec_classes(Analysis, EXE, COLLECT)
+
+
+def _say_what_is_ignored(parts: Sequence[object], options: dict[str, Any]) -> None:
+    """Print what a program asks for that freezer has not; see freezer/freeze/pyinstaller_output.py."""
+    asked = [name for name in ("runtime_tmpdir", "contents_directory") if options.get(name)]
+    if any(type(part).__name__ == "Splash" for part in parts):
+        asked.append("splash")
+    for name in asked:
+        print("%s%s" % (IGNORED, name))
 
 
 def _has(part: object, scripts: list[tuple[str, str, str]]) -> bool:

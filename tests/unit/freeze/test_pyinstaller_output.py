@@ -61,3 +61,20 @@ def test_a_spec_file_that_ends_the_run() -> None:
     ):
         error = output.of_ended_spec(arguments)
         assert (type(error), error.why) == (kind, "usage: app.spec [-h]\n  -h")
+
+
+def test_what_a_spec_file_asks_for_in_vain() -> None:
+    output = Output()
+    for line in (
+        "IGNORED: runtime_tmpdir",
+        "IGNORED: splash",
+        "IGNORED: splash",
+        "62 INFO: IGNORED: x",
+        "IGNORED: no x",
+    ):
+        output.read(line)
+    splash, place = output.warnings()
+    assert (
+        splash == "splash in the spec file has no effect: an executable of freezer's shows no picture while it starts"
+    )
+    assert place.startswith("runtime-tmpdir in the spec file has no effect: where an executable")

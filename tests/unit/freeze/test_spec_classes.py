@@ -130,3 +130,14 @@ def test_the_development_mode_can_be_off(made: Made, off: str) -> None:
     given = [(name, None, "OPTION") for name in ("X dev=1", "X dev", off, "X utf8=0")]
     exe = made.EXE([SCRIPT], given, name="app")
     assert exe.parts == ([SCRIPT], [given[0], given[1], given[3]], OPTIONS)
+
+
+def test_what_freezer_has_not_is_said(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    class Splash:
+        pass
+
+    made.Analysis("app")
+    made.EXE([SCRIPT], name="app", runtime_tmpdir=None, contents_directory="")
+    assert capsys.readouterr().out == ""
+    made.EXE([SCRIPT], Splash(), name="app", runtime_tmpdir="/x", contents_directory="y")
+    assert capsys.readouterr().out == "IGNORED: runtime_tmpdir\nIGNORED: contents_directory\nIGNORED: splash\n"
