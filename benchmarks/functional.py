@@ -32,7 +32,7 @@ from freezer.link.start import MODULES, STARTER
 from freezer.prove.unpack import unpack_bundle
 
 PINS = Path(__file__).parents[1] / "freezer" / "environment" / "toolchain.txt"
-PACKAGES = ("psutil", "setuptools<81", "importlib_resources")
+PACKAGES = ("psutil", "setuptools<81", "importlib_resources", "pytest-timeout")
 """What the tests' programs import; tests of other packages skip themselves."""
 
 FILES = (

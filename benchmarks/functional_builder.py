@@ -39,9 +39,13 @@ forwarded by."""
 OPTIONS = {
     "test_importlib_resources_frozen": ("--source", "none"),
     "test_module_reload": ("--exclude", "data_reload"),
+    "test_split_location_pep420_namespace_package": (
+        *("--exclude", "mynamespacepackage.vendored_pyz", "--exclude", "mynamespacepackage.vendored_py"),
+        *("--exclude", "mynamespacepackage.external_py"),
+    ),
 }
 """Options of freezer's for what PyInstaller does, but freezer only if told: it leaves sources out, and builds though a
-module is not there. That one is written when the program runs."""
+module is not there. These modules are there when the program runs: it writes them, or knows where they are then."""
 
 
 class Recorded:
