@@ -14,6 +14,9 @@ from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import EntryKind
 from freezer.plan.resolve_entry import is_project
 
+OF_PYINSTALLER = frozenset(("pyi_splash", "pyimod01_archive", "pyimod02_importers", "pyimod03_ctypes"))
+"""Modules that each application has at run time, and no environment."""
+
 
 def prefixes_of(module: str) -> set[str]:
     """Return the names of a module and of the packages that it is in."""
@@ -25,7 +28,7 @@ def refuse_missing(imports: tuple[tuple[str, Path, int], ...], missing: frozense
     """Raise an InputError if a module is missing that the application's own code imports whenever it starts."""
     for module, file, line in imports:
         prefixes, top = prefixes_of(module), module.partition(".")[0]
-        if not prefixes & missing or not prefixes.isdisjoint(plan.exclude):
+        if not prefixes & missing or not prefixes.isdisjoint(OF_PYINSTALLER.union(plan.exclude)):
             continue
         raise InputError(
             f"module {module!r} is missing from the build environment",

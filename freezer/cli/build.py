@@ -67,6 +67,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     """Build; ``rest`` is PyInstaller's."""
+    from freezer.freeze.pyinstaller_output import SpecHelp
     from freezer.sign.passphrase import find_signer
 
     if arguments.watch:
@@ -82,7 +83,10 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
 
         return watch(arguments, lambda: plan_of(arguments, rest), again)
     plan = plan_of(arguments, rest)
-    _build(arguments, plan, find_signer(plan.signing, os.environ), log_of(arguments))
+    try:
+        _build(arguments, plan, find_signer(plan.signing, os.environ), log_of(arguments))
+    except SpecHelp as help_of_spec:
+        print(help_of_spec.why)
     return ExitStatus.DONE
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from freezer.freeze.absent import refuse_absent
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.freeze.drivers.pyinstaller_internals import PROGRAM
+from freezer.freeze.pyinstaller_output import Output, explained, read_warnings
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
@@ -49,8 +49,6 @@ RUNTIME_MODULES = (
     "_freezer_unheard",
     "_freezer_zones",
 )
-MISSING = re.compile(r"(?:missing|invalid) module named '?([^\s']+)'? - imported by (.*)")
-NOT_FOUND = re.compile(r"Hidden import '?([\w.]+)'? not found")
 
 
 @dataclass(frozen=True)
@@ -144,12 +142,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     program = DRIVERS / "run_pyinstaller.py"
     report = job.folder("freeze") / "report.json"
     request = job.write("freeze/request.json", json.dumps(request_for(plan, environment, application, report, job)))
-    not_found: list[str] = []
-
-    def watch(line: str) -> bool:
-        not_found.extend(NOT_FOUND.findall(line))
-        return False
-
+    output = Output()
     try:
         root.run(
             [environment.python, "-s", DRIVERS / "start_with_toolchain.py", environment.toolchain, program, request],
@@ -157,18 +150,21 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
             what=f"freeze {application.name}",
             env=_variables(plan, root, job),
             cwd=job.work,
-            on_line=watch,
+            on_line=output.read,
         )
     except ToolError as error:
-        _explain(error)
-        raise
+        raise explained(error) from error
+    if application.is_spec and not os.path.lexists(report):
+        raise output.of_ended_spec(plan.pyinstaller_args)
+    for warning in output.warnings():
+        job.log.warning(warning)
     check_file(report, job.work)
     facts: FreezeReport = json.loads(report.read_text(encoding="utf-8"))
     tree, name, package, warnings = _received(facts, root, job)
     missing = read_warnings(warnings)
     for absent, importers in missing.items():
         job.log.detail(f"    not found: {absent}, imported by {importers}")
-    bad_hidden = [name for name in not_found if name in plan.hidden_imports]
+    bad_hidden = [name for name in output.not_found if name in plan.hidden_imports]
     if bad_hidden:
         raise InputError(
             f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
@@ -188,7 +184,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),
         own=application.own,
-        stale=_stale(application, not_found),
+        stale=_stale(application, output.not_found),
         own_origins=_own_origins(facts, root),
     )
 
@@ -278,20 +274,3 @@ def request_for(
         "specpath": root.inside(job.folder("spec")),
         "report": root.inside(report),
     }
-
-
-def _explain(error: ToolError) -> None:
-    """Turn PyInstaller's own messages about the user's input into an InputError."""
-    for line in (error.why or "").splitlines():
-        if line.startswith("ERROR: --") or "ERROR: option(s) not allowed" in line or "the spec file must" in line:
-            raise InputError(line.replace("ERROR: ", "", 1), hint=error.hint) from error
-
-
-def read_warnings(path: Path) -> dict[str, str]:
-    """Read PyInstaller's warn-NAME.txt: the modules that were not found, and who imports them how."""
-    found = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        match = MISSING.match(line)
-        if match:
-            found[match.group(1)] = match.group(2)
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
 from freezer.base.errors import InputError
 
@@ -24,7 +25,13 @@ REFUSED_X = {
     **dict.fromkeys(("frozen_modules", "pycache_prefix", "presite"), REFUSED["E"]),
     "help": REFUSED["h"],
 }
+OF_PYINSTALLER = {"unbuffered": "u", "verbose": "v", "optimize": "O"}
+"""Other names that PyInstaller has for some."""
+HASH_SEED = r"hash_seed=\d+"
+"""An option that PyInstaller has beside those of Python."""
 HINT = "for example: --python-option -u, --python-option '-X utf8'"
+
+HINT_OF_PYINSTALLER = "for example: --python-option u, --python-option 'X utf8', each in an option of its own"
 
 
 def python_options(texts: Iterable[str]) -> tuple[str, ...]:
@@ -40,8 +47,9 @@ def optimization(options: Iterable[str]) -> int:
     return min(2, sum(option == "O" for option in options))
 
 
-def _taken_apart(text: str) -> Iterator[str]:
-    word = text.strip()
+def _taken_apart(text: str, written: Optional[str] = None) -> Iterator[str]:
+    """Return the options in a text, which messages show as it was ``written``."""
+    word, text = text.strip(), written or text
     if not re.fullmatch(r"-[^\x00-\x1f\x7f]+", word):
         raise InputError(f"--python-option {text!r} is not an option of Python", hint=HINT)
     for place, letter in enumerate(word[1:], start=1):
@@ -60,3 +68,18 @@ def _taken_apart(text: str) -> Iterator[str]:
 
 def _refuse(text: str, why: str) -> None:
     raise InputError(f"--python-option {text!r} cannot be an option of an application", why=why, hint=HINT)
+
+
+def check_option_of_pyinstaller(text: str) -> None:
+    """Raise InputError unless a text is an option of Python as PyInstaller's ``--python-option`` wants it: one, without
+    a dash, and with a space before its value."""
+    if re.fullmatch(HASH_SEED, text):
+        return
+    name, space, value = text.partition(" ")
+    expected = OF_PYINSTALLER.get(name, name) + space + value.strip()
+    try:
+        options = tuple(_taken_apart(f"-{expected}", written=text))
+    except InputError as error:
+        raise InputError(error.what, why=error.why, hint=HINT_OF_PYINSTALLER) from error
+    if options != (expected,):
+        raise InputError(f"--python-option {text!r} is not written as PyInstaller wants it", hint=HINT_OF_PYINSTALLER)

@@ -19,7 +19,7 @@ from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own
 from freezer.plan.image import ImagePlan
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.learned_file import read_learned
-from freezer.plan.pyinstaller_args import passed_on
+from freezer.plan.pyinstaller_args import check_use, passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
 from freezer.plan.resolve_image import check_program_name, resolve_image
@@ -74,7 +74,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         requires_python=script.requires_python,
         sources=choice(values.get("source", Sources.OWN.value), Sources, "--source"),
         python_options=python_options(values.get("python_option", ())),
-        pyinstaller_args=_rest(given, values, file, folder),
+        pyinstaller_args=_rest(given, values, file, folder, linker, entry),
         provisions={key: values.get(key) for key in ("locale", "tzdata", "ca_certs", "terminfo", "services")},
         linker=linker,
         compress=compress,
@@ -102,11 +102,19 @@ def _settings_of(given: Mapping[str, Any], base: Path, folder: Path) -> tuple[Fi
     return laid_over(script.settings, file), script, entry
 
 
-def _rest(given: Mapping[str, Any], values: Mapping[str, Any], file: FileSettings, folder: Path) -> tuple[str, ...]:
+def _rest(
+    given: Mapping[str, Any],
+    values: Mapping[str, Any],
+    file: FileSettings,
+    folder: Path,
+    linker: Linker,
+    entry: Entry,
+) -> tuple[str, ...]:
     """Return PyInstaller's arguments: those of the command line, else those of the settings file."""
     rest = passed_on(given.get("rest") or (), folder)
     if not rest and file.path is not None:
         rest = passed_on(values.get("pyinstaller_args") or (), file.path.parent)
+    check_use(rest, linker, spec=entry.kind is EntryKind.SPEC)
     return rest
 
 

@@ -22,13 +22,21 @@ exe = EXE(pyz, a.scripts, exclude_binaries=True, name="another")
 COLLECT(exe, a.binaries, a.datas, name="others")
 """
 LOOSE_MODULES = ONE_DIRECTORY.replace('["app.py"], ', '["app.py"], noarchive=True, ')
+SEVERAL = (
+    LOOSE_MODULES
+    + """
+b = Analysis(["other.py"])
+MERGE((a, "another", "another"), (b, "other", "other"))
+EXE(PYZ(b.pure), b.scripts, b.binaries, b.datas, name="other")
+"""
+)
 WITH_ARGUMENTS = "import sys\n" + ONE_FILE.replace('("data.txt", "part")', '("data.txt", sys.argv[2])')
 
 
 @pytest.mark.parametrize(
     ("spec", "arguments"),
-    [(WITH_ARGUMENTS, ["--", "--", "--name", "part"]), (ONE_DIRECTORY, []), (LOOSE_MODULES, [])],
-    ids=["one file, with arguments", "one directory", "loose modules"],
+    [(WITH_ARGUMENTS, ["--", "--", "--name", "part"]), (ONE_DIRECTORY, []), (SEVERAL, ["--name", "another"])],
+    ids=["one file, with arguments", "one directory", "loose modules, and another program"],
 )
 def test_spec(
     freezer: Freezer, tmp_path: Path, spec: str, arguments: list[str], run_in_empty_root: Callable[..., Run]
@@ -38,6 +46,7 @@ def test_spec(
     (tmp_path / "app.py").write_text(
         "import pathlib, sys\nplace = pathlib.Path(sys._MEIPASS)\nprint(place.name, (place / 'link.txt').read_text())\n"
     )
+    (tmp_path / "other.py").write_text("print(1)\n")
     (tmp_path / "app.spec").write_text(spec)
     built = freezer("build", "app.spec", *arguments, cwd=tmp_path)
     assert run_in_empty_root(built.output).stdout == "_internal the data\n"

@@ -114,7 +114,7 @@ int main(int argc, char **argv)
         return number;
     }
     struct sigaction action = {.sa_sigaction = queued, .sa_flags = SA_SIGINFO};
-    for (int each = 1; each <= 31 && strcmp(what, "catch") == 0; each++)
+    for (int each = 1; each <= SIGRTMAX && strcmp(what, "catch") == 0; each++)
         if (each != SIGCHLD)
             signal(each, got);
     sigaction(SIGRTMIN + 6, &action, NULL);

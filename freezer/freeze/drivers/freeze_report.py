@@ -16,22 +16,24 @@ if TYPE_CHECKING:
     from freeze_messages import AddedParts, FreezeReport, FreezeRequest
 
 
-def report(request: FreezeRequest, spec: spec_classes.Spec, collector: collect.Collector) -> FreezeReport:
-    """The report on a run whose spec file has made one program."""
-    analysis, executable, collection = spec.analyses[0], spec.executables[0], spec.collections[0]
+def report(
+    request: FreezeRequest, program: spec_classes.Program, strip: bool, collector: collect.Collector
+) -> FreezeReport:
+    """The report on a run whose spec file has made a program. ``strip`` says that symbols are not wanted."""
+    analysis = program.analysis
     distribution = own_sources.of_distribution(collector.inventory, request["distribution"])
     return {
-        "name": os.path.basename(executable.name)[: -len(internals.PROGRAM)],
-        "tree": collection.name,
-        "package": internals.NotAppended.package,
+        "name": program.name,
+        "tree": program.tree,
+        "package": program.package,
         "modules": sorted(module_names(analysis)),
         "origins": {
             place: os.path.dirname(source) for place, source, kind in analysis.binaries if kind != internals.SYMLINK
         },
         "sources": sorted(source_files(analysis)),
-        "warnings": internals.warnings_file(),
+        "warnings": program.warnings,
         "opened": sorted(collector.opened),
-        "strip": spec.strip,
+        "strip": strip,
         "own": own_sources.OwnSources(request, distribution).of(analysis),
         "added": added_parts(collector),
         "groups": sorted(collector.inventory.groups),

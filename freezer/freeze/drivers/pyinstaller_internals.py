@@ -183,10 +183,11 @@ def spec_classes() -> tuple[Any, Any, Any]:
 
 
 def replace_spec_classes(analysis: type[Analysis], exe: type[Target], collect: type[Target]) -> None:
-    """Have spec files call others."""
+    """Have spec files call others, and share nothing between programs."""
     from PyInstaller.building import build_main
 
     build_main.Analysis, build_main.EXE, build_main.COLLECT = analysis, exe, collect
+    build_main.MERGE = lambda *_parts: None
 
 
 def sort_base_library() -> None:

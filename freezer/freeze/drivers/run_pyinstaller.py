@@ -91,8 +91,9 @@ def _is_dropped(destination: str) -> bool:
     return name in distribution_files.DROPPED_METADATA - {"WHEEL"} and folder.endswith((".dist-info", ".egg-info"))
 
 
-def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Spec:
-    """Run PyInstaller for one request, and return what its spec file has made: one program."""
+def run(request: FreezeRequest, collector: collect.Collector) -> tuple[spec_classes.Program, bool]:
+    """Run PyInstaller for one request; return the program that its spec file has made, and whether symbols are not
+    wanted."""
     internals.need_no_binutils()
     library_lists.list_by_loader()
     internals.analyse_once()
@@ -125,9 +126,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> spec_classes.Sp
     # The script comes first, since what is passed on may end with arguments of a spec file's own.
     internals.run([*arguments, request["script"], *request["pyinstaller_args"]])
     memory.sweep(time.time())
-    if len(spec.executables) != 1 or len(spec.collections) != 1:
-        raise SystemExit("ERROR: the spec file must make exactly one executable, it makes %d" % len(spec.executables))
-    return spec
+    return spec.chosen(request["name"]), spec.strip
 
 
 def put_on_path(search: Sequence[str]) -> None:
@@ -146,9 +145,9 @@ def main() -> None:
     inventory = installed.Inventory(sys.path, request["local_packages"].items(), request["search"])
     put_on_path(request["beside"])
     collector = collect.Collector(inventory)
-    spec = run(request, collector)
+    program, strip = run(request, collector)
     with open(request["report"], "w", encoding="utf-8") as file:
-        json.dump(freeze_report.report(request, spec, collector), file)
+        json.dump(freeze_report.report(request, program, strip, collector), file)
 
 
 if __name__ == "__main__":

@@ -177,13 +177,6 @@ int kill(int process, int number)
 }
 
 /* The sets have the size that they have in C libraries; the kernel uses the first part. */
-int sigfillset(void *set)
-{
-    for (size_t i = 0; i < SIGNALS; i++)
-        ((volatile unsigned char *)set)[i] = 0xff;
-    return 0;
-}
-
 int sigprocmask(int how, const void *set, void *before)
 {
     return result_of(call(SET_MASK, how, (long)set, (long)before, SIGNALS, 0, 0));

@@ -11,7 +11,6 @@
 extern int waitpid(int, int *, int);
 extern int kill(int, int);
 extern int sigqueue(int, int, void *);
-extern int sigfillset(void *);
 extern int sigwaitinfo(const void *, void *);
 extern int prctl(int, ...);
 extern int getrlimit(int, void *);
@@ -71,12 +70,12 @@ static void pass_on(int application, const struct told *signal)
 _Noreturn void init_stay(const struct split *split)
 {
     struct told signal;
-    _Alignas(16) char all[128]; /* a sigset_t, in every C library */
+    _Alignas(16) char all[SET_SIZE];
 
     /* By another name than the application's, so that signals by name go to the application once. */
     (void)prctl(SET_NAME, INIT_NAME);
     close_files(3, -1);
-    (void)sigfillset(all);
+    fill_set(all);
     for (;;) {
         reap(split->child);
         if (sigwaitinfo(all, &signal) <= 0 || signal.number == CHILD_ENDS)

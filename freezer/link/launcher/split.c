@@ -26,14 +26,12 @@ extern int tcgetpgrp(int);
 extern int ioctl(int, unsigned long, ...);
 extern int open(const char *, int, ...);
 extern int close(int);
-extern int sigfillset(void *);
 extern int sigprocmask(int, const void *, void *);
 extern handler *signal(int, handler *);
 
 enum { HANGUP = 1, CHILD = 17, CONTINUE = 18, SET_MASK = 2, TAKE_TERMINAL = 0x540E, LEAVE_TERMINAL = 0x5422 };
 #define DEFAULT ((handler *)0)
 #define IGNORE ((handler *)1)
-#define SET_SIZE 128 /* bytes of a sigset_t, in every C library */
 
 /* Returns a descriptor of the terminal that controls this process; -1 if there is none. */
 static int find_terminal(void)
@@ -89,7 +87,7 @@ enum split_role split(struct split *made, char **environment)
     _Alignas(16) char all[SET_SIZE], before[SET_SIZE];
     int leads = getsid(0) == getpid(), terminal = find_terminal();
 
-    (void)sigfillset(all);
+    fill_set(all);
     (void)sigprocmask(SET_MASK, all, before);
     handler *children = signal(CHILD, DEFAULT); /* if they were ignored, they would end without a status */
     made->shared = !leads && terminal >= 0;

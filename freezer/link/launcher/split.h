@@ -8,6 +8,17 @@
 /* What start.so tells that program: the application's process, and "s" if both get the terminal's signals. */
 #define INIT_VARIABLE "_FREEZER_INIT="
 
+/* Bytes of a sigset_t, in every C library. */
+#define SET_SIZE 128
+
+/* Makes a set of all signals. C libraries have a function for that, which leaves out those that they use themselves:
+   musl the first of the realtime signals, too, as glibc and everybody else counts them. */
+static inline void fill_set(char *set)
+{
+    for (int i = 0; i < SET_SIZE; i++)
+        ((volatile char *)set)[i] = (char)0xff;
+}
+
 struct split {
     int child;  /* in the init: the application's process */
     int shared; /* in the init: whether the terminal sends its signals to both */

@@ -62,6 +62,18 @@ def test_exe_takes(name: str) -> None:
     assert ask(code) is True
 
 
+def test_spec_files_get_the_classes_by_these_names() -> None:
+    """Else they would call PyInstaller's own, and programs of one spec file would look for files in one another."""
+    code = """
+from PyInstaller.building import build_main
+source = inspect.getsource(build_main.build)
+internals.replace_spec_classes("A", "E", "C")
+result = [all("'%s': %s," % (name, name) in source for name in ("Analysis", "EXE", "COLLECT", "MERGE"))]
+result += [build_main.Analysis, build_main.EXE, build_main.COLLECT, build_main.MERGE(1, 2)]
+"""
+    assert ask(code) == [True, "A", "E", "C", None]
+
+
 def test_no_graph_is_copied() -> None:
     """Else each build takes a copy of all its modules for an analysis to come."""
     code = """

@@ -37,7 +37,8 @@ def test_a_missing_import_is_refused_with_its_line(plan: Plan) -> None:
 
 @pytest.mark.parametrize(
     ("imported", "absent", "excluded"),
-    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")],
+    [("a.b", "a.b.c", ""), ("a", "b", ""), ("a.b", "a.b", "a.b"), ("a.b.c", "a.b", "a"), ("ab", "a", "")]
+    + [(name, name, "") for name in ("pyi_splash", "pyimod02_importers")],
 )
 def test_what_is_not_refused(plan: Plan, tmp_path: Path, imported: str, absent: str, excluded: str) -> None:
     refuse((imported,), absent, excluding(excluded, tmp_path))

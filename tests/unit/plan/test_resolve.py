@@ -84,13 +84,20 @@ def test_the_command_line_wins(here: Path) -> None:
     )
     of_file = plan(here, entry="app.py")
     assert (of_file.strip, of_file.init, of_file.verify, of_file.name) == (True, False, Verification.NO, "filed")
-    assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level=WARN",))
+    assert (of_file.hidden_imports, of_file.pyinstaller_args) == (("a", "b"), ("--log-level", "WARN"))
     assert of_file.smokes == (Smoke(("x",), 0, 10),)
     given = plan(
-        here, entry="app.py", strip=False, init=True, verify=True, hidden_import=["c"], rest=["--debug"], name="mine"
+        here,
+        entry="app.py",
+        strip=False,
+        init=True,
+        verify=True,
+        hidden_import=["c"],
+        rest=["--debug", "all"],
+        name="mine",
     )
     assert (given.strip, given.init, given.verify, given.name) == (False, True, Verification.REQUIRE, "mine")
-    assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug",))
+    assert (given.hidden_imports, given.pyinstaller_args) == (("c",), ("--debug", "all"))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +115,7 @@ def test_the_command_line_wins(here: Path) -> None:
         ({"entry": "app.py", "exclude": ["a b"]}, InputError),
         ({"entry": "app.py", "name": "../x"}, InputError),
         ({"entry": "app.py", "name": "x" * 300}, InputError),
-        ({"entry": "app.py", "rest": ["-F"]}, UsageError),
+        ({"entry": "app.py", "rest": ["-D"]}, UsageError),
         ({"entry": "app.py", "rest": ["--name=x"]}, UsageError),
     ],
 )
