@@ -11,8 +11,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +52,7 @@ def _temporary_start(target: Path) -> str:
 
 
 def _temporary_name(target: Path) -> str:
-    return f"{_temporary_start(target)}{secrets.token_hex(4)}.tmp"
+    return f"{_temporary_start(target)}{os.urandom(4).hex()}.tmp"
 
 
 def sweep_beside(target: Path) -> None:
@@ -206,6 +204,8 @@ def is_result(path: Path) -> bool:
 
 def publish(source: Path, target: Path, *, mode: int) -> None:
     """Put a copy of ``source`` at ``target`` in one step. Raises OutputError, as ``replacing`` does."""
+    import shutil
+
     with replacing(target, mode=mode) as out, open(source, "rb") as file:
         shutil.copyfileobj(file, out, CHUNK)
 
