@@ -18,6 +18,7 @@ from typing import IO
 
 from freezer.base.errors import OutputError, UsageError
 from freezer.base.log import Log
+from freezer.base.places import Place
 from freezer.base.shortage import FULL
 from freezer.base.streams import is_stream, is_terminal, open_stream
 
@@ -37,7 +38,7 @@ MAX_NAME = 255
 """The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: Place) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     hasher = hashlib.sha256()
     with open(path, "rb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Optional
@@ -22,23 +23,26 @@ def clone_tree(source: Path, target: Path, replaced: Optional[Mapping[str, str]]
     clone must not write to its files, as they are those of the source.
     """
     found: dict[str, list[str]] = {}
-    for directory, folders, names in walk(source):
-        inside = os.path.relpath(directory, source)
-        os.mkdir(os.path.normpath(target / inside), 0o755)
+    # As text, and with one look at each: there may be thousands of files.
+    top, copy = os.fspath(source), os.fspath(target)
+    for directory, folders, names in walk(top):
+        inside = directory[len(top) :]
+        os.mkdir(copy + inside, 0o755)
         links = [name for name in folders if is_link(os.path.join(directory, name))]
         for name in (*names, *links):
-            place = os.path.normpath(os.path.join(inside, name))
-            path, clone = os.path.join(directory, name), os.path.join(target, place)
-            if is_link(path):
+            path, clone = f"{directory}/{name}", f"{copy}{inside}/{name}"
+            place = f"{inside}/{name}"[1:]
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
                 found[place] = [LINK, os.readlink(path)]
                 os.symlink(os.readlink(path), clone)
                 continue
-            mode = os.stat(path).st_mode & 0o777
+            mode = status.st_mode & 0o777
             if replaced and place in replaced:
                 shutil.copyfile(replaced[place], clone)
                 os.chmod(clone, mode)
                 continue
-            found[place] = [FILE, digest_file(Path(path)), f"{mode:o}"]
+            found[place] = [FILE, digest_file(path), f"{mode:o}"]
             try:
                 os.link(path, clone)
             except OSError:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
+import stat
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,19 +90,21 @@ class Trailer:
 def records_of(tree: Path) -> list[Record]:
     """Return the records of a directory, in the order that the launcher requires."""
     found, links = [], []
-    for directory, folders, files in walk(tree):
+    top = os.fspath(tree)
+    for directory, folders, files in walk(top):
         folders.sort()
-        inside = os.path.relpath(directory, tree)
-        if inside != ".":
-            found.append(Record(Type.DIRECTORY, inside))
+        # As text, and with one look at each: there may be thousands of files.
+        inside = f"{directory[len(top) :]}/".lstrip("/")
+        if inside:
+            found.append(Record(Type.DIRECTORY, inside[:-1]))
         for name in sorted(files + [item for item in folders if is_link(os.path.join(directory, item))]):
-            path = Path(directory, name)
-            relative = os.path.relpath(path, tree)
-            if is_link(path):
-                links.append(Record(Type.LINK, relative, data=os.fsencode(os.readlink(path))))
+            path = f"{directory}/{name}"
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                links.append(Record(Type.LINK, inside + name, data=os.fsencode(os.readlink(path))))
             else:
-                kind = Type.EXECUTABLE if path.stat().st_mode & 0o100 else Type.FILE
-                found.append(Record(kind, relative, source=path))
+                kind = Type.EXECUTABLE if mode & 0o100 else Type.FILE
+                found.append(Record(kind, inside + name, source=Path(path)))
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
