@@ -41,6 +41,7 @@ from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, dec
 from freezer.link.clones import clone_tree
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
+from freezer.link.unpacked_project import content_of, is_unpacked
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 
@@ -102,12 +103,13 @@ def _recalled(
 ) -> Bundle:
     """Raises Unusable; and many others if what is kept is damaged."""
     facts = _read(home / FACTS)
-    before = {path: _alterable(item) for path, item in facts["alterable"].items()}
-    now = bundle_state(facts["files"], before, named, environment, application, job)
+    places = _values(home / TREE, job)
+    before = {places.whole(path): _alterable(item) for path, item in facts["alterable"].items()}
+    now = bundle_state(plan, facts["files"], before, named, environment, application, job)
     different = sorted(name for name in now if facts["state"][name] != now[name])
     if different:
         raise Unusable(f"the {different[0]} differ")
-    changed = _changed(before)
+    changed = _changed(before, job)
     code = altered_code(plan, environment, before, changed, facts["groups"], job)
     bundle = _taken(home, facts, before, changed, code, application, job)
     other = None if facts["other"] is None else Other(Linker(facts["other"][0]), int(facts["other"][1]))
@@ -127,25 +129,27 @@ def keep_bundle(
         return
     code = {name: bundle.package.read(name) for name in _origins(bundle.closed).code if name in bundle.package.modules}
     alterable = alterable_files(plan, environment, application, bundle.closed, code, job)
-    files = decisive_files(environment, bundle.closed)
-    state = bundle_state(files, alterable, named, environment, application, job)
+    files = decisive_files(environment, bundle.closed, job)
+    state = bundle_state(plan, files, alterable, named, environment, application, job)
     looked_at = [path for group in (state["sources"], state["own"], files["system"], alterable) for path in group]
+    looked_at = [path for path in looked_at if not is_unpacked(path, job)]
     changed = changed_since({"sources": dict.fromkeys(looked_at), "packages": state["packages"]}, named.time)
     if changed is not None:
         job.log.detail(f"the bundle is not kept: {changed} has changed during the build")
         return
     with contextlib.suppress(OSError):
-        aside = job.folder("kept-bundle")
+        aside = job.apart().work
         digests = clone_tree(bundle.closed.frozen.tree, aside / TREE)
         shutil.copyfile(bundle.package.code, aside / CODE)
         frozen = dataclasses.replace(bundle.closed.frozen, own=None)
+        places = _values(frozen.tree, job)
         facts = {
-            "closed": _values(frozen.tree, job).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+            "closed": places.plain(dataclasses.replace(bundle.closed, frozen=frozen)),
             "package": _package_facts(bundle.package),
             "code": digest_file(aside / CODE),
             "tree": digests,
             "groups": list(_origins(bundle.closed).groups),
-            "alterable": {path: dataclasses.asdict(item) for path, item in alterable.items()},
+            "alterable": {places.text(path): dataclasses.asdict(item) for path, item in alterable.items()},
             "files": files,
             "state": state,
             "loaded": bundle.loaded,
@@ -178,14 +182,15 @@ def _origins(closed: ClosedApp) -> OwnOrigins:
     return closed.frozen.own_origins or OwnOrigins({}, {}, (), by_shape=False)
 
 
-def _changed(before: Mapping[str, Alterable]) -> list[str]:
+def _changed(before: Mapping[str, Alterable], job: Job) -> list[str]:
     """Return the alterable files that have changed. Raises Unusable if one has become something else."""
     changed = []
     for path, item in before.items():
         size, moment, executable = state_of(path)
         if executable != item.executable or (item.shape is None and is_elf(Path(path))):
             raise Unusable(f"{os.path.basename(path)} has become something else")
-        if (size, moment) != (item.size, item.time):
+        same = (size, moment) == (item.size, item.time) if item.digest is None else content_of(path, job) == item.digest
+        if not same:
             changed.append(path)
     return changed
 
