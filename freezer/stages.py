@@ -182,6 +182,7 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
                 whole = repaired(plan, repairs)
             linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
+            bundle.release()
             recalled = None
         else:
             if proof is not None and proof.isolation is not None:

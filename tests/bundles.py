@@ -26,9 +26,11 @@ from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import own_code
+from freezer.link.bundle_files import files_of_bundle
 from freezer.link.kept_bundles import CLASSES, Bundle, keep_bundle, recall_bundle
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
+from freezer.link.payload.pack import Type
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 from freezer.system.host import Host
@@ -186,15 +188,17 @@ def contents(bundle: Bundle) -> dict[str, Any]:
     """All that a bundle is made of, with its code, and without the places where it lies."""
     tree = bundle.closed.frozen.tree
     files = {
-        str(path.relative_to(tree)): path.readlink() if path.is_symlink() else path.read_bytes()
-        for path in sorted(tree.rglob("*"))
-        if path.is_symlink() or path.is_file()
+        item.name: item.data or (item.source and item.source.read_bytes())
+        for item in files_of_bundle(bundle.closed)
+        if item.type is not Type.DIRECTORY
     }
     frozen = dataclasses.replace(bundle.closed.frozen, package=tree, own=None)
     package = bundle.package
     return {
         "files": files,
-        "closed": PlainValues(CLASSES, {"tree": tree}).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+        "closed": PlainValues(CLASSES, {"tree": tree}).plain(
+            dataclasses.replace(bundle.closed, frozen=frozen, kept="", replaced={})
+        ),
         "own": bundle.closed.frozen.own,
         "code": {name: (package.read(name), kind) for name, (_, _, kind) in package.modules.items()},
         "package": [package.scripts, package.options, package.magic, package.version, package.library],

@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -38,7 +38,8 @@ from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, state_of
 from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
-from freezer.link.clones import clone_tree
+from freezer.link.clones import clone_tree, listed_tree
+from freezer.link.held_bundles import held_bundle, remove_bundle
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
 from freezer.link.unpacked_project import content_of, is_unpacked
@@ -58,7 +59,8 @@ class Bundle:
     """A closed bundle and its code. ``loaded`` is how many libraries of it an earlier proof has loaded, None if none
     has; ``warnings`` were given while it was made; ``changed`` are the files that differ from a kept one's, None if it
     was not kept. ``other`` is what the other linker would give of it; of a kept one, what it would have given before
-    the change, which is a hint all the same."""
+    the change, which is a hint all the same. ``held`` ends when a kept one need not stay any longer: it is
+    read where it lies."""
 
     closed: ClosedApp
     package: Package
@@ -66,6 +68,11 @@ class Bundle:
     warnings: tuple[str, ...] = ()
     changed: Optional[tuple[str, ...]] = None
     other: Optional[Other] = None
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, compare=False)
+
+    def release(self) -> None:
+        """Let others, and this build, replace what is kept."""
+        self.held.close()
 
 
 def recall_bundle(
@@ -77,8 +84,9 @@ def recall_bundle(
     home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
     if not home.is_dir():
         return None
-    with job.step("recall") as step:
+    with job.step("recall") as step, contextlib.ExitStack() as held:
         try:
+            held.callback(os.close, held_bundle(home))
             bundle = _recalled(home, plan, named, environment, application, job)
         except Unusable as reason:
             step.result = f"no: {reason}"
@@ -91,6 +99,8 @@ def recall_bundle(
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         changed = f"but for {', '.join(names[:MOST_NAMED])}{more}" if names else "nothing has changed in it"
         step.result = f"{len(bundle.closed.frozen.modules)} modules as in the build before, {changed}"
+        bundle = dataclasses.replace(bundle, held=held.pop_all())
+        job.holding.callback(bundle.release)
     with contextlib.suppress(OSError):
         os.utime(home)
     for warning in bundle.warnings:
@@ -165,9 +175,9 @@ def keep_bundle(
 
 
 def _put(aside: Path, home: Path, job: Job) -> None:
-    if home.exists():
-        os.rename(home, job.folder("replaced") / home.name)
-    os.rename(aside, home)
+    """Put a bundle in its place, unless another build reads the one that is there."""
+    if not home.exists() or remove_bundle(home, job):
+        os.rename(aside, home)
 
 
 def _sweep(folder: Path, job: Job) -> None:
@@ -175,7 +185,7 @@ def _sweep(folder: Path, job: Job) -> None:
     found = sorted(((item.stat().st_mtime, item) for item in folder.iterdir()), reverse=True)
     for number, (used, item) in enumerate(found):
         if number >= MOST or time.time() - used > DAYS * 24 * 3600:
-            os.rename(item, job.folder("replaced") / item.name)
+            remove_bundle(item, job)
 
 
 def _origins(closed: ClosedApp) -> OwnOrigins:
@@ -206,21 +216,25 @@ def _taken(
 ) -> Bundle:
     """Make the bundle of a kept one. Raises ValueError if that is damaged."""
     folder = job.apart().work
-    replaced = {place: path for path in changed for place in before[path].places}
-    tree = folder / TREE
-    if clone_tree(home / TREE, tree, replaced) != {
-        place: digest for place, digest in facts["tree"].items() if place not in replaced
-    }:
+    tree = home / TREE
+    if listed_tree(tree) != facts["tree"]:
         raise ValueError("its files are damaged")
+    replaced = {}
+    for number, path in enumerate(changed):
+        # A copy, as somebody may go on editing the file.
+        copy = folder / f"changed-{number}"
+        shutil.copyfile(path, copy)
+        replaced.update(dict.fromkeys(before[path].places, copy))
     if digest_file(home / CODE) != facts["code"]:
         raise ValueError("its code is damaged")
     package = _package(facts["package"], folder / CODE)
     shutil.copyfile(home / CODE, package.code)
     closed: ClosedApp = _values(tree, job).value(facts["closed"])
+    kept = hashlib.sha256(json.dumps([facts["tree"], facts["state"]["toolchain"]]).encode()).hexdigest()
     frozen = dataclasses.replace(closed.frozen, own=application.own)
     loaded = facts["loaded"] if facts["machine"] == this_machine() else None
     return Bundle(
-        closed=dataclasses.replace(closed, frozen=frozen),
+        closed=dataclasses.replace(closed, frozen=frozen, kept=kept, replaced=replaced),
         package=package.with_code(code),
         loaded=loaded,
         warnings=tuple(facts["warnings"]),

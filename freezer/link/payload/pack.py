@@ -57,7 +57,8 @@ NUMBERS = {Packing.NONE: 0, Packing.FAST: 1, Packing.SMALL: 1}
 class Record:
     """A file, directory or link of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are
     (offset, room) in bytes of the paths in it to which the tree's path is added. ``cuts`` are places in the content, in
-    bytes, at which a new frame begins; one at 0 is before the record's header."""
+    bytes, at which a new frame begins; one at 0 is before the record's header. ``filters`` are those for the content,
+    if they are known."""
 
     type: Type
     name: str
@@ -65,6 +66,7 @@ class Record:
     data: bytes = b""
     fixups: tuple[tuple[int, int], ...] = ()
     cuts: tuple[int, ...] = ()
+    filters: Optional[tuple[Filter, ...]] = None
 
     @property
     def size(self) -> int:
@@ -115,7 +117,7 @@ def stream(records: Sequence[Record], *, filters: bool, memory: Optional[Content
         if 0 in record.cuts:
             yield b""
         name = os.fsencode(record.name)
-        chosen = filters_of(record.source, record.cuts, memory) if filters and record.source is not None else ()
+        chosen = _chosen(record, memory) if filters and record.source is not None else ()
         size = record.size
         parts = [FILTER.pack(item.kind, item.entries, item.offset, item.size) for item in chosen]
         parts += [RANGE.pack(*item) for item in record.fixups]
@@ -125,6 +127,11 @@ def stream(records: Sequence[Record], *, filters: bool, memory: Optional[Content
         elif record.data:
             yield record.data
     yield RECORD.pack(Type.END, 0, 0, 0, 0)
+
+
+def _chosen(record: Record, memory: Optional[ContentMemory]) -> tuple[Filter, ...]:
+    assert record.source is not None
+    return record.filters if record.filters is not None else filters_of(record.source, record.cuts, memory)
 
 
 def _content(record: Record, filters: Sequence[Filter], size: int) -> Iterator[bytes]:
