@@ -103,7 +103,7 @@ def _build(arguments: argparse.Namespace, plan: Plan, signer: Optional[Signer], 
     from freezer.store.home import cache_root
 
     page = None
-    if arguments.timings:
+    if arguments.timings is not None:
         from freezer.cli.timings import page_of
 
         page = page_of(arguments.timings)
