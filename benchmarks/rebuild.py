@@ -116,8 +116,11 @@ class Bench:
     def freezer(self) -> Run:
         """freezer, with whatever has changed since the last time."""
         wanted = [word for name in self.sample.requirements for word in ("--with", name)]
-        command = [sys.executable, "-m", "freezer", "build", self.script, *wanted, "--linker", "native"]
-        return self._run(*command, "--python", sys.executable, "-o", self.folder / "app", "--quiet")
+        return self._freezer(self.script, *wanted, "-o", self.folder / "app")
+
+    def _freezer(self, script: Path, *words: str | Path) -> Run:
+        command = [sys.executable, "-m", "freezer", "build", script, *words, "--linker", "native"]
+        return self._run(*command, "--python", sys.executable, "--quiet")
 
     def changed(self) -> Run:
         """freezer, after a change of one line."""
@@ -125,25 +128,39 @@ class Bench:
         return self.freezer()
 
     def never_built(self) -> Run:
-        """freezer, with its toolchain and the application's environment, but nothing kept of any source."""
-        return self._without(*KEPT_OF_SOURCES)
+        """freezer, with its toolchain and the application's environment, but nothing kept of the application."""
+        self._another()
+        return self.changed()
 
     def changed_requirement(self) -> Run:
         """freezer, with an environment that has to be made anew."""
         return self._without("env")
 
     def first(self) -> Run:
-        """freezer, with its toolchain alone."""
-        return self._without("env", "facts", *KEPT_OF_SOURCES)
+        """freezer, with its toolchain alone, and what that has found in the standard library."""
+        self._another()
+        return self._without("env", "facts")
 
     def first_ever(self) -> Run:
         """freezer, with nothing at all, but for pip's cache."""
         return self._without("env", "facts", "toolchain", *KEPT_OF_SOURCES)
 
     def _without(self, *names: str) -> Run:
+        self._forget(*names)
+        return self.changed()
+
+    def _forget(self, *names: str) -> None:
         for name in names:
             shutil.rmtree(self.cache / name, ignore_errors=True)
-        return self.changed()
+
+    def _another(self) -> None:
+        """Have freezer know nothing of the application, but have built another one, which does nothing."""
+        self._forget(*KEPT_OF_SOURCES)
+        script = self.folder / "other" / "nothing.py"
+        script.parent.mkdir(exist_ok=True)
+        script.touch()
+        self._freezer(script, "-o", self.folder / "other" / "nothing")
+        self._forget(*(name for name in KEPT_OF_SOURCES if name != "analysis"))
 
     def _change(self) -> None:
         self.changes += 1

@@ -15,7 +15,6 @@ from freezer.base.log import Log
 from freezer.plan.build import Plan
 from freezer.plan.outputs import check_outputs
 from freezer.results import Built, recall
-from freezer.store.workspace import workspace
 
 if TYPE_CHECKING:
     from freezer.application.entry import Application
@@ -39,6 +38,8 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log, signer: Optiona
 
     if kept is not None:
         return stages.results_of_kept(plan, kept, signer, cache, log)
+    from freezer.store.workspace import workspace
+
     with workspace(cache, plan.name or "build", keep=keep_work, log=log) as job:
         return stages.run_stages(plan, named, signer, job)
 
@@ -46,6 +47,7 @@ def build(plan: Plan, *, cache: Path, keep_work: bool, log: Log, signer: Optiona
 def survey(plan: Plan, *, cache: Path, log: Log) -> Application:
     """Run the stages up to the application, which says what comes along. Raises FreezerError."""
     from freezer import stages
+    from freezer.store.workspace import workspace
 
     tools.require(tools.PACKAGES)
     with workspace(cache, plan.name or "plan", keep=False, log=log) as job:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
@@ -31,10 +33,16 @@ if TYPE_CHECKING:
     from freezer.link.linkers import StaticApp
 
 
+SETTLED = 20_000_000
+"""In ns: a file that was last changed so long ago has another time if it is changed again, however coarse the clock of
+its file system is."""
+
+
 @dataclass(frozen=True)
 class Built:
     """A finished build. ``size`` is in bytes; ``proof`` is None if verification was switched off; ``unchanged`` says
     that an earlier build's output is still the right one; ``added`` and ``provided`` are what came along unasked;
+    ``state`` identifies the file that ``sha256`` is of, or is empty;
     ``other`` is what the other linker would give, and ``untried`` what the proof has not tried, as far as these are
     known; ``sbom`` is the file with the bill of materials, ``provenance`` that with the provenance, and ``materials``
     are what it was built from."""
@@ -54,6 +62,7 @@ class Built:
     sbom: Optional[Path] = None
     provenance: Optional[Path] = None
     materials: Optional[Materials] = None
+    state: tuple[int, ...] = ()
 
 
 def built_of(
@@ -69,6 +78,7 @@ def built_of(
     materials: Optional[Materials],
 ) -> Built:
     """The result of a build whose executable is in place at ``path``."""
+    state = state_of_output(path)
     return Built(
         path=path,
         size=path.stat().st_size,
@@ -84,6 +94,7 @@ def built_of(
         sbom=plan.sbom,
         provenance=plan.signing.file_for(path),
         materials=materials,
+        state=state,
     )
 
 
@@ -117,6 +128,7 @@ def remember(
         "output": str(built.path),
         "size": built.size,
         "sha256": built.sha256,
+        "state": list(_settled(built)),
         "python": built.python,
         "proof": dataclasses.asdict(built.proof) if built.proof is not None else None,
         "origin": dataclasses.asdict(built.origin),
@@ -176,9 +188,24 @@ def _damage(content: dict[str, Any]) -> Optional[str]:
     path = Path(content["output"])
     if path.is_symlink() or not path.is_file():
         return f"{path} is no longer there"
+    # Reading all of it would take longer than all else that is looked at.
+    if list(state_of_output(path)) == content["state"]:
+        return None
     if path.stat().st_size != content["size"] or digest_file(path) != content["sha256"]:
         return f"{path} has changed"
     return None
+
+
+def state_of_output(path: Path) -> tuple[int, ...]:
+    """Return what identifies a file and its content: the kernel notes when it was changed, and nobody can set that."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _settled(built: Built) -> tuple[int, ...]:
+    """Return the state of the output; none if it may have changed after its digest was taken."""
+    now = state_of_output(built.path)
+    return now if now == built.state and now[-1] + SETTLED < time.time_ns() else ()
 
 
 def _proof(values: Optional[dict[str, Any]]) -> Optional[Proof]:

@@ -124,7 +124,7 @@ def run_stages(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Jo
     interpreter = probe_interpreter(plan, root, job)
     environment, application = prepare(plan, root, interpreter, job)
     made = _proven(plan, named, environment, application, job)
-    bundle, linked, proof, job = made.bundle, made.linked, made.proof, made.job
+    bundle, linked, proof, whole, job = made.bundle, made.linked, made.proof, job, made.job
     frozen = bundle.closed.frozen
     origin = origin_of(plan, application, job)
     materials = materials_of(plan, environment, application, linked, job)
@@ -143,7 +143,7 @@ def run_stages(plan: Plan, named: NamedInputs, signer: Optional[Signer], job: Jo
     _write_provenance(plan, said, path, image)
     built = built_of(path, plan, application, linked, interpreter, frozen, proof, origin, image, materials)
     remember(plan, named, environment, application, frozen, built, job)
-    keep_bundle(made.plan, named, environment, application, dataclasses.replace(bundle, other=built.other), job)
+    keep_bundle(made.plan, named, environment, application, dataclasses.replace(bundle, other=built.other), whole)
     return built
 
 
@@ -182,6 +182,7 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
                 whole = repaired(plan, repairs)
             linked.other.result()  # it reads what is removed or written anew
             remove_tree(apart.work)
+            bundle.release()
             recalled = None
         else:
             if proof is not None and proof.isolation is not None:

@@ -18,6 +18,7 @@ from freezer.application.inputs import named_inputs
 from freezer.base.bill import Bill, Component
 from freezer.base.job import Job
 from freezer.base.plain_values import PlainValues
+from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
 from freezer.closure.libraries import Missing
 from freezer.closure.provisions import Provided
@@ -25,14 +26,17 @@ from freezer.environment.interpreter import Interpreter
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import own_code
+from freezer.link.bundle_files import files_of_bundle
 from freezer.link.kept_bundles import CLASSES, Bundle, keep_bundle, recall_bundle
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
+from freezer.link.payload.pack import Type
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 from freezer.system.host import Host
 
 MAIN = "_freezer_main_script"
+INFO = "app-1.dist-info"
 TEXTS = {
     "app.py": "import json\nimport pkg.part\nprint('hello world', pkg.part.f(1))\n",
     "pkg/__init__.py": "",
@@ -81,13 +85,14 @@ class Site:
         """What a whole build makes of the sources as they are."""
         tree = job.apart().work / "dist"
         inside = tree / "_internal"
-        shutil.copytree(self.here, inside)
+        shutil.copytree(self.here, inside, ignore=shutil.ignore_patterns(INFO))
         (inside / "fast.so").write_bytes(b"\x7fELF not really")
         (inside / "link.so").symlink_to("fast.so")
         (tree / "app.freezer-program").write_text("")
         modules = {MAIN: "app.py", "pkg": "pkg/__init__.py", "pkg.part": "pkg/part.py"}
         code = {name: self.here / path for name, path in modules.items()}
-        places = {str(path.relative_to(self.here)): path for path in self.here.rglob("*") if path.is_file()}
+        files = [path for path in self.here.rglob("*") if path.is_file() and path.parent.name != INFO]
+        places = {str(path.relative_to(self.here)): path for path in files}
         frozen = FrozenApp(
             tree=tree,
             name="app",
@@ -146,19 +151,54 @@ class Site:
         (self.here / name).write_text(text)
 
 
+class Project(Site):
+    """The same as a project, whose wheel each build unpacks anew below a work directory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.project = self.here
+        self.write("pyproject.toml", '[project]\nname = "app"\nversion = "1"\n')
+        self.function = "app:main"
+
+    @property
+    def plan(self) -> Plan:
+        return plan(self.project, **{"entry": ".", "linker": "native", **self.options})
+
+    def unpack(self, job: Job) -> Job:
+        """Begin a build, whose job is returned: its sources are ``here``."""
+        own = job.apart()
+        self.here = own.work / "application"
+        shutil.copytree(self.project, self.here, symlinks=True, ignore=shutil.ignore_patterns("pyproject.toml"))
+        lines = [f"{path.name},sha256={digest_file(path)},9\n" for path in sorted(self.here.rglob("*.py"))]
+        (self.here / INFO).mkdir()
+        for name, text in (("RECORD", "".join(lines)), ("direct_url.json", str(own.work)), ("METADATA", "Name: app")):
+            (self.here / INFO / name).write_text(text)
+        return own
+
+    def application(self) -> Application:
+        return dataclasses.replace(
+            super().application(), search=(self.here,), local_packages={}, distribution="app", function=self.function
+        )
+
+    def write(self, name: str, text: str) -> None:
+        (self.project / name).write_text(text)
+
+
 def contents(bundle: Bundle) -> dict[str, Any]:
     """All that a bundle is made of, with its code, and without the places where it lies."""
     tree = bundle.closed.frozen.tree
     files = {
-        str(path.relative_to(tree)): path.readlink() if path.is_symlink() else path.read_bytes()
-        for path in sorted(tree.rglob("*"))
-        if path.is_symlink() or path.is_file()
+        item.name: item.data or (item.source and item.source.read_bytes())
+        for item in files_of_bundle(bundle.closed)
+        if item.type is not Type.DIRECTORY
     }
     frozen = dataclasses.replace(bundle.closed.frozen, package=tree, own=None)
     package = bundle.package
     return {
         "files": files,
-        "closed": PlainValues(CLASSES, {"tree": tree}).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+        "closed": PlainValues(CLASSES, {"tree": tree}).plain(
+            dataclasses.replace(bundle.closed, frozen=frozen, kept="", replaced={})
+        ),
         "own": bundle.closed.frozen.own,
         "code": {name: (package.read(name), kind) for name, (_, _, kind) in package.modules.items()},
         "package": [package.scripts, package.options, package.magic, package.version, package.library],

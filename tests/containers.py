@@ -28,7 +28,8 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 from freezer.plan.resolve import resolve
 from freezer.prove.verify import prove
-from freezer.store.workspace import cache_root, workspace
+from freezer.store.home import cache_root
+from freezer.store.workspace import workspace
 from freezer.system.chroot.roots import open_root
 
 IMAGE = "unpacked.tar"

@@ -24,7 +24,7 @@ from freezer.plan.build import Plan
 from freezer.plan.resolve import resolve
 from freezer.prove.proof import Proof
 from freezer.prove.strength import Strength
-from freezer.results import Built, recall, remember
+from freezer.results import Built, recall, remember, state_of_output
 from freezer.system.host import Host
 from freezer.system.locate import locate_interpreter
 
@@ -54,9 +54,14 @@ class Site:
         return resolve(given, folder=self.folder, environ={})
 
     def write(
-        self, other: Optional[Other] = None, during: Callable[[], object] = lambda: None, asks: str = "__file__"
+        self,
+        other: Optional[Other] = None,
+        during: Callable[[], object] = lambda: None,
+        asks: str = "__file__",
+        late: Callable[[], object] = lambda: None,
     ) -> None:
-        """Remember a build; ``during`` is what happens while it runs, ``asks`` how the code asks for its files."""
+        """Remember a build; ``during`` is what happens while it runs, ``late`` after it has looked at its output;
+        ``asks`` is how the code asks for its files."""
         named = named_inputs(self.plan(), self.cache)
         during()
         python = locate_interpreter(None)
@@ -73,7 +78,12 @@ class Site:
         proof = Proof(Strength.EMPTY_ROOT, "root", "ran", 0.1, 3, ("a note",))
         job = Runner(self.folder.parent, cache=self.cache).job
         origin = origin_of(self.plan(), application, job)
-        built = Built(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin, other=other)
+        built = Built(
+            *(out, out.stat().st_size, digest_file(out), "3.11.2", proof, origin),
+            other=other,
+            state=state_of_output(out),
+        )
+        late()
         remember(self.plan(), named, environment, application, frozen, built, job)
 
     def kept(self, **arguments: Any) -> Optional[Built]:

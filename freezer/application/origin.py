@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,12 @@ from freezer.application.inputs import revision_of
 from freezer.application.metadata import Metadata
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
-from freezer.plan.image import ImagePlan
 from freezer.plan.trees import repository_of, tree_signature
 
 if TYPE_CHECKING:
     from freezer.application.entry import Application
     from freezer.base.job import Job
+    from freezer.plan.image import ImagePlan
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ def newest_of(paths: Iterable[Path], job: Job) -> Optional[int]:
 
 def _committed(repository: Path, job: Job) -> Optional[int]:
     """Return the time of a repository's commit; None without git, and if tracked files differ from the commit."""
+    import shutil
+
     if shutil.which("git") is None:
         return None
     # The repository may belong to another user; its configuration shall not start programs.

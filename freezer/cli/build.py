@@ -104,10 +104,13 @@ def _build(arguments: argparse.Namespace, plan: Plan, signer: Optional[Signer], 
     """Build once, and report."""
     from freezer import pipeline
     from freezer.base.log import human_size
-    from freezer.cli import timings
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
-    page = timings.page_of(arguments.timings)
+    page = None
+    if arguments.timings is not None:
+        from freezer.cli.timings import page_of
+
+        page = page_of(arguments.timings)
     built = pipeline.build(plan, cache=cache_root(), keep_work=arguments.keep_work, log=log, signer=signer)
     proof = built.proof
     if not built.unchanged:
@@ -116,11 +119,14 @@ def _build(arguments: argparse.Namespace, plan: Plan, signer: Optional[Signer], 
         log.line(sentence)
     if built.other is not None and not built.unchanged:
         log.line(built.other.sentence(built.size))
-    if page is not None:
-        timings.write_page(log.timings, f"{built.path.name}: where the time of its build went", page)
-    elif arguments.timings is not None:
-        for text in timings.lines(log.timings):
-            log.line(text)
+    if arguments.timings is not None:
+        from freezer.cli.timings import lines, write_page
+
+        if page is not None:
+            write_page(log.timings, f"{built.path.name}: where the time of its build went", page)
+        else:
+            for text in lines(log.timings):
+                log.line(text)
     if arguments.json:
         print(json.dumps(_facts(built, log)))
     elif not arguments.watch:

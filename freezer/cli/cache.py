@@ -90,7 +90,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """List or prune the user's cache."""
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
 

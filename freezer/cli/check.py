@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.plan.learned_file import read_learned
     from freezer.plan.smokes import is_asked, replays, resolve_smokes, resolve_verification
     from freezer.prove.existing import check_executable, check_image
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     log = log_of(arguments)
     path = readable_or_layout(arguments.file)

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.inspect.read_papers import papers_in_program
     from freezer.plan.resolve import resolve_for_image, resolve_signing
     from freezer.sign.passphrase import find_signer
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     if len(arguments.files) > 1:
         raise UsageError(

@@ -94,7 +94,7 @@ def _drafts(arguments: argparse.Namespace, cwd: Path, log: Log) -> tuple[Path, l
     """Return the directory that is written to, and what is to be written."""
     from freezer import pipeline
     from freezer.scaffold.drafts import Command, drafts_for_image, drafts_for_project, folder_for
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     wish = _wish(arguments)
     if arguments.described is not None:

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.inspect.look import look_into
     from freezer.inspect.table import render_table
     from freezer.inspect.treemap import render_html
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     given = {name: getattr(arguments, name) for name in OPTIONS if getattr(arguments, name) is not None}
     targets = {name: output_path(text, Path.cwd()) for name, text in given.items()}
@@ -90,7 +90,7 @@ def _papers(path: Path, targets: dict[str, Path], log: Log) -> dict[str, bytes]:
     from freezer.inspect.look import look_for_papers
     from freezer.inspect.read_papers import as_asked, notices_of, sbom_of
     from freezer.plan.resolve import times_of
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     found: dict[str, bytes] = {}
     if not {"sbom", "licenses"} & set(targets):

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, rest: list[str]) -> int:
     from freezer.base.errors import UsageError
     from freezer.learn.learning import learn
     from freezer.plan.resolve import resolve
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     if not rest:
         raise UsageError("there is no command to learn from", hint="freezer learn app.py -- python app.py --demo")

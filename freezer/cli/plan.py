@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Find the application, and print what it is made of."""
     from freezer import pipeline
     from freezer.plan.resolve import resolve
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     plan = resolve(vars(arguments), folder=Path.cwd(), environ=os.environ)
     application = pipeline.survey(plan, cache=cache_root(), log=log_of(arguments))

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """Run the image."""
     from freezer.base.log import Log, Verbosity
     from freezer.run.image_run import run_image
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     verbosity = Verbosity.QUIET if arguments.quiet else Verbosity.VERBOSE if arguments.verbose else Verbosity.NORMAL
     return run_image(

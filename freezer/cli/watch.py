@@ -54,7 +54,7 @@ def watch(arguments: argparse.Namespace, plan: Callable[[], Plan], build: Callab
 
     Raises UsageError if a result would be written to a stream.
     """
-    from freezer.store.workspace import cache_root
+    from freezer.store.home import cache_root
 
     cache = cache_root()
     seen: Optional[Look] = None

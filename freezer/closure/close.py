@@ -43,7 +43,8 @@ class ClosedApp:
     """A frozen application with all it needs. ``interpreter`` is the file name of the dynamic loader in the tree;
     ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
     were not found on the build system; ``sources`` are the files that the libraries are copies of, by their names in
-    the tree; ``bill`` says whose each file is."""
+    the tree; ``bill`` says whose each file is. The tree of one that an earlier build has ``kept`` is known by that
+    name, and must not be written to; the files ``replaced``, by their paths in the tree, are others now."""
 
     frozen: FrozenApp
     interpreter: str
@@ -53,6 +54,8 @@ class ClosedApp:
     provided: tuple[Provided, ...]
     sources: Mapping[str, Path] = field(default_factory=dict)
     bill: Optional[Bill] = None
+    kept: str = ""
+    replaced: Mapping[str, Path] = field(default_factory=dict)
 
 
 def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:

@@ -25,6 +25,7 @@ from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
 from freezer.freeze.drivers.pyinstaller_internals import PROGRAM
 from freezer.freeze.pyinstaller_output import Output, explained, read_warnings
+from freezer.freeze.scanned import scan_library
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
@@ -116,6 +117,7 @@ class FrozenApp:
 def freeze(plan: Plan, environment: Environment, application: Application, job: Job) -> FrozenApp:
     """Run PyInstaller, and say what went into the bundle unasked. Raises as ``run_pyinstaller`` does."""
     with job.step("freeze") as step:
+        scan_library(environment, job)
         frozen = run_pyinstaller(plan, environment, application, job)
         step.result = _described(frozen)
     if frozen.stale and plan.learned is not None:

@@ -21,6 +21,7 @@ from freezer.closure.close import ClosedApp
 from freezer.environment.venv import Environment
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import WAYS, OwnCode, OwnCodeRequest
+from freezer.link.unpacked_project import content_of
 from freezer.plan.build import Plan
 from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
@@ -37,13 +38,15 @@ class Unusable(Exception):
 @dataclass(frozen=True)
 class Alterable:
     """One file: its signature, whether it may be executed, the shape if it is a source, the modules that it is the code
-    of, with the way in which that is made, and its places in the tree."""
+    of, with the way in which that is made, and its places in the tree; the digest of one that each build unpacks
+    anew."""
 
     signature: tuple[int, ...]
     executable: bool
     shape: Optional[str]
     modules: Mapping[str, str]
     places: tuple[str, ...]
+    digest: Optional[str] = None
 
 
 def state_of(path: str) -> tuple[tuple[int, ...], bool]:
@@ -96,7 +99,8 @@ def alterable_files(
         if not known or (path in wanted and looked is None) or (path not in wanted and is_elf(Path(path))):
             continue
         shape = None if looked is None else looked["shape"]
-        found[path] = Alterable(*state_of(path), shape, ways, tuple(sorted(places.get(path, ()))))
+        digest = content_of(path, job)
+        found[path] = Alterable(*state_of(path), shape, ways, tuple(sorted(places.get(path, ()))), digest)
     return found
 
 

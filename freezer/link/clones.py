@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Optional
 
 from freezer.base.places import is_link, walk
 from freezer.base.publish import digest_file
@@ -14,33 +14,47 @@ from freezer.base.publish import digest_file
 LINK, FILE = "link", "file"
 
 
-def clone_tree(source: Path, target: Path, replaced: Optional[Mapping[str, str]] = None) -> dict[str, list[str]]:
-    """Make the new directory ``target`` a clone of a tree, and return for each file and link what it is, by its path:
-    a digest of the content, and the mode, or where the link leads.
+def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
+    """Make the new directory ``target`` a clone of a tree, and return what ``listed_tree`` does.
 
-    The files ``replaced``, given by their paths, are copies of others instead, and are not returned. What reads the
-    clone must not write to its files, as they are those of the source.
+    Who reads the clone must not write to its files, as they are those of the source.
     """
-    found: dict[str, list[str]] = {}
-    for directory, folders, names in walk(source):
-        inside = os.path.relpath(directory, source)
-        os.mkdir(os.path.normpath(target / inside), 0o755)
-        links = [name for name in folders if is_link(os.path.join(directory, name))]
-        for name in (*names, *links):
-            place = os.path.normpath(os.path.join(inside, name))
-            path, clone = os.path.join(directory, name), os.path.join(target, place)
-            if is_link(path):
-                found[place] = [LINK, os.readlink(path)]
-                os.symlink(os.readlink(path), clone)
-                continue
-            mode = os.stat(path).st_mode & 0o777
-            if replaced and place in replaced:
-                shutil.copyfile(replaced[place], clone)
-                os.chmod(clone, mode)
-                continue
-            found[place] = [FILE, digest_file(Path(path)), f"{mode:o}"]
-            try:
-                os.link(path, clone)
-            except OSError:
-                shutil.copy2(path, clone)
+    found = {}
+    for place, path, what in _entries(source):
+        clone = f"{target}/{place}"
+        if what is None:
+            os.mkdir(os.path.normpath(clone), 0o755)
+            continue
+        found[place] = what
+        if what[0] == LINK:
+            os.symlink(what[1], clone)
+            continue
+        try:
+            os.link(path, clone)
+        except OSError:
+            shutil.copy2(path, clone)
     return found
+
+
+def listed_tree(tree: Path) -> dict[str, list[str]]:
+    """Return for each file and link of a tree what it is, by its path: a digest of the content, and the mode, or where
+    the link leads."""
+    return {place: what for place, _, what in _entries(tree) if what is not None}
+
+
+def _entries(tree: Path) -> Iterator[tuple[str, str, list[str] | None]]:
+    """Yield what is in a tree: paths in it, paths, and what is there, None for a directory, which comes before what is
+    in it."""
+    # As text, and with one look at each: there may be thousands of files.
+    top = os.fspath(tree)
+    for directory, folders, names in walk(top):
+        inside = f"{directory[len(top) :]}/"[1:]
+        yield inside, directory, None
+        links = [name for name in folders if is_link(f"{directory}/{name}")]
+        for name in (*names, *links):
+            path = f"{directory}/{name}"
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                yield inside + name, path, [LINK, os.readlink(path)]
+            else:
+                yield inside + name, path, [FILE, digest_file(path), f"{status.st_mode & 0o777:o}"]

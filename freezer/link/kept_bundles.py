@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -38,9 +38,11 @@ from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, state_of
 from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
-from freezer.link.clones import clone_tree
+from freezer.link.clones import clone_tree, listed_tree
+from freezer.link.held_bundles import held_bundle, remove_bundle
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
+from freezer.link.unpacked_project import content_of, is_unpacked
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 
@@ -57,7 +59,8 @@ class Bundle:
     """A closed bundle and its code. ``loaded`` is how many libraries of it an earlier proof has loaded, None if none
     has; ``warnings`` were given while it was made; ``changed`` are the files that differ from a kept one's, None if it
     was not kept. ``other`` is what the other linker would give of it; of a kept one, what it would have given before
-    the change, which is a hint all the same."""
+    the change, which is a hint all the same. ``held`` ends when a kept one need not stay any longer: it is
+    read where it lies."""
 
     closed: ClosedApp
     package: Package
@@ -65,6 +68,11 @@ class Bundle:
     warnings: tuple[str, ...] = ()
     changed: Optional[tuple[str, ...]] = None
     other: Optional[Other] = None
+    held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, compare=False)
+
+    def release(self) -> None:
+        """Let others, and this build, replace what is kept."""
+        self.held.close()
 
 
 def recall_bundle(
@@ -76,8 +84,9 @@ def recall_bundle(
     home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
     if not home.is_dir():
         return None
-    with job.step("recall") as step:
+    with job.step("recall") as step, contextlib.ExitStack() as held:
         try:
+            held.callback(os.close, held_bundle(home))
             bundle = _recalled(home, plan, named, environment, application, job)
         except Unusable as reason:
             step.result = f"no: {reason}"
@@ -90,6 +99,8 @@ def recall_bundle(
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         changed = f"but for {', '.join(names[:MOST_NAMED])}{more}" if names else "nothing has changed in it"
         step.result = f"{len(bundle.closed.frozen.modules)} modules as in the build before, {changed}"
+        bundle = dataclasses.replace(bundle, held=held.pop_all())
+        job.holding.callback(bundle.release)
     with contextlib.suppress(OSError):
         os.utime(home)
     for warning in bundle.warnings:
@@ -102,12 +113,13 @@ def _recalled(
 ) -> Bundle:
     """Raises Unusable; and many others if what is kept is damaged."""
     facts = _read(home / FACTS)
-    before = {path: _alterable(item) for path, item in facts["alterable"].items()}
-    now = bundle_state(facts["files"], before, named, environment, application, job)
+    places = _values(home / TREE, job)
+    before = {places.whole(path): _alterable(item) for path, item in facts["alterable"].items()}
+    now = bundle_state(plan, facts["files"], before, named, environment, application, job)
     different = sorted(name for name in now if facts["state"][name] != now[name])
     if different:
         raise Unusable(f"the {different[0]} differ")
-    changed = _changed(before)
+    changed = _changed(before, job)
     code = altered_code(plan, environment, before, changed, facts["groups"], job)
     bundle = _taken(home, facts, before, changed, code, application, job)
     other = None if facts["other"] is None else Other(Linker(facts["other"][0]), int(facts["other"][1]))
@@ -127,25 +139,27 @@ def keep_bundle(
         return
     code = {name: bundle.package.read(name) for name in _origins(bundle.closed).code if name in bundle.package.modules}
     alterable = alterable_files(plan, environment, application, bundle.closed, code, job)
-    files = decisive_files(environment, bundle.closed)
-    state = bundle_state(files, alterable, named, environment, application, job)
+    files = decisive_files(environment, bundle.closed, job)
+    state = bundle_state(plan, files, alterable, named, environment, application, job)
     looked_at = [path for group in (state["sources"], state["own"], files["system"], alterable) for path in group]
+    looked_at = [path for path in looked_at if not is_unpacked(path, job)]
     changed = changed_since({"sources": dict.fromkeys(looked_at), "packages": state["packages"]}, named.time)
     if changed is not None:
         job.log.detail(f"the bundle is not kept: {changed} has changed during the build")
         return
     with contextlib.suppress(OSError):
-        aside = job.folder("kept-bundle")
+        aside = job.apart().work
         digests = clone_tree(bundle.closed.frozen.tree, aside / TREE)
         shutil.copyfile(bundle.package.code, aside / CODE)
         frozen = dataclasses.replace(bundle.closed.frozen, own=None)
+        places = _values(frozen.tree, job)
         facts = {
-            "closed": _values(frozen.tree, job).plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+            "closed": places.plain(dataclasses.replace(bundle.closed, frozen=frozen)),
             "package": _package_facts(bundle.package),
             "code": digest_file(aside / CODE),
             "tree": digests,
             "groups": list(_origins(bundle.closed).groups),
-            "alterable": {path: dataclasses.asdict(item) for path, item in alterable.items()},
+            "alterable": {places.text(path): dataclasses.asdict(item) for path, item in alterable.items()},
             "files": files,
             "state": state,
             "loaded": bundle.loaded,
@@ -161,9 +175,9 @@ def keep_bundle(
 
 
 def _put(aside: Path, home: Path, job: Job) -> None:
-    if home.exists():
-        os.rename(home, job.folder("replaced") / home.name)
-    os.rename(aside, home)
+    """Put a bundle in its place, unless another build reads the one that is there."""
+    if not home.exists() or remove_bundle(home, job):
+        os.rename(aside, home)
 
 
 def _sweep(folder: Path, job: Job) -> None:
@@ -171,21 +185,22 @@ def _sweep(folder: Path, job: Job) -> None:
     found = sorted(((item.stat().st_mtime, item) for item in folder.iterdir()), reverse=True)
     for number, (used, item) in enumerate(found):
         if number >= MOST or time.time() - used > DAYS * 24 * 3600:
-            os.rename(item, job.folder("replaced") / item.name)
+            remove_bundle(item, job)
 
 
 def _origins(closed: ClosedApp) -> OwnOrigins:
     return closed.frozen.own_origins or OwnOrigins({}, {}, (), by_shape=False)
 
 
-def _changed(before: Mapping[str, Alterable]) -> list[str]:
+def _changed(before: Mapping[str, Alterable], job: Job) -> list[str]:
     """Return the alterable files that have changed. Raises Unusable if one has become something else."""
     changed = []
     for path, item in before.items():
         signature, executable = state_of(path)
         if executable != item.executable or (item.shape is None and is_elf(Path(path))):
             raise Unusable(f"{os.path.basename(path)} has become something else")
-        if signature != item.signature:
+        same = signature == item.signature if item.digest is None else content_of(path, job) == item.digest
+        if not same:
             changed.append(path)
     return changed
 
@@ -201,21 +216,25 @@ def _taken(
 ) -> Bundle:
     """Make the bundle of a kept one. Raises ValueError if that is damaged."""
     folder = job.apart().work
-    replaced = {place: path for path in changed for place in before[path].places}
-    tree = folder / TREE
-    if clone_tree(home / TREE, tree, replaced) != {
-        place: digest for place, digest in facts["tree"].items() if place not in replaced
-    }:
+    tree = home / TREE
+    if listed_tree(tree) != facts["tree"]:
         raise ValueError("its files are damaged")
+    replaced = {}
+    for number, path in enumerate(changed):
+        # A copy, as somebody may go on editing the file.
+        copy = folder / f"changed-{number}"
+        shutil.copyfile(path, copy)
+        replaced.update(dict.fromkeys(before[path].places, copy))
     if digest_file(home / CODE) != facts["code"]:
         raise ValueError("its code is damaged")
     package = _package(facts["package"], folder / CODE)
     shutil.copyfile(home / CODE, package.code)
     closed: ClosedApp = _values(tree, job).value(facts["closed"])
+    kept = hashlib.sha256(json.dumps([facts["tree"], facts["state"]["toolchain"]]).encode()).hexdigest()
     frozen = dataclasses.replace(closed.frozen, own=application.own)
     loaded = facts["loaded"] if facts["machine"] == this_machine() else None
     return Bundle(
-        closed=dataclasses.replace(closed, frozen=frozen),
+        closed=dataclasses.replace(closed, frozen=frozen, kept=kept, replaced=replaced),
         package=package.with_code(code),
         loaded=loaded,
         warnings=tuple(facts["warnings"]),

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.job import Job
 from freezer.closure.close import OPENED_AT_RUN_TIME, ClosedApp
+from freezer.link.bundle_files import files_of_bundle
 from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_archive
 from freezer.link.papers import papers
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
-from freezer.link.payload.pack import Record, Type, records_of
+from freezer.link.payload.pack import Record, Type
 from freezer.link.start import MODULES, Container, can_have_init, start_records
 from freezer.link.tree import landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
@@ -79,7 +80,7 @@ def make_layers(closed: ClosedApp, package: Package, job: Job, *, init: bool) ->
     job = dataclasses.replace(job, work=job.folder("unpacked"))
     init = can_have_init(init, job)
     frozen = closed.frozen
-    found = records_of(frozen.tree)
+    found = files_of_bundle(closed)
     unused = without_loaders(closed, package, found)
     records = [item for item in found if item.name not in unused]
     inside = [item.name.partition("/")[2] for item in records if item.name.startswith(f"{CONTENTS}/")]

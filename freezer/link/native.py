@@ -6,6 +6,7 @@ from pathlib import Path
 
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
+from freezer.link.bundle_files import with_filters
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
 from freezer.link.packed import packed_by_zstd
@@ -14,11 +15,14 @@ from freezer.link.payload.pack import write
 from freezer.link.start import Container
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
+from freezer.plan.choices import Packing
 
 
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
     memory = packed_by_zstd(job)
+    if plan.compress is not Packing.NONE:
+        records = with_filters(records, closed, memory)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=memory, jobs=plan.jobs)
     return papers_in(records)

@@ -28,10 +28,11 @@ from freezer.base.elf import is_elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
+from freezer.link.bundle_files import files_of_bundle
 from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
 from freezer.link.papers import papers
-from freezer.link.payload.pack import Record, Type, records_of
+from freezer.link.payload.pack import Record, Type
 from freezer.link.start import INTERPRETER, MODULES, PROGRAM, Container, library, search_links, start_records
 from freezer.plan.choices import CONTENTS, MANIFEST
 
@@ -48,7 +49,7 @@ def make_tree(
     path = archive_of_modules(container, job)
     archive = whole(package, frozen.contents, frozen.own_modules)
     cuts = write_archive(path, package, archive, packed=packed_by_zlib(job) if packed else None)
-    found = records_of(frozen.tree)
+    found = files_of_bundle(closed)
     unused = without_loaders(closed, package, found)
     records = [item for item in found if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]

@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, Sources, Verification
-from freezer.plan.image import ImagePlan
 from freezer.plan.learned import Learned
 from freezer.plan.signing import Signing
+
+if TYPE_CHECKING:
+    from freezer.plan.image import ImagePlan
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,18 @@ import os
 from collections.abc import Iterable
 from importlib.machinery import all_suffixes
 from pathlib import Path
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from freezer.base.errors import UsageError
 from freezer.base.places import is_folder, passing_over
 from freezer.base.publish import check_target, is_result
 from freezer.base.streams import is_stream
 from freezer.plan.build import Plan
-from freezer.plan.image import ImagePlan
 from freezer.plan.requirements import named_files
 from freezer.plan.signing import Signing
+
+if TYPE_CHECKING:
+    from freezer.plan.image import ImagePlan
 
 
 def check_outputs(plan: Plan, name: Optional[str] = None) -> None:

@@ -6,7 +6,6 @@ the same lines.
 
 from __future__ import annotations
 
-import optparse
 import os
 import re
 import shlex
@@ -14,9 +13,12 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn, Optional
 
 from freezer.base.places import is_file
+
+if TYPE_CHECKING:
+    from optparse import OptionParser
 
 COMMENT = re.compile(r"(^|\s+)#.*$")
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -49,22 +51,25 @@ class _Malformed(Exception):
     """The options of a line are not pip's; pip itself will say so."""
 
 
-class _Options(optparse.OptionParser):
-    """The options of a line, with the abbreviations that pip's own parser allows."""
+def _parser() -> OptionParser:
+    """Return a parser of a line's options, with the abbreviations that pip's own parser allows."""
+    # Imported only where requirements come in files.
+    import optparse
 
-    def __init__(self) -> None:
-        super().__init__(add_help_option=False)
-        self.add_option("-r", "--requirement", dest="requirements", action="append", default=[])
-        self.add_option("-c", "--constraint", dest="constraints", action="append", default=[])
-        self.add_option("-e", "--editable", dest="editables", action="append", default=[])
-        self.add_option("-f", "--find-links", dest="links", action="append", default=[])
-        for names in VALUES:
-            self.add_option(*names, dest="other")
-        for name in FLAGS:
-            self.add_option(name, dest="flag", action="store_true")
+    class Options(optparse.OptionParser):
+        def error(self, msg: str) -> NoReturn:
+            raise _Malformed(msg)
 
-    def error(self, msg: str) -> NoReturn:
-        raise _Malformed(msg)
+    parser = Options(add_help_option=False)
+    parser.add_option("-r", "--requirement", dest="requirements", action="append", default=[])
+    parser.add_option("-c", "--constraint", dest="constraints", action="append", default=[])
+    parser.add_option("-e", "--editable", dest="editables", action="append", default=[])
+    parser.add_option("-f", "--find-links", dest="links", action="append", default=[])
+    for names in VALUES:
+        parser.add_option(*names, dest="other")
+    for name in FLAGS:
+        parser.add_option(name, dest="flag", action="store_true")
+    return parser
 
 
 def parse_lines(text: str, environ: Mapping[str, str]) -> Iterator[Line]:
@@ -75,7 +80,7 @@ def parse_lines(text: str, environ: Mapping[str, str]) -> Iterator[Line]:
             continue
         requirement, options = _split(VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], line))
         try:
-            found, _ = _Options().parse_args(shlex.split(options))
+            found, _ = _parser().parse_args(shlex.split(options))
         except (_Malformed, ValueError):
             continue
         editable = not requirement and bool(found.editables)

@@ -9,26 +9,28 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from freezer.base.errors import InputError, UsageError
 from freezer.base.places import exists, is_file, is_folder
 from freezer.base.streams import output_path
 from freezer.plan.build import Entry, Plan
 from freezer.plan.choices import CONTENTS, DEFAULT_EPOCH, EntryKind, Linker, Own, Packing, Sources, Verification, choice
-from freezer.plan.image import ImagePlan
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
 from freezer.plan.learned_file import read_learned
 from freezer.plan.pyinstaller_args import check_use, passed_on
 from freezer.plan.python_options import python_options
 from freezer.plan.resolve_entry import default_name, resolve_entry
-from freezer.plan.resolve_image import check_program_name, resolve_image
 from freezer.plan.script_metadata import ScriptMetadata, read_script_metadata
 from freezer.plan.settings import SETTINGS, SIGNING, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 from freezer.plan.signing import Signing
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
+
+# How images are described is imported where one is made: that takes as long as looking for changes does.
+if TYPE_CHECKING:
+    from freezer.plan.image import ImagePlan
 
 MAX_EPOCH = 0o77777777777
 """The latest time that a tar header can state, in the year 2242."""
@@ -49,6 +51,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     output = output_path(str(values["output"]), folder) if "output" in values else None
     image = _image_beside(given, file, values, folder, created, epoch)
     if image is not None:
+        from freezer.plan.resolve_image import check_program_name
+
         check_program_name(output.name if output is not None else name or "")
     linker, compress = _linking(values)
     return Plan(
@@ -155,6 +159,8 @@ def _image_beside(
         if stray:
             raise UsageError(f"--{stray[0]} is about an image, but no image is made", hint="add --image TAR")
         return None
+    from freezer.plan.resolve_image import resolve_image
+
     wanted = _image_values(given, file, folder, IMAGE_SETTINGS)
     for setting in IMAGE_DATA:
         if setting.attribute in given or setting.attribute not in wanted:
@@ -174,6 +180,8 @@ def _image_values(
 
 def resolve_for_image(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str]) -> ImagePlan:
     """Return the plan of an image of an existing executable. Raises as ``resolve`` does."""
+    from freezer.plan.resolve_image import resolve_image
+
     given = {key: value for key, value in arguments.items() if value is not None}
     values = _image_values(given, read_settings(folder), folder, (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA))
     if "output" not in values:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Optional
@@ -23,6 +22,8 @@ DISTRIBUTION = re.compile(r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(?:$|
 PYPROJECT = "pyproject.toml"
 PROJECT_FILES = ("setup.cfg", "setup.py")
 CHOICES = ("entry_point", "console_script")
+ZIP_END, ZIP_END_WITHIN = b"PK\5\6", 22 + 0xFFFF
+"""The beginning of a zip archive's end, and in how many bytes at the end of a file it is (APPNOTE.TXT 4.3.16)."""
 
 
 def resolve_entry(given: Mapping[str, Any], file: FileSettings, folder: Path) -> Entry:
@@ -120,6 +121,15 @@ def _package_at(folder: Path) -> Entry:
 
 def _is_zip_application(path: Path) -> bool:
     """Whether Python would run a file as an archive: zip, with a ``__main__`` at the top (PEP 441)."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - ZIP_END_WITHIN, 0))
+            if ZIP_END not in file.read():
+                return False
+    except OSError:
+        return False
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             return MAIN in archive.namelist()

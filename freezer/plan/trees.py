@@ -6,7 +6,6 @@ Only what tools are known to make is left out, and only where they make it: a pa
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
@@ -84,6 +83,8 @@ def tree_signature(path: Path) -> list[tuple[str, int, int, int]]:
 
 def copy_sources(top: Path, target: Path) -> None:
     """Copy the source files of a tree to a new directory, with links as links."""
+    import shutil
+
     for directory, folders, files in source_folders(top):
         place = target / Path(directory).relative_to(top)
         place.mkdir(parents=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -12,7 +11,6 @@ from freezer.base.errors import InputError
 from freezer.base.streams import read_small
 from freezer.base.tools import PASSPHRASE
 from freezer.plan.signing import Signing
-from freezer.sign.keys import read_signer
 
 if TYPE_CHECKING:
     from freezer.sign.crypto import Signer
@@ -29,6 +27,7 @@ def find_signer(signing: Signing, environ: MutableMapping[str, str]) -> Optional
     given = environ.pop(PASSPHRASE, None)
     if signing.key is None:
         return None
+    from freezer.sign.keys import read_signer
 
     def ask(key: Path) -> bytes:
         if signing.passphrase is not None:
@@ -47,6 +46,8 @@ def _of_file(path: Path) -> bytes:
 
 
 def _of_terminal(key: Path) -> bytes:
+    import getpass
+
     try:
         # getpass would ask on standard error, and show what is typed, where there is no terminal.
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))

@@ -45,27 +45,6 @@ OWN = "/freezer"
 """The directory of freezer's own files in another system that a build runs in."""
 
 
-def cache_root() -> Path:
-    """Return the user's cache directory for freezer (XDG Base Directory specification).
-
-    Raises EnvironmentFailure if the user has neither a home directory nor XDG_CACHE_HOME.
-    """
-    import platformdirs
-
-    try:
-        path = Path(platformdirs.user_cache_path("freezer"))
-    except RuntimeError:
-        path = Path()
-    if not path.is_absolute():
-        raise EnvironmentFailure(
-            "there is no directory for freezer's cache",
-            why="HOME is not set, and this user has no home directory",
-            hint="set XDG_CACHE_HOME, or HOME, to a directory that can be written",
-        )
-    # Paths below it are compared with what programs report; ".." behind a link is not what it looks like.
-    return Path(os.path.realpath(path)) if ".." in path.parts else path
-
-
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[int]:
     """Hold an exclusive lock on the file ``path``, waiting for it; it is created as needed and never removed."""

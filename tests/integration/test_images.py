@@ -42,7 +42,7 @@ OVERHEAD = 96 << 10
 """Bytes that an image may have beyond its executable: files for scanners, and the blocks of tars."""
 BIG = 600 << 20
 EM_SPARC = 2
-NEEDED = ("packaging", "rich", "platformdirs", "certifi", "tzdata")
+NEEDED = ("packaging", "rich", "certifi", "tzdata")
 """The requirements of freezer that making an image has."""
 
 

@@ -162,7 +162,7 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     made = plan(here, entry="app.py")
     stages.build(made)
     given = stages.given
-    job = given["system_of"][1]
+    job = whole = given["system_of"][1]
     assert given["probe_interpreter"] == (made, "system_of", job)
     assert given["prepare"] == (made, "system_of", "probe_interpreter", job)
     assert given["recall_bundle"] == (made, "named", "environment", Application(), job)
@@ -180,6 +180,8 @@ def test_each_has_what_the_one_before_gave(stages: Stages, here: Path) -> None:
     assert given["built_of"][6:] == (PROOF, "origin_of", None, "materials_of")
     assert given["materials_of"] == (made, "environment", Application(), Linked(job.work / "link" / "app"), job)
     assert given["keep_bundle"][:4] == (made, "named", "environment", Application())
+    # The next build recalls it by names below the same work directory.
+    assert given["keep_bundle"][5] == whole
     assert (given["keep_bundle"][4].package, given["keep_bundle"][4].loaded) == ("read_package", 3)
     assert given["recall"][1] == given["remember"][1] == "named"
     assert job.cache == stages.folder / "cache"

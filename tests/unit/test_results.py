@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from sites import Site
 
+from freezer import results
 from freezer.application.entry import Application
 from freezer.application.origin import Origin
 from freezer.base.publish import digest_file
@@ -41,6 +44,46 @@ def test_an_output_that_became_a_link_is_not_up_to_date(finished: Site) -> None:
     (finished.folder / "out").symlink_to(finished.folder.parent / "moved")
     assert finished.kept() is None
     assert finished.said == f"{finished.folder / 'out'} is no longer there"
+
+
+def test_an_output_that_has_changed(finished: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its times are set to. One that nothing has touched is not read again, unless it was just written."""
+    out = finished.folder / "out"
+    monkeypatch.setattr(results, "SETTLED", -(10**18))
+    finished.write()
+    digested: list[Path] = []
+
+    def digest(path: Path) -> str:
+        digested.append(path)
+        return digest_file(path)
+
+    monkeypatch.setattr(results, "digest_file", digest)
+    assert finished.kept() is not None and digested == []
+    before = out.stat()
+    time.sleep(0.02)
+    os.utime(out, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert finished.kept() is not None and digested == [out]
+    out.write_text("tuo")
+    os.utime(out, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert out.stat().st_size == before.st_size
+    assert finished.kept() is None and finished.said == f"{out} has changed"
+    monkeypatch.setattr(results, "SETTLED", 10**18)
+    finished.write()
+    digested.clear()
+    assert finished.kept() is not None and digested == [out]
+
+
+def test_what_changes_while_its_digest_is_taken_is_read_again(finished: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest and a state that are not of the same content would be taken for each other for good."""
+    out = finished.folder / "out"
+    monkeypatch.setattr(results, "SETTLED", -(10**18))
+
+    def change() -> None:
+        time.sleep(0.02)
+        out.write_text("tuo")
+
+    finished.write(late=change)
+    assert finished.kept() is None and finished.said == f"{out} has changed"
 
 
 @pytest.mark.parametrize(

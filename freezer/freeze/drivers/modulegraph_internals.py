@@ -8,9 +8,10 @@ tests/unit/freeze/test_modulegraph_internals.py, which says what would break; an
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any, Optional, Union
 
@@ -153,3 +154,17 @@ def _import(modulegraph: Any, module: Any, plain: Any) -> Any:
         conditional=conditional, function=function, tryexcept=tryexcept, fromlist=fromlist
     )
     return star, (name, module, names, level), {"edge_attr": edge}
+
+
+def scan(names: Iterable[str]) -> None:
+    """Build a graph of modules, and of all that they import, for nothing but what is remembered of their scans."""
+    from PyInstaller.depend.analysis import PyiModuleGraph
+
+    class Graph(PyiModuleGraph):  # type: ignore[misc]
+        def _cache_hooks(self, _kind: str) -> dict[str, Any]:
+            return {}  # what hooks add is nothing of a source
+
+    graph = Graph(os.devnull, excludes=("__main__",))
+    for name in names:
+        with contextlib.suppress(ImportError):
+            graph.import_hook(name)

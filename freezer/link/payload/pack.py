@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import os
+import stat
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,8 @@ NUMBERS = {Packing.NONE: 0, Packing.FAST: 1, Packing.SMALL: 1}
 class Record:
     """A file, directory or link of a tree. A file's content is ``data``, or that of the file ``source``; ``fixups`` are
     (offset, room) in bytes of the paths in it to which the tree's path is added. ``cuts`` are places in the content, in
-    bytes, at which a new frame begins; one at 0 is before the record's header."""
+    bytes, at which a new frame begins; one at 0 is before the record's header. ``filters`` are those for the content,
+    if they are known."""
 
     type: Type
     name: str
@@ -64,6 +66,7 @@ class Record:
     data: bytes = b""
     fixups: tuple[tuple[int, int], ...] = ()
     cuts: tuple[int, ...] = ()
+    filters: Optional[tuple[Filter, ...]] = None
 
     @property
     def size(self) -> int:
@@ -89,19 +92,21 @@ class Trailer:
 def records_of(tree: Path) -> list[Record]:
     """Return the records of a directory, in the order that the launcher requires."""
     found, links = [], []
-    for directory, folders, files in walk(tree):
+    top = os.fspath(tree)
+    for directory, folders, files in walk(top):
         folders.sort()
-        inside = os.path.relpath(directory, tree)
-        if inside != ".":
-            found.append(Record(Type.DIRECTORY, inside))
+        # As text, and with one look at each: there may be thousands of files.
+        inside = f"{directory[len(top) :]}/".lstrip("/")
+        if inside:
+            found.append(Record(Type.DIRECTORY, inside[:-1]))
         for name in sorted(files + [item for item in folders if is_link(os.path.join(directory, item))]):
-            path = Path(directory, name)
-            relative = os.path.relpath(path, tree)
-            if is_link(path):
-                links.append(Record(Type.LINK, relative, data=os.fsencode(os.readlink(path))))
+            path = f"{directory}/{name}"
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                links.append(Record(Type.LINK, inside + name, data=os.fsencode(os.readlink(path))))
             else:
-                kind = Type.EXECUTABLE if path.stat().st_mode & 0o100 else Type.FILE
-                found.append(Record(kind, relative, source=path))
+                kind = Type.EXECUTABLE if mode & 0o100 else Type.FILE
+                found.append(Record(kind, inside + name, source=Path(path)))
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
@@ -112,7 +117,7 @@ def stream(records: Sequence[Record], *, filters: bool, memory: Optional[Content
         if 0 in record.cuts:
             yield b""
         name = os.fsencode(record.name)
-        chosen = filters_of(record.source, record.cuts, memory) if filters and record.source is not None else ()
+        chosen = _chosen(record, memory) if filters and record.source is not None else ()
         size = record.size
         parts = [FILTER.pack(item.kind, item.entries, item.offset, item.size) for item in chosen]
         parts += [RANGE.pack(*item) for item in record.fixups]
@@ -122,6 +127,11 @@ def stream(records: Sequence[Record], *, filters: bool, memory: Optional[Content
         elif record.data:
             yield record.data
     yield RECORD.pack(Type.END, 0, 0, 0, 0)
+
+
+def _chosen(record: Record, memory: Optional[ContentMemory]) -> tuple[Filter, ...]:
+    assert record.source is not None
+    return record.filters if record.filters is not None else filters_of(record.source, record.cuts, memory)
 
 
 def _content(record: Record, filters: Sequence[Filter], size: int) -> Iterator[bytes]:

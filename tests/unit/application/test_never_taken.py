@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,28 @@ def test_secrets(name: str) -> None:
 )  # fmt: skip
 def test_what_is_no_secret(name: str) -> None:
     assert not never_taken.is_secret_name(name)
+
+
+def test_the_ends_of_patterns_are_looked_at_first() -> None:
+    """With the same result."""
+    patterns = (*never_taken.SECRETS, *never_taken.EXAMPLES, *never_taken.TOOLS, *never_taken.LEFTOVERS, "[a-c]", "a?")
+    names = {name for item in patterns for name in (item, item.replace("*", "x"), item.replace("*", ""), f"{item}x")}
+    names |= {
+        "a-secret.b",
+        "service_account.json",
+        "core.1",
+        "k8s.yml",
+        "k8s.yaml",
+        "b",
+        "ab",
+        "x.pyi",
+        "",
+        ".",
+        "a.env.b",
+    }
+    for name in names:
+        for pattern in patterns:
+            assert never_taken._matches(name, [pattern]) == fnmatchcase(name, pattern), (name, pattern)
 
 
 def test_private_keys_by_their_content(tmp_path: Path) -> None:

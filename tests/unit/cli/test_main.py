@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Optional
 
 import pytest
+from sites import Site
 
 from freezer import __version__
 from freezer.base.errors import ExitStatus
@@ -19,7 +22,6 @@ from freezer.cli.main import build_parser, main
 SLOW = (
     "rich",
     "elftools",
-    "platformdirs",
     "certifi",
     "tzdata",
     "packaging",
@@ -55,6 +57,40 @@ def test_help_needs_nothing_slow(arguments: tuple[str, ...]) -> None:
         "freezer.plan.image_settings",
         "freezer.plan.settings",
     }
+
+
+def test_a_build_in_which_nothing_changed_imports_little(
+    finished: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Most of its time are imports: what describes images, starts programs or reads archives is for others."""
+    (finished.folder.parent / "freezer").symlink_to("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(finished.folder.parent))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    monkeypatch.chdir(finished.folder)
+    words = ("build", "app.py", "-r", "r.txt", "--add-data", "data:data", "--library", "lib.so", "-o", "out")
+    (finished.folder / "out").write_bytes(b"\x7fELF")  # or it would not be taken for a result
+    finished.write()
+    assert main(words) == ExitStatus.DONE
+    assert "is up to date" in capsys.readouterr().err
+    modules = imported(*words)
+    assert "freezer.results" in modules
+    assert not modules & {"freezer.stages", "freezer.base.job", "freezer.store.workspace", "freezer.plan.resolve_image"}
+    assert not modules & {"subprocess", "ctypes", "zipfile", "html", "secrets", "getpass", "importlib.metadata"}
+
+
+@pytest.mark.parametrize("command", [*cli.COMMANDS, "buil", "--help", None])
+def test_the_parser_of_one_command(command: Optional[str]) -> None:
+    """It understands that command as that of all does; a word that is none asks for all of them."""
+    whole, one = ((build_parser()), build_parser(command))
+    if command in cli.COMMANDS:
+        texts = []
+        for parser in (whole, one):
+            with pytest.raises(SystemExit), contextlib.redirect_stdout(io.StringIO()) as out:
+                parser.parse_args([command, "--help"])
+            texts.append(out.getvalue())
+        assert texts[0] == texts[1] != ""
+    else:
+        assert one.format_help() == whole.format_help()
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,6 +151,21 @@ internals.compile = counted
     assert ask(code, sources) == []
 
 
+def test_what_was_scanned_for_nothing_is_known(sources: Path, tmp_path: Path) -> None:
+    """Else the first analysis with new tools would take as long as without: the same is kept, by the same key."""
+    remember = REMEMBER.format(str(tmp_path / "scanned"))
+    names = ["colorsys", "wave", "no_such_module"]
+    found = ask(f"{FEW}{remember}\ninternals.scan({names})\nresult = sorted(compat.PY3_BASE_MODULES)", sources)
+    assert found == ["heapq", "keyword"]
+    scanned = {path.name: path.read_bytes() for path in (tmp_path / "scanned").rglob("*") if path.is_file()}
+    graph_of(sources, REMEMBER.format(str(tmp_path / "own")))
+    own = {path.name: path.read_bytes() for path in (tmp_path / "own").rglob("*") if path.is_file()}
+    both = scanned.keys() & own.keys()
+    assert len(both) >= 3  # colorsys, and the first modules
+    assert {name: scanned[name] for name in both} == {name: own[name] for name in both}
+    assert len(scanned) > len(both)
+
+
 def test_code_has_the_name_of_where_it_is(tmp_path: Path) -> None:
     """Else tracebacks would name a file of another build."""
     code = """

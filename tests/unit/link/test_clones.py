@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from freezer.link.clones import clone_tree
+from freezer.link.clones import clone_tree, listed_tree
 
 
 @pytest.fixture
@@ -48,11 +48,8 @@ def test_a_clone(tree: Path, tmp_path: Path, links: bool, monkeypatch: pytest.Mo
     assert clone_tree(tmp_path / "clone", tmp_path / "again") == EXPECTED
 
 
-def test_what_is_replaced_leaves_the_source_alone(tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "new").write_text("three")
+def test_a_list_of_what_is_there(tree: Path) -> None:
     (tree / "a" / "file").chmod(0o644)
-    found = clone_tree(tree, tmp_path / "clone", {"program": str(tmp_path / "new")})
-    assert found == {place: item for place, item in EXPECTED.items() if place != "program"}
-    clone = tmp_path / "clone/program"
-    assert (clone.read_text(), clone.stat().st_mode & 0o777) == ("three", 0o755)
-    assert (tree / "program").read_text() == "two"
+    assert listed_tree(tree) == EXPECTED
+    (tree / "a" / "more").write_text("")
+    assert set(listed_tree(tree)) == {*EXPECTED, "a/more"}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bundles import MAIN, TEXTS, Site, contents, facts_in, said
+from bundles import INFO, MAIN, TEXTS, Project, Site, contents, facts_in, said
 
 from freezer.base.job import Job
 from freezer.link import kept_bundles
@@ -104,6 +104,58 @@ def test_what_decides_nothing_of_a_bundle(small: Site, job: Job, options: dict[s
     found = small.recall(job)
     assert found is not None
     assert found.other == Other(Linker.STATICX, 1234)
+
+
+def test_a_project_is_known_by_what_is_in_its_wheel(tmp_path: Path, job: Job) -> None:
+    """It is unpacked elsewhere in each build, and all its files are new."""
+    project = Project(tmp_path / "project")
+    made = project.keep(project.unpack(job))
+    found = project.recall(project.unpack(job))
+    assert found is not None and found.changed == ()
+    assert contents(found)["files"] == contents(made)["files"]
+    project.write("pkg/part.py", TEXTS["pkg/part.py"].replace("[x,", "[x + 1, 17,"))
+    project.write("data.json", '{"a": 1}')
+    own = project.unpack(job)
+    found = project.recall(own)
+    assert found is not None
+    assert sorted(Path(path).name for path in found.changed or ()) == ["data.json", "part.py"]
+    whole = contents(project.bundle(own))
+    assert (contents(found)["files"], contents(found)["code"]) == (whole["files"], whole["code"])
+
+
+WHEELS: dict[str, tuple[Callable[[Project], object], str]] = {
+    "an import": (lambda it: it.write("app.py", "import csv\n" + TEXTS["app.py"]), "imports or names something else"),
+    "a new module": (lambda it: it.write("pkg/new.py", ""), ""),
+    "a new file": (lambda it: it.write("new.txt", ""), "the files of the project differ"),
+    "no file any more": (lambda it: (it.project / "data.json").unlink(), ""),
+    "its mode": (lambda it: (it.project / "data.json").chmod(0o755), "has become something else"),
+    "another start": (lambda it: setattr(it, "function", "app:other"), ""),
+}
+
+
+@pytest.mark.parametrize(("act", "reason"), WHEELS.values(), ids=list(WHEELS))
+def test_a_wheel_that_needs_a_whole_build(
+    tmp_path: Path, job: Job, act: Callable[[Project], object], reason: str
+) -> None:
+    project = Project(tmp_path / "project")
+    project.keep(project.unpack(job))
+    act(project)
+    assert project.recall(project.unpack(job)) is None
+    assert reason in said(job)
+
+
+def test_what_describes_a_project_decides(tmp_path: Path, job: Job) -> None:
+    """But for how it was installed."""
+    project = Project(tmp_path / "project")
+    project.keep(project.unpack(job))
+    own = project.unpack(job)
+    (project.here / INFO / "INSTALLER").write_text("")
+    assert project.recall(own) is None
+    own = project.unpack(job)
+    (project.here / INFO / "METADATA").write_text("Name: other")
+    assert project.recall(own) is None
+    (project.here / INFO / "METADATA").write_text("Name: app")
+    assert project.recall(own) is not None
 
 
 def test_sources_whose_code_was_run(small: Site, job: Job) -> None:

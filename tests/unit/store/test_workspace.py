@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import hold, without_home
+from support import hold
 
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.log import Log
 from freezer.store import workspace as module
-from freezer.store.workspace import cache_root, locked, sweep, workspace
+from freezer.store.home import cache_root
+from freezer.store.workspace import locked, sweep, workspace
 
 
 def test_workspace_comes_and_goes(tmp_path: Path) -> None:
@@ -98,14 +99,6 @@ def test_old_logs_go(tmp_path: Path) -> None:
     with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
         assert job.build_log.path.exists()
     assert not job.build_log.path.exists()
-
-
-def test_a_user_without_a_home_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    without_home(monkeypatch)
-    with pytest.raises(EnvironmentFailure, match="no directory for freezer's cache"):
-        cache_root()
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_root() == Path("/somewhere/freezer")
 
 
 def test_what_a_killed_build_left_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""The files of a bundle: those that were replaced, and the filters of those that an earlier build has kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bundles import Site
+
+from freezer.base.job import Job
+from freezer.freeze.drivers.content_memory import ContentMemory
+from freezer.link import bundle_files
+from freezer.link.bundle_files import files_of_bundle, with_filters
+from freezer.link.payload.choose import filters_of
+from freezer.link.payload.pack import Record, Type, stream
+
+NUMBERS = b"".join(number.to_bytes(4, "little") for number in range(10_000))
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Site:
+    return Site(tmp_path / "small")
+
+
+def test_files_that_were_replaced(small: Site, job: Job) -> None:
+    small.keep(job)
+    small.write("data.json", "[1]")
+    found = small.recall(job)
+    assert found is not None
+    records = {item.name: item for item in files_of_bundle(found.closed)}
+    source, other = records["_internal/data.json"].source, records["_internal/app.py"].source
+    assert source is not None and source.read_text() == "[1]" and source != small.here / "data.json"
+    assert other is not None and found.closed.frozen.tree in other.parents
+    kept = found.closed.frozen.tree / "_internal/data.json"
+    assert kept.read_text() == "{}"
+
+
+def test_filters_are_chosen_once(small: Site, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the same result; and for what has changed anew."""
+    (small.here / "numbers").write_bytes(NUMBERS)
+    small.keep(job)
+    memory = ContentMemory(str(job.cache / "memory"))
+    made = Record(Type.FILE, "made", source=small.here / "numbers")
+    asked: list[Path] = []
+
+    def choose(path: Path, *others: object) -> object:
+        asked.append(path)
+        return filters_of(path)
+
+    monkeypatch.setattr(bundle_files, "filters_of", choose)
+    for expected in (7, 0):
+        found = small.recall(job)
+        assert found is not None
+        plain = [*files_of_bundle(found.closed), made]
+        records = with_filters(plain, found.closed, memory)
+        assert len(asked) == expected
+        asked.clear()
+        known = {item.name: item.filters for item in records}
+        assert known["_internal/numbers"] and known["_internal/app.py"] == () and known["made"] is None
+        assert b"".join(stream(records, filters=True)) == b"".join(stream(plain, filters=True))
+        found.release()
+    (small.here / "numbers").write_bytes(NUMBERS[:20_000])
+    found = small.recall(job)
+    assert found is not None
+    known = {item.name: item.filters for item in with_filters(files_of_bundle(found.closed), found.closed, memory)}
+    assert known["_internal/numbers"] is None and known["_internal/app.py"] == ()
+    assert asked == []
+
+
+def test_nothing_is_known_of_what_is_not_kept(small: Site, job: Job) -> None:
+    closed = small.bundle(job).closed
+    records = files_of_bundle(closed)
+    assert with_filters(records, closed, ContentMemory(str(job.cache / "memory"))) == records
