@@ -10,21 +10,33 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from freezer.prove.snapshot import ptrace
-from freezer.prove.snapshot.memory import functions_of, maps_of
+from freezer.prove.snapshot.memory import maps_of, symbols_of
 from freezer.prove.snapshot.ptrace import Registers, read_memory, read_text, read_word, write_memory
 
 ASKING, SETTING = ("getenv", "secure_getenv", "__secure_getenv"), ("setenv", "unsetenv", "putenv", "clearenv")
-FUNCTIONS = frozenset((*ASKING, *SETTING))
+DRAWING = ("RAND_bytes", "RAND_priv_bytes", "RAND_bytes_ex", "RAND_priv_bytes_ex", "RAND_pseudo_bytes")
+ENVIRONMENT = "environ"
+LIBRARIES = {
+    "program": frozenset((ENVIRONMENT,)),
+    "start.so": frozenset(ASKING),
+    "libc.so": frozenset((*ASKING, *SETTING, ENVIRONMENT)),
+    "libc-": frozenset((*ASKING, *SETTING, ENVIRONMENT)),
+    "libcrypto": frozenset(DRAWING),
+}
+"""What is watched, by the beginnings of libraries' names."""
+NEEDED = ("getenv", "setenv", "unsetenv", "putenv")
+WATCH_WORD = 0x000B0001
+"""DR7 of the processor: for register 0, reading and writing of eight bytes."""
 TRAP = b"\xcc"
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
 PUSH, EXTENDED = 0x50, 0x41
 REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
 CALL_OTHERS = ("secure_getenv", "__secure_getenv")
-"""Functions that need no breakpoint of their own."""
+"""Functions that need no breakpoint of their own; nor do those of OpenSSL that call the same with _ex at its end."""
 AT_NULL, AT_IGNORE, AT_SYSINFO_EHDR = 0, 1, 33
 RDTSC, RDTSCP = b"\x0f\x31", b"\x0f\x01\xf9"
 
@@ -36,26 +48,51 @@ class Breakpoints:
     is not known here."""
 
     def __init__(self) -> None:
-        self.missing: set[str] = set()
+        self.missing: set[str] = set(NEEDED)
         self._functions: dict[int, tuple[str, bytes]] = {}
+        self._done: set[str] = set()
+        self._environment = 0
 
-    def place(self, pid: int) -> None:
-        """Put them into the libraries that are there now; the others call these."""
-        if self._functions:
-            return
+    def place(self, tid: int, pid: int) -> None:
+        """Put them into the libraries that are new."""
         for item in maps_of(pid):
             name = os.path.basename(item.path)
-            if item.offset == 0 and (name == "start.so" or name.startswith(("libc.so", "libc-"))):
-                for function, (value, _) in functions_of(Path(item.path), FUNCTIONS).items():
-                    self._put(pid, item.start + value, function)
-        self.missing.update({"getenv", "setenv"} - {function for function, _ in self._functions.values()})
+            wanted = next((names for start, names in LIBRARIES.items() if name.startswith(start)), None)
+            if item.offset or wanted is None or item.path in self._done:
+                continue
+            self._done.add(item.path)
+            symbols = symbols_of(Path(item.path), wanted)
+            environment = symbols.pop(ENVIRONMENT, None)
+            if environment is not None and not self._environment:
+                # The program's own, if it has one; it comes first.
+                self._environment = item.start + environment[0]
+                self.watch(tid)
+            for function, (value, _) in symbols.items():
+                self._put(pid, item.start + value, function, symbols)
 
-    def _put(self, pid: int, address: int, function: str) -> None:
+    def watch(self, tid: int) -> None:
+        """Have a thread stop behind an instruction that reads or writes the place of the environment."""
+        if self._environment:
+            ptrace.request(ptrace.POKEUSER, tid, ptrace.DEBUG_REGISTERS, self._environment)
+            ptrace.request(ptrace.POKEUSER, tid, ptrace.DEBUG_REGISTERS + 8 * 7, WATCH_WORD)
+
+    def has_seen(self, tid: int, noted: Noted) -> bool:
+        """Note who has read the place of the environment; return whether somebody has."""
+        at = ptrace.DEBUG_REGISTERS + 8 * 6
+        status = ptrace.peek(tid, at)
+        if not status & 1:
+            return False
+        ptrace.request(ptrace.POKEUSER, tid, at, 0)
+        noted(tid, "environment", "", ptrace.registers_of(tid))
+        return True
+
+    def _put(self, pid: int, address: int, function: str, symbols: Collection[str]) -> None:
         code = read_memory(pid, address, 4)
         if code == ENDBR64 or _pushed(code) is not None:
             self._functions[address] = function, code
+            self.missing.discard(function)
             write_memory(pid, address, TRAP)
-        elif function not in CALL_OTHERS:
+        elif function not in CALL_OTHERS and f"{function}_ex" not in symbols:
             self.missing.add(function)
 
     def hit(self, tid: int, pid: int, noted: Noted) -> bool:
@@ -65,11 +102,12 @@ class Breakpoints:
         if address not in self._functions:
             return False
         function, code = self._functions[address]
-        value = os.fsdecode(read_text(pid, registers.rdi))
-        if function in ASKING:
-            noted(tid, "variable", value, registers)
+        if function in DRAWING:
+            noted(tid, "drawn", function, _at_return(registers))
         else:
-            noted(tid, "set", value.partition("=")[0], registers)
+            value = os.fsdecode(read_text(pid, registers.rdi))
+            kind = "variable" if function in ASKING else "set"
+            noted(tid, kind, value if kind == "variable" else value.partition("=")[0], _at_return(registers))
         pushed = _pushed(code)
         if pushed is None:
             registers.rip = address + len(ENDBR64)
@@ -80,6 +118,13 @@ class Breakpoints:
             write_memory(pid, registers.rsp, int(value_of).to_bytes(8, "little"))
         ptrace.set_registers(tid, registers)
         return True
+
+
+def _at_return(registers: Registers) -> Registers:
+    """Return registers that show the caller of a function that has just begun."""
+    copied = Registers.from_buffer_copy(registers)
+    copied.rip = 0
+    return copied
 
 
 def _pushed(code: bytes) -> str | None:

@@ -7,11 +7,12 @@ keep nothing on the stack that could look like it.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from freezer.prove.snapshot.memory import Map, at, follows_call, functions_of, maps_of
+from freezer.prove.snapshot.memory import Map, at, follows_call, symbols_of, maps_of
 from freezer.prove.snapshot.ptrace import Registers, read_memory
 
 WORDS = 64
@@ -31,24 +32,34 @@ class Callers:
     def __init__(self, pid: int, tree: str) -> None:
         self._pid, self._tree = pid, tree
         self._waiting: dict[str, list[tuple[int, int]]] = {}
+        self._maps: list[Map] = []
+
+    def forget(self) -> None:
+        """Look again where the libraries are: another is being loaded."""
+        self._maps = []
 
     def of(self, registers: Registers, kind: str) -> tuple[str, bool]:
         """Return the library, other than the C library, that an event of a kind comes from, and whether it is a clock
         that is read only to wait."""
-        library, harmless = "", False
-        for number, (address, found) in enumerate(self._returns(registers)):
-            library = library or found.path.removeprefix(self._tree + "/")
-            if kind != "clock" or number >= NEAR:
-                break
-            harmless = harmless or self._waits(address, found)
-        return library, harmless
+        self._maps = self._maps or maps_of(self._pid)
+        if kind == "environment" and self._is_librarys(registers.rip):
+            return "", True
+        returns = list(itertools.islice(self._returns(registers), NEAR))
+        if not returns:
+            return "", False
+        harmless = kind == "clock" and any(self._waits(address, found) for address, found in returns)
+        return returns[0][1].path.removeprefix(self._tree + "/"), harmless
+
+    def _is_librarys(self, address: int) -> bool:
+        """Whether code is the C library's, or that of start.so in its place."""
+        found = at(self._maps, address)
+        return found is not None and os.path.basename(found.path).startswith((*C_LIBRARIES, "start.so"))
 
     def _returns(self, registers: Registers) -> Iterator[tuple[int, Map]]:
-        maps = maps_of(self._pid)
         words = read_memory(self._pid, registers.rsp, 8 * WORDS)
         addresses = [registers.rip, *(int.from_bytes(words[i : i + 8], "little") for i in range(0, len(words), 8))]
         for index, address in enumerate(addresses):
-            found = at(maps, address)
+            found = at(self._maps, address)
             if found is None or "x" not in found.rights or not found.path.startswith("/"):
                 continue
             if os.path.basename(found.path).startswith(C_LIBRARIES):
@@ -58,11 +69,11 @@ class Callers:
 
     def _waits(self, address: int, found: Map) -> bool:
         if found.path not in self._waiting:
-            functions = functions_of(Path(found.path), WAITING)
+            functions = symbols_of(Path(found.path), WAITING)
             self._waiting[found.path] = [(value, value + size) for value, size in functions.values()]
         # The code is mapped at the address that the file says, from the place of the library on.
         place = address - self._base(found)
         return any(start < place <= end for start, end in self._waiting[found.path])
 
     def _base(self, found: Map) -> int:
-        return min(item.start - item.offset for item in maps_of(self._pid) if item.path == found.path)
+        return min(item.start - item.offset for item in self._maps if item.path == found.path)

@@ -1,11 +1,12 @@
 """What the tracer notices, as it is told to the program's caller.
 
 An event is a JSON object: ``kind`` and ``value``, see below; ``phase``, "start" while the interpreter starts, then
-"imports"; ``library``, the file whose code made the call; ``frames``, where the Python code was, the innermost first, as
+"imports"; ``made``, the descriptors that a pair has; ``library``, the file whose code made the call; ``frames``, where the Python code was, the innermost first, as
 [module, line, function]; ``result`` of the call, a number; ``process``, false if it is a child's.
 
 =============  ========================================================================================
 open           a path that was opened for reading
+own            a file of the tree, other than a library, that was opened
 stat           a path that was looked at, or followed as a link
 list           a directory whose entries were read
 change         "CALL PATH": files that were to be changed
@@ -15,11 +16,14 @@ asked          the name of a variable that was asked for, in Python; "*" for all
 argv           an attribute of the module ``sys`` that has the arguments
 clock          the clock that was read: a call, or "rdtsc"
 random         how many bytes of the kernel's random numbers were asked for
+drawn          the function of OpenSSL that was asked for random numbers
+environment    the place of the whole environment was read, in C
 identity       "process", "thread", "parent", "group" or "session": an id was asked for
 ask            what became part of the key: cwd, terminal, hostname, cpus, "limit N"
 umask          the umask was set; that is how it is asked for, too
 thread         a thread was started
 process        a process was started
+object         something of the process's own was made, such as a pipe; ``result`` may be its descriptor
 output         a descriptor that was written to
 stream         "CALL N": a standard stream was looked at or read
 socket         the family of a socket
@@ -42,7 +46,7 @@ START, IMPORTS, DONE = "start", "imports", "done"
 
 @dataclass
 class Event:
-    """One event; ``needs_place`` says that the frames are worth asking for."""
+    """One event; ``made`` has the descriptors of what was made, ``pair`` is where the process gets two of them."""
 
     kind: str
     value: str
@@ -50,8 +54,8 @@ class Event:
     library: str = ""
     result: Optional[int] = None
     frames: list[Frame] = field(default_factory=list)
-    needs_place: bool = True
-    count: int = 1
+    made: list[int] = field(default_factory=list)
+    pair: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the event as it is told."""
@@ -61,5 +65,6 @@ class Event:
             "phase": self.phase,
             "library": self.library,
             "result": self.result,
+            "made": self.made,
             "frames": [list(frame) for frame in self.frames],
         }

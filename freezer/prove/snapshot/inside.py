@@ -128,7 +128,7 @@ class After:
     """A meta path finder that remembers what random generators begin with."""
 
     def __init__(self):
-        self.states = {}
+        self.states = {name: STATES[name](sys.modules[name]) for name in STATES if name in sys.modules}
 
     def find_spec(self, name, path=None, target=None):
         if name not in STATES or name in self.states:

@@ -1,4 +1,4 @@
-"""What is where in a process's memory, and the functions of its libraries."""
+"""What is where in a process's memory, and the symbols of its libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional
 from freezer.base.elf_file import ElfFile, NotElf
 
 SYMBOL = struct.Struct("<IBBHQQ")
-FUNCTION, INDIRECT = 2, 10
+DATA, FUNCTION, INDIRECT = 1, 2, 10
 
 
 class Map(NamedTuple):
@@ -47,8 +47,8 @@ def follows_call(before: bytes) -> bool:
     return any(before[-size] == 0xFF and before[-size + 1] & 0x38 == 0x10 for size in (2, 3, 4, 6, 7))
 
 
-def functions_of(path: Path, names: frozenset[str]) -> dict[str, tuple[int, int]]:
-    """Return the addresses, in the file, and the sizes of functions that a library has under these names."""
+def symbols_of(path: Path, names: frozenset[str]) -> dict[str, tuple[int, int]]:
+    """Return the addresses, in the file, and the sizes of what a library has under these names."""
     found = {}
     try:
         with open(path, "rb") as stream:
@@ -58,7 +58,7 @@ def functions_of(path: Path, names: frozenset[str]) -> dict[str, tuple[int, int]
             if table is None or strings is None:
                 return {}
             for name, info, _, section, value, size in SYMBOL.iter_unpack(file.read(table.offset, table.size)):
-                if section and info & 15 in (FUNCTION, INDIRECT):
+                if section and info & 15 in (DATA, FUNCTION, INDIRECT):
                     text = file.string(strings.offset + name)
                     if text in names:
                         found[text] = value, size

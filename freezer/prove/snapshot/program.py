@@ -7,13 +7,17 @@ The request, on stdin; all paths are absolute::
     name     the NAME in /app/NAME
     uid      the user that the application runs as
     timeout  seconds
+    terminal  whether its standard streams are a terminal, rather than /dev/null (optional)
     env      variables that the application has, beside HOME and PATH
 
 The reply, on stdout::
 
     events    what the imports did, see ``events``
     state     what the kernel has of the process: {"imports": before them, "done": behind them}, see ``tracer``
+    tree      where the application was
+    executable  its path
     boundary  [file, line] where the imports ended
+    after_fork  how many threads are left when the process forks, if it has several (optional)
     faults    why the run proves nothing, if it does not
 
 or ``cause`` and ``remedy`` if this host permits no isolation.
@@ -55,6 +59,9 @@ def main() -> int:
     request = json.loads(sys.stdin.buffer.read())
     for path in (request["root"], request["binary"]):
         os.stat(path)
+    if request.get("terminal"):
+        # Before the host is left: a cell need not have any.
+        request["streams"] = os.openpty()
     request["inside"] = INSIDE.read_text(encoding="utf-8")  # the cell does not have it
     seal_descriptors()
     uid = int(request["uid"])
@@ -86,14 +93,15 @@ def probe(request: Message, cell: Cell) -> Message:
         FILLED_IN, f"CHANNEL, TRACES, SIGNAL, NAME = {CHANNEL}, {TRACES}, {SIGNAL}, {f'/app/{cell.name}'!r}"
     )
     command = [f"/app/{cell.name}", "-u", "-c", f"exec(compile({text!r}, '<probe>', 'exec'), {{'__name__': '<probe>'}})"]
-    pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces)
+    streams = request["streams"][1] if "streams" in request else None
+    pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, streams)
     tracer = Tracer(pid, tree, traces, deadline)
-    return reply_of(tracer, tracer.run())
+    return {**reply_of(tracer, tracer.run()), "executable": f"/app/{cell.name}"}
 
 
 def reply_of(tracer: Tracer, in_time: bool) -> Message:
     """Return what a run has shown."""
-    reply: Message = {"events": [event.as_json() for event in tracer.events], "state": tracer.state, "faults": []}
+    reply: Message = {"events": [event.as_json() for event in tracer.events], "state": tracer.state, "tree": tracer.tree, "faults": []}
     faults: list[str] = reply["faults"]
     for message in tracer.messages:
         reply.update(message)
@@ -132,9 +140,12 @@ def unpack(cell: Cell, environment: dict[str, str], deadline: float) -> str | No
     return program
 
 
-def start_traced(cell: Cell, path: str, argv: list[str], environment: dict[str, str], traces: int | None) -> int:
-    """Start a program that stops before it is executed; with ``traces``, at each call that is judged, too."""
-    pid = forked(partial(become, cell, path, argv, environment, traces))
+def start_traced(
+    cell: Cell, path: str, argv: list[str], environment: dict[str, str], traces: int | None, streams: int | None = None
+) -> int:
+    """Start a program that stops before it is executed; with ``traces``, at each call that is judged, too. ``streams`` is
+    what its standard streams are, unless that is /dev/null."""
+    pid = forked(partial(become, cell, path, argv, environment, traces, streams))
     _, status = os.waitpid(pid, os.WUNTRACED)
     if not os.WIFSTOPPED(status):
         raise RuntimeError("the child ended before it could execute the application")
@@ -144,14 +155,16 @@ def start_traced(cell: Cell, path: str, argv: list[str], environment: dict[str, 
     return pid
 
 
-def become(cell: Cell, path: str, argv: list[str], environment: dict[str, str], traces: int | None) -> None:
+def become(
+    cell: Cell, path: str, argv: list[str], environment: dict[str, str], traces: int | None, streams: int | None
+) -> None:
     """Turn this child into the program."""
     os.setsid()
     drop_privileges(cell.uid, cell.gid, real_root=cell.real_root)
     reset_signals()
     nothing = os.open("/dev/null", os.O_RDWR)
     for target in (0, 1, 2):
-        os.dup2(nothing, target)
+        os.dup2(nothing if streams is None else streams, target)
     if traces is not None:
         os.dup2(nothing, CHANNEL)
         os.dup2(traces, TRACES)

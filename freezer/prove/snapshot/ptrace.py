@@ -19,6 +19,8 @@ ONLY_EXEC = 0x10 | 0x100000
 WALL = 0x40000000
 """For wait(2): threads, too."""
 PAGE = 4096
+DEBUG_REGISTERS = 848
+"""Where struct user of <sys/user.h> has the processor's debug registers."""
 LONGEST_TEXT = 8192
 FIELDS = (
     *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"),
@@ -83,6 +85,15 @@ def event_message(tid: int) -> int:
     number = ctypes.c_ulong()
     request(GETEVENTMSG, tid, 0, ctypes.addressof(number))
     return number.value
+
+
+def peek(tid: int, offset: int) -> int:
+    """Return a word of struct user."""
+    word = ctypes.c_ulong()
+    # The system call itself, unlike the C library's function, stores the word.
+    if LIBC.syscall(101, PEEKUSER, tid, ctypes.c_ulong(offset), ctypes.byref(word)) != 0:
+        raise ProcessLookupError
+    return word.value
 
 
 def read_memory(pid: int, address: int, size: int) -> bytes:

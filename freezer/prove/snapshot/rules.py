@@ -15,8 +15,12 @@ AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
 O_ACCMODE, O_CREAT, O_TRUNC, O_TMPFILE = 3, 0o100, 0o1000, 0o20000000
 TCGETS = 0x5401
 FD_REQUESTS = (0x5450, 0x5451, 0x5421)  # FIONCLEX, FIOCLEX, FIONBIO
+C_LIBRARYS_OWN = (32, 33)
+"""Signals that the C library has for its threads."""
 CLONE_THREAD = 0x10000
 PR_SET_NAME, PR_SET_VMA = 15, 0x53564D41
+MAKING = ("dup", "epoll_create", "epoll_create1", "eventfd", "eventfd2", "memfd_create", "pipe", "pipe2", "socketpair")
+"""Calls that make something of the process's own, which is gone if it is closed by the end of the imports."""
 NOTHING = ("/dev/null", "/dev/zero", "/dev/full")
 
 
@@ -142,9 +146,14 @@ def _starts_only(call: Call) -> Optional[Event]:
 
 
 def _signal(call: Call) -> Optional[Event]:
-    if call.phase == START:
+    if call.phase == START or call.number(0) in C_LIBRARYS_OWN:
         return None
     return Event("signal", f"{'handle' if call.arguments[1] else 'ask'} {call.number(0)}")
+
+
+def _made(call: Call) -> Optional[Event]:
+    place = {"pipe": 0, "pipe2": 0, "socketpair": 3}.get(call.name)
+    return Event("object", call.name, pair=0 if place is None else call.arguments[place])
 
 
 def _changing(index: int, folder: Optional[int] = None) -> Rule:
@@ -168,7 +177,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("getdents", "getdents64"), _listed),
     **dict.fromkeys(("clone", "clone3"), _clone),
     **dict.fromkeys(("fork", "vfork"), lambda call: Event("process", call.name)),
-    **dict.fromkeys(("execve",), _execve),
+    **dict.fromkeys(MAKING, _made),
+    "execve": _execve,
     **dict.fromkeys(("chmod", "chown", "mkdir", "rename", "rmdir", "unlink", "creat", "link", "symlink"), _changing(0)),
     **dict.fromkeys(("fchmodat", "mkdirat", "renameat", "renameat2", "unlinkat", "utimensat"), _changing(1, 0)),
     "arch_prctl": _starts_only,

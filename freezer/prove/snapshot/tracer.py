@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from freezer.prove.snapshot.ptrace import Registers
 from freezer.prove.snapshot.rules import Call, judge
 
 TRAP_OF_CALL = signal.SIGTRAP | 0x80
+ONCE = frozenset(("open", "stat", "list", "variable", "ask"))
+"""Kinds of events that are the same wherever they come from."""
 MOST_EVENTS = 20_000
 
 
@@ -59,16 +62,17 @@ class Tracer:
 
     def run(self) -> bool:
         """Trace until the process ends; return whether it did so in time."""
-        while self.status is None:
-            tid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
-            if tid == 0:
-                if time.monotonic() > self._deadline:
-                    os.kill(self.pid, signal.SIGKILL)
-                    return False
-                time.sleep(0.0002)
-                continue
-            with suppress(ProcessLookupError, FileNotFoundError):
-                self._stopped(tid, status)
+        signal.signal(signal.SIGALRM, _raise_timeout)
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, self._deadline - time.monotonic()))
+        try:
+            while self.status is None:
+                tid, status = os.waitpid(-1, ptrace.WALL)
+                with suppress(ProcessLookupError, FileNotFoundError):
+                    self._stopped(tid, status)
+        except TimeoutError:
+            return False  # the process ends with its cell
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         return True
 
     def _stopped(self, tid: int, status: int) -> None:
@@ -85,16 +89,22 @@ class Tracer:
             hide_vdso(tid)
             ptrace.resume(tid)
         elif event:
-            ptrace.resume(tid)
+            # The call that has made a process or thread has not returned yet.
+            ptrace.resume(tid, ptrace.SYSCALL if thread.calling is not None else ptrace.CONTINUE)
         elif number == TRAP_OF_CALL:
             self._returned(tid, thread)
         elif number == signal.SIGSTOP and thread.is_new:
             thread.is_new = False
+            if thread.pid == self.pid:
+                self.breakpoints.watch(tid)
             ptrace.resume(tid)
-        elif number == signal.SIGTRAP and self.breakpoints.hit(tid, thread.pid, self._note_function):
+        elif number == signal.SIGTRAP and (
+            self.breakpoints.has_seen(tid, self._note_function)
+            or self.breakpoints.hit(tid, thread.pid, self._note_function)
+        ):
             ptrace.resume(tid)
         elif number == signal.SIGSEGV and emulate_counter(tid, thread.pid):
-            self._note(Event("clock", "rdtsc"), tid, thread, ptrace.registers_of(tid))
+            self._note_function(tid, "clock", "rdtsc", ptrace.registers_of(tid))
             ptrace.resume(tid)
         else:
             ptrace.resume(tid, number=number)
@@ -106,10 +116,11 @@ class Tracer:
             self._take_place(thread)
         elif name == "write" and registers.rdi == CHANNEL:
             self._told(tid, registers)
+        elif name == "mmap":
+            self._callers.forget()
+            ptrace.resume(tid, ptrace.SYSCALL)
+            return
         elif thread.pid == self.pid:
-            if name == "arch_prctl":
-                # The dynamic loader has mapped all libraries that the program needs.
-                self.breakpoints.place(self.pid)
             call = Call(name, self.pid, tid == self.pid, self.phase, registers.arguments())
             event = judge(call) if self.phase != DONE else None
             if event is not None and self._note(event, tid, thread, registers):
@@ -120,9 +131,14 @@ class Tracer:
 
     def _returned(self, tid: int, thread: Thread) -> None:
         event, thread.calling = thread.calling, None
+        registers = ptrace.registers_of(tid)
         if event is not None:
-            result = ptrace.registers_of(tid).rax
-            event.result = result - (1 << 64) if result >> 63 else result
+            event.result = registers.rax - (1 << 64) if registers.rax >> 63 else registers.rax
+            if event.pair and event.result == 0:
+                event.made = list(struct.unpack("<2i", ptrace.read_memory(self.pid, event.pair, 8)))
+        elif thread.pid == self.pid:
+            self._callers.forget()
+            self.breakpoints.place(tid, self.pid)
         if thread.asked:
             self._ask_place(tid)
         ptrace.resume(tid)
@@ -130,13 +146,13 @@ class Tracer:
     def _note(self, event: Event, tid: int, thread: Thread, registers: Registers) -> bool:
         """Keep an event, with its place to come; return whether it is new."""
         event.phase = self.phase
-        if self._is_own(event) or len(self.events) >= MOST_EVENTS:
+        if len(self.events) >= MOST_EVENTS or (self._is_own(event) and not self._is_data(event)):
             return False
         event.library, harmless = self._callers.of(registers, event.kind)
         if harmless:
             return False
         key = (event.kind, event.value, event.phase, event.library)
-        if event.kind in ("open", "stat", "list", "variable", "ask") and key in self._seen:
+        if event.kind in ONCE and key in self._seen:
             return False
         self._seen[key] = event
         self.events.append(event)
@@ -148,6 +164,12 @@ class Tracer:
         """Whether an event is about a file of the tree, which is the launcher's matter."""
         path = event.value
         return event.kind in ("open", "stat", "list") and (path == self.own or path.startswith(self.own + "/"))
+
+    def _is_data(self, event: Event) -> bool:
+        """Make what opens a file of the tree, other than a library, an event of its own: it may stay open."""
+        is_data = event.kind == "open" and self.phase != START and ".so" not in os.path.basename(event.value)
+        event.kind = "own" if is_data else event.kind
+        return is_data
 
     def _note_function(self, tid: int, kind: str, value: str, registers: Registers) -> None:
         thread = self._threads[tid]
@@ -180,6 +202,10 @@ class Tracer:
             self.events.append(Event(message["kind"], message["value"], self.phase, frames=frames))
         else:
             self.messages.append(message)
+
+
+def _raise_timeout(_number: int, _frame: object) -> None:
+    raise TimeoutError
 
 
 def process_of(tid: int) -> int:

@@ -1,0 +1,213 @@
+"""From what the imports did to the findings: each event is harmless, part of the key, or a reason against."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from freezer.prove.snapshot.events import DONE, IMPORTS, START
+from freezer.prove.snapshot.findings import Reason, SnapshotFindings
+from freezer.prove.snapshot.known import (
+    ANY_VALUE,
+    FROM_ANYWHERE,
+    SECRET,
+    STARTS_OWN,
+    WHOLE_ENVIRONMENT,
+    is_repaired,
+    place_of,
+)
+from freezer.prove.snapshot.left import judge_left, judge_state
+from freezer.prove.snapshot.paths import Objection, judge_path
+from freezer.prove.snapshot.places import Frame
+
+LATER = "do it in a function, not at import, or keep the module behind the boundary"
+ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
+"""Where the interpreter looks for its library, from its own place upwards; a tree's is told by its start."""
+Event = Mapping[str, Any]
+
+
+@dataclass
+class Findings:
+    """The findings while they are collected; ``ignore`` has the author's patterns of names of variables, ``executable`` is
+    the path of the application's own, whose identity is in every key."""
+
+    ignore: Sequence[str] = ()
+    executable: str = ""
+    reasons: list[Reason] = field(default_factory=list)
+    variables: set[str] = field(default_factory=set)
+    unset: set[str] = field(default_factory=set)
+    prefixes: set[str] = field(default_factory=set)
+    files: set[tuple[str, str]] = field(default_factory=set)
+    asks: set[str] = field(default_factory=lambda: {"user"})
+    ignored: set[str] = field(default_factory=set)
+
+    def object_to(self, frames: Sequence[Frame], what: str, hint: str = LATER) -> None:
+        """Add a reason against a snapshot, once."""
+        place = place_of(frames)
+        reason = Reason(place.module, place.line, what, hint)
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+
+def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) -> SnapshotFindings:
+    """Return the findings of some runs of the same imports together."""
+    found = Findings(ignore)
+    boundary = ("", 0)
+    for reply in replies:
+        for fault in reply.get("faults", ()):
+            found.object_to((), fault, "see what the application does when it starts")
+        found.executable = reply.get("executable", "")
+        for event in reply.get("events", ()):
+            judge_event(event, found)
+        if DONE in reply.get("state", {}):
+            judge_state(reply, found)
+        file, line = reply.get("boundary", ("", 0))
+        boundary = (os.path.basename(file), int(line))
+    return SnapshotFindings(
+        tuple(found.reasons),
+        tuple(sorted(found.variables)),
+        tuple(sorted(found.unset - found.variables)),
+        tuple(sorted(found.prefixes)),
+        tuple(sorted(_single(found.files))),
+        tuple(sorted(found.asks)),
+        tuple(sorted(found.ignored)),
+        boundary,
+    )
+
+
+def _single(files: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give each path one kind: a directory that was listed was looked at, too."""
+    order = {"content": 0, "listing": 1, "file": 2, "absent": 3}
+    best: dict[str, str] = {}
+    for path, kind in files:
+        if path not in best or order[kind] < order[best[path]]:
+            best[path] = kind
+    return list(best.items())
+
+
+def judge_event(event: Event, found: Findings) -> None:
+    """Judge one event."""
+    frames = [Frame(*frame) for frame in event["frames"]]
+    kind, value = event["kind"], event["value"]
+    if event["phase"] not in (START, IMPORTS) and kind != "left":
+        return
+    if event["phase"] == START and kind not in ("open", "stat", "list", "variable", "ask"):
+        return  # the interpreter's own start, which is set right after a restore
+    if event["phase"] == START and value in ("cwd", "terminal"):
+        return  # so are the standard streams
+    if is_repaired(kind, value, event["library"], frames):
+        return
+    judge = JUDGES.get(kind)
+    if judge is not None:
+        judge(event, frames, found)
+    elif kind == "ask":
+        found.asks.add(value)
+    elif kind in SAYINGS:
+        found.object_to(frames, SAYINGS[kind].format(value=value))
+
+
+def _judge_file(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    if event["value"] == found.executable or event["phase"] == START and ABOVE_TREE.fullmatch(event["value"]):
+        return
+    verdict = judge_path(event["kind"], event["value"], (event["result"] or 0) >= 0)
+    if isinstance(verdict, Objection):
+        found.object_to(frames, verdict.what, verdict.hint)
+    else:
+        found.files.update(verdict)
+
+
+def _judge_variable(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    name = event["value"]
+    if "=" in name or not name or (event["phase"] == START and name in STARTS_OWN):
+        return
+    if place_of(frames).module.startswith("_freezer_") or _only_machinery(frames, event):
+        return
+    if name == "*":
+        _judge_whole(frames, found)
+    elif any(fnmatch.fnmatchcase(name, pattern) for pattern in found.ignore):
+        found.ignored.add(name)
+    elif SECRET.fullmatch(name):
+        found.object_to(
+            frames,
+            f"asks for the variable {name}, which looks like a secret: a snapshot's key would have it on disk",
+            "ask for it in a function, not at import",
+        )
+    elif name in FROM_ANYWHERE or ANY_VALUE.fullmatch(name):
+        found.variables.add(name)
+    else:
+        found.unset.add(name)
+
+
+def _only_machinery(frames: Sequence[Frame], event: Event) -> bool:
+    """Whether freezer's own start asks: what it goes by is set right after a restore."""
+    return event["kind"] == "asked" and bool(frames) and frames[0].module.startswith("_freezer_")
+
+
+def _judge_whole(frames: Sequence[Frame], found: Findings) -> None:
+    place = place_of(frames)
+    known = next((WHOLE_ENVIRONMENT[item.module] for item in frames if item.module in WHOLE_ENVIRONMENT), None)
+    if known is not None:
+        found.prefixes.add(known)
+    elif found.ignore:
+        found.ignored.update(f"{place.module}: all" for _ in (0,))
+    else:
+        found.object_to(
+            frames,
+            "looks through the whole environment",
+            'if only some names matter that change nothing, say which: ignore-env = ["PREFIX_*"]',
+        )
+
+
+def _judge_set(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    # Python's own changes are seen in os.environ, too, and are made again after a restore.
+    if event["library"] and not _is_interpreter(event["library"]):
+        name = os.path.basename(event["library"])
+        found.object_to(frames, f"{name} changes the variable {event['value']} behind Python's back")
+
+
+def _is_interpreter(library: str) -> bool:
+    name = os.path.basename(library)
+    return name.startswith(("libpython", "program", "python3"))
+
+
+def _judge_argv(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    if frames and not frames[0].module.startswith("_freezer_"):
+        found.object_to(frames, f"reads the arguments: sys.{event['value']}")
+
+
+def _judge_output(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    stream = {"0": "standard input", "1": "standard output", "2": "standard error"}[event["value"]]
+    found.object_to(frames, f"writes to {stream}")
+
+
+def _judge_stream(event: Event, frames: Sequence[Frame], found: Findings) -> None:
+    call, _, number = event["value"].partition(" ")
+    found.object_to(frames, f"looks at the standard stream {number}, or reads it ({call})")
+
+
+SAYINGS = {
+    "change": "changes files: {value}",
+    "clock": "reads the clock ({value})",
+    "random": "draws random numbers ({value} bytes)",
+    "drawn": "draws random numbers ({value} of OpenSSL)",
+    "environment": "looks through the whole environment, in C",
+    "identity": "asks for the id of its {value}",
+    "process": "starts a process ({value})",
+    "socket": "makes a socket (family {value})",
+    "signal": "asks for or sets what a signal does ({value})",
+    "call": "makes a system call that is not known to be harmless: {value}",
+}
+"""What the events say that are reasons whatever they are about."""
+JUDGES: dict[str, Callable[[Event, Sequence[Frame], Findings], None]] = {
+    **dict.fromkeys(("open", "stat", "list"), _judge_file),
+    **dict.fromkeys(("variable", "asked"), _judge_variable),
+    "set": _judge_set,
+    "argv": _judge_argv,
+    "output": _judge_output,
+    "stream": _judge_stream,
+    "left": judge_left,
+}
