@@ -10,13 +10,14 @@ do no harm. Whatever is not in the list is a reason against a snapshot, with the
 Three places notice what happens:
 
 * The kernel stops the process at each call that is judged (seccomp(2), ptrace(2)): files outside the tree, time, random
-  numbers, identities, threads, and everything unknown. ``judge`` and ``paths`` decide. For the time, the process has no
-  vdso, and may not read the processor's counter unnoticed.
+  numbers, identities, threads, and everything unknown. ``rules`` and ``verdict`` decide. For the time, the process has
+  no vdso, and may not read the processor's counter unnoticed.
 * Breakpoints in the C library tell which variables of the environment are asked for, and which are set.
-* ``inside`` runs in the interpreter: it notices what is asked of ``os.environ`` and ``sys.argv``, and looks for what
+* ``drivers`` run in the interpreter: they notice what is asked of ``os.environ`` and ``sys.argv``, and look for what
   the imports have left among the objects.
 
-Where a call comes from is asked of the interpreter itself: a signal has its faulthandler write the stack (``places``).
+Where a call comes from is asked of the interpreter itself: a signal has its faulthandler write the stack
+(``stack_frames``).
 
 Like ``freezer.prove.sandbox``, whose cells it uses, this is a program of its own, started as ``python -I -S PROBE``; it
 reads a request and prints a reply, see ``program``.

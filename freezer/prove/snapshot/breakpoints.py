@@ -44,8 +44,8 @@ Noted = Callable[[int, str, str, Registers], None]
 
 
 class Breakpoints:
-    """The breakpoints of a process. ``missing`` has the functions that must have one, but begin with an instruction that
-    is not known here."""
+    """The breakpoints of a process. ``missing`` has the functions that must have one, but begin with an instruction
+    that is not known here."""
 
     def __init__(self) -> None:
         self.missing: set[str] = set(NEEDED)

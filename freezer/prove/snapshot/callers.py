@@ -12,14 +12,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from freezer.prove.snapshot.memory import Map, at, follows_call, symbols_of, maps_of
+from freezer.prove.snapshot.memory import Map, at, follows_call, maps_of, symbols_of
 from freezer.prove.snapshot.ptrace import Registers, read_memory
 
 WORDS = 64
 """How much of the stack is looked at."""
 C_LIBRARIES = ("libc.so", "libc-", "libpthread", "ld-linux", "ld-2")
 WAITING = frozenset(
-    ("PyThread_acquire_lock_timed", "PyThread_acquire_lock_timed_with_retries", "_PyMutex_LockTimed", "_PyParkingLot_Park")
+    (
+        "PyThread_acquire_lock_timed",
+        "PyThread_acquire_lock_timed_with_retries",
+        "_PyMutex_LockTimed",
+        "_PyParkingLot_Park",
+    )
 )
 """Functions of the interpreter that read the clock only to know when to stop waiting."""
 NEAR = 3

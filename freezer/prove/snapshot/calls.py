@@ -23,7 +23,7 @@ from freezer.base.isolation.seccomp import (
 MACHINE = "x86_64"
 RETURN_TRACE = 0x7FF00000  # SECCOMP_RET_TRACE of <linux/seccomp.h>
 CHANNEL, TRACES = 200, 201
-"""The descriptors by which ``inside`` reports, and by which the interpreter's faulthandler writes stacks."""
+"""The descriptors by which ``drivers`` report, and by which the interpreter's faulthandler writes stacks."""
 
 UNSEEN = {
     "brk": 12,

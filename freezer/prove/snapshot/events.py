@@ -1,8 +1,8 @@
 """What the tracer notices, as it is told to the program's caller.
 
 An event is a JSON object: ``kind`` and ``value``, see below; ``phase``, "start" while the interpreter starts, then
-"imports"; ``made``, the descriptors that a pair has; ``library``, the file whose code made the call; ``frames``, where the Python code was, the innermost first, as
-[module, line, function]; ``result`` of the call, a number; ``process``, false if it is a child's.
+"imports"; ``library``, the file whose code made the call; ``frames``, where the Python code was, the innermost first,
+as [module, line, function]; ``result`` of the call, a number; ``made``, the descriptors that a pair has.
 
 =============  ========================================================================================
 open           a path that was opened for reading
@@ -38,7 +38,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from freezer.prove.snapshot.places import Frame
+from freezer.prove.snapshot.stack_frames import Frame
 
 START, IMPORTS, DONE = "start", "imports", "done"
 """The phases of a run; behind the imports nothing counts."""

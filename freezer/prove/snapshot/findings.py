@@ -1,8 +1,8 @@
 """Whether starts of an application may begin from a snapshot, and what such a snapshot's key has.
 
 The findings become the file ``snapshot.key`` of the tree, which the launcher and ``start.so`` read; they fill in the
-values on the user's machine. It has a line for each item: a word that names its kind, a tab, and the value. No value has
-a tab or a line's end, as a name that has one is a reason against a snapshot.
+values on the user's machine. It has a line for each item: a word that names its kind, a tab, and the value. No value
+has a tab or a line's end, as a name that has one is a reason against a snapshot.
 
 ==========  ===================================================================================================
 snapshot    the version of the format: the first line

@@ -1,7 +1,7 @@
 """What imports are known to do without harm: what is set right after a restore, or does not matter.
 
-Each line was looked up in the sources of the module or library that it names. Whatever is not here is a reason against a
-snapshot.
+Each line was looked up in the sources of the module or library that it names. Whatever is not here is a reason against
+a snapshot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from freezer.prove.snapshot.places import Frame
+from freezer.prove.snapshot.stack_frames import Frame
 
 WHOLE = "<module>"
 """What the frame of a module's own code is called."""
@@ -36,7 +36,8 @@ REPAIRED = (
     Known("clock", "random", WHOLE, "its generator is seeded anew"),
     Known("socket", "urllib3.util.connection", "_has_ipv6", "whether there is IPv6 is found out again"),
     Known("call", "urllib3.util.connection", "_has_ipv6", "whether there is IPv6 is found out again"),
-    Known("signal", "faulthandler", "", "it is the probe's own"),
+    Known("stat", "sysconfig", "", "it looks whether it is in the sources of Python itself"),
+    Known("random", "opentelemetry.context", "create_key", "names of variables, which only their own process sees"),
 )
 
 LIBRARIES = {
@@ -49,8 +50,10 @@ LIBRARIES = {
 }
 """Libraries, by the beginnings of their files' names, whose events of a kind do no harm."""
 
-HASH_SEED = "16"
-"""How many random bytes a library in Rust draws for its hash tables, once for each thread."""
+HASH_SEEDS = ("0", "16", "64")
+"""How many random bytes a library in Rust draws for its hash tables: whether there are any, std, ahash."""
+RUST_THREAD = ("identity", "thread")
+"""The id that such a library keeps of each thread, for messages about panics alone."""
 IN_RUST = ("_rust", "_pydantic_core", "rpds", "orjson", "jiter", "_bcrypt", "watchfiles", "_rust_notify")
 """Libraries that draw these when they are imported; as for Python's own, the seed is the snapshot's."""
 
@@ -70,7 +73,7 @@ STARTS_OWN = frozenset(("PATH", "__PYVENV_LAUNCHER__"))
 """Variables that the interpreter's start asks for, without a consequence in a tree."""
 
 STANDARD = frozenset(getattr(sys, "stdlib_module_names", ()))
-MACHINERY = ("importlib", "_freezer_", "<probe>", "<string>", "zipimport", "runpy", "pyimod", "pyi_rth")
+MACHINERY = ("importlib", "_freezer_", "<probe>", "<string>", "probe_", "zipimport", "runpy", "pyimod", "pyi_rth")
 
 
 def is_machinery(frame: Frame) -> bool:
@@ -92,7 +95,7 @@ def place_of(frames: Sequence[Frame]) -> Frame:
 def is_repaired(kind: str, value: str, library: str, frames: Sequence[Frame]) -> bool:
     """Return whether an event does no harm."""
     name = os.path.basename(library)
-    if kind == "random" and value == HASH_SEED and name.startswith(IN_RUST):
+    if name.startswith(IN_RUST) and ((kind == "random" and value in HASH_SEEDS) or (kind, value) == RUST_THREAD):
         return True
     if any(name.startswith(start) for start in LIBRARIES.get(kind, ())):
         return True

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from freezer.prove.snapshot.events import DONE, IMPORTS
-from freezer.prove.snapshot.places import Frame
+from freezer.prove.snapshot.stack_frames import Frame
 
 LATER = "do it in a function, not at import, or keep the module behind the boundary"
 LISTED = {
@@ -89,7 +89,9 @@ def _compared(name: str, state: Mapping[str, Any]) -> Any:
     return int(value, 16) & ~C_LIBRARYS_OWN if name == "SigCgt" and value is not None else value
 
 
-def _judge_umask(reply: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], found: Objecting) -> None:
+def _judge_umask(
+    reply: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], found: Objecting
+) -> None:
     for event in reply["events"]:
         if event["kind"] == "umask" and event["phase"] == IMPORTS:
             if before["Umask"] != after["Umask"]:
@@ -102,10 +104,14 @@ def _judge_threads(reply: Mapping[str, Any], after: Mapping[str, Any], found: Ob
     if after["threads"] > 1 and reply.get("after_fork", after["threads"]) > 1:
         started = [event for event in reply["events"] if event["kind"] == "thread" and event["phase"] == IMPORTS]
         for event in started or [{"frames": []}]:
-            found.object_to([Frame(*frame) for frame in event["frames"]], "starts a thread, which a snapshot does not have")
+            found.object_to(
+                [Frame(*frame) for frame in event["frames"]], "starts a thread, which a snapshot does not have"
+            )
 
 
-def _judge_files(reply: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], found: Objecting) -> None:
+def _judge_files(
+    reply: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], found: Objecting
+) -> None:
     tree = reply["tree"]
     for number, path in after["files"].items():
         if before["files"].get(number) == path or path == f"{tree}/modules" or path.startswith(f"{tree}/modules."):

@@ -61,7 +61,7 @@ Verdict = Union[Sequence[Entry], Objection]
 
 def judge_path(kind: str, path: str, exists: bool) -> Verdict:
     """Return what becomes of a path that was opened, looked at or listed (``kind`` is "open", "stat" or "list")."""
-    if OWN.fullmatch(path) or path in ALWAYS_THERE and kind == "stat":
+    if OWN.fullmatch(path) or (path in ALWAYS_THERE and kind == "stat"):
         return ()
     objection = _objection(path)
     if objection is not None:
@@ -88,7 +88,8 @@ def _objection(path: str) -> Optional[Objection]:
         return Objection(f"looks into the current directory for {name}", "look for files in a function, not at import")
     if path.startswith(SEARCHED):
         return Objection(
-            f"looks for the program {path.rpartition('/')[2]} in the directories of PATH", "look for it when it is needed"
+            f"looks for the program {path.rpartition('/')[2]} in the directories of PATH",
+            "look for it when it is needed",
         )
     if path.startswith("/app/"):
         return Objection(

@@ -42,14 +42,22 @@ from freezer.prove.sandbox.cells import in_cell
 from freezer.prove.sandbox.protocol import Cell, Message
 from freezer.prove.snapshot import ptrace
 from freezer.prove.snapshot.calls import CHANNEL, MACHINE, TRACES, tracing_filter
-from freezer.prove.snapshot.places import SIGNAL
 from freezer.prove.snapshot.tracer import Tracer
 
 HOME, FOLDER, SEARCHED, CACHE = "/tmp/probe/home", "/tmp/probe/cwd", "/probe-path/bin", "/tmp/probe/cache"
 """Places whose paths show where the imports have them from."""
 PR_SET_TSC, PR_TSC_SIGSEGV = 26, 2
-INSIDE = Path(__file__).with_name("inside.py")
-FILLED_IN = 'CHANNEL, TRACES, SIGNAL, NAME = 0, 0, 0, ""'
+DRIVERS = Path(__file__).with_name("drivers")
+MODULES = ("probe_channel", "probe_boundary", "probe_watch", "probe_left", "probe_imports")
+"""The modules that the interpreter is given, in the order of their imports."""
+START = """\
+import sys
+for name, text in {texts!r}:
+    module = sys.modules[name] = type(sys)(name)
+    exec(compile(text, "<probe>", "exec"), module.__dict__)
+del sys, name, text, module
+__import__("probe_imports").run()
+"""
 
 
 def main() -> int:
@@ -62,7 +70,8 @@ def main() -> int:
     if request.get("terminal"):
         # Before the host is left: a cell need not have any.
         request["streams"] = os.openpty()
-    request["inside"] = INSIDE.read_text(encoding="utf-8")  # the cell does not have it
+    # The cell does not have the files.
+    request["texts"] = [(name, (DRIVERS / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES]
     seal_descriptors()
     uid = int(request["uid"])
     real_root = can_isolate_as_root(uid)
@@ -89,10 +98,7 @@ def probe(request: Message, cell: Cell) -> Message:
         return {"faults": ["its launcher has not unpacked it"]}
     tree = os.path.dirname(program)
     traces = os.memfd_create("traces")
-    text = request["inside"].replace(
-        FILLED_IN, f"CHANNEL, TRACES, SIGNAL, NAME = {CHANNEL}, {TRACES}, {SIGNAL}, {f'/app/{cell.name}'!r}"
-    )
-    command = [f"/app/{cell.name}", "-u", "-c", f"exec(compile({text!r}, '<probe>', 'exec'), {{'__name__': '<probe>'}})"]
+    command = [f"/app/{cell.name}", "-u", "-c", START.format(texts=request["texts"])]
     streams = request["streams"][1] if "streams" in request else None
     pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, streams)
     tracer = Tracer(pid, tree, traces, deadline)
@@ -101,7 +107,12 @@ def probe(request: Message, cell: Cell) -> Message:
 
 def reply_of(tracer: Tracer, in_time: bool) -> Message:
     """Return what a run has shown."""
-    reply: Message = {"events": [event.as_json() for event in tracer.events], "state": tracer.state, "tree": tracer.tree, "faults": []}
+    reply: Message = {
+        "events": [event.as_json() for event in tracer.events],
+        "state": tracer.state,
+        "tree": tracer.tree,
+        "faults": [],
+    }
     faults: list[str] = reply["faults"]
     for message in tracer.messages:
         reply.update(message)
@@ -143,8 +154,8 @@ def unpack(cell: Cell, environment: dict[str, str], deadline: float) -> str | No
 def start_traced(
     cell: Cell, path: str, argv: list[str], environment: dict[str, str], traces: int | None, streams: int | None = None
 ) -> int:
-    """Start a program that stops before it is executed; with ``traces``, at each call that is judged, too. ``streams`` is
-    what its standard streams are, unless that is /dev/null."""
+    """Start a program that stops before it is executed; with ``traces``, at each call that is judged, too.
+    ``streams`` is what its standard streams are, unless that is /dev/null."""
     pid = forked(partial(become, cell, path, argv, environment, traces, streams))
     _, status = os.waitpid(pid, os.WUNTRACED)
     if not os.WIFSTOPPED(status):

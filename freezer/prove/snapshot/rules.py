@@ -207,4 +207,3 @@ RULES: dict[str, Rule] = {
     "umask": _always("umask", ""),
     "uname": lambda call: None if call.phase == START else Event("ask", "hostname"),
 }
-

@@ -1,7 +1,8 @@
 """Runs the imports of one application under ptrace(2), and notes what they do.
 
 Of each call that is judged, the process stops at its beginning; of an event, also at its end, for the result. Then a
-signal asks for the place in the Python code (``places``): the call has been done by then, so no signal interrupts it.
+signal asks for the place in the Python code (``stack_frames``): the call has been done by then, so the signal does not
+interrupt it.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from freezer.base.isolation.system import LIBC
 from freezer.prove.snapshot import ptrace
 from freezer.prove.snapshot.breakpoints import Breakpoints, emulate_counter, hide_vdso
+from freezer.prove.snapshot.callers import Callers
 from freezer.prove.snapshot.calls import CHANNEL, NAMES
 from freezer.prove.snapshot.events import DONE, IMPORTS, START, Event
-from freezer.prove.snapshot.callers import Callers
 from freezer.prove.snapshot.memory import maps_of
-from freezer.prove.snapshot.places import SIGNAL, Frame, module_of, parse
 from freezer.prove.snapshot.ptrace import Registers
 from freezer.prove.snapshot.rules import Call, judge
+from freezer.prove.snapshot.stack_frames import SIGNAL, Frame, module_of, parse
 
+NR_TGKILL = 234  # <asm/unistd_64.h>
 TRAP_OF_CALL = signal.SIGTRAP | 0x80
 ONCE = frozenset(("open", "stat", "list", "variable", "ask"))
 """Kinds of events that are the same wherever they come from."""
@@ -178,7 +181,7 @@ class Tracer:
 
     def _ask_place(self, tid: int) -> None:
         os.kill(tid, 0)  # the thread is there
-        ptrace.LIBC.syscall(234, self.pid, tid, SIGNAL)  # tgkill(2)
+        LIBC.syscall(NR_TGKILL, self.pid, tid, SIGNAL)
 
     def _take_place(self, thread: Thread) -> None:
         text = b""
@@ -191,7 +194,7 @@ class Tracer:
         thread.asked = []
 
     def _told(self, tid: int, registers: Registers) -> None:
-        """Take a message of ``inside``."""
+        """Take a message of ``drivers``."""
         message = json.loads(ptrace.read_memory(self.pid, registers.rsi, registers.rdx))
         if "phase" in message:
             self.phase = message["phase"]
@@ -238,5 +241,3 @@ def state_of(pid: int) -> dict[str, Any]:
     state["shared"] = [f"{item.rights} {item.path}" for item in shared]
     state["mapped"] = sorted({item.path for item in maps_of(pid) if "x" in item.rights and item.path.startswith("/")})
     return state
-
-

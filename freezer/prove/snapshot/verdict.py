@@ -22,7 +22,7 @@ from freezer.prove.snapshot.known import (
 )
 from freezer.prove.snapshot.left import judge_left, judge_state
 from freezer.prove.snapshot.paths import Objection, judge_path
-from freezer.prove.snapshot.places import Frame
+from freezer.prove.snapshot.stack_frames import Frame
 
 LATER = "do it in a function, not at import, or keep the module behind the boundary"
 ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
@@ -32,11 +32,12 @@ Event = Mapping[str, Any]
 
 @dataclass
 class Findings:
-    """The findings while they are collected; ``ignore`` has the author's patterns of names of variables, ``executable`` is
-    the path of the application's own, whose identity is in every key."""
+    """The findings while they are collected. ``ignore`` has the author's patterns of variables; ``executable`` and
+    ``tree`` are the application's places, which are in every key."""
 
     ignore: Sequence[str] = ()
     executable: str = ""
+    tree: str = ""
     reasons: list[Reason] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
     unset: set[str] = field(default_factory=set)
@@ -60,7 +61,7 @@ def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) 
     for reply in replies:
         for fault in reply.get("faults", ()):
             found.object_to((), fault, "see what the application does when it starts")
-        found.executable = reply.get("executable", "")
+        found.executable, found.tree = reply.get("executable", ""), reply.get("tree", "")
         for event in reply.get("events", ()):
             judge_event(event, found)
         if DONE in reply.get("state", {}):
@@ -111,8 +112,10 @@ def judge_event(event: Event, found: Findings) -> None:
 
 
 def _judge_file(event: Event, frames: Sequence[Frame], found: Findings) -> None:
-    if event["value"] == found.executable or event["phase"] == START and ABOVE_TREE.fullmatch(event["value"]):
+    if event["value"] == found.executable or (event["phase"] == START and ABOVE_TREE.fullmatch(event["value"])):
         return
+    if event["kind"] == "stat" and found.tree.startswith(event["value"].rstrip("/") + "/"):
+        return  # the way to the tree, which the launcher has gone before
     verdict = judge_path(event["kind"], event["value"], (event["result"] or 0) >= 0)
     if isinstance(verdict, Objection):
         found.object_to(frames, verdict.what, verdict.hint)

@@ -1,0 +1,56 @@
+"""What the imports have left in the interpreter that another start would have differently."""
+
+import gc
+import posix
+import sys
+
+from probe_channel import tell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from probe_watch import Beginnings
+
+
+def tell_left(beginnings: "Beginnings") -> None:
+    """Tell of random generators, and how many threads a fork leaves."""
+    for name in beginnings.changed():
+        tell(kind="left", value="drawn %s" % name, frames=[])
+    for generator in _generators():
+        tell(kind="left", value="generator %s" % _owner(generator), frames=[])
+    if len(posix.listdir("/proc/self/task")) > 1:
+        # Some libraries stop their threads before a fork, and start them again when there is work.
+        child = posix.fork()
+        if child == 0:
+            posix._exit(0)
+        posix.waitpid(child, 0)
+        tell(after_fork=len(posix.listdir("/proc/self/task")))
+
+
+def _generators() -> "list[Any]":
+    """Return the random generators but the module's own, which is seeded anew in each child."""
+    kind = getattr(sys.modules.get("_random"), "Random", None)
+    if kind is None:
+        return []
+    module = sys.modules.get("random")
+    own, stateless = getattr(module, "_inst", None), getattr(module, "SystemRandom", ())
+    found: dict[int, Any] = {}
+    for item in gc.get_objects():
+        for each in (item, *gc.get_referents(item)):
+            if isinstance(each, kind) and each is not own and not isinstance(each, stateless):
+                found[id(each)] = each
+    return list(found.values())
+
+
+def _owner(thing: "Any") -> str:
+    """Return the module and the name that an object has there, or else its class."""
+    for name, module in list(sys.modules.items()):
+        for key, value in list(getattr(module, "__dict__", {}).items()):
+            if value is thing:
+                return "%s.%s" % (name, key)
+    for name, module in list(sys.modules.items()):
+        for key, value in list(getattr(module, "__dict__", {}).items()):
+            if any(item is thing for item in gc.get_referents(value)):
+                return "%s.%s" % (name, key)
+    return "%s.%s" % (type(thing).__module__, type(thing).__name__)
