@@ -28,7 +28,7 @@ LIBRARIES = {
     "libcrypto": frozenset(DRAWING),
 }
 """What is watched, by the beginnings of libraries' names."""
-NEEDED = ("getenv", "setenv", "unsetenv", "putenv")
+NEEDED = ("getenv", "setenv", "unsetenv", "putenv", ENVIRONMENT)
 WATCH_WORD = 0x000B0001
 """DR7 of the processor: for register 0, reading and writing of eight bytes."""
 TRAP = b"\xcc"
@@ -72,9 +72,17 @@ class Breakpoints:
 
     def watch(self, tid: int) -> None:
         """Have a thread stop behind an instruction that reads or writes the place of the environment."""
-        if self._environment:
+        if not self._environment:
+            return
+        try:
             ptrace.request(ptrace.POKEUSER, tid, ptrace.DEBUG_REGISTERS, self._environment)
             ptrace.request(ptrace.POKEUSER, tid, ptrace.DEBUG_REGISTERS + 8 * 7, WATCH_WORD)
+        except ProcessLookupError:
+            raise
+        except OSError:
+            self.missing.add(ENVIRONMENT)  # the machine has no such registers for us
+        else:
+            self.missing.discard(ENVIRONMENT)
 
     def has_seen(self, tid: int, noted: Noted) -> bool:
         """Note who has read the place of the environment; return whether somebody has."""

@@ -47,6 +47,10 @@ class Callers:
         """Return the library, other than the C library, that an event of a kind comes from, and whether it is a clock
         that is read only to wait."""
         self._maps = self._maps or maps_of(self._pid)
+        if kind == "drawn":
+            # OpenSSL draws for somebody: what counts is who has called it.
+            found = next((item for _, item in self._returns(registers) if not _is_crypto(item)), None)
+            return found.path.removeprefix(self._tree + "/") if found is not None else "", False
         if kind == "environment" and self._is_librarys(registers.rip):
             return "", True
         returns = list(itertools.islice(self._returns(registers), NEAR))
@@ -82,3 +86,7 @@ class Callers:
 
     def _base(self, found: Map) -> int:
         return min(item.start - item.offset for item in self._maps if item.path == found.path)
+
+
+def _is_crypto(found: Map) -> bool:
+    return os.path.basename(found.path).startswith("libcrypto")

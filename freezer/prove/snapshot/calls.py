@@ -21,7 +21,7 @@ from freezer.base.isolation.seccomp import (
 )
 
 MACHINE = "x86_64"
-RETURN_TRACE = 0x7FF00000  # SECCOMP_RET_TRACE of <linux/seccomp.h>
+RETURN_TRACE, RETURN_KILL = 0x7FF00000, 0x80000000  # SECCOMP_RET_TRACE, SECCOMP_RET_KILL_PROCESS
 CHANNEL, TRACES = 200, 201
 """The descriptors by which ``drivers`` report, and by which the interpreter's faulthandler writes stacks."""
 
@@ -45,6 +45,7 @@ UNSEEN = {
     "getuid": 102,
     "lseek": 8,
     "madvise": 28,
+    "mbind": 237,
     "membarrier": 324,
     "mincore": 27,
     "mprotect": 10,
@@ -225,7 +226,8 @@ X32 = 0x40000000
 def tracing_filter() -> list[Step]:
     """Return the filter that stops a process at each call that is to be judged."""
     seen = Step(RETURN, 0, 0, RETURN_TRACE)
-    steps = [Step(LOAD, 0, 0, AT_ARCH), Step(EQUAL, 1, 0, MACHINES[MACHINE].arch), seen]
+    # Calls of 32 bits have other numbers.
+    steps = [Step(LOAD, 0, 0, AT_ARCH), Step(EQUAL, 1, 0, MACHINES[MACHINE].arch), Step(RETURN, 0, 0, RETURN_KILL)]
     steps += [Step(LOAD, 0, 0, AT_NUMBER), Step(AT_LEAST, 0, 1, X32), seen]
     for number in UNSEEN.values():
         steps += [Step(EQUAL, 0, 1, number), ALLOW_ALL]

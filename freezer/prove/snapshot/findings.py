@@ -16,7 +16,7 @@ absent      a path that must not exist
 listing     a directory, as ``file``: its times move with its entries
 content     a file of /proc or /sys, which has no identity: its content, or absence, is part of the key
 ask         cwd, terminal (which standard streams are some), hostname, cpus (those that the process may use), umask,
-            user, or "limit N" (getrlimit(2)): part of the key
+            user, year (by UTC; no snapshot on the last and first day), or "limit N" (getrlimit(2)): part of the key
 ignored     a variable that was asked for, and is no part of the key as the author wants it so; for people
 boundary    FILE and LINE, with a tab between them: where the imports end; for people
 end         the last line

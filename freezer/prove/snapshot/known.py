@@ -40,12 +40,25 @@ REPAIRED = (
     Known("random", "opentelemetry.context", "create_key", "names of variables, which only their own process sees"),
 )
 
+INSIDE = (
+    Known("clock", "_strptime", "__calc_timezone", "the time zone is set again"),
+    Known("clock", "_freezer_provisions", "tzset", "the time zone is set again"),
+)
+"""The same for functions, whoever calls them."""
+AS_ASKED = {("clock", "dateutil.parser._parser", "__init__"): "year"}
+"""What is asked so becomes part of the key: the parser completes years of two digits by the present one."""
+
 LIBRARIES = {
     "random": {
         "libcrypto": "it is given new random numbers after a restore",
     },
-    "drawn": {"libssl": "the keys of a context's session tickets", "libcrypto": "it is part of what has been noted"},
-    "clock": {"libcrypto": "it is mixed into random numbers, which are renewed"},
+    "drawn": {"libssl": "the keys of a context's session tickets"},
+    "clock": {
+        "libcrypto": "it is mixed into random numbers, which are renewed",
+        "libscipy_openblas": "how long its threads wait for work",
+        "libopenblas": "how long its threads wait for work",
+    },
+    "stream": {"libgfortran": "it finds out how to write Fortran's output, and does it as well in another way"},
     "identity": {"libcrypto": "it notices a fork by it; the maker's process is never the restored one"},
 }
 """Libraries, by the beginnings of their files' names, whose events of a kind do no harm."""
@@ -92,12 +105,20 @@ def place_of(frames: Sequence[Frame]) -> Frame:
     return frames[0] if frames else Frame("?", 0, "")
 
 
+def asked_instead(kind: str, frames: Sequence[Frame]) -> str:
+    """Return what of the key an event is, though it looks like another; "" if it is not."""
+    inside = next((frame for frame in frames if not is_machinery(frame)), None)
+    return AS_ASKED.get((kind, inside.module, inside.function), "") if inside is not None else ""
+
+
 def is_repaired(kind: str, value: str, library: str, frames: Sequence[Frame]) -> bool:
     """Return whether an event does no harm."""
     name = os.path.basename(library)
     if name.startswith(IN_RUST) and ((kind == "random" and value in HASH_SEEDS) or (kind, value) == RUST_THREAD):
         return True
     if any(name.startswith(start) for start in LIBRARIES.get(kind, ())):
+        return True
+    if any(frame[::2] == known[1:3] and kind == known.kind for frame in frames[:1] for known in INSIDE):
         return True
     place = place_of(frames)
     return any(

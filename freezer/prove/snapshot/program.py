@@ -124,6 +124,8 @@ def reply_of(tracer: Tracer, in_time: bool) -> Message:
         faults.append(f"the code of Python {reply['unknown_python']} is not known")
     if "ended" in reply:
         faults.append(f"its imports end it: {reply['ended']}")
+    if tracer.is_full:
+        faults.append("its imports do more than can be noted")
     faults += [f"{name} of the C library cannot be watched" for name in sorted(tracer.breakpoints.missing)]
     if not faults and "boundary" not in reply:
         faults.append("its imports end it")

@@ -56,6 +56,7 @@ class Tracer:
         self.messages: list[Any] = []
         self.state: dict[str, Any] = {}
         self.status: int | None = None
+        self.is_full = False
         self._threads = {pid: Thread(pid, is_new=False)}
         self.breakpoints = Breakpoints()
         self._callers = Callers(pid, tree)
@@ -149,13 +150,16 @@ class Tracer:
     def _note(self, event: Event, tid: int, thread: Thread, registers: Registers) -> bool:
         """Keep an event, with its place to come; return whether it is new."""
         event.phase = self.phase
-        if len(self.events) >= MOST_EVENTS or (self._is_own(event) and not self._is_data(event)):
+        if self._is_own(event) and not self._is_data(event):
             return False
         event.library, harmless = self._callers.of(registers, event.kind)
         if harmless:
             return False
         key = (event.kind, event.value, event.phase, event.library)
         if event.kind in ONCE and key in self._seen:
+            return False
+        if len(self.events) >= MOST_EVENTS:
+            self.is_full = True
             return False
         self._seen[key] = event
         self.events.append(event)

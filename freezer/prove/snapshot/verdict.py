@@ -17,6 +17,7 @@ from freezer.prove.snapshot.known import (
     SECRET,
     STARTS_OWN,
     WHOLE_ENVIRONMENT,
+    asked_instead,
     is_repaired,
     place_of,
 )
@@ -102,6 +103,10 @@ def judge_event(event: Event, found: Findings) -> None:
         return  # so are the standard streams
     if is_repaired(kind, value, event["library"], frames):
         return
+    instead = asked_instead(kind, frames)
+    if instead:
+        found.asks.add(instead)
+        return
     judge = JUDGES.get(kind)
     if judge is not None:
         judge(event, frames, found)
@@ -116,6 +121,9 @@ def _judge_file(event: Event, frames: Sequence[Frame], found: Findings) -> None:
         return
     if event["kind"] == "stat" and found.tree.startswith(event["value"].rstrip("/") + "/"):
         return  # the way to the tree, which the launcher has gone before
+    if event["value"] == "/proc/stat" and not event["library"]:
+        # The C library counts the processors so where there is no /sys; nobody else opens it without a trace.
+        event = {**event, "kind": "list", "value": "/sys/devices/system/cpu"}
     verdict = judge_path(event["kind"], event["value"], (event["result"] or 0) >= 0)
     if isinstance(verdict, Objection):
         found.object_to(frames, verdict.what, verdict.hint)

@@ -31,11 +31,11 @@ else:
 BEFORE, BEHIND = "_freezer_before_boundary", "_freezer_behind_boundary"
 """The modules that have the parts of a script that is divided."""
 OPCODES = {
-    (3, 9): (108, 109, 90, 97, 1, 100, (2, 84), (9,), 144, 83),
-    (3, 10): (108, 109, 90, 97, 1, 100, (2, 84), (9,), 144, 83),
-    (3, 11): (108, 109, 90, 97, 1, 100, (99, 84), (151, 9), 144, 83),
-    (3, 12): (108, 109, 90, 97, 1, 100, (99, 173), (151, 9), 144, 83),
-    (3, 13): (75, 74, 114, 113, 32, 83, (115, 55), (149, 30), 71, 36),
+    (3, 9): (108, 109, 90, 97, 1, 100, (2, 84), (9, 85), 144, 83),
+    (3, 10): (108, 109, 90, 97, 1, 100, (2, 84), (9, 85), 144, 83),
+    (3, 11): (108, 109, 90, 97, 1, 100, (99, 84), (151, 9, 85), 144, 83),
+    (3, 12): (108, 109, 90, 97, 1, 100, (99, 173), (151, 9, 85), 144, 83),
+    (3, 13): (75, 74, 114, 113, 32, 83, (115, 55), (149, 30, 37), 71, 36),
 }
 """The numbers of IMPORT_NAME, IMPORT_FROM, STORE_NAME, STORE_GLOBAL, POP_TOP, LOAD_CONST, of what else an import has,
 of what code begins with, of EXTENDED_ARG and of RETURN_VALUE, as the module ``opcode`` has them, which few applications
