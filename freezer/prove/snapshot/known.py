@@ -65,6 +65,8 @@ LIBRARIES = {
 
 HASH_SEEDS = ("0", "16", "64")
 """How many random bytes a library in Rust draws for its hash tables: whether there are any, std, ahash."""
+OTHER_SEEDS = {"etree": "8"}
+"""The same for other libraries: libxml2, which lxml contains."""
 RUST_THREAD = ("identity", "thread")
 """The id that such a library keeps of each thread, for messages about panics alone."""
 IN_RUST = ("_rust", "_pydantic_core", "rpds", "orjson", "jiter", "_bcrypt", "watchfiles", "_rust_notify")
@@ -115,6 +117,8 @@ def is_repaired(kind: str, value: str, library: str, frames: Sequence[Frame]) ->
     """Return whether an event does no harm."""
     name = os.path.basename(library)
     if name.startswith(IN_RUST) and ((kind == "random" and value in HASH_SEEDS) or (kind, value) == RUST_THREAD):
+        return True
+    if kind == "random" and any(name.startswith(start) and value == size for start, size in OTHER_SEEDS.items()):
         return True
     if any(name.startswith(start) for start in LIBRARIES.get(kind, ())):
         return True

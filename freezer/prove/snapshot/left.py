@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from freezer.prove.snapshot.events import DONE, IMPORTS
 from freezer.prove.snapshot.stack_frames import Frame
 
-LATER = "do it in a function, not at import, or keep the module behind the boundary"
+LATER = "do it in a function, not at import"
 LISTED = {
     "SigBlk": "the signals that it blocks",
     "SigIgn": "the signals that it ignores",

@@ -10,7 +10,9 @@ SHOWN = 30
 
 
 def summary(findings: SnapshotFindings) -> str:
-    """Return a sentence about an application that may be saved."""
+    """Return what the log says of the result."""
+    if not findings.verdict:
+        return "1 reason against" if len(findings.reasons) == 1 else f"{len(findings.reasons)} reasons against"
     variables = len(findings.variables) + len(findings.unset) + len(findings.prefixes)
     file, line = findings.boundary
     return f"starts could begin at {file}:{line}; {variables} variables and {len(findings.files)} files are in the key"

@@ -21,11 +21,10 @@ from freezer.prove.snapshot.known import (
     is_repaired,
     place_of,
 )
-from freezer.prove.snapshot.left import judge_left, judge_state
+from freezer.prove.snapshot.left import LATER, judge_left, judge_state
 from freezer.prove.snapshot.paths import Objection, judge_path
 from freezer.prove.snapshot.stack_frames import Frame
 
-LATER = "do it in a function, not at import, or keep the module behind the boundary"
 ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
 """Where the interpreter looks for its library, from its own place upwards; a tree's is told by its start."""
 Event = Mapping[str, Any]

@@ -331,6 +331,8 @@ def test_several_runs_count_together() -> None:
 
 def test_a_refusal() -> None:
     reasons = tuple(Reason("app", line, "reads the clock", "later") for line in range(1, SHOWN + 3))
+    assert summary(SnapshotFindings(reasons[:1])) == "1 reason against"
+    assert summary(SnapshotFindings(reasons)) == f"{SHOWN + 2} reasons against"
     error = refusal("hello", SnapshotFindings(reasons))
     assert isinstance(error, VerificationError)
     assert "starts of hello cannot begin from a snapshot" in error.what
