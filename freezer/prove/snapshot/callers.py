@@ -12,8 +12,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from freezer.prove.snapshot.breakpoints import ENDBR64
 from freezer.prove.snapshot.memory import Map, at, follows_call, maps_of, symbols_of
-from freezer.prove.snapshot.ptrace import Registers, read_memory
+from freezer.prove.snapshot.ptrace import Registers, read_memory, read_word
 
 WORDS = 64
 """How much of the stack is looked at."""
@@ -27,8 +28,11 @@ WAITING = frozenset(
     )
 )
 """Functions of the interpreter that read the clock only to know when to stop waiting."""
-NEAR = 3
-"""How many functions may be between such a one and the clock."""
+CALL, JUMP_BY, BND = b"\xe8", b"\xff\x25", b"\xf2"
+FUNCTION = 4096
+"""Bytes that a function has at most, of those that read a clock."""
+NEAR = 8
+"""Among how many words of the stack such a one may be."""
 
 
 class Callers:
@@ -56,7 +60,7 @@ class Callers:
         returns = list(itertools.islice(self._returns(registers), NEAR))
         if not returns:
             return "", False
-        harmless = kind == "clock" and any(self._waits(address, found) for address, found in returns)
+        harmless = kind == "clock" and self._is_waiting(returns)
         return returns[0][1].path.removeprefix(self._tree + "/"), harmless
 
     def _is_librarys(self, address: int) -> bool:
@@ -75,6 +79,30 @@ class Callers:
                 continue
             if index == 0 or follows_call(read_memory(self._pid, address - 8, 8)):
                 yield address, found
+
+    def _is_waiting(self, returns: list[tuple[int, Map]]) -> bool:
+        """Whether a function that waits is among those that read the clock: each has called the one before it, so what
+        was left on the stack by earlier calls does not count."""
+        inside = returns[0][0]
+        for index, (address, found) in enumerate(returns):
+            if index == 0 or self._leads_to(address, inside):
+                inside = address
+                if self._waits(address, found):
+                    return True
+        return False
+
+    def _leads_to(self, address: int, inside: int) -> bool:
+        """Whether the call in front of an address is one of a function that another address is in."""
+        code = read_memory(self._pid, address - 5, 5)
+        if code[:1] != CALL:
+            return False
+        target = address + int.from_bytes(code[1:], "little", signed=True)
+        stub = read_memory(self._pid, target, 11).removeprefix(ENDBR64).removeprefix(BND)
+        if stub[:2] == JUMP_BY:
+            # The table of calls into other libraries, or into this one.
+            place = target + len(read_memory(self._pid, target, 11)) - len(stub) + 6
+            target = read_word(self._pid, place + int.from_bytes(stub[2:6], "little", signed=True))
+        return target <= inside < target + FUNCTION
 
     def _waits(self, address: int, found: Map) -> bool:
         if found.path not in self._waiting:

@@ -113,6 +113,8 @@ def _judge_files(
     reply: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], found: Objecting
 ) -> None:
     tree = reply["tree"]
+    for number in sorted({"0", "1", "2"} & set(before["files"]) - set(after["files"])):
+        found.object_to((), f"closes the standard stream {number}")
     for number, path in after["files"].items():
         if before["files"].get(number) == path or path == f"{tree}/modules" or path.startswith(f"{tree}/modules."):
             continue

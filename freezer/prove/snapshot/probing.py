@@ -19,7 +19,7 @@ from freezer.prove.snapshot.verdict import judge_run
 
 UNPRIVILEGED = 65534
 """The user that the application runs as."""
-TIMEOUT = 120
+TIMEOUT = 300
 """Seconds; under a tracer imports take several times as long."""
 ENVIRONMENT = {"LANG": "C.UTF-8", "LOGNAME": "probe-user", "SHELL": "/bin/sh", "TERM": "xterm-256color"}
 """What nearly every start has: imports should do in the probe what they do then."""

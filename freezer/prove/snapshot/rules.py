@@ -169,7 +169,7 @@ def _always(kind: str, value: str) -> Rule:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(("fstat", "read", "readv", "fcntl"), _stream),
+    **dict.fromkeys(("fstat", "read", "readv", "pread64", "lseek", "fcntl"), _stream),
     **dict.fromkeys(("write", "writev"), _write),
     **dict.fromkeys(("clock_gettime", "gettimeofday", "time", "times", "getrusage"), lambda c: Event("clock", c.name)),
     **dict.fromkeys(("stat", "lstat", "access"), _looking("stat", 0)),

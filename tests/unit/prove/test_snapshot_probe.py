@@ -53,7 +53,7 @@ def test_what_does_not(number: int) -> None:
     assert decision(number) == seccomp.RETURN_ALLOW
 
 
-@pytest.mark.parametrize("name", ["read", "fstat", "write", "fcntl"])
+@pytest.mark.parametrize("name", ["read", "fstat", "write", "fcntl", "lseek", "pread64"])
 def test_the_standard_streams(name: str) -> None:
     number = calls.FILES[name]
     assert [decision(number, stream) for stream in (0, 1, 2)] == [RETURN_TRACE] * 3

@@ -276,6 +276,7 @@ def test_the_place_that_a_person_looks_for() -> None:
         ({"shared": ["rw-s /dev/zero (deleted)"]}, "memory is shared with others"),
         ({"mapped": [f"{TREE}/program", "/usr/lib/libx.so"]}, "a library of the system is loaded: /usr/lib/libx.so"),
         ({"files": {"0": "/dev/null", "4": "/etc/x"}}, "leaves a file open: /etc/x"),
+        ({"files": {}}, "closes the standard stream 0"),
         ({"threads": 2}, "starts a thread"),
         ({"threads": 2, "after_fork": 2}, "starts a thread"),
         ({"faults": ["its imports took too long"]}, "its imports took too long"),
