@@ -27,6 +27,7 @@ from freezer.prove.snapshot.stack_frames import Frame
 
 ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
 """Where the interpreter looks for its library, from its own place upwards; a tree's is told by its start."""
+PROBE = "<probe>"
 Event = Mapping[str, Any]
 
 
@@ -100,6 +101,8 @@ def judge_event(event: Event, found: Findings) -> None:
         return  # the interpreter's own start, which is set right after a restore
     if event["phase"] == START and value in ("cwd", "terminal"):
         return  # so are the standard streams
+    if kind == "ask" and frames and frames[0].module == PROBE:
+        return  # Python looks whether a module of the probe's hides one of its own
     if is_repaired(kind, value, event["library"], frames):
         return
     instead = asked_instead(kind, frames)

@@ -218,7 +218,7 @@ def test_messages(drivers: dict[str, Any], value: object) -> None:
 
 SCRIPTS = {
     '"""Text."""\nimport a\nfrom b.c import d as e, f\nimport g.h.i as j, k\nprint(1)\n': 5,
-    "import a\nif True:\n    import b\n": 2,
+    "import a\nif a:\n    import b\n": 2,
     "import a\n\n\ndef f():\n    import b\n": 4,
     "from a import *\nX = 1\nimport b\n": 2,
     "import a\ntry:\n    import b\nexcept ImportError:\n    b = None\n": 2,
@@ -245,8 +245,7 @@ def test_the_imports_that_a_script_begins_with(drivers: dict[str, Any], text: st
     exec(code, names)
     before = "\n".join(text.splitlines()[: line - 1])
     assert len(asked) == before.count("import ") + before.count(", k")
-    if sys.version_info >= (3, 10):
-        assert (path, line) == ("main.py", SCRIPTS[text])
+    assert (path, line) == ("main.py", SCRIPTS[text])
 
 
 def test_a_script_that_the_build_has_divided(drivers: dict[str, Any]) -> None:
@@ -260,7 +259,7 @@ def test_a_script_that_the_build_has_divided(drivers: dict[str, Any]) -> None:
     code, (path, line) = boundary.beginning(compile("import a\n\n\nprint(1)\n", "main.py", "exec"))
     assert isinstance(code, CodeType)
     assert code is parts[boundary.BEFORE]
-    assert path == "main.py" and line == (4 if sys.version_info >= (3, 10) else 1)
+    assert (path, line) == ("main.py", 4)
 
 
 def test_variables_are_noticed(drivers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,6 +155,10 @@ def test_asks() -> None:
     assert findings.asks == ("cwd", "limit 7", "user")
 
 
+def test_what_the_probe_itself_asks() -> None:
+    assert found(event("ask", "cwd", [Frame("<probe>", 64, "__getattribute__"), USERS])).asks == ("user",)
+
+
 def test_umask() -> None:
     assert found(event("umask")).asks == ("umask", "user")
     assert [reason.what for reason in found(event("umask"), Umask="0077").reasons] == ["changes the umask"]

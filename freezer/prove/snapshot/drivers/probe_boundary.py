@@ -95,12 +95,20 @@ def _until(code: "CodeType", at: int, opcodes: "Any") -> "CodeType":
 
 
 def _lines(code: "CodeType") -> "list[int]":
-    if sys.version_info >= (3, 10):
-        return [line for _, _, line in code.co_lines() if line]
-    return [code.co_firstlineno]
+    return [line for _, line in _line_starts(code)]
 
 
 def _line(code: "CodeType", at: int) -> int:
+    return [line for start, line in _line_starts(code) if start <= at][-1]
+
+
+def _line_starts(code: "CodeType") -> "list[tuple[int, int]]":
+    """Return the places in bytes where code of a line begins, in order."""
     if sys.version_info >= (3, 10):
-        return next((line for start, end, line in code.co_lines() if start <= at < end and line), code.co_firstlineno)
-    return code.co_firstlineno
+        return [(start, line) for start, _, line in code.co_lines() if line]
+    start, line = 0, code.co_firstlineno
+    found = [(start, line)]
+    for more, lines in zip(code.co_lnotab[::2], code.co_lnotab[1::2]):
+        start, line = start + more, line + (lines - 256 if lines > 127 else lines)
+        found.append((start, line))
+    return found
