@@ -57,6 +57,8 @@ def judge_left(event: Mapping[str, Any], _frames: Sequence[Frame], found: Object
             "its generator of random numbers has been seeded or used: all starts would go on from there",
             "seed it, and draw from it, in a function",
         )
+    elif kind == "stream":
+        found.object_to((), f"the imports change how sys.{detail} works, or put another in its place")
     elif kind == "generator":
         found.object_to(
             place,

@@ -65,6 +65,7 @@ def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) 
         found.executable, found.tree = reply.get("executable", ""), reply.get("tree", "")
         for event in reply.get("events", ()):
             judge_event(event, found)
+        _judge_unseen(reply.get("events", ()), found)
         if DONE in reply.get("state", {}):
             judge_state(reply, found)
         file, line = reply.get("boundary", ("", 0))
@@ -176,10 +177,20 @@ def _judge_whole(frames: Sequence[Frame], found: Findings) -> None:
 
 
 def _judge_set(event: Event, frames: Sequence[Frame], found: Findings) -> None:
-    # Python's own changes are seen in os.environ, too, and are made again after a restore.
     if event["library"] and not _is_interpreter(event["library"]):
         name = os.path.basename(event["library"])
         found.object_to(frames, f"{name} changes the variable {event['value']} behind Python's back")
+
+
+def _judge_unseen(events: Sequence[Event], found: Findings) -> None:
+    """Judge what the interpreter has set without a change of os.environ: such changes are made again after a restore,
+    others are not (os.putenv)."""
+    sets = [event for event in events if event["kind"] == "set" and event["phase"] == IMPORTS]
+    seen = {event["value"] for event in sets if not event["library"]}
+    for event in sets:
+        if _is_interpreter(event["library"]) and event["value"] not in seen:
+            frames = [Frame(*frame) for frame in event["frames"]]
+            found.object_to(frames, f"changes the variable {event['value']}, but not in os.environ", "use os.environ")
 
 
 def _is_interpreter(library: str) -> bool:

@@ -87,6 +87,7 @@ SECRET = os.getenv("SAMPLE_API_TOKEN")  # wrong: SAMPLE_API_TOKEN, which looks l
 WHOLE = dict(os.environ)  # wrong: looks through the whole environment
 IN_C = C.getenv(b"SAMPLE_IN_C")  # key: unset SAMPLE_IN_C
 C.setenv(b"SAMPLE_SET_IN_C", b"1", 1)  # wrong: changes the variable SAMPLE_SET_IN_C
+os.putenv("SAMPLE_PUT", "1")  # wrong: changes the variable SAMPLE_PUT, but not in os.environ
 WALKED = ctypes.POINTER(ctypes.c_char_p).in_dll(C, "environ")[0]  # wrong: looks through the whole environment
 
 # Time.
@@ -128,6 +129,9 @@ with suppress(OSError):
 print("printed")  # wrong: writes to standard output
 sys.stderr.write("warned\n")  # wrong: writes to standard error
 IN = sys.stdin.read()  # wrong: standard stream 0
+sys.stdout.reconfigure(errors="replace")  # wrong 0: how sys.stdout works
+sys.stderr = sys.__stderr__.__class__(sys.stderr.buffer)  # wrong 0: how sys.stderr works
+os.lseek(1, 0, os.SEEK_CUR)  # wrong: standard stream 1
 KIND = os.fstat(1).st_mode  # wrong: standard stream 1
 READY = select.select([0], [], [], 0)  # wrong: not known to be harmless
 

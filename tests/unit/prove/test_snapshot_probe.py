@@ -295,7 +295,20 @@ def test_generators_are_found(drivers: dict[str, Any], monkeypatch: pytest.Monke
     names = {left._owner(generator) for generator in left._generators()}
     assert {"sample_with_generator.RNG", "sample_with_generator.HELD"} <= names
     assert "sample_with_generator.STATELESS" not in names
-    assert random._inst not in left._generators()  # type: ignore[attr-defined]
+    assert random._inst not in left._generators()
+
+
+def test_streams_are_compared(drivers: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    left = drivers["probe_left"]
+    with capsys.disabled():
+        before = left.streams()
+        assert left.streams() == before
+        errors = sys.stderr.errors
+        sys.stderr.reconfigure(errors="replace")  # type: ignore[union-attr]
+        try:
+            assert left.streams() != before
+        finally:
+            sys.stderr.reconfigure(errors=errors)  # type: ignore[union-attr]
 
 
 def test_a_generator_for_all_is_watched(drivers: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ def event(
 
 
 def reply(*events: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    more = {name: changed.pop(name) for name in ("faults", "after_fork") if name in changed}
+    more: dict[str, Any] = {name: changed.pop(name) for name in ("faults", "after_fork") if name in changed}
     return {
         "events": list(events),
         "state": {"imports": STATE, "done": {**STATE, **changed}},
@@ -145,7 +145,9 @@ def test_the_whole_environment() -> None:
 
 
 def test_variables_that_are_set() -> None:
-    assert found(event("set", "X")).verdict
+    assert found(event("set", "X"), event("set", "X", library="")).verdict
+    (reason,) = found(event("set", "X"), event("set", "Y", library="")).reasons
+    assert reason.what == "changes the variable X, but not in os.environ"
     (reason,) = found(event("set", "X", library="_internal/libblas.so.3")).reasons
     assert reason.what == "libblas.so.3 changes the variable X behind Python's back"
 
@@ -306,7 +308,7 @@ def test_what_may_be_left(changed: dict[str, Any]) -> None:
 
 def test_who_leaves_it() -> None:
     events = [event("own", f"{TREE}/_internal/x", result=4), event("object", "pipe2", made=(5, 6))]
-    findings = found(*events, files={"4": f"{TREE}/_internal/x", "5": "pipe:[1]"})
+    findings = found(*events, files={"0": "/dev/null", "4": f"{TREE}/_internal/x", "5": "pipe:[1]"})
     assert {(reason.module, reason.line) for reason in findings.reasons} == {("app.config", 12)}
     assert len(findings.reasons) == 2
 
@@ -315,6 +317,7 @@ def test_who_leaves_it() -> None:
     ("value", "module", "what"),
     [
         ("drawn random", "random", "its generator of random numbers has been seeded or used"),
+        ("stream stdout", "?", "the imports change how sys.stdout works"),
         ("generator app.names.RNG", "app.names", "RNG is a generator of random numbers"),
     ],
 )

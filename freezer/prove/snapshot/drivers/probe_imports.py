@@ -8,7 +8,7 @@ import _freezer_processes
 import _freezer_runner
 from probe_boundary import beginning
 from probe_channel import tell
-from probe_left import tell_left
+from probe_left import streams, tell_left
 from probe_watch import watch
 
 
@@ -20,7 +20,7 @@ def run() -> None:
     _freezer_finders.Finder.before = None
     sys.argv[:] = [sys.executable]
     _freezer_processes.called, _freezer_processes.own = sys.executable, []
-    beginnings = watch()
+    beginnings, before = watch(), streams()
     tell(phase="imports")
     found = beginning(_freezer_runner.main_code(_freezer_processes.main_script))
     if found is None:
@@ -36,5 +36,5 @@ def run() -> None:
     tell(boundary=place)
     if ended:
         tell(ended=ended)
-    tell_left(beginnings)
+    tell_left(beginnings, before)
     posix._exit(0)

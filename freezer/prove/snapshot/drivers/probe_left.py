@@ -6,6 +6,8 @@ import sys
 
 from probe_channel import tell
 
+SETTINGS = ("encoding", "errors", "line_buffering", "write_through", "newlines", "closed")
+"""What a stream may be told to do in another way."""
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -13,8 +15,22 @@ if TYPE_CHECKING:
     from probe_watch import Beginnings
 
 
-def tell_left(beginnings: "Beginnings") -> None:
-    """Tell of random generators, and how many threads a fork leaves."""
+def streams() -> "dict[str, list[object]]":
+    """Return what the standard streams are like."""
+    found = {}
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        settings = [getattr(stream, item, None) for item in SETTINGS]
+        found[name] = [stream is getattr(sys, "__%s__" % name), *settings]
+    return found
+
+
+def tell_left(beginnings: "Beginnings", before: "dict[str, list[object]]") -> None:
+    """Tell of random generators, of streams that are not what they were ``before``, and how many threads a fork
+    leaves."""
+    for name, settings in streams().items():
+        if settings != before[name]:
+            tell(kind="left", value="stream %s" % name, frames=[])
     for name in beginnings.changed():
         tell(kind="left", value="drawn %s" % name, frames=[])
     for generator in _generators():
