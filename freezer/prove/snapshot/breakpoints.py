@@ -29,6 +29,7 @@ LIBRARIES = {
 }
 """What is watched, by the beginnings of libraries' names."""
 NEEDED = ("getenv", "setenv", "unsetenv", "putenv", ENVIRONMENT)
+MOST_VARIABLES = 1000
 WATCH_WORD = 0x000B0001
 """DR7 of the processor: for register 0, reading and writing of eight bytes."""
 TRAP = b"\xcc"
@@ -69,6 +70,16 @@ class Breakpoints:
                 self.watch(tid)
             for function, (value, _) in symbols.items():
                 self._put(pid, item.start + value, function, symbols)
+
+    def variables(self, pid: int) -> dict[str, str]:
+        """Return the environment as the C library has it."""
+        found = {}
+        place = read_word(pid, self._environment)
+        while (text := read_word(pid, place)) and len(found) < MOST_VARIABLES:
+            name, _, value = os.fsdecode(read_text(pid, text)).partition("=")
+            found[name] = value
+            place += 8
+        return found
 
     def watch(self, tid: int) -> None:
         """Have a thread stop behind an instruction that reads or writes the place of the environment."""

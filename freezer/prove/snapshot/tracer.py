@@ -203,7 +203,8 @@ class Tracer:
         if "phase" in message:
             self.phase = message["phase"]
             if self.phase in (IMPORTS, DONE):
-                self.state[self.phase] = state_of(self.pid)
+                variables = self.breakpoints.variables(self.pid)
+                self.state[self.phase] = {**state_of(self.pid), "variables": variables}
         elif "kind" in message:
             frames = [Frame(module_of(file, self.contents), *rest) for file, *rest in message.get("frames", [])]
             self.events.append(Event(message["kind"], message["value"], self.phase, frames=frames))

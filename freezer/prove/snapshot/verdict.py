@@ -65,8 +65,8 @@ def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) 
         found.executable, found.tree = reply.get("executable", ""), reply.get("tree", "")
         for event in reply.get("events", ()):
             judge_event(event, found)
-        _judge_unseen(reply.get("events", ()), found)
         if DONE in reply.get("state", {}):
+            _judge_unseen(reply, found)
             judge_state(reply, found)
         file, line = reply.get("boundary", ("", 0))
         boundary = (os.path.basename(file), int(line))
@@ -182,15 +182,17 @@ def _judge_set(event: Event, frames: Sequence[Frame], found: Findings) -> None:
         found.object_to(frames, f"{name} changes the variable {event['value']} behind Python's back")
 
 
-def _judge_unseen(events: Sequence[Event], found: Findings) -> None:
-    """Judge what the interpreter has set without a change of os.environ: such changes are made again after a restore,
-    others are not (os.putenv)."""
-    sets = [event for event in events if event["kind"] == "set" and event["phase"] == IMPORTS]
+def _judge_unseen(reply: Mapping[str, Any], found: Findings) -> None:
+    """Judge what the interpreter has set, and left so, without a change of os.environ: such changes are made again
+    after a restore, others are not (os.putenv)."""
+    sets = [event for event in reply["events"] if event["kind"] == "set" and event["phase"] == IMPORTS]
     seen = {event["value"] for event in sets if not event["library"]}
+    before, after = (reply["state"][phase]["variables"] for phase in (IMPORTS, DONE))
     for event in sets:
-        if _is_interpreter(event["library"]) and event["value"] not in seen:
+        name = event["value"]
+        if _is_interpreter(event["library"]) and name not in seen and before.get(name) != after.get(name):
             frames = [Frame(*frame) for frame in event["frames"]]
-            found.object_to(frames, f"changes the variable {event['value']}, but not in os.environ", "use os.environ")
+            found.object_to(frames, f"changes the variable {name}, but not in os.environ", "use os.environ")
 
 
 def _is_interpreter(library: str) -> bool:

@@ -25,6 +25,7 @@ STATE: dict[str, Any] = {
     "SigBlk": "0",
     "SigCgt": "2",
     "nice": "0",
+    "variables": {},
     "cwd": "/tmp/probe/cwd",
     "shared": [],
     "mapped": [f"{TREE}/program"],
@@ -146,7 +147,8 @@ def test_the_whole_environment() -> None:
 
 def test_variables_that_are_set() -> None:
     assert found(event("set", "X"), event("set", "X", library="")).verdict
-    (reason,) = found(event("set", "X"), event("set", "Y", library="")).reasons
+    assert found(event("set", "X")).verdict, "it is as it was"
+    (reason,) = found(event("set", "X"), event("set", "Y", library=""), variables={"X": "1"}).reasons
     assert reason.what == "changes the variable X, but not in os.environ"
     (reason,) = found(event("set", "X", library="_internal/libblas.so.3")).reasons
     assert reason.what == "libblas.so.3 changes the variable X behind Python's back"
