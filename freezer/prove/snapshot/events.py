@@ -16,6 +16,7 @@ asked          the name of a variable that was asked for, in Python; "*" for all
 argv           an attribute of the module ``sys`` that has the arguments
 clock          the clock that was read: a call, or "rdtsc"
 random         how many bytes of the kernel's random numbers were asked for
+rolled         the function of the module ``random`` that was called, for the generator that all use
 drawn          the function of OpenSSL that was asked for random numbers
 environment    the place of the whole environment was read, in C
 identity       "process", "thread", "parent", "group" or "session": an id was asked for

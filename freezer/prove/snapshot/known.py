@@ -36,6 +36,7 @@ REPAIRED = (
     Known("clock", "random", WHOLE, "its generator is seeded anew"),
     Known("socket", "urllib3.util.connection", "_has_ipv6", "whether there is IPv6 is found out again"),
     Known("call", "urllib3.util.connection", "_has_ipv6", "whether there is IPv6 is found out again"),
+    Known("rolled", "rich.style", WHOLE, "ids of links, which tell apart the links of one output"),
     Known("stat", "sysconfig", "", "it looks whether it is in the sources of Python itself"),
     Known("random", "opentelemetry.context", "create_key", "names of variables, which only their own process sees"),
 )

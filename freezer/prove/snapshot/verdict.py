@@ -219,6 +219,7 @@ SAYINGS = {
     "change": "changes files: {value}",
     "clock": "reads the clock ({value})",
     "random": "draws random numbers ({value} bytes)",
+    "rolled": "seeds or uses the generator of random numbers that all use (random.{value})",
     "drawn": "draws random numbers ({value} of OpenSSL)",
     "environment": "looks through the whole environment, in C",
     "identity": "asks for the id of its {value}",

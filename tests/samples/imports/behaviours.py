@@ -37,7 +37,9 @@ PLACE = "/etc/sample-at-import"
 # Random numbers: all starts would have the same ones.
 GENERATOR = random.Random()  # wrong: draws random numbers
 SEEDED = random.Random(7)  # wrong 0: SEEDED is a generator
-random.seed(0)  # wrong 0: seeded or used
+random.seed(0)  # wrong: random numbers that all use (random.seed)
+ROLLED = random.randint(1, 6)  # wrong: random numbers that all use (random.randint)
+random._inst.random()  # wrong 0: seeded or used
 TOKEN = secrets.token_hex()  # wrong: draws random numbers
 NUMBER = uuid.uuid4()  # wrong: draws random numbers
 BYTES = os.urandom(8)  # wrong: draws random numbers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import random
@@ -309,6 +310,28 @@ def test_streams_are_compared(drivers: dict[str, Any], capsys: pytest.CaptureFix
             assert left.streams() != before
         finally:
             sys.stderr.reconfigure(errors=errors)  # type: ignore[union-attr]
+
+
+def test_who_uses_the_generator_for_all(drivers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.find_spec("random")
+    assert spec is not None and spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(drivers["probe_watch"], "noted", lambda kind, value: seen.append((kind, value)))
+    states = {"random": repr(module.getstate())}
+    drivers["probe_watch"].name_users(module, states)
+    module.seed(3)
+    assert module.choice([1]) == 1
+    assert 0 <= module.random() < 1
+    module.Random(3).random()
+    module.getstate()
+    module.SystemRandom().random()
+    assert seen == [("rolled", "seed"), ("rolled", "choice"), ("rolled", "random")]
+    assert states["random"] == repr(module.getstate())
+    module._inst.random()
+    module.random()
+    assert states["random"] != repr(module.getstate()), "somebody has used it without a word"
 
 
 def test_a_generator_for_all_is_watched(drivers: dict[str, Any]) -> None:

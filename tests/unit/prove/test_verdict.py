@@ -82,6 +82,7 @@ def test_imports_that_do_nothing() -> None:
     [
         ("clock", "time", "reads the clock (time)"),
         ("random", "16", "draws random numbers (16 bytes)"),
+        ("rolled", "choice", "seeds or uses the generator of random numbers that all use (random.choice)"),
         ("drawn", "RAND_bytes_ex", "draws random numbers (RAND_bytes_ex of OpenSSL)"),
         ("environment", "", "looks through the whole environment, in C"),
         ("asked", "*", "looks through the whole environment"),

@@ -77,6 +77,27 @@ STATES: "dict[str, Callable[[ModuleType], str]]" = {"random": _of_random, "numpy
 """The modules that have a generator of random numbers for all, and how to get at its state."""
 
 
+def name_users(module: "Any", states: "dict[str, str]") -> None:
+    """Have the functions of the module ``random`` that use the generator for all tell who calls them. What they do to
+    it is no change that ``states`` is to show, unless another has used it meanwhile."""
+
+    def telling(name: str, original: "Any") -> "Any":
+        def told(*arguments: "Any", **keywords: "Any") -> "Any":
+            noted("rolled", name)
+            unchanged = _of_random(module) == states["random"]
+            try:
+                return original(*arguments, **keywords)
+            finally:
+                if unchanged:
+                    states["random"] = _of_random(module)
+
+        return told
+
+    for name, value in list(vars(module).items()):
+        if getattr(value, "__self__", None) is module._inst and name != "getstate":
+            setattr(module, name, telling(name, value))
+
+
 class Beginnings:
     """A meta path finder that keeps in ``states`` what these generators begin with."""
 
@@ -121,6 +142,8 @@ class _Loader:
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         self._states[module.__name__] = STATES[module.__name__](module)
+        if module.__name__ == "random":
+            name_users(module, self._states)
 
 
 def watch() -> Beginnings:
