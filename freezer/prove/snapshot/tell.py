@@ -12,10 +12,15 @@ SHOWN = 30
 def summary(findings: SnapshotFindings) -> str:
     """Return what the log says of the result."""
     if not findings.verdict:
-        return "1 reason against" if len(findings.reasons) == 1 else f"{len(findings.reasons)} reasons against"
+        return f"{_counted(len(findings.reasons), 'reason')} against"
     variables = len(findings.variables) + len(findings.unset) + len(findings.prefixes)
     file, line = findings.boundary
-    return f"starts could begin at {file}:{line}; {variables} variables and {len(findings.files)} files are in the key"
+    parts = f"{_counted(variables, 'variable')} and {_counted(len(findings.files), 'file')}"
+    return f"starts could begin at {file}:{line}; in the key: {parts}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def refusal(name: str, findings: SnapshotFindings) -> VerificationError:

@@ -41,7 +41,7 @@ class Findings:
     tree: str = ""
     reasons: list[Reason] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
-    unset: set[str] = field(default_factory=set)
+    unset: set[str] = field(default_factory=lambda: {"TZDIR"})  # for what TZ names, which may have any value
     prefixes: set[str] = field(default_factory=set)
     files: set[tuple[str, str]] = field(default_factory=set)
     asks: set[str] = field(default_factory=lambda: {"user"})
@@ -115,8 +115,8 @@ def judge_event(event: Event, found: Findings) -> None:
         judge(event, frames, found)
     elif kind == "ask":
         found.asks.add(value)
-    elif kind in SAYINGS:
-        found.object_to(frames, SAYINGS[kind].format(value=value))
+    elif kind not in JUDGED_LATER:
+        found.object_to(frames, SAYINGS.get(kind, "does what is not known: {value}").format(value=value))
 
 
 def _judge_file(event: Event, frames: Sequence[Frame], found: Findings) -> None:
@@ -138,8 +138,6 @@ def _judge_variable(event: Event, frames: Sequence[Frame], found: Findings) -> N
     name = event["value"]
     if "=" in name or not name or (event["phase"] == START and name in STARTS_OWN):
         return
-    if place_of(frames).module.startswith("_freezer_") or _only_machinery(frames, event):
-        return
     if name == "*":
         _judge_whole(frames, found)
     elif any(fnmatch.fnmatchcase(name, pattern) for pattern in found.ignore):
@@ -156,23 +154,17 @@ def _judge_variable(event: Event, frames: Sequence[Frame], found: Findings) -> N
         found.unset.add(name)
 
 
-def _only_machinery(frames: Sequence[Frame], event: Event) -> bool:
-    """Whether freezer's own start asks: what it goes by is set right after a restore."""
-    return event["kind"] == "asked" and bool(frames) and frames[0].module.startswith("_freezer_")
-
-
 def _judge_whole(frames: Sequence[Frame], found: Findings) -> None:
-    place = place_of(frames)
     known = next((WHOLE_ENVIRONMENT[item.module] for item in frames if item.module in WHOLE_ENVIRONMENT), None)
     if known is not None:
         found.prefixes.add(known)
     elif found.ignore:
-        found.ignored.update(f"{place.module}: all" for _ in (0,))
+        found.ignored.add(f"all, by {place_of(frames).module}")
     else:
         found.object_to(
             frames,
             "looks through the whole environment",
-            'if only some names matter that change nothing, say which: ignore-env = ["PREFIX_*"]',
+            "if it means only names that change nothing for the imports, say which: --ignore-env 'PREFIX_*'",
         )
 
 
@@ -229,6 +221,8 @@ SAYINGS = {
     "call": "makes a system call that is not known to be harmless: {value}",
 }
 """What the events say that are reasons whatever they are about."""
+JUDGED_LATER = frozenset(("own", "object", "thread", "umask"))
+"""Events that are judged by what is left of them."""
 JUDGES: dict[str, Callable[[Event, Sequence[Frame], Findings], None]] = {
     **dict.fromkeys(("open", "stat", "list"), _judge_file),
     **dict.fromkeys(("variable", "asked"), _judge_variable),

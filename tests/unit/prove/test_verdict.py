@@ -74,7 +74,7 @@ def test_imports_that_do_nothing() -> None:
     assert findings.verdict
     assert findings.asks == ("user",)
     assert findings.boundary == ("main.py", 5)
-    assert summary(findings) == "starts could begin at main.py:5; 0 variables and 0 files are in the key"
+    assert summary(findings) == "starts could begin at main.py:5; in the key: 1 variable and 0 files"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_variables() -> None:
         ignore=("APP_D*",),
     )
     assert findings.verdict
-    assert findings.unset == ("APP_MODE",)
+    assert findings.unset == ("APP_MODE", "SSL_CERT_FILE", "TZDIR")
     assert findings.variables == ("HOME", "LC_TIME", "PYTHONUTF8")
     assert findings.ignored == ("APP_DEBUG",)
 
@@ -162,6 +162,11 @@ def test_asks() -> None:
 
 def test_what_the_probe_itself_asks() -> None:
     assert found(event("ask", "cwd", [Frame("<probe>", 64, "__getattribute__"), USERS])).asks == ("user",)
+
+
+def test_what_nobody_knows() -> None:
+    assert [reason.what for reason in found(event("new kind", "5")).reasons] == ["does what is not known: 5"]
+    assert found(event("own", "x"), event("object", "pipe2"), event("thread"), event("umask")).verdict
 
 
 def test_umask() -> None:
@@ -337,7 +342,7 @@ def test_a_thread_has_its_place() -> None:
 
 def test_several_runs_count_together() -> None:
     findings = judge_run([reply(event("ask", "terminal")), reply(event("clock", "time"), event("asked", "X"))])
-    assert (findings.verdict, findings.asks, findings.unset) == (False, ("terminal", "user"), ("X",))
+    assert (findings.verdict, findings.asks, findings.unset) == (False, ("terminal", "user"), ("TZDIR", "X"))
 
 
 def test_a_refusal() -> None:
