@@ -41,8 +41,9 @@ from typing import Any, Optional
 
 from freezer.prove.snapshot.stack_frames import Frame
 
-START, IMPORTS, DONE = "start", "imports", "done"
-"""The phases of a run; behind the imports nothing counts."""
+START, PREPARE, IMPORTS, DONE = "start", "prepare", "imports", "done"
+"""The phases of a run: the interpreter starts; freezer's modules prepare the application, and run the hooks that it
+has; the imports. Behind them nothing counts."""
 
 
 @dataclass

@@ -21,7 +21,7 @@ from freezer.prove.snapshot import ptrace
 from freezer.prove.snapshot.breakpoints import Breakpoints, emulate_counter, hide_vdso
 from freezer.prove.snapshot.callers import Callers
 from freezer.prove.snapshot.calls import CHANNEL, NAMES
-from freezer.prove.snapshot.events import DONE, IMPORTS, START, Event
+from freezer.prove.snapshot.events import DONE, IMPORTS, PREPARE, START, Event
 from freezer.prove.snapshot.memory import maps_of
 from freezer.prove.snapshot.ptrace import Registers
 from freezer.prove.snapshot.rules import Call, judge
@@ -149,6 +149,8 @@ class Tracer:
 
     def _note(self, event: Event, tid: int, thread: Thread, registers: Registers) -> bool:
         """Keep an event, with its place to come; return whether it is new."""
+        if self.phase == START and event.value == f"{self.tree}/modules":
+            self.phase = PREPARE
         event.phase = self.phase
         if self._is_own(event) and not self._is_data(event):
             return False
@@ -163,7 +165,7 @@ class Tracer:
             return False
         self._seen[key] = event
         self.events.append(event)
-        if self.phase != START:
+        if self.phase == IMPORTS:
             thread.asked.append(event)
         return True
 

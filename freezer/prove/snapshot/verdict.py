@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from freezer.prove.snapshot.events import DONE, IMPORTS, START
+from freezer.prove.snapshot.events import DONE, IMPORTS, PREPARE, START
 from freezer.prove.snapshot.findings import Reason, SnapshotFindings
 from freezer.prove.snapshot.known import (
     ANY_VALUE,
@@ -28,6 +28,8 @@ from freezer.prove.snapshot.stack_frames import Frame
 ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
 """Where the interpreter looks for its library, from its own place upwards; a tree's is told by its start."""
 PROBE = "<probe>"
+HOOKS = Frame("run-time hooks", 0, "<module>")
+"""What runs before the imports can only be one of these, if it is not the interpreter or freezer."""
 Event = Mapping[str, Any]
 
 
@@ -96,12 +98,16 @@ def judge_event(event: Event, found: Findings) -> None:
     """Judge one event."""
     frames = [Frame(*frame) for frame in event["frames"]]
     kind, value = event["kind"], event["value"]
-    if event["phase"] not in (START, IMPORTS) and kind != "left":
+    if event["phase"] == DONE and kind != "left":
         return
     if event["phase"] == START and kind not in ("open", "stat", "list", "variable", "ask"):
         return  # the interpreter's own start, which is set right after a restore
-    if event["phase"] == START and value in ("cwd", "terminal"):
-        return  # so are the standard streams
+    if event["phase"] == PREPARE and kind in ("signal", "stream", "set"):
+        return  # still the interpreter's: its signals, its streams
+    if event["phase"] in (START, PREPARE) and value in ("cwd", "terminal"):
+        return  # the streams, and where Python looks for modules
+    if event["phase"] == PREPARE:
+        frames = [HOOKS]
     if kind == "ask" and frames and frames[0].module == PROBE:
         return  # Python looks whether a module of the probe's hides one of its own
     if is_repaired(kind, value, event["library"], frames):

@@ -117,6 +117,18 @@ def test_the_interpreters_own_start_is_set_right(kind: str) -> None:
     assert found(event(kind, "1", phase="start")).verdict
 
 
+@pytest.mark.parametrize("kind", ["change", "clock", "random", "process", "socket", "call", "output", "identity"])
+def test_what_hooks_do(kind: str) -> None:
+    (reason,) = found(event(kind, "1", [], phase="prepare")).reasons
+    assert (reason.module, reason.line) == ("run-time hooks", 0)
+
+
+def test_what_is_prepared() -> None:
+    prepared = [event("signal", "handle 2"), event("stream", "fstat 0"), event("set", "LOCPATH"), event("ask", "cwd")]
+    findings = found(*({**item, "phase": "prepare"} for item in prepared), event("stat", "/etc/x", phase="prepare"))
+    assert (findings.verdict, findings.asks, len(findings.files)) == (True, ("user",), 1)
+
+
 def test_what_happens_behind_the_imports_does_not_count() -> None:
     assert found(event("clock", "time", phase="done")).verdict
 
