@@ -73,7 +73,7 @@ class Breakpoints:
 
     def variables(self, pid: int) -> dict[str, str]:
         """Return the environment as the C library has it."""
-        found = {}
+        found: dict[str, str] = {}
         place = read_word(pid, self._environment)
         while (text := read_word(pid, place)) and len(found) < MOST_VARIABLES:
             name, _, value = os.fsdecode(read_text(pid, text)).partition("=")
