@@ -25,8 +25,11 @@ from freezer.prove.snapshot.left import LATER, judge_left, judge_state
 from freezer.prove.snapshot.paths import Objection, judge_path
 from freezer.prove.snapshot.stack_frames import Frame
 
-ABOVE_TREE = re.compile(r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*")
-"""Where the interpreter looks for its library, from its own place upwards; a tree's is told by its start."""
+ABOVE_TREE = re.compile(
+    r"/tmp/probe/.*|/tmp|/tmp/lib/.*|/lib/python[^/]*|(\./|/tmp/probe/cwd/)pybuilddir\.txt|/app/Modules/Setup(\.\w+)?"
+)
+"""Where the interpreter looks for its library, from its own place upwards, and whether it is in the sources of Python;
+a tree's is told by its start."""
 PROBE = "<probe>"
 HOOKS = Frame("run-time hooks", 0, "<module>")
 """What runs before the imports can only be one of these, if it is not the interpreter or freezer."""
@@ -126,7 +129,9 @@ def judge_event(event: Event, found: Findings) -> None:
 
 
 def _judge_file(event: Event, frames: Sequence[Frame], found: Findings) -> None:
-    if event["value"] == found.executable or (event["phase"] == START and ABOVE_TREE.fullmatch(event["value"])):
+    if event["value"] == found.executable or (
+        event["phase"] in (START, PREPARE) and ABOVE_TREE.fullmatch(event["value"])
+    ):
         return
     if event["kind"] == "stat" and found.tree.startswith(event["value"].rstrip("/") + "/"):
         return  # the way to the tree, which the launcher has gone before

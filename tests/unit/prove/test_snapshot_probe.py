@@ -288,9 +288,18 @@ def test_variables_are_noticed(drivers: dict[str, Any], monkeypatch: pytest.Monk
         assert ("asked", "*") in seen
 
 
+class Lazy:
+    """Stands in for an object that cannot be made yet."""
+
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("too early")
+
+
 def test_generators_are_found(drivers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     left = drivers["probe_left"]
     own: Any = ModuleType("sample_with_generator")
+    own.LAZY = Lazy()
     own.RNG, own.HELD, own.STATELESS = random.Random(), [random.Random(3)], random.SystemRandom()
     monkeypatch.setitem(sys.modules, "sample_with_generator", own)
     names = {left._owner(generator) for generator in left._generators()}

@@ -54,19 +54,21 @@ def _generators() -> "list[Any]":
     found: dict[int, Any] = {}
     for item in gc.get_objects():
         for each in (item, *gc.get_referents(item)):
-            if isinstance(each, kind) and each is not own and not isinstance(each, stateless):
+            # By its type alone: what stands in for other objects (django's settings) would make them to answer.
+            if issubclass(type(each), kind) and each is not own and not issubclass(type(each), stateless):
                 found[id(each)] = each
     return list(found.values())
 
 
 def _owner(thing: "Any") -> str:
     """Return the module and the name that an object has there, or else its class."""
-    for name, module in list(sys.modules.items()):
-        for key, value in list(getattr(module, "__dict__", {}).items()):
+    modules = [(name, module) for name, module in list(sys.modules.items()) if issubclass(type(module), type(sys))]
+    for name, module in modules:
+        for key, value in list(module.__dict__.items()):
             if value is thing:
                 return "%s.%s" % (name, key)
-    for name, module in list(sys.modules.items()):
-        for key, value in list(getattr(module, "__dict__", {}).items()):
+    for name, module in modules:
+        for key, value in list(module.__dict__.items()):
             if any(item is thing for item in gc.get_referents(value)):
                 return "%s.%s" % (name, key)
     return "%s.%s" % (type(thing).__module__, type(thing).__name__)
