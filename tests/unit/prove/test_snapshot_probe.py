@@ -291,7 +291,7 @@ def test_variables_are_noticed(drivers: dict[str, Any], monkeypatch: pytest.Monk
 class Lazy:
     """Stands in for an object that cannot be made yet."""
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         raise RuntimeError("too early")
 
