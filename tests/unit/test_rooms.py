@@ -62,6 +62,20 @@ ELSEWHERE = {
         ("programs/prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
     ),
     **dict.fromkeys(
+        (
+            f"freezer.prove.snapshot.{name}"
+            for name in (
+                *("breakpoints", "callers", "calls", "events", "memory", "program", "ptrace", "rules"),
+                *("stack_frames", "tracer", "probing"),
+            )
+        ),
+        ("prove/test_snapshot_probe.py", "the parts of one program, and what starts it"),
+    ),
+    **dict.fromkeys(
+        (f"freezer.prove.snapshot.{name}" for name in ("known", "left", "paths", "tell")),
+        ("prove/test_verdict.py", "the parts of one judgement"),
+    ),
+    **dict.fromkeys(
         (f"freezer.run.cell.{name}" for name in ("first_process", "furnish", "keeper")),
         ("programs/run/test_cell.py", "the parts of one program, which is started as freezer run does"),
     ),
@@ -80,6 +94,7 @@ OF_SEVERAL = {
     "link/test_variables.py",
     "link/test_memory.py",
     "prove/test_sandbox.py",
+    "prove/test_snapshot_probe.py",
     "run/test_cell.py",
 }
 """Files of tests that are not called after a module."""
