@@ -62,6 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE.html",
         help="say at the end where the time went, in lines, or in a page if one is named",
     )
+    build.add_argument("--snapshot-key", help=argparse.SUPPRESS)
     add_output_options(build)
 
 

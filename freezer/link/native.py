@@ -18,6 +18,6 @@ from freezer.plan.build import Plan
 
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
-    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=plan.snapshot_key)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=packed_by_zstd(job))
     return papers_in(records)

@@ -97,6 +97,7 @@ class Plan:
     sbom: Optional[Path] = None
     notices: bool = False
     signing: Signing = field(default_factory=Signing)
+    snapshot_key: Optional[Path] = None
 
     @property
     def unpacked(self) -> bool:

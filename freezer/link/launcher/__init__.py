@@ -24,6 +24,11 @@ def starter_path() -> Path:
     return _built("start.so")
 
 
+def saver_path() -> Path:
+    """Return the library that saves an application as a memory snapshot; raises as ``launcher_path`` does."""
+    return _built("save.so")
+
+
 def init_path() -> Path:
     """Return the program of the init; raises as ``launcher_path`` does."""
     return _built("freezer-init")

@@ -32,9 +32,14 @@ SOURCE = Path(__file__).resolve().parent
 SOURCES = (
     *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "filter.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
+    *("instant.c", "key.c", "snapshot.c", "restore.c", "make.c", "machine.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
-LIBRARIES = {"start.so": ("start.c", "split.c"), "filter.so": ("filter.c",)}
+LIBRARIES = {
+    "start.so": ("start.c", "split.c"),
+    "filter.so": ("filter.c",),
+    "save.so": ("save.c", "machine.c"),
+}
 LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")
 ZSTD = "libzstd.a"

@@ -68,6 +68,12 @@ struct app { /* the executable that was started */
     char path[PATH_ROOM]; /* absolute, as the user called it */
 };
 
+struct entry;
+
+/* Returns the environment of a program of the entry's tree, with one more variable unless that is NULL; NULL if there is
+   no memory. Changes the variables that it hides. */
+char **environment_of(const struct entry *entry, char *const given[], char *more);
+
 /* place.c */
 
 struct place { /* a directory that may hold entries */
@@ -96,6 +102,7 @@ struct entry { /* a cache entry: one unpacked application */
     bool bare; /* it had no tree when this start took its lock, so nobody can be using it */
     bool memory; /* its files to execute are in memory */
     const char *identity;
+    uint8_t manifest[DIGEST_SIZE]; /* the digest of its manifest, once it was found whole */
     char tree[PATH_ROOM];
 };
 
@@ -106,7 +113,7 @@ enum found { WHOLE, BROKEN, UNKNOWN };
 bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
 bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make);
 bool entry_is_current(const struct entry *entry);
-enum found entry_look(const struct entry *entry, char why[WHY_ROOM]);
+enum found entry_look(struct entry *entry, char why[WHY_ROOM]);
 bool entry_hold(struct entry *entry, bool make);
 bool entry_knows(const struct entry *entry, const struct app *app);
 void entry_remember(const struct entry *entry, const struct app *app);
