@@ -42,6 +42,7 @@ RUNTIME_MODULES = (
     "_freezer_processes",
     "_freezer_provisions",
     "_freezer_runner",
+    "_freezer_savable",
     "_freezer_services",
     "_freezer_site",
     "_freezer_snapshot",

@@ -18,7 +18,7 @@ import _freezer_runner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, NoReturn, Optional
+    from typing import Any, Optional
 
     Told = tuple[list[bytes], list[bytes], str, int, bool, bool]
 
@@ -83,77 +83,27 @@ def _prepare(file: str) -> None:
     """Make this process one that can be saved, or end it with a reason in the file."""
     import gc
 
+    import _freezer_savable
+
     for archive in _freezer_archive.archives:
         archive.close()
     gc.collect()
-    reason = _reason(gc.get_objects())
+    objects = gc.get_objects()
+    reason = _freezer_savable.reason_against(objects)
     if reason:
-        refuse(file, reason)
+        with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
+            out.write(reason + "\n")
+        os._exit(1)
+    if not _freezer_savable.is_end_noticed(objects):
+        # The collector would write to all of them at the end, and so have their pages copied.
+        gc.freeze()
+    del objects
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
     # In a plain start there are no such modules.
-    sys.modules.pop("_freezer_save", None)
-    sys.modules.pop(__name__, None)
-
-
-def refuse(file: str, reason: str) -> "NoReturn":
-    """End this process, with the reason why it is not saved in place of the snapshot."""
-    with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
-        out.write(reason + "\n")
-    os._exit(1)
-
-
-def _reason(objects: "list[object]") -> "Optional[str]":
-    """Return why this process cannot be saved; None if it can."""
-    opened = [name for name in posix.listdir("/proc/self/fd") if int(name) > 2 and _is_open(int(name))]
-    if opened:
-        return "the imports opened %s" % posix.readlink("/proc/self/fd/" + opened[0])
-    try:
-        posix.waitpid(-1, posix.WNOHANG)
-        return "the imports started a process"
-    except ChildProcessError:
-        pass
-    if _threads() > 1:
-        # Some libraries stop their threads before a fork, and start them again when there is work (OpenBLAS).
-        child = posix.fork()
-        if child == 0:
-            posix._exit(0)
-        posix.waitpid(child, 0)
-        if _threads() > 1:
-            return "the imports started a thread"
-    return _seeded(objects)
-
-
-def _is_open(number: int) -> bool:
-    try:
-        posix.fstat(number)
-    except OSError:
-        return False
-    return True
-
-
-def _threads() -> int:
-    return len(posix.listdir("/proc/self/task"))
-
-
-def _seeded(objects: "list[object]") -> "Optional[str]":
-    """Return which generator of random numbers would give the same ones in each restored process; None if no such is
-    known. The module's own is seeded anew (os.register_at_fork)."""
-    random: Any = sys.modules.get("random")
-    if random is None:
-        return None
-    names = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", ())
-    for item in objects:
-        if isinstance(item, names):
-            # It has one of its own for each process.
-            continue
-        if isinstance(item, random.Random) and not isinstance(item, random.SystemRandom) and item is not random._inst:
-            return "the imports made a generator of random numbers, %s.%s" % (
-                type(item).__module__,
-                type(item).__qualname__,
-            )
-    return None
+    for name in ("_freezer_save", "_freezer_savable", __name__):
+        sys.modules.pop(name, None)
 
 
 # In a restored process

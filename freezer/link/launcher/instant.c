@@ -32,7 +32,7 @@ static int64_t age_of(const struct stat *stat)
 }
 
 /* Returns whether there is a recent note that there is to be no snapshot. */
-static bool is_bad(int directory, const char *name)
+bool snapshot_is_bad(int directory, const char *name)
 {
     char path[SNAPSHOT_NAME];
     struct stat stat;
@@ -57,7 +57,7 @@ void snapshot_forbid(int directory, const char *name, const char *why)
 
 void snapshot_remove(int directory, const char *name)
 {
-    static const char *const kinds[] = {"seal", "trial", "memory"};
+    static const char *const kinds[] = {"seal", "trial", "written", "memory"};
     char path[SNAPSHOT_NAME];
 
     for (size_t index = 0; index < sizeof kinds / sizeof *kinds; index++) {
@@ -97,6 +97,35 @@ static const char *try_it(int directory, const char *name, int *lock)
     return why;
 }
 
+/* Notes that a snapshot is used, once in an hour. */
+static void note_use(int directory, const char *name)
+{
+    char path[SNAPSHOT_NAME];
+    struct stat stat;
+
+    snapshot_name(path, name, "seal");
+    if (fstatat(directory, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && age_of(&stat) > 3600)
+        (void)utimensat(directory, path, NULL, AT_SYMLINK_NOFOLLOW);
+}
+
+/* Returns the pages that are known to be written to. */
+static const struct snapshot_run *read_written(int directory, const char *name, size_t *count)
+{
+    static struct snapshot_run runs[SNAPSHOT_RUNS];
+    char path[SNAPSHOT_NAME];
+    struct stat stat;
+
+    *count = 0;
+    snapshot_name(path, name, "written");
+    int file = openat(directory, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0)
+        return runs;
+    ssize_t size = fstat(file, &stat) == 0 && trusted(&stat, true) ? read(file, runs, sizeof runs) : 0;
+    close(file);
+    *count = size > 0 ? (size_t)size / sizeof *runs : 0;
+    return runs;
+}
+
 /* Tells how the application is started, if the user wants to know. */
 static void tell(const struct restoring *how, const char *why)
 {
@@ -117,7 +146,8 @@ static const char *start_by(int directory, const struct key *key, struct restori
     struct snapshot snapshot;
     const struct entry *entry = how->entry;
 
-    if (is_bad(directory, key->name))
+    *make = false;
+    if (snapshot_is_bad(directory, key->name))
         return "it cannot be saved, or crashed; \"freezer cache\" tells why";
     const char *why = snapshot_open(&snapshot, directory, key->name);
     *make = why != NULL;
@@ -128,7 +158,9 @@ static const char *start_by(int directory, const struct key *key, struct restori
             entry->tree, key->name);
         how->trial = how->trial_lock >= 0 ? trial : NULL;
         how->directory = directory;
+        how->written = read_written(directory, key->name, &how->runs);
         tell(how, NULL);
+        note_use(directory, key->name);
         why = snapshot_restore(&snapshot, how);
         if (how->trial_lock >= 0) {
             (void)!ftruncate(how->trial_lock, 0); /* it was not tried */

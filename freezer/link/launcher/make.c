@@ -103,7 +103,7 @@ static void tidy(int directory)
 
     for (;;) {
         unsigned count = 0;
-        time_t since = 0;
+        int64_t since = 0;
         int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *list = copy < 0 ? NULL : fdopendir(copy);
         if (!list)
@@ -118,9 +118,10 @@ static void tidy(int directory)
             (void)snprintf(name, sizeof name, "%.*s", (int)IDENTITY_SIZE, item->d_name);
             snapshot_name(path, name, "seal");
             if (fstatat(directory, path, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-                stat.st_mtime = 0;
-            if (count++ == 0 || stat.st_mtime < since) {
-                since = stat.st_mtime;
+                memset(&stat, 0, sizeof stat);
+            int64_t time = (int64_t)stat.st_mtim.tv_sec * 1000000000 + stat.st_mtim.tv_nsec;
+            if (count++ == 0 || time < since) {
+                since = time;
                 memcpy(oldest, name, sizeof oldest);
             }
         }
@@ -203,15 +204,16 @@ static int test(struct maker *maker, const struct snapshot *snapshot)
     _exit(NOT_RESTORED);
 }
 
-/* Returns whether a status means that the process has failed by itself, rather than been ended by others. */
-static bool has_failed(int status)
+/* Returns whether a status means that the process has failed by itself, rather than been ended by others. "but" is a
+   status by which it says something else. */
+static bool has_failed(int status, int but)
 {
     static const int own[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
     for (size_t index = 0; index < sizeof own / sizeof *own; index++)
         if (WIFSIGNALED(status) && WTERMSIG(status) == own[index])
             return true;
-    return WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != NOT_RESTORED;
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != but;
 }
 
 /* Notes why there is no snapshot, by what the application has written instead. */
@@ -262,9 +264,9 @@ static void make(struct maker *maker, char *environment[])
         if (status == 0 && key_make(&after, maker->entry, maker->app, environment, maker->key) &&
             strcmp(after.name, maker->key->name) == 0)
             finish(maker, &snapshot, file);
-        else if (has_failed(status))
+        else if (has_failed(status, NOT_RESTORED))
             snapshot_forbid(maker->directory, maker->key->name, "a process that was restored for a test crashed\n");
-    } else if (has_failed(status))
+    } else if (has_failed(status, 0))
         forbid(maker, file);
     (void)unlinkat(maker->directory, file, 0);
 }
@@ -291,7 +293,8 @@ static _Noreturn void make_and_end(struct maker *maker, char *environment[])
     if (!become_maker(maker) || !take_lock(maker))
         _exit(1);
     /* Another start may have been first. */
-    if (snapshot_open(&snapshot, maker->directory, maker->key->name) != NULL) {
+    if (!snapshot_is_bad(maker->directory, maker->key->name) &&
+        snapshot_open(&snapshot, maker->directory, maker->key->name) != NULL) {
         tidy(maker->directory);
         make(maker, environment);
     }

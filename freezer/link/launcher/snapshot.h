@@ -19,6 +19,7 @@ enum {
     SNAPSHOT_TEXT = 1 << 19,           /* most bytes of their names */
     SNAPSHOT_HEAD = 1 << 21,           /* most bytes of a head */
     SNAPSHOT_LIMIT = 1 << 30,          /* most bytes of a snapshot */
+    SNAPSHOT_RUNS = 8192,              /* most runs of pages that are written to */
     SNAPSHOT_PARTS = 8,                /* most mappings of the kernel's own code and data (vdso) */
     SNAPSHOT_SIGNALS = 64,
 };
@@ -26,8 +27,8 @@ enum {
 /* The kinds of areas. A FILE_AREA shows a file, a MEMORY_AREA is anonymous memory, the STACK_AREA is the stack of the
    main thread. A PAGES_AREA lies in the area that is before it in the list, and has pages of the snapshot. */
 enum { FILE_AREA = 1, MEMORY_AREA, STACK_AREA, PAGES_AREA };
-/* Flags of areas: it is shared, it is wiped in a child, its pages are known to be written to at each start. */
-enum { AREA_SHARED = 1, AREA_WIPED = 2, AREA_WRITTEN = 4 };
+/* Flags of areas: it is shared, it is wiped in a child of the process. */
+enum { AREA_SHARED = 1, AREA_WIPED = 2 };
 
 struct snapshot_area {
     uint64_t start, size;
@@ -63,6 +64,11 @@ struct snapshot_head {
     uint64_t mailbox;                              /* the address of a struct snapshot_mailbox */
     uint64_t process, parent;                      /* numbers of the process that was saved, and of its parent */
     struct snapshot_signal signals[SNAPSHOT_SIGNALS];
+};
+
+/* Pages that a process has written to, in a file beside the snapshot. */
+struct snapshot_run {
+    uint64_t start, size;
 };
 
 /* What a restored process is told, in its own memory. */

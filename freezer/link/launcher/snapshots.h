@@ -10,6 +10,7 @@
        NAME.memory    a snapshot (save.c)
        NAME.seal      the proof that it is whole; there is none without
        NAME.trial     is there until a process that was started by it has ended well (instant.c)
+       NAME.written   pages that the first process has written to, which are copied at once (save.c, restore.c)
        NAME.bad       a reason why there is none, which keeps it from being made again for some time */
 #ifndef SNAPSHOTS_H
 #define SNAPSHOTS_H
@@ -19,7 +20,7 @@
 
 enum {
     KEY_VARIABLES = 512,                   /* most variables of a key that are set */
-    SNAPSHOT_NAME = IDENTITY_SIZE + 8,     /* room for the name of a file */
+    SNAPSHOT_NAME = IDENTITY_SIZE + 9,     /* room for the name of a file */
     SNAPSHOT_DAYS = 7,                     /* how long a snapshot is used */
     SNAPSHOTS_KEPT = 8,                    /* per entry */
 };
@@ -67,6 +68,8 @@ struct restoring {
     const struct app *app;
     char **arguments, **environment;
     const char *trial;        /* see struct snapshot_mailbox */
+    const struct snapshot_run *written; /* pages to copy at once */
+    size_t runs;
     int trial_lock, directory; /* descriptors to close, -1 if there is none; the first is that of a lock to keep */
     bool test;
 };
@@ -82,8 +85,9 @@ void snapshot_make(const struct entry *entry, const struct app *app, const struc
 
 /* instant.c */
 
-/* Removes a snapshot; notes why it must not be made again, too. */
+/* Removes a snapshot; tells whether there is a recent note that it must not be made; removes it and notes why that is. */
 void snapshot_remove(int directory, const char *name);
+bool snapshot_is_bad(int directory, const char *name);
 void snapshot_forbid(int directory, const char *name, const char *why);
 
 /* Starts the application by a snapshot, or returns, and has one made if there is none. */
