@@ -37,6 +37,7 @@ RUNTIME_MODULES = (
     "_freezer_encodings",
     "_freezer_finders",
     "_freezer_helpers",
+    "_freezer_leaving",
     "_freezer_native",
     "_freezer_parent",
     "_freezer_processes",

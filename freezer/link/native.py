@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from freezer.base.job import Job
@@ -16,8 +17,14 @@ from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 
 
+LEAVE_EARLY = "X freezer_leave=early"
+"""Python's option by which restored processes leave early (freezer/freeze/runtime/_freezer_native.py)."""
+
+
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
+    if plan.leave_early:
+        package = dataclasses.replace(package, options=(*package.options, LEAVE_EARLY))
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=plan.snapshot_key)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=packed_by_zstd(job))
     return papers_in(records)

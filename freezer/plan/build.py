@@ -98,6 +98,7 @@ class Plan:
     notices: bool = False
     signing: Signing = field(default_factory=Signing)
     snapshot_key: Optional[Path] = None
+    leave_early: bool = False
 
     @property
     def unpacked(self) -> bool:

@@ -89,6 +89,11 @@ int PyList_Append(object *list, object *item)
     return 0;
 }
 
+void Py_IncRef(object *item)
+{
+    (void)item;
+}
+
 void Py_DecRef(object *item)
 {
     free(item);

@@ -30,9 +30,14 @@ first: "dict[bytes, bytes]" = {}
 """The environment that the application was started with."""
 
 
-def begin() -> None:
-    """Note what the environment is before anything of the application, or of its preparation, changes it."""
+def begin(early: bool) -> None:
+    """Note what the environment is before anything of the application, or of its preparation, changes it. With
+    ``early``, restored processes leave early."""
     first.update(_data())
+    if early:
+        import _freezer_leaving
+
+        _freezer_leaving.install()
 
 
 def _data() -> "dict[bytes, bytes]":
@@ -50,7 +55,10 @@ def save_and_resume(file: str) -> "CodeType":
     data = _data()
     changes = {name: data.get(name) for name in {*data, *first} if data.get(name) != first.get(name)}
     saver = _saver()
+    leaving = sys.modules.get("_freezer_leaving")
     _prepare(file)
+    if leaving is not None:
+        leaving.begin(saver)
     entry = os.path.dirname(os.path.dirname(_freezer_archive.bundle))
     told: Told = saver.save(os.fsencode(file) + b"\0" + os.fsencode(entry) + b"/used\0")
     _set_right(told, changes, saver)
@@ -102,7 +110,7 @@ def _prepare(file: str) -> None:
         if stream is not None:
             stream.flush()
     # In a plain start there are no such modules.
-    for name in ("_freezer_save", "_freezer_savable", __name__):
+    for name in ("_freezer_save", "_freezer_savable", "_freezer_leaving", __name__):
         sys.modules.pop(name, None)
 
 

@@ -43,6 +43,7 @@ extern object *PyUnicode_DecodeFSDefault(const char *);
 extern object *PyList_New(intptr_t);
 extern int PyList_Append(object *, object *);
 extern object *Py_BuildValue(const char *, ...);
+extern void Py_IncRef(object *);
 extern void Py_DecRef(object *);
 extern void PyOS_BeforeFork(void);
 extern void PyOS_AfterFork_Child(void);
@@ -500,6 +501,14 @@ static object *save(object *module, object *names)
         mailbox.trial != NULL);
 }
 
+/* keep(object): has an object stay as it is, whatever becomes of the interpreter. */
+static object *keep(object *module, object *kept)
+{
+    (void)module;
+    Py_IncRef(kept);
+    return Py_BuildValue("");
+}
+
 /* end(): tells that the process begins to end by itself. */
 static object *end(object *module, object *nothing)
 {
@@ -581,6 +590,7 @@ __attribute__((destructor)) static void end_trial(void)
 }
 
 static struct python_method methods[] = {{"save", save, TAKES_ONE, NULL}, {"end", end, TAKES_NOTHING, NULL},
+    {"keep", keep, TAKES_ONE, NULL},
     {NULL, NULL, 0, NULL}};
 static struct python_module module = {.base.references = 1, .name = "_freezer_save", .methods = methods};
 
