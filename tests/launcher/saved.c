@@ -94,6 +94,16 @@ void Py_IncRef(object *item)
     (void)item;
 }
 
+void PyObject_GC_UnTrack(void *item)
+{
+    (void)item;
+}
+
+void PyObject_GC_Track(void *item)
+{
+    (void)item;
+}
+
 void Py_DecRef(object *item)
 {
     free(item);

@@ -1,10 +1,15 @@
-"""Ends a restored process without taking apart what came from the snapshot, which costs more than most applications do.
+"""Ends a restored process without writing to all that came from the snapshot, each page of which would be copied for that.
 
-Exit functions run, threads are waited for, streams are flushed, and the main module and what was imported since is taken
-apart, all by Python itself. Only the modules of the snapshot are withheld from it: they stay as they are until the
-process is gone. They are not withheld if that could be noticed by what runs when an object ends.
+The collector of garbage does not look at the objects of the snapshot, which are frozen (gc.freeze), unless what this
+process has made could notice that it is not collected. So all happens that happens in other processes, but for garbage
+of the snapshot's own, whose end cannot be noticed.
+
+If the application is to leave early, the modules of the snapshot are not taken apart either: they are withheld from
+Python until the process is gone. Exit functions run, threads are waited for, streams are flushed, and the main module
+and what was imported since is taken apart.
 """
 
+import gc
 import sys
 
 import _freezer_savable
@@ -17,43 +22,39 @@ if TYPE_CHECKING:
 ALWAYS = ("__main__", "builtins", "sys")
 """The modules that Python takes apart itself."""
 
-saved: "dict[str, ModuleType]" = {}
-savers: "list[Any]" = []
 
+class Leaving:
+    """What happens at the exit of restored processes; with ``early`` they leave early."""
 
-def install() -> None:
-    """Be what runs at the exit, behind all other exit functions: the first of them runs last."""
-    import atexit
+    def __init__(self, early: bool) -> None:
+        import atexit
 
-    atexit.register(_withhold)
+        self._early = early
+        self._saver: Any = None
+        self._saved: dict[str, ModuleType] = {}
+        # The first of all exit functions runs last.
+        atexit.register(self._leave)
 
+    def begin(self, saver: "Any") -> None:
+        """Note the modules that are there now, right before they are saved."""
+        self._saver = saver
+        self._saved.update((name, module) for name, module in sys.modules.items() if name not in ALWAYS)
 
-def begin(saver: "Any") -> None:
-    """Note the modules that are there now, right before they are saved."""
-    saved.update((name, module) for name, module in sys.modules.items() if name not in ALWAYS)
-    savers.append(saver)
+    def thaw_main(self) -> None:
+        """Have the main module collected as in other processes: the application puts its own objects into it."""
+        if gc.get_freeze_count():
+            main = sys.modules["__main__"]
+            for item in (main, main.__dict__):
+                self._saver.thaw(item)
 
-
-def _withhold() -> None:
-    import _io
-    import gc
-
-    # Those of the snapshot are not among them.
-    objects = gc.get_objects()
-    if not savers or _freezer_savable.is_end_noticed(objects):
-        return
-    for item in objects:
-        if isinstance(item, _io._IOBase):
-            _flush(item)
-    for name, module in saved.items():
-        if sys.modules.get(name) is module:
-            del sys.modules[name]
-    savers[0].keep(saved)
-
-
-def _flush(stream: "Any") -> None:
-    try:
-        stream.flush()
-    except Exception:
-        # Python says so, if it is a standard stream.
-        pass
+    def _leave(self) -> None:
+        if self._saver is None or not gc.get_freeze_count():
+            return
+        objects = gc.get_objects()
+        if _freezer_savable.is_end_noticed(objects) or any(map(_freezer_savable.is_open_file, objects)):
+            gc.unfreeze()
+        elif self._early:
+            for name, module in self._saved.items():
+                if sys.modules.get(name) is module:
+                    del sys.modules[name]
+            self._saver.keep(self._saved)

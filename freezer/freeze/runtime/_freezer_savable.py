@@ -81,6 +81,17 @@ def is_end_noticed(objects: "list[object]") -> bool:
     return False
 
 
+def is_open_file(item: object) -> bool:
+    """Whether it is a file that is open, other than the standard streams': what is in its buffer is written at its end,
+    and Python may warn that it was not closed."""
+    if not isinstance(item, _io._IOBase) or item.closed:
+        return False
+    try:
+        return item.fileno() > 2
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _has_code_for_end(kind: type) -> bool:
     # There are no open files, and functions that wait are looked at one by one.
     return not issubclass(kind, (_io._IOBase, *SUSPENDED)) and any("__del__" in item.__dict__ for item in kind.__mro__)

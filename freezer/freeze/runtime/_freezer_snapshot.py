@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, Optional
 
+    from _freezer_leaving import Leaving
+
     Told = tuple[list[bytes], list[bytes], str, int, bool, bool]
 
 BEFORE, BEHIND = "_freezer_before_boundary", "_freezer_behind_boundary"
@@ -30,14 +32,17 @@ first: "dict[bytes, bytes]" = {}
 """The environment that the application was started with."""
 
 
+leavings: "list[Leaving]" = []
+"""What happens at the exit of the restored processes: one."""
+
+
 def begin(early: bool) -> None:
     """Note what the environment is before anything of the application, or of its preparation, changes it. With
     ``early``, restored processes leave early."""
-    first.update(_data())
-    if early:
-        import _freezer_leaving
+    import _freezer_leaving
 
-        _freezer_leaving.install()
+    first.update(_data())
+    leavings.append(_freezer_leaving.Leaving(early))
 
 
 def _data() -> "dict[bytes, bytes]":
@@ -55,10 +60,8 @@ def save_and_resume(file: str) -> "CodeType":
     data = _data()
     changes = {name: data.get(name) for name in {*data, *first} if data.get(name) != first.get(name)}
     saver = _saver()
-    leaving = sys.modules.get("_freezer_leaving")
     _prepare(file)
-    if leaving is not None:
-        leaving.begin(saver)
+    leavings[0].begin(saver)
     entry = os.path.dirname(os.path.dirname(_freezer_archive.bundle))
     told: Told = saver.save(os.fsencode(file) + b"\0" + os.fsencode(entry) + b"/used\0")
     _set_right(told, changes, saver)
@@ -130,6 +133,7 @@ def _set_right(told: "Told", changes: "dict[bytes, Optional[bytes]]", saver: "An
         _set_stream(number, name)
     _set_signals(ignored)
     _set_modules()
+    leavings[0].thaw_main()
     if tested:
         os._exit(0)
     if tried:

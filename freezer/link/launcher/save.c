@@ -44,6 +44,8 @@ extern object *PyList_New(intptr_t);
 extern int PyList_Append(object *, object *);
 extern object *Py_BuildValue(const char *, ...);
 extern void Py_IncRef(object *);
+extern void PyObject_GC_UnTrack(void *);
+extern void PyObject_GC_Track(void *);
 extern void Py_DecRef(object *);
 extern void PyOS_BeforeFork(void);
 extern void PyOS_AfterFork_Child(void);
@@ -509,6 +511,15 @@ static object *keep(object *module, object *kept)
     return Py_BuildValue("");
 }
 
+/* thaw(object): has the collector of garbage look at an object again that was frozen (gc.freeze). */
+static object *thaw(object *module, object *frozen)
+{
+    (void)module;
+    PyObject_GC_UnTrack(frozen);
+    PyObject_GC_Track(frozen);
+    return Py_BuildValue("");
+}
+
 /* end(): tells that the process begins to end by itself. */
 static object *end(object *module, object *nothing)
 {
@@ -590,7 +601,7 @@ __attribute__((destructor)) static void end_trial(void)
 }
 
 static struct python_method methods[] = {{"save", save, TAKES_ONE, NULL}, {"end", end, TAKES_NOTHING, NULL},
-    {"keep", keep, TAKES_ONE, NULL},
+    {"keep", keep, TAKES_ONE, NULL}, {"thaw", thaw, TAKES_ONE, NULL},
     {NULL, NULL, 0, NULL}};
 static struct python_module module = {.base.references = 1, .name = "_freezer_save", .methods = methods};
 
