@@ -16,7 +16,6 @@ from freezer.link.start import Container
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 
-
 LEAVE_EARLY = "X freezer_leave=early"
 """Python's option by which restored processes leave early (freezer/freeze/runtime/_freezer_native.py)."""
 

@@ -17,6 +17,7 @@ import enum
 import os
 import shutil
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Optional
 
 from freezer.base import tools

@@ -34,7 +34,16 @@ from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
 from freezer.link.papers import papers
 from freezer.link.payload.pack import Record, Type, records_of
-from freezer.link.start import INTERPRETER, MODULES, PROGRAM, Container, library, search_links, snapshot_records, start_records
+from freezer.link.start import (
+    INTERPRETER,
+    MODULES,
+    PROGRAM,
+    Container,
+    library,
+    search_links,
+    snapshot_records,
+    start_records,
+)
 from freezer.plan.choices import CONTENTS, MANIFEST
 
 FIRST = "_freezer_encodings"

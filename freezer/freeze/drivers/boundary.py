@@ -1,12 +1,11 @@
 """Divides a main script's code behind the imports that it begins with.
 
 A memory snapshot of the application is taken there (freezer/freeze/runtime/_freezer_snapshot.py). The script's syntax
-tree is divided, and both parts are compiled, with the lines that they have in the file: so tracebacks, and whoever reads
-the source, see the script as it is.
+tree is divided, and both parts are compiled, with the lines that they have in the file: so tracebacks, and whoever
+reads the source, see the script as it is.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import ast

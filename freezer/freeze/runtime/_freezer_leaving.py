@@ -1,4 +1,4 @@
-"""Ends a restored process without writing to all that came from the snapshot, each page of which would be copied for that.
+"""Ends a restored process without writing to all that came from the snapshot, as each page would be copied for that.
 
 The collector of garbage does not look at the objects of the snapshot, which are frozen (gc.freeze), unless what this
 process has made could notice that it is not collected. So all happens that happens in other processes, but for garbage

@@ -1,15 +1,14 @@
 """Whether a process can be saved as a memory snapshot, as far as Python can tell.
 
-What the imports did to the world outside of the process, the build has found out (``snapshot.key``). Here it is looked at
+What the imports did to the world outside of the process, the build has found out (``snapshot.key``). Here it is checked
 what they have left in the process: open files, children and threads are not there in a restored one, and what is random
 must not be the same in two.
 """
 
 import _io
+import _weakref
 import posix
 import sys
-
-import _weakref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _has_code_for_end(kind: type) -> bool:
 
 def _has_rest(function: "Any") -> bool:
     """Whether closing a function that waits in the middle runs code: that of a ``finally``, ``except`` or ``with``."""
-    code = getattr(function, "gi_code", None) or getattr(function, "cr_code", None)
+    code: Any = getattr(function, "gi_code", None) or getattr(function, "cr_code", None)
     begun = getattr(function, "gi_suspended", None) or getattr(function, "cr_suspended", None)
     if begun is None:
         # Python before 3.11

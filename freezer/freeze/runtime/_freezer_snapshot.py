@@ -83,7 +83,7 @@ def _saver() -> "Any":
     path = os.path.dirname(_freezer_archive.bundle) + "/save.so"
     spec = ModuleSpec("_freezer_save", None, origin=path)
     module = _imp.create_dynamic(spec)
-    _imp.exec_dynamic(module)  # type: ignore[attr-defined]
+    _imp.exec_dynamic(module)
     return module
 
 
@@ -145,7 +145,8 @@ def _set_right(told: "Told", changes: "dict[bytes, Optional[bytes]]", saver: "An
 
 def _set_environment(variables: "list[bytes]", changes: "dict[bytes, Optional[bytes]]") -> None:
     """The C library has it already. What the imports have changed, they would have changed here, too."""
-    data, given = _data(), {}
+    data = _data()
+    given: dict[bytes, bytes] = {}
     for item in variables:
         name, sign, value = item.partition(b"=")
         if sign:
@@ -181,7 +182,7 @@ def _set_stream(number: int, name: str) -> None:
     mode = "wb" if number else "rb"
     # A new one: the old one keeps what it has found out about the old file, such as whether it can seek.
     raw = _io.FileIO(number, mode, closefd=False)
-    raw.name = "<%s>" % name  # type: ignore[misc]
+    raw.name = "<%s>" % name
     direct = isinstance(buffer, _io.FileIO)
     if direct:
         buffer = raw
@@ -194,7 +195,7 @@ def _set_stream(number: int, name: str) -> None:
 
 def _set_signals(ignored: int) -> None:
     """Have Python know of the signals that the caller ignores."""
-    import _signal
+    import _signal  # type: ignore[import-not-found]
 
     for number in range(1, LAST_SIGNAL + 1):
         if not ignored >> number - 1 & 1:

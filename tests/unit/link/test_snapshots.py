@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import pytest
 from launching import compile_launcher
+from sanitizers import ADDRESSES, SANITIZE
 from snapshots import KEY, Saved, compile_saved, key_of, saved_app
-from support import need_program, need_root
+from support import CHECKOUT, need_program, need_root
+
+from freezer.link.launcher import build
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +65,7 @@ def test_a_restored_process_is_the_one_that_was_started(app: Saved) -> None:
         "env": {"OTHER": "value", "EMPTY": "", "LD_LIBRARY_PATH": "/nowhere"},
         "words": ["env", "--ignore-signal=HUP", "--ignore-signal=TERM", "--block-signal=USR2"],
     }
-    arguments = ["one", "", "a b", b"\xff"]
+    arguments: list[Union[str, bytes]] = ["one", "", "a b", b"\xff"]
     restored = app.run(*arguments, **options)
     options["env"] = {**options["env"], "FREEZER_START": "plain"}
     plain = app.run(*arguments, **options)
@@ -145,7 +150,14 @@ def test_other_values_are_other_snapshots(make: Callable[..., Saved]) -> None:
     app = make(("ask", "cwd"), ("ask", "umask"), ("ask", "limit 7"), ("unset", "FORBIDDEN"))
     env = {"KEYED": "one"}
     app.make(env=env)
-    for other in ({"KEYED": "two"}, {"KEYED": ""}, {"KEYED": None}, {"LANG": "C.UTF-8"}, {"FORBIDDEN": ""}, {"PYTHONX": "1"}):
+    for other in (
+        {"KEYED": "two"},
+        {"KEYED": ""},
+        {"KEYED": None},
+        {"LANG": "C.UTF-8"},
+        {"FORBIDDEN": ""},
+        {"PYTHONX": "1"},
+    ):
         changed = {name: value for name, value in {**env, **other}.items() if value is not None}
         app.how("plain", env=changed)
         app.wait_until_made()
@@ -308,10 +320,8 @@ def test_what_was_interrupted_leaves_nothing_and_is_made_later(app: Saved) -> No
         app.run()
         time.sleep(generator.random() * 0.06)
         for process in makers(app):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         while app.is_making():
             time.sleep(0.01)
         app.how("restored" if app.names("seal") else "plain")
@@ -356,3 +366,44 @@ def test_many_at_once(app: Saved) -> None:
     assert [process.wait() for process in running] == [7] * len(running)
     restored, good = b"restored".hex(), b"good".hex()
     assert all(f"how {restored}" in path.read_text() and f"check {good}" in path.read_text() for path in reports)
+
+
+# Heads
+
+
+def test_no_head_leads_outside(app: Saved, tmp_path: Path) -> None:
+    app.make()
+    (name,) = app.names("memory")
+    fuzz = tmp_path / "fuzz"
+    sources = [build.SOURCE / item for item in ("snapshot.c", "blake2b.c", "place.c", "machine.c")]
+    own = CHECKOUT / "tests" / "launcher" / "fuzz_snapshot.c"
+    command = [need_program("gcc"), *SANITIZE, ADDRESSES, "-I", build.SOURCE, own, *sources, "-o", fuzz]
+    subprocess.run(list(map(str, command)), check=True)
+    done = subprocess.run(
+        [fuzz, app.snapshots / f"{name}.memory", "200000"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 0 < int(done.stdout.split()[0]) < 150000
+
+
+def test_any_changed_bit_of_a_head_shows(app: Saved) -> None:
+    """The seal has the digest of the head, so also if the file's times were the same."""
+    app.make()
+    (name,) = app.names("memory")
+    memory, seal = app.snapshots / f"{name}.memory", app.snapshots / f"{name}.seal"
+    data = bytearray(memory.read_bytes())
+    generator = random.Random(2)
+    for _ in range(20):
+        place = generator.randrange(int.from_bytes(data[8:16], "little"))
+        changed = bytearray(data)
+        changed[place] ^= 1 << generator.randrange(8)
+        rewritten(memory, bytes(changed))
+        sealed = bytearray(seal.read_bytes())
+        status = memory.stat()
+        times = [status.st_mtime_ns, status.st_ctime_ns]
+        parts = [part for time in times for part in divmod(time, 10**9)]
+        sealed[24:56] = struct.pack("<4q", *parts)
+        rewritten(seal, bytes(sealed))
+        app.how("plain")
+        app.wait_until_made()
+        (app.snapshots / f"{name}.trial").unlink(missing_ok=True)
