@@ -60,7 +60,10 @@ def boundary(body: list[ast.stmt]) -> int:
 def _is_import(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Try):
         handled = [part for handler in statement.handlers for part in handler.body]
-        return all(map(_is_import, statement.body)) and all(_is_import(part) or _is_plain(part) for part in handled)
+        rest = [*statement.orelse, *statement.finalbody]
+        return all(map(_is_import, statement.body)) and all(
+            _is_import(part) or _is_plain(part) for part in handled + rest
+        )
     return isinstance(statement, (ast.Import, ast.ImportFrom))
 
 

@@ -99,7 +99,7 @@ def _has_code_for_end(kind: type) -> bool:
 def _has_rest(function: "Any") -> bool:
     """Whether closing a function that waits in the middle runs code: that of a ``finally``, ``except`` or ``with``."""
     code: Any = getattr(function, "gi_code", None) or getattr(function, "cr_code", None)
-    begun = getattr(function, "gi_suspended", None) or getattr(function, "cr_suspended", None)
+    begun = getattr(function, "gi_suspended", getattr(function, "cr_suspended", None))
     if begun is None:
         # Python before 3.11
         frame = getattr(function, "gi_frame", None) or getattr(function, "cr_frame", None)
