@@ -50,6 +50,7 @@ class ItemKind(enum.Enum):
     RECORDS = "records"
     LOGS = "logs"
     APPS = "apps"
+    SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import random
 import subprocess
 import sys
@@ -72,9 +73,7 @@ def begun(generator: Iterator[int]) -> Iterator[int]:
 @pytest.fixture
 def savable(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(RUNTIME))
-    import _freezer_savable
-
-    return _freezer_savable
+    return importlib.import_module("_freezer_savable")
 
 
 def test_end_is_noticed(savable: Any) -> None:
