@@ -65,11 +65,13 @@ OF_SEVERAL = {
     "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
     "freeze/test_runtime_runner.py",
+    "freeze/test_runtime_savable.py",
     "learn/test_notes.py",
     "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",
     "link/test_memory.py",
+    "link/test_snapshots.py",
     "prove/test_sandbox.py",
     "run/test_cell.py",
 }
