@@ -220,6 +220,8 @@ static void add_answer(struct making *making, const char *word)
         if (making->before)
             making->key->terminals = making->before->terminals;
         add_number(making, making->key->terminals);
+        /* What makes the snapshot has none, and would be told so. */
+        making->good &= making->key->terminals == 0;
     } else if (strcmp(word, "hostname") == 0) {
         struct utsname system;
         making->good &= uname(&system) == 0;

@@ -31,6 +31,7 @@
 
 enum {
     MAKING_SECONDS = 60, /* how long making may take */
+    BEFORE_MILLISECONDS = 250, /* how long it waits first, unless the application ends: its start is not to be disturbed */
     AFTER_SECONDS = 10,  /* how long it goes on after the application has ended */
     TEST_SECONDS = 10,   /* how long the restored process may take */
     OVERLAY = 0x794c7630, /* a file system of containers' layers; see statfs(2) */
@@ -288,10 +289,12 @@ static bool take_lock(struct maker *maker)
 static _Noreturn void make_and_end(struct maker *maker, char *environment[])
 {
     struct snapshot snapshot;
+    struct pollfd begins = {maker->application, POLLIN, 0};
 
     maker->until = now() + (int64_t)MAKING_SECONDS * 1000000000;
     if (!become_maker(maker) || !take_lock(maker))
         _exit(1);
+    (void)poll(&begins, 1, BEFORE_MILLISECONDS);
     /* Another start may have been first. */
     if (!snapshot_is_bad(maker->directory, maker->key->name) &&
         snapshot_open(&snapshot, maker->directory, maker->key->name) != NULL) {

@@ -169,6 +169,8 @@ def work():
     results["subprocess"] = subprocess.run(["echo", "out"], capture_output=True, text=True).stdout
     python = subprocess.run([sys.executable, "-c", "import sys; print(sys.argv)"], capture_output=True, text=True)
     results["python"] = python.stdout
+    # A shell's command line is not seen by what decides whether an interpreter is wanted.
+    results["shell"] = subprocess.getoutput("'%s' -c 'print(1 + 1)'" % sys.executable)
     process = os.fork()
     if process == 0:
         os._exit(7)
