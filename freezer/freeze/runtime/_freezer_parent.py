@@ -47,10 +47,8 @@ def is_application(arguments: "list[str]") -> bool:
 
 def _runs_application(process: int, unpacked: bool) -> bool:
     if not unpacked:
-        program = _exe(process)
-        if _may_be_restored() and os.path.samefile(program, sys.executable):
-            return True
-        return os.path.samefile(program, _freezer_processes.interpreter)
+        own = (sys.executable, _freezer_processes.interpreter) if _may_be_restored() else ("/proc/self/exe",)
+        return any(os.path.samefile(_exe(process), item) for item in own)
     # Each process has unpacked a program of its own.
     program = os.path.basename(os.readlink(_exe(process)))
     return program == PROGRAM and os.path.samefile(_exe(_parent(process)), sys.executable)

@@ -74,7 +74,8 @@ def describe(stream):
 def read(path):
     try:
         with open(path, "rb") as file:
-            return file.read().decode("utf-8", "backslashreplace")
+            # The launcher blanks its own variables.
+            return file.read().decode("utf-8", "backslashreplace").rstrip("\0")
     except OSError as error:
         return str(error)
 
@@ -170,7 +171,7 @@ def work():
     python = subprocess.run([sys.executable, "-c", "import sys; print(sys.argv)"], capture_output=True, text=True)
     results["python"] = python.stdout
     # A shell's command line is not seen by what decides whether an interpreter is wanted.
-    results["shell"] = subprocess.getoutput("'%s' -c 'print(1 + 1)'" % sys.executable)
+    results["shell"] = subprocess.getoutput("env -u FREEZER_DEBUG '%s' -c 'print(1 + 1)'" % sys.executable)
     process = os.fork()
     if process == 0:
         os._exit(7)
