@@ -2,7 +2,7 @@
    what that needs of Python. Says in the file $REPORT how it was started, as report.c does, and whether it is all there.
 
    How it behaves behind the point at which it is saved, BEHAVE says: "crash", "linger", "leave" (by _exit). Before that,
-   BEFORE says it, which has to be in the key: "crash", "wait", "share", "fail". */
+   BEFORE says it, which has to be in the key: "crash", "wait", "share", "fail", "map" (the file KEYED). */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -294,6 +294,11 @@ int main(int argc, char **argv)
             exit(3);
         if (behaves("BEFORE", "share"))
             (void)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (behaves("BEFORE", "map")) {
+            int file = open(getenv("KEYED"), O_RDONLY);
+            (void)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+            close(file);
+        }
         save(snapshot);
         restored = 1;
         argc = arguments->count;

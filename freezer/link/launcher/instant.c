@@ -126,19 +126,6 @@ static const struct snapshot_run *read_written(int directory, const char *name, 
     return runs;
 }
 
-/* Tells how the application is started, if the user wants to know. */
-static void tell(const struct restoring *how, const char *why)
-{
-    const char *value = variable_of(how->environment, "FREEZER_DEBUG");
-
-    if (!value || strcmp(value, "start") != 0)
-        return;
-    if (why)
-        (void)dprintf(STDERR_FILENO, "%s: started plainly: %s\n", how->app->path, why);
-    else
-        (void)dprintf(STDERR_FILENO, "%s: started by a snapshot\n", how->app->path);
-}
-
 /* Starts by the snapshot of a key; returns why that is not possible. *make tells whether one should be made. */
 static const char *start_by(int directory, const struct key *key, struct restoring *how, bool *make)
 {
@@ -159,9 +146,12 @@ static const char *start_by(int directory, const struct key *key, struct restori
         how->trial = how->trial_lock >= 0 ? trial : NULL;
         how->directory = directory;
         how->written = read_written(directory, key->name, &how->runs);
-        tell(how, NULL);
         note_use(directory, key->name);
         why = snapshot_restore(&snapshot, how);
+        if (why == SNAPSHOT_STALE) {
+            snapshot_remove(directory, key->name);
+            *make = true;
+        }
         if (how->trial_lock >= 0) {
             (void)!ftruncate(how->trial_lock, 0); /* it was not tried */
             close(how->trial_lock);
@@ -177,7 +167,7 @@ void snapshot_start(const struct entry *entry, const struct app *app, char *argu
     static char *only[2];
     struct restoring how = {.entry = entry, .app = app, .arguments = arguments, .environment = environment,
         .trial_lock = -1, .directory = -1};
-    const char *value = variable_of(environment, "FREEZER_START"), *why = "its build has no key for snapshots, or says no";
+    const char *value = variable_of(environment, "FREEZER_DEBUG"), *why = "its build has no key for snapshots, or says no";
     struct stat stat;
     bool make = false;
 
@@ -186,6 +176,8 @@ void snapshot_start(const struct entry *entry, const struct app *app, char *argu
         how.arguments = only;
     if (entry->memory || faccessat(entry->dir, "tree/snapshot.key", F_OK, 0) != 0)
         return;
+    how.tells = value && strcmp(value, "start") == 0;
+    value = variable_of(environment, "FREEZER_START");
     if (value && strcmp(value, "plain") == 0)
         why = "FREEZER_START=plain";
     else if (!machine_can())
@@ -203,7 +195,8 @@ void snapshot_start(const struct entry *entry, const struct app *app, char *argu
             close(directory);
         }
     }
-    tell(&how, why);
+    if (how.tells)
+        (void)dprintf(STDERR_FILENO, "%s: started plainly: %s\n", app->path, why);
     if (make)
         snapshot_make(entry, app, &key);
 }

@@ -112,7 +112,10 @@ static void tidy(int directory)
         for (struct dirent *item; (item = readdir(list)) != NULL;) {
             struct stat stat;
             char name[IDENTITY_SIZE + 1];
-            if (ends_with(item->d_name, ".new"))
+            bool old = ends_with(item->d_name, ".new");
+            if (ends_with(item->d_name, ".bad") && fstatat(directory, item->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0)
+                old = time(NULL) - stat.st_mtime > SNAPSHOT_DAYS * 86400;
+            if (old)
                 (void)unlinkat(directory, item->d_name, 0);
             if (!ends_with(item->d_name, ".memory"))
                 continue;
@@ -120,9 +123,9 @@ static void tidy(int directory)
             snapshot_name(path, name, "seal");
             if (fstatat(directory, path, &stat, AT_SYMLINK_NOFOLLOW) != 0)
                 memset(&stat, 0, sizeof stat);
-            int64_t time = (int64_t)stat.st_mtim.tv_sec * 1000000000 + stat.st_mtim.tv_nsec;
-            if (count++ == 0 || time < since) {
-                since = time;
+            int64_t used = (int64_t)stat.st_mtim.tv_sec * 1000000000 + stat.st_mtim.tv_nsec;
+            if (count++ == 0 || used < since) {
+                since = used;
                 memcpy(oldest, name, sizeof oldest);
             }
         }

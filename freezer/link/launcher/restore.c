@@ -46,6 +46,8 @@ extern char __executable_start, etext, edata;
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned __rseq_size __attribute__((weak));
 
+const char SNAPSHOT_STALE[] = "a file that it needs has changed";
+
 /* Opens the files that areas show; "files" has room for all. Returns NULL, or why one cannot be used. */
 static const char *open_files(const struct snapshot *snapshot, int *files)
 {
@@ -57,7 +59,7 @@ static const char *open_files(const struct snapshot *snapshot, int *files)
             (uint64_t)is.st_size != told->size || is.st_mtim.tv_sec != told->modified ||
             is.st_mtim.tv_nsec != told->modified_nanoseconds || is.st_ctim.tv_sec != told->changed ||
             is.st_ctim.tv_nsec != told->changed_nanoseconds)
-            return "a file that it needs has changed";
+            return SNAPSHOT_STALE;
     }
     return NULL;
 }
@@ -305,6 +307,8 @@ const char *snapshot_restore(const struct snapshot *snapshot, const struct resto
     mailbox->test = how->test;
     mailbox->process = (uint64_t)getpid();
     mailbox->ignored = set_signals(head);
+    if (how->tells)
+        (void)dprintf(STDERR_FILENO, "%s: started by a snapshot\n", how->app->path);
     close_own(how, snapshot);
     (void)prctl(PR_SET_NAME, base ? base + 1 : how->app->path);
     resume(head);

@@ -71,8 +71,12 @@ struct restoring {
     const struct snapshot_run *written; /* pages to copy at once */
     size_t runs;
     int trial_lock, directory; /* descriptors to close, -1 if there is none; the first is that of a lock to keep */
-    bool test;
+    bool test;  /* see struct snapshot_mailbox */
+    bool tells; /* whether the user wants to know how it was started */
 };
+
+/* The reason why a snapshot cannot be restored if it never can be again. */
+extern const char SNAPSHOT_STALE[];
 
 /* Becomes the application. Returns only if that is not possible, with the reason; the memory of this process may have
    changed then, but for what the launcher itself needs. */
