@@ -25,7 +25,8 @@ static const char VERSION[] = "1";
 /* What the C library and the interpreter ask for by themselves, before the imports. */
 static const char *const ALWAYS[] = {"LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY",
     "LC_NUMERIC", "LC_TIME", "LOCPATH", "NLSPATH", "GCONV_PATH", "TZ", "TZDIR", "MALLOC_ARENA_MAX", "MALLOC_ARENA_TEST",
-    "MALLOC_CHECK_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_PERTURB_", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_"};
+    "MALLOC_CHECK_", "MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_PERTURB_", "MALLOC_TOP_PAD_",
+    "MALLOC_TRIM_THRESHOLD_"};
 
 struct making {
     struct key *key;
@@ -110,8 +111,7 @@ static bool path_of(const struct making *making, const char *value, char path[PA
     return length > 0 && length < PATH_ROOM;
 }
 
-/* Adds which file has a path, or that there is none. "wanted" is -1 if that does not matter, and else whether there must
-   be one. */
+/* Adds which file has a path, or that there is none. With "absent", there must be none. */
 static void add_file(struct making *making, const char *value, bool absent)
 {
     char path[PATH_ROOM];

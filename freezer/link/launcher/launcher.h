@@ -4,7 +4,8 @@
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
    is complete, fill.c fills an entry, reader.c, extract.c and filter.c unpack, remove.c removes, and says.c writes the
-   messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. */
+   messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. instant.c
+   starts by memory snapshots, of which snapshots.h tells. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 

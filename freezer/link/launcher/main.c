@@ -2,8 +2,9 @@
 
    The launcher first looks into each candidate directory for a complete cache entry, which is cheap. Only if there is
    none, it reads and hashes the executable, and unpacks it into the first candidate that can take it. It starts the
-   application by execve: there is one process, whose signals, terminal and status are the application's own. Process 1
-   is split before that (split.c): it stays as an init, and its child goes on.
+   application by execve, or by a snapshot of its memory (instant.c): there is one process, whose signals, terminal and
+   status are the application's own. Process 1 is split before that (split.c): it stays as an init, and its child goes
+   on.
 
    The application gets the state that the caller set: the umask and one signal's disposition are restored, and the only
    open descriptor is that of the lock, which _FREEZER_START names. If a standard stream is closed, the kernel gives its

@@ -31,7 +31,7 @@
 
 enum {
     MAKING_SECONDS = 60, /* how long making may take */
-    BEFORE_MILLISECONDS = 250, /* how long it waits first, unless the application ends: its start is not to be disturbed */
+    BEFORE_MILLISECONDS = 250, /* how long it waits first, unless the application ends, not to disturb its start */
     AFTER_SECONDS = 10,  /* how long it goes on after the application has ended */
     TEST_SECONDS = 10,   /* how long the restored process may take */
     OVERLAY = 0x794c7630, /* a file system of containers' layers; see statfs(2) */
@@ -198,7 +198,8 @@ static int test(struct maker *maker, const struct snapshot *snapshot)
 {
     char *arguments[] = {(char *)(size_t)maker->app->path, NULL};
     struct restoring how = {.entry = maker->entry, .app = maker->app, .arguments = arguments,
-        .environment = (char **)(size_t)maker->key->environment, .trial_lock = -1, .directory = maker->directory, .test = true};
+        .environment = (char **)(size_t)maker->key->environment, .trial_lock = -1, .directory = maker->directory,
+        .test = true};
     pid_t parent = getpid(), child = fork();
 
     if (child != 0)
