@@ -71,7 +71,9 @@ def _settings(settings: Iterable) -> str:
 def _actions(parser: argparse.ArgumentParser, without: set[str]) -> str:
     rows = []
     for action in parser._actions:
-        if action.option_strings and not without & {*action.option_strings}:
+        # Options without a help are not for users.
+        shown = action.help is not argparse.SUPPRESS
+        if shown and action.option_strings and not without & {*action.option_strings}:
             metavar = action.metavar or ("KIND" if action.choices else None)
             value = f" {metavar}" if metavar else ""
             words = [f"`{flag}`" for flag in action.option_strings[:-1]] + [f"`{action.option_strings[-1]}{value}`"]

@@ -31,13 +31,14 @@ KINDS = (
     "records",
     "logs",
     "apps",
+    "snapshots",
 )
 """``freezer.store.inventory.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
 List or remove the items of freezer's cache: systems to build in, the roots of images that ran, build environments, the
-PyInstaller that builds, what earlier builds have found and made, pip's downloads, records and logs, and the files that
-natively linked executables unpacked.
+PyInstaller that builds, what earlier builds have found and made, pip's downloads, records and logs, the files that
+natively linked executables unpacked, and snapshots of the memory of such applications.
 """
 
 LIST_DESCRIPTION = (
@@ -99,9 +100,11 @@ def _everything(cache: Path) -> list[Item]:
     from freezer.link.payload.read import identities
     from freezer.store.entries import entries, homes
     from freezer.store.inventory import contents, outputs
+    from freezer.store.snapshots import with_snapshots
 
     items = contents(cache)
-    return items + entries(homes(os.environ, os.geteuid()), identities(outputs(cache)))
+    apps = entries(homes(os.environ, os.geteuid()), identities(outputs(cache)))
+    return items + with_snapshots(apps)
 
 
 def _list(arguments: argparse.Namespace, cache: Path) -> int:
@@ -177,7 +180,7 @@ def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
             size, age = human_size(item.size), human_age(now - item.last_used)
             if cache not in item.path.parents:
                 what += f" (in {item.path.parent})"
-            name = item.path.name[:DIGITS] if item.kind.value == "apps" else item.path.name
+            name = item.path.name[:DIGITS] if item.kind.value in ("apps", "snapshots") else item.path.name
             rows.append((item.kind.value, name, size, age, state, _printable(what)))
     for kind, what in FILES.items():
         files = [item for item in items if item.kind.value == kind]

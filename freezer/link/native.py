@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from freezer.base.job import Job
@@ -15,10 +16,15 @@ from freezer.link.start import Container
 from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 
+LEAVE_EARLY = "X freezer_leave=early"
+"""Python's option by which restored processes leave early (freezer/freeze/runtime/_freezer_native.py)."""
+
 
 def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
     """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
-    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
+    if plan.leave_early:
+        package = dataclasses.replace(package, options=(*package.options, LEAVE_EARLY))
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=plan.snapshot_key)
     memory = packed_by_zstd(job)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=memory, jobs=plan.jobs)
     return papers_in(records)

@@ -97,6 +97,8 @@ class Plan:
     sbom: Optional[Path] = None
     notices: bool = False
     signing: Signing = field(default_factory=Signing)
+    snapshot_key: Optional[Path] = None
+    leave_early: bool = False
 
     @property
     def unpacked(self) -> bool:

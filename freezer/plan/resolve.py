@@ -91,6 +91,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
+        leave_early=given.get("leave") == "early",
+        snapshot_key=Path(given["snapshot_key"]) if "snapshot_key" in given else None,
     )
 
 

@@ -83,7 +83,7 @@ def taken(item: Item) -> Iterator[Optional[Path]]:
     has changed since it was listed. Raises OSError."""
     with contextlib.ExitStack() as stack:
         place = None
-        entry = stack.enter_context(_opened(item.path))
+        entry = stack.enter_context(opened(item.path))
         if entry is not None and stack.enter_context(_free(entry)) and _is(entry, item):
             place = item.path
             if not place.name.startswith("."):
@@ -102,7 +102,7 @@ def _is(entry: int, item: Item) -> bool:
 
 
 def _entry(path: Path, identity: str, known: Mapping[str, Path]) -> Optional[Item]:
-    with _opened(path) as entry:
+    with opened(path) as entry:
         if entry is None:
             return None
         with _free(entry) as free:
@@ -159,7 +159,7 @@ def _lock(held: contextlib.ExitStack, entry: int, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Optional[int]]:
+def opened(path: Path) -> Iterator[Optional[int]]:
     """Open an entry in a trusted directory; None if it does not exist, is not a directory, or others can change it."""
     try:
         descriptor = os.open(path, FOLDER)

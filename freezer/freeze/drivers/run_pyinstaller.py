@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import additions
 import bare_code
+import boundary
 import bundle_records
 import collect
 import collect_context
@@ -72,7 +73,9 @@ def finish_analysis(
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
     bare = {name: bare_code.compile_bare(path, memory) for name, path in runtime.items()}
-    internals.provide_code(analysis, bare)
+    parts = boundary.divided(path, analysis.pure, internals.level_of(kind)) if request["snapshot"] else {}
+    analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name in parts)
+    internals.provide_code(analysis, {**bare, **parts})
     bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()
