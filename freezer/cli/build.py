@@ -62,8 +62,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE.html",
         help="say at the end where the time went, in lines, or in a page if one is named",
     )
-    build.add_argument("--snapshot-key", help=argparse.SUPPRESS)
-    build.add_argument("--leave", choices=("early",), help=argparse.SUPPRESS)
     add_output_options(build)
 
 

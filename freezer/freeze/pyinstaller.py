@@ -88,8 +88,7 @@ class FrozenApp:
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
     the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there;
-    ``stale`` are lines of the file of learned things that nothing answers to; ``own_origins`` says where the
-    application's own is from.
+    ``stale`` are learned lines that nothing answers to; ``own_origins`` says where the application's own is from.
     """
 
     tree: Path
@@ -275,7 +274,7 @@ def request_for(
         "analysis": root.inside(environment.analysis),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
-        "snapshot": plan.snapshot_key is not None,
+        "behind": None if plan.snapshot is None else list(plan.snapshot.before),
         "hooks": root.inside(job.folder("hooks")),
         "dist": root.inside(job.folder("dist")),
         "work": root.inside(job.folder("freeze")),

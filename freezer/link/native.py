@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Optional
 
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
@@ -20,11 +21,14 @@ LEAVE_EARLY = "X freezer_leave=early"
 """Python's option by which restored processes leave early (freezer/freeze/runtime/_freezer_native.py)."""
 
 
-def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
-    """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
-    if plan.leave_early:
+def write_native(
+    plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job, *, snapshot_key: Optional[bytes] = None
+) -> dict[str, bytes]:
+    """Write the executable; starts may be from memory snapshots if it is given their key. Raises ToolError, and
+    EnvironmentFailure if this installation has no launcher."""
+    if plan.snapshot is not None and plan.snapshot.early:
         package = dataclasses.replace(package, options=(*package.options, LEAVE_EARLY))
-    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=plan.snapshot_key)
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=snapshot_key)
     memory = packed_by_zstd(job)
     write(launcher_path(), records, plan.compress, output, init=plan.init, memory=memory, jobs=plan.jobs)
     return papers_in(records)

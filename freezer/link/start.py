@@ -17,7 +17,6 @@ import enum
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Optional
 
 from freezer.base import tools
@@ -96,12 +95,12 @@ def start_records(
     ]
 
 
-def snapshot_records(key: Optional[Path]) -> list[Record]:
-    """Return what a tree gets that may be started by memory snapshots; none without a file with their key."""
+def snapshot_records(key: Optional[bytes]) -> list[Record]:
+    """Return what a tree gets that may be started from memory snapshots; nothing without their key."""
     if key is None:
         return []
     return [
-        Record(Type.FILE, SNAPSHOT_KEY, data=key.read_bytes()),
+        Record(Type.FILE, SNAPSHOT_KEY, data=key),
         Record(Type.EXECUTABLE, SAVER, data=saver_path().read_bytes()),
     ]
 

@@ -58,11 +58,11 @@ def make_tree(
     *,
     init: bool,
     packed: bool = False,
-    snapshot_key: Optional[Path] = None,
+    snapshot_key: Optional[bytes] = None,
 ) -> list[Record]:
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
     ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive; with
-    ``snapshot_key``, a file, starts may be by memory snapshots, for which this is the key."""
+    ``snapshot_key``, starts may be from memory snapshots, for which this is the key."""
     frozen = closed.frozen
     path = archive_of_modules(container, job)
     archive = whole(package, frozen.contents, frozen.own_modules)

@@ -12,6 +12,7 @@ from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, S
 from freezer.plan.image import ImagePlan
 from freezer.plan.learned import Learned
 from freezer.plan.signing import Signing
+from freezer.plan.snapshot import SnapshotPlan
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ class Plan:
     sbom: Optional[Path] = None
     notices: bool = False
     signing: Signing = field(default_factory=Signing)
-    snapshot_key: Optional[Path] = None
-    leave_early: bool = False
+    snapshot: Optional[SnapshotPlan] = None
 
     @property
     def unpacked(self) -> bool:

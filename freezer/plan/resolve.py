@@ -28,6 +28,7 @@ from freezer.plan.settings import SETTINGS, SIGNING, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 from freezer.plan.signing import Signing
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
+from freezer.plan.snapshot import resolve_snapshot
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
 
 MAX_EPOCH = 0o77777777777
@@ -51,6 +52,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     if image is not None:
         check_program_name(output.name if output is not None else name or "")
     linker, compress = _linking(values)
+    verification = resolve_verification(values, Verification.AUTO)
     return Plan(
         entry=entry,
         name=name,
@@ -83,7 +85,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         notices=values.get("notices", False),
         signing=_signing(values, folder),
         init=values.get("init", True),
-        verify=resolve_verification(values, Verification.AUTO),
+        verify=verification,
         smokes=resolve_smokes(values),
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
@@ -91,8 +93,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
-        leave_early=given.get("leave") == "early",
-        snapshot_key=Path(given["snapshot_key"]) if "snapshot_key" in given else None,
+        snapshot=resolve_snapshot(values, file.snapshot, linker, verification),
     )
 
 

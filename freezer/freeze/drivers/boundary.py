@@ -22,21 +22,22 @@ PACKAGE_SCRIPT = "_freezer_package.py"
 MODULE = re.compile(r'^ *MODULE = "([^"]+)"$', re.MULTILINE)
 
 
-def divided(path: str, modules: Iterable[tuple[str, Optional[str], str]], optimize: int) -> dict[str, CodeType]:
-    """Return the code of both parts of a main script, by the modules' names. ``modules`` are all of the application's,
-    as (name, source, type), one of which is run in place of a script that says so."""
+def source_of(path: str, modules: Iterable[tuple[str, Optional[str], str]]) -> Optional[str]:
+    """Return the source that a main script's code is in, None if there is none. ``modules`` are all of the
+    application's, as (name, source, type), one of which is run in place of a script that says so."""
+    if not path.endswith(PACKAGE_SCRIPT):
+        return path
     with open(path, "rb") as file:
-        source = file.read()
-    if path.endswith(PACKAGE_SCRIPT):
-        match = MODULE.search(source.decode())
-        found = [place for name, place, _ in modules if match and name == match[1] and place]
-        if not found:
-            return {}
-        path = found[0]
-        with open(path, "rb") as file:
-            source = file.read()
-    tree = ast.parse(source, path)
-    end = boundary(tree.body)
+        match = MODULE.search(file.read().decode())
+    return next((place for name, place, _ in modules if match and name == match[1] and place), None)
+
+
+def divided(path: str, behind: Iterable[str], optimize: int) -> dict[str, CodeType]:
+    """Return the code of both parts of a main script, by the modules' names. The modules ``behind``, and what is in
+    them, are imported in the second."""
+    with open(path, "rb") as file:
+        tree = ast.parse(file.read(), path)
+    end = boundary(tree.body, tuple(behind))
     flags = _future_flags(tree.body[:end])
     before = ast.Module(tree.body[:end], tree.type_ignores)
     # A text that the rest begins with is not the module's documentation.
@@ -48,13 +49,29 @@ def divided(path: str, modules: Iterable[tuple[str, Optional[str], str]], optimi
     }
 
 
-def boundary(body: list[ast.stmt]) -> int:
+def boundary(body: list[ast.stmt], behind: tuple[str, ...] = ()) -> int:
     """Return how many of a script's statements are imports that it begins with: they have no effect but what their
-    modules have. Among them are imports that are tried, and what stands for those that fail."""
+    modules have. Among them are imports that are tried, and what stands for those that fail. The first import of a
+    module ``behind``, or of one in it, is the first that does not count."""
     for index, statement in enumerate(body):
         if not (_is_import(statement) or (index == 0 and _is_text(statement))):
             return index
+        if any(_imports(node, name) for node in ast.walk(statement) for name in behind):
+            return index
     return len(body)
+
+
+def _imports(node: ast.AST, name: str) -> bool:
+    """Whether a node is an import of a module, of one in it, or of what may be one."""
+    if isinstance(node, ast.Import):
+        return any((alias.name + ".").startswith(name + ".") for alias in node.names)
+    if not isinstance(node, ast.ImportFrom):
+        return False
+    found = [".".join(filter(None, (node.module, alias.name))) for alias in node.names]
+    # In which package a relative import is, is not known here: so each end of the name may be meant.
+    words = name.split(".")
+    ends = [".".join(words[at:]) for at in range(len(words) if node.level else 1)]
+    return any((item + ".").startswith(end + ".") for item in found for end in ends)
 
 
 def _is_import(statement: ast.stmt) -> bool:

@@ -126,6 +126,24 @@ static const struct snapshot_run *read_written(int directory, const char *name, 
     return runs;
 }
 
+/* Returns what a note says. */
+static const char *note_of(int directory, const char *name)
+{
+    static char why[WHY_ROOM + 1];
+    char path[SNAPSHOT_NAME];
+    ssize_t size = 0;
+
+    snapshot_name(path, name, "bad");
+    int file = openat(directory, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file >= 0) {
+        size = read(file, why, WHY_ROOM);
+        close(file);
+    }
+    why[size > 0 ? size : 0] = 0;
+    why[strcspn(why, "\n")] = 0;
+    return why[0] ? why : "it cannot be saved";
+}
+
 /* Starts by the snapshot of a key; returns why that is not possible. *make tells whether one should be made. */
 static const char *start_by(int directory, const struct key *key, struct restoring *how, bool *make)
 {
@@ -135,7 +153,7 @@ static const char *start_by(int directory, const struct key *key, struct restori
 
     *make = false;
     if (snapshot_is_bad(directory, key->name))
-        return "it cannot be saved, or crashed; \"freezer cache\" tells why";
+        return note_of(directory, key->name);
     const char *why = snapshot_open(&snapshot, directory, key->name);
     *make = why != NULL;
     if (!why)
@@ -161,15 +179,37 @@ static const char *start_by(int directory, const struct key *key, struct restori
     return why;
 }
 
+/* Starts by the snapshot of a key if there is one, in the directory of the snapshots. Returns as start_by() does. */
+static const char *start_if_there(const struct key *key, struct restoring *how, bool *make)
+{
+    struct stat stat;
+    const char *why = "the snapshots belong to others";
+    int directory = openat(how->entry->dir, "snapshots", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    *make = directory < 0;
+    if (directory < 0)
+        return "no snapshot has been made yet";
+    if (fstat(directory, &stat) == 0 && trusted(&stat, true))
+        why = start_by(directory, key, how, make);
+    close(directory);
+    return why;
+}
+
+/* Returns whether the user has forbidden snapshots ("freezer cache snapshots --forbid"). */
+static bool is_forbidden(const struct entry *entry)
+{
+    return faccessat(entry->home, "no-snapshots", F_OK, 0) == 0;
+}
+
 void snapshot_start(const struct entry *entry, const struct app *app, char *arguments[], char *environment[])
 {
     static struct key key;
     static char *only[2];
     struct restoring how = {.entry = entry, .app = app, .arguments = arguments, .environment = environment,
         .trial_lock = -1, .directory = -1};
-    const char *value = variable_of(environment, "FREEZER_DEBUG"), *why = "its build has no key for snapshots, or says no";
-    struct stat stat;
-    bool make = false;
+    const char *value = variable_of(environment, "FREEZER_DEBUG");
+    const char *why = "the build of this application refuses it, or does so in such an environment";
+    bool make = false, now = false;
 
     only[0] = (char *)(size_t)app->path;
     if (!arguments[0])
@@ -180,23 +220,20 @@ void snapshot_start(const struct entry *entry, const struct app *app, char *argu
     value = variable_of(environment, "FREEZER_START");
     if (value && strcmp(value, "plain") == 0)
         why = "FREEZER_START=plain";
+    else if (is_forbidden(entry))
+        why = "snapshots are forbidden; \"freezer cache snapshots --allow\" allows them";
     else if (!machine_can())
         why = "this machine, or this process, cannot";
     else if (key_make(&key, entry, app, environment, NULL)) {
-        make = true;
-        why = "no snapshot has been made yet";
-        int directory = openat(entry->dir, "snapshots", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (directory >= 0) {
-            why = "the snapshots belong to others";
-            if (fstat(directory, &stat) == 0 && trusted(&stat, true))
-                why = start_by(directory, &key, &how, &make);
-            else
-                make = false;
-            close(directory);
+        why = start_if_there(&key, &how, &make);
+        now = make && value && strcmp(value, "snapshot") == 0;
+        if (now) {
+            snapshot_make(entry, app, &key, true);
+            why = start_if_there(&key, &how, &make);
         }
     }
     if (how.tells)
         (void)dprintf(STDERR_FILENO, "%s: started plainly: %s\n", app->path, why);
-    if (make)
-        snapshot_make(entry, app, &key);
+    if (make && !now)
+        snapshot_make(entry, app, &key, false);
 }

@@ -16,6 +16,7 @@
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KEY_LIMIT = 1 << 20, CONTENT_LIMIT = 1 << 16 };
@@ -202,6 +203,21 @@ static void add_processors(struct making *making)
     add(making, &set, sizeof set);
 }
 
+/* Adds the year, by universal time. Around its end it is another one in other zones, so there is no answer then. */
+static void add_year(struct making *making)
+{
+    enum { DECEMBER = 11, LAST = 31 };
+    time_t now_ = time(NULL);
+    struct tm date;
+
+    if (now_ == (time_t)-1 || !gmtime_r(&now_, &date)) {
+        making->good = false;
+        return;
+    }
+    making->good &= date.tm_yday != 0 && !(date.tm_mon == DECEMBER && date.tm_mday == LAST);
+    add_number(making, (uint64_t)date.tm_year);
+}
+
 /* Adds the answer to a question of the imports'. */
 static void add_answer(struct making *making, const char *word)
 {
@@ -234,10 +250,21 @@ static void add_answer(struct making *making, const char *word)
         add_number(making, mask);
     } else if (strcmp(word, "user") == 0)
         add_groups(making); /* all else of the user is in every key */
+    else if (strcmp(word, "year") == 0)
+        add_year(making);
     else if (strncmp(word, "limit ", 6) == 0)
         add_limit(making, word + 6);
     else
         making->good = false;
+}
+
+/* Returns whether any variable has a name that begins so. */
+static bool is_prefix(char *const environment[], const char *text)
+{
+    for (; *environment; environment++)
+        if (strncmp(*environment, text, strlen(text)) == 0)
+            return true;
+    return false;
 }
 
 /* Adds a line. Returns false at the last one. */
@@ -255,6 +282,8 @@ static bool add_line(struct making *making, const char *kind, const char *value)
         add_variable(making, value);
     else if (strcmp(kind, "unset") == 0)
         making->good &= variable_of(making->environment, value) == NULL;
+    else if (strcmp(kind, "prefix") == 0)
+        making->good &= !is_prefix(making->environment, value);
     else if (strcmp(kind, "file") == 0 || strcmp(kind, "listing") == 0)
         add_file(making, value, false);
     else if (strcmp(kind, "absent") == 0)

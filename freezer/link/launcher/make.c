@@ -47,6 +47,7 @@ struct maker {
     int directory;   /* of the snapshots */
     int application; /* the descriptor of the process of the application */
     int64_t until;   /* nanoseconds of the monotonic clock */
+    bool at_once;    /* the application waits for it */
 };
 
 static int process_descriptor(pid_t process)
@@ -67,9 +68,11 @@ static bool become_maker(const struct maker *maker)
         (void)signal(number_, SIG_DFL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)setpriority(PRIO_PROCESS, 0, LEAST);
-    (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
-    (void)syscall(SYS_ioprio_set, IO_PRIORITY_PROCESS, 0, IO_PRIORITY_IDLE);
+    if (!maker->at_once) {
+        (void)setpriority(PRIO_PROCESS, 0, LEAST);
+        (void)sched_setscheduler(0, SCHED_IDLE, &parameter);
+        (void)syscall(SYS_ioprio_set, IO_PRIORITY_PROCESS, 0, IO_PRIORITY_IDLE);
+    }
     int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (score >= 0) {
         (void)!write(score, "1000", 4);
@@ -287,7 +290,7 @@ static bool take_lock(struct maker *maker)
     if (maker->directory < 0 || fstat(maker->directory, &stat) != 0 || !trusted(&stat, true))
         return false;
     int lock = openat(maker->directory, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    return lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0;
+    return lock >= 0 && flock(lock, LOCK_EX | (maker->at_once ? 0 : LOCK_NB)) == 0;
 }
 
 static _Noreturn void make_and_end(struct maker *maker, char *environment[])
@@ -298,7 +301,8 @@ static _Noreturn void make_and_end(struct maker *maker, char *environment[])
     maker->until = now() + (int64_t)MAKING_SECONDS * 1000000000;
     if (!become_maker(maker) || !take_lock(maker))
         _exit(1);
-    (void)poll(&begins, 1, BEFORE_MILLISECONDS);
+    if (!maker->at_once)
+        (void)poll(&begins, 1, BEFORE_MILLISECONDS);
     /* Another start may have been first. */
     if (!snapshot_is_bad(maker->directory, maker->key->name) &&
         snapshot_open(&snapshot, maker->directory, maker->key->name) != NULL) {
@@ -308,14 +312,14 @@ static _Noreturn void make_and_end(struct maker *maker, char *environment[])
     _exit(0);
 }
 
-void snapshot_make(const struct entry *entry, const struct app *app, const struct key *key)
+void snapshot_make(const struct entry *entry, const struct app *app, const struct key *key, bool now)
 {
-    struct maker maker = {.entry = entry, .app = app, .key = key, .directory = -1};
+    struct maker maker = {.entry = entry, .app = app, .key = key, .directory = -1, .at_once = now};
     struct statfs system;
     int status;
 
     /* Process 1 would have to wait for the maker. What is in a container's layer is not there at its next start. */
-    if (getpid() == 1 || fstatfs(entry->dir, &system) != 0 || system.f_type == OVERLAY)
+    if ((getpid() == 1 && !now) || fstatfs(entry->dir, &system) != 0 || system.f_type == OVERLAY)
         return;
     maker.application = process_descriptor(getpid());
     if (maker.application < 0)
@@ -323,7 +327,7 @@ void snapshot_make(const struct entry *entry, const struct app *app, const struc
     pid_t child = fork();
     if (child == 0) {
         /* A process whose parent has ended becomes the child of an init. */
-        if (fork() == 0)
+        if (now || fork() == 0)
             make_and_end(&maker, environ);
         _exit(0);
     }

@@ -84,8 +84,9 @@ const char *snapshot_restore(const struct snapshot *snapshot, const struct resto
 
 /* make.c */
 
-/* Has a process of its own make the snapshot of this key, while this one starts the application. */
-void snapshot_make(const struct entry *entry, const struct app *app, const struct key *key);
+/* Has a process of its own make the snapshot of this key, while this one starts the application; with "now", this one
+   waits for it. */
+void snapshot_make(const struct entry *entry, const struct app *app, const struct key *key, bool now);
 
 /* instant.c */
 

@@ -25,9 +25,9 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "LOGNAME": "probe-user", "SHELL": "/bin/sh", "
 """What nearly every start has: imports should do in the probe what they do then."""
 
 
-def find_snapshot(path: Path, ignore: Sequence[str], job: Job) -> SnapshotFindings:
+def find_snapshot(path: Path, ignore: Sequence[str], job: Job, *, before: Sequence[str] = ()) -> SnapshotFindings:
     """Return whether starts of an executable may begin from a snapshot, and what its key has; ``ignore`` are patterns
-    of variables that the author wants left out.
+    of variables that the author wants left out, ``before`` modules that must not be imported by then.
 
     Raises InputError if it has not been linked natively, VerificationError if this host permits no probe.
     """
@@ -43,7 +43,7 @@ def find_snapshot(path: Path, ignore: Sequence[str], job: Job) -> SnapshotFindin
     if _asks_for_terminal(replies[0]):
         # At a terminal, the imports may go another way.
         replies.append(_run(path, job, terminal=True))
-    return judge_run(replies, ignore)
+    return judge_run(replies, ignore, before)
 
 
 def _asks_for_terminal(reply: Mapping[str, Any]) -> bool:

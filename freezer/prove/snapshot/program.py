@@ -17,6 +17,7 @@ The reply, on stdout::
     tree      where the application was
     executable  its path
     boundary  [file, line] where the imports ended
+    modules   the names of the modules that are imported then
     after_fork  how many threads are left when the process forks, if it has several (optional)
     faults    why the run proves nothing, if it does not
 

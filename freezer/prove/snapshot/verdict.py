@@ -30,6 +30,7 @@ ABOVE_TREE = re.compile(
 )
 """Where the interpreter looks for its library, from its own place upwards, and whether it is in the sources of Python;
 a tree's is told by its start."""
+EARLIER = "name what imports it, too: before = [...] in [tool.freezer.snapshot]"
 PROBE = "<probe>"
 HOOKS = Frame("run-time hooks", 0, "<module>")
 """What runs before the imports can only be one of these, if it is not the interpreter or freezer."""
@@ -60,8 +61,11 @@ class Findings:
             self.reasons.append(reason)
 
 
-def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) -> SnapshotFindings:
-    """Return the findings of some runs of the same imports together."""
+def judge_run(
+    replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = (), before: Sequence[str] = ()
+) -> SnapshotFindings:
+    """Return the findings of some runs of the same imports together; the modules ``before`` which the boundary is must
+    not be imported."""
     found = Findings(ignore)
     boundary = ("", 0)
     for reply in replies:
@@ -75,6 +79,8 @@ def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) 
             judge_state(reply, found)
         file, line = reply.get("boundary", ("", 0))
         boundary = (os.path.basename(file), int(line))
+        for name in sorted(set(before) & set(reply.get("modules", ()))):
+            found.object_to((), f"the imports import {name}, which is to be imported behind them", EARLIER)
     return SnapshotFindings(
         tuple(found.reasons),
         tuple(sorted(found.variables)),

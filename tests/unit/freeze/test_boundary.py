@@ -103,7 +103,28 @@ def test_the_main_module_of_a_package_is_divided(tmp_path: Path) -> None:
     script.write_text('if __name__ == "__main__":\n    MODULE = "pkg.__main__"\nelse:\n    import pkg.__main__\n')
     module.write_text("from . import other\nother.run()\n")
     modules = [("pkg.__main__", str(module), "PYMODULE"), ("pkg", None, "PYMODULE")]
-    parts = boundary.divided(str(script), modules, 0)
+    assert boundary.source_of(str(module), modules) == str(module)
+    assert boundary.source_of(str(script), modules) == str(module)
+    assert boundary.source_of(str(script), []) is None
+    parts = boundary.divided(str(module), [], 0)
     assert "other" in parts[boundary.BEFORE].co_names
     assert "run" in parts[boundary.BEHIND].co_names
-    assert boundary.divided(str(script), [], 0) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "behind", "count"),
+    [
+        ("import a\nimport b.c\nimport d", "b", 1),
+        ("import a\nimport b.c\nimport d", "b.c", 1),
+        ("import a\nimport bc\nimport b", "b", 2),
+        ("import a\nimport b\nimport b.c.d", "b.c", 2),
+        ("import a\nfrom b import c", "b.c", 1),
+        ("import a\nfrom b import d", "b.c", 2),
+        ("import a\ntry:\n  import b\nexcept ImportError:\n  b = None", "b", 1),
+        ("from . import a\nfrom . import c\nfrom .d import e", "pkg.c", 1),
+        ("from . import a\nfrom . import c\nfrom .d import e", "pkg.d", 2),
+        ("from . import a\nfrom . import c\nfrom .d import e", "pkg.f", 3),
+    ],
+)
+def test_the_boundary_is_before_modules_that_are_to_be_behind_it(text: str, behind: str, count: int) -> None:
+    assert boundary.boundary(ast.parse(text).body, (behind,)) == count

@@ -34,6 +34,7 @@ def run() -> None:
         ended = "%s: %s" % (type(error).__name__, error)
     tell(phase="done")
     tell(boundary=place)
+    tell(modules=list(sys.modules))
     if ended:
         tell(ended=ended)
     tell_left(beginnings, before)
