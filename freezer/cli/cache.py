@@ -51,6 +51,11 @@ gone, records of executables that are gone; and the items that the options selec
 application are kept. The removed paths are printed.
 """
 
+SNAPSHOTS_DESCRIPTION = """\
+Say whether applications that were built with --start snapshot may be started from snapshots of their memory, or decide
+it. Forbidding removes no snapshots: freezer cache prune --kind snapshots does.
+"""
+
 FILES = {"records": "records of finished builds", "logs": "the output of tools"}
 """Kinds of many small files, each shown in one line of the table."""
 
@@ -61,7 +66,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its two subcommands to the parser."""
+    """Add the command and its subcommands to the parser."""
     cache = commands.add_parser(
         "cache", help="show or prune the cache of builds and executables", description=DESCRIPTION
     )
@@ -87,13 +92,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     prune.add_argument("--dry-run", action="store_true", help="remove nothing, and print what would be removed")
     add_output_options(prune)
+    snapshots = actions.add_parser(
+        "snapshots", help="allow or forbid memory snapshots", description=SNAPSHOTS_DESCRIPTION
+    )
+    choice = snapshots.add_mutually_exclusive_group()
+    choice.add_argument("--forbid", action="store_true", help="have all applications of this user start plainly")
+    choice.add_argument("--allow", action="store_true", help="undo --forbid")
+    add_output_options(snapshots)
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """List or prune the user's cache."""
     from freezer.store.workspace import cache_root
 
-    return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
+    return {"list": _list, "prune": _prune, "snapshots": _snapshots}[arguments.action](arguments, cache_root())
 
 
 def _everything(cache: Path) -> list[Item]:
@@ -166,6 +178,32 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
         print(json.dumps(result))
     sys.stdout.flush()
     return status
+
+
+def _snapshots(arguments: argparse.Namespace, _cache: Path) -> int:
+    from freezer.store.entries import homes
+    from freezer.store.snapshots import allow, forbid, forbidden
+
+    places = homes(os.environ, os.geteuid())
+    try:
+        if arguments.forbid:
+            forbid(places)
+        elif arguments.allow:
+            allow(places)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"cannot write to {error.filename}", why=error.strerror, hint="set FREEZER_START=plain"
+        ) from error
+    found = list(map(str, forbidden(places)))
+    if arguments.json:
+        print(json.dumps({"forbidden": found}))
+    else:
+        for place in found:
+            print(f"snapshots are forbidden in {place}")
+        if not found:
+            print("snapshots are allowed")
+    sys.stdout.flush()
+    return ExitStatus.DONE
 
 
 def render_table(items: Sequence[Item], cache: Path, now: float) -> str:

@@ -78,6 +78,13 @@ def entries(places: Iterable[Home], known: Mapping[str, Path]) -> list[Item]:
 
 
 @contextlib.contextmanager
+def opened_home(home: Home) -> Iterator[Optional[int]]:
+    """Open a directory of entries; None if it does not exist, or others can change it."""
+    with _trusted_folder(_real(home)) as top:
+        yield top
+
+
+@contextlib.contextmanager
 def taken(item: Item) -> Iterator[Optional[Path]]:
     """Take an entry for removal. Yields its new path, at which no start looks for it, or None if the entry is in use or
     has changed since it was listed. Raises OSError."""

@@ -13,13 +13,16 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from freezer.store.entries import opened
+from freezer.store.entries import Home, opened, opened_home
 from freezer.store.inventory import Item, ItemKind, measure
 
 FOLDER = "snapshots"
 NAME = re.compile(r"[0-9a-f]{64}\.(memory|bad)")
 PARTS = ("seal", "trial", "written", "memory", "bad")
 """The files of a snapshot, in the order in which they are removed."""
+FORBIDDEN = "no-snapshots"
+"""The file in a directory of entries by which a user has forbidden snapshots of the applications there; see
+freezer/link/launcher/instant.c."""
 WHY_LIMIT = 4096
 """Bytes of a note that are read."""
 
@@ -69,3 +72,42 @@ def remove_snapshot(item: Item) -> bool:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(item.path.with_suffix(f".{part}").name, dir_fd=folder)
     return there
+
+
+def forbidden(places: Iterable[Home]) -> list[Path]:
+    """Return those directories of entries in which snapshots are forbidden."""
+    return [home.path for home in places if _has_note(home)]
+
+
+def _has_note(home: Home) -> bool:
+    with opened_home(home) as folder:
+        if folder is None:
+            return False
+        try:
+            os.stat(FORBIDDEN, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def forbid(places: Iterable[Home]) -> list[Path]:
+    """Forbid snapshots in all directories of entries that there are, and in the first that launchers try, which is made
+    if there is none; return all in which they are forbidden. Raises OSError."""
+    found = list(places)
+    if found and not found[0].shared:
+        found[0].path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for home in found:
+        with opened_home(home) as folder:
+            if folder is not None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+                os.close(os.open(FORBIDDEN, flags, 0o600, dir_fd=folder))
+    return forbidden(found)
+
+
+def allow(places: Iterable[Home]) -> None:
+    """Allow snapshots again. Raises OSError."""
+    for home in places:
+        with opened_home(home) as folder:
+            if folder is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(FORBIDDEN, dir_fd=folder)

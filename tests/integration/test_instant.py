@@ -16,10 +16,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from snapshots import key_of
 from support import SAMPLES, Freezer, need_root, open_to_all, wait_until
 
-KEY = (("variable", "HOME"), ("variable", "KEYED"), ("ask", "user"))
 USER, FEW = 12389, 96
 STARTED = "started by a snapshot"
 CHANGING = ("finders", "files")
@@ -77,15 +75,14 @@ class Instant:
         return found
 
 
-@pytest.fixture(scope="module", params=["", "early"])
+@pytest.fixture(scope="module", params=["plain", "early"])
 def instant(request: pytest.FixtureRequest, freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Instant:
     need_root()
     folder = tmp_path_factory.mktemp("instant")
-    key = folder / "key"
-    key.write_bytes(key_of(*KEY))
-    leave = ["--leave", request.param] if request.param else []
     script = SAMPLES / "instant" / "instant.py"
-    freezer("build", script, "-o", folder / "app", "--linker", "native", "--snapshot-key", key, *leave, cwd=folder)
+    options = ["--linker", "native", "--start", "snapshot", "--leave", request.param, "--smoke", "leave well"]
+    done = freezer("build", script, "-o", folder / "app", *options, cwd=folder)
+    assert "starts from it do what plain starts do" in done.stderr
     app = Instant(folder / "app", folder / "cache")
     open_to_all(folder)
     app.cache.mkdir()

@@ -146,6 +146,52 @@ def test_what_the_key_names_decides(make: Callable[..., Saved], tmp_path: Path) 
     app.how("plain", env=env)
 
 
+def test_the_year_is_part_of_the_key_but_on_its_first_and_last_day(make: Callable[..., Saved]) -> None:
+    app = make(("ask", "year"))
+    app.how("plain")
+    today = time.gmtime()
+    if (today.tm_mon, today.tm_mday) in ((1, 1), (12, 31)):
+        app.how("plain", env={"FREEZER_START": "snapshot"})
+        assert not app.snapshots.exists()
+    else:
+        app.how("restored", env={"FREEZER_START": "snapshot"})
+
+
+def test_no_variable_may_begin_as_the_key_forbids(make: Callable[..., Saved]) -> None:
+    app = make(("prefix", "TOOL_"))
+    app.make()
+    app.how("restored", env={"TOO": "1", "MY_TOOL_X": "1"})
+    app.how("plain", env={"TOOL_COLOUR": ""})
+
+
+def test_a_start_that_waits_for_the_snapshot(app: Saved) -> None:
+    app.how("plain")
+    assert app.how("restored", env={"FREEZER_START": "snapshot"}).one("trial") == "yes"
+    assert not app.is_making()
+
+
+def test_a_start_that_waits_tells_why_there_is_none(make: Callable[..., Saved]) -> None:
+    app = make(key=key_of(*KEY))
+    app.how("plain")
+    app.how("restored", env={"FREEZER_START": "snapshot"})
+    (name,) = app.names("seal")
+    app.wait_until_made()
+    for path in app.snapshots.glob(f"{name}.*"):
+        path.unlink()
+    (app.snapshots / f"{name}.bad").write_text("the imports started a thread\nmore\n")
+    done = app.how("plain", env={"FREEZER_START": "snapshot", "FREEZER_DEBUG": "start"})
+    assert done.stderr.endswith(": started plainly: the imports started a thread\n")
+
+
+def test_forbidden_by_the_user(app: Saved) -> None:
+    app.make()
+    (app.first / "no-snapshots").touch()
+    done = app.how("plain", env={"FREEZER_START": "snapshot", "FREEZER_DEBUG": "start"})
+    assert "freezer cache snapshots --allow" in done.stderr
+    (app.first / "no-snapshots").unlink()
+    app.how("restored")
+
+
 def test_other_values_are_other_snapshots(make: Callable[..., Saved]) -> None:
     app = make(("ask", "cwd"), ("ask", "umask"), ("ask", "limit 7"), ("unset", "FORBIDDEN"))
     env = {"KEYED": "one"}

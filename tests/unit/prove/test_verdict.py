@@ -367,3 +367,9 @@ def test_a_refusal() -> None:
     assert error.why is not None and error.why.splitlines()[0] == "app:1: reads the clock"
     assert error.why.endswith("... and 2 more; -v shows them")
     assert error.hint == "later"
+
+
+def test_modules_that_are_to_be_behind_the_boundary() -> None:
+    found = judge_run([{**reply(), "modules": ["a", "b", "b.c"]}], before=("b", "d"))
+    assert [reason.what for reason in found.reasons] == ["the imports import b, which is to be imported behind them"]
+    assert judge_run([{**reply(), "modules": ["a"]}], before=("b",)).verdict

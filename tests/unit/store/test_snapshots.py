@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from stores import Cache, listed, unpacked
 
 from freezer.cli.main import main
+from freezer.store.entries import Home
 from freezer.store.inventory import ItemKind
-from freezer.store.snapshots import with_snapshots
+from freezer.store.snapshots import FORBIDDEN, allow, forbid, with_snapshots
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -55,3 +57,27 @@ def test_what_others_can_change_is_no_snapshot(entry: Path) -> None:
     (entry / "snapshots").chmod(0o770)
     (whole,) = listed()
     assert with_snapshots([whole]) == [whole]
+
+
+def test_forbidden_and_allowed(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: str) -> str:
+        assert main(["cache", "snapshots", *words]) == 0
+        return capsys.readouterr().out
+
+    assert said() == "snapshots are allowed\n"
+    note = cache.path / "apps" / FORBIDDEN
+    assert said("--forbid") == f"snapshots are forbidden in {note.parent}\n"
+    assert note.stat().st_mode & 0o777 == 0o600
+    assert said("--forbid") == said()
+    assert json.loads(said("--json")) == {"forbidden": [str(note.parent)]}
+    assert said("--allow") == said("--allow") == "snapshots are allowed\n"
+    assert not note.exists()
+
+
+def test_where_others_can_write_nothing_is_forbidden(cache: Cache) -> None:
+    home = Home(cache.path / "apps", shared=False)
+    assert forbid([home]) == [home.path]
+    allow([home])
+    home.path.chmod(0o770)
+    assert forbid([home]) == []
+    assert list(home.path.iterdir()) == []
