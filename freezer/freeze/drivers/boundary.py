@@ -39,10 +39,9 @@ def divided(path: str, behind: Iterable[str], optimize: int) -> dict[str, CodeTy
         tree = ast.parse(file.read(), path)
     end = boundary(tree.body, tuple(behind))
     flags = _future_flags(tree.body[:end])
-    before = ast.Module(tree.body[:end], tree.type_ignores)
     # A text that the rest begins with is not the module's documentation.
-    behind = ast.Module([ast.copy_location(ast.Pass(), tree.body[0]), *tree.body[end:]] if tree.body else [], [])
-    parts = {BEFORE: before, BEHIND: behind}
+    rest = [ast.copy_location(ast.Pass(), tree.body[0]), *tree.body[end:]] if tree.body else []
+    parts = {BEFORE: ast.Module(tree.body[:end], tree.type_ignores), BEHIND: ast.Module(rest, [])}
     return {
         name: compile(part, path, "exec", flags=flags, dont_inherit=True, optimize=optimize)
         for name, part in parts.items()

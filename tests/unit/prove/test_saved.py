@@ -102,11 +102,9 @@ def test_a_host_that_permits_no_probe(parts: Parts, job: Job) -> None:
     assert parts.keys == []
 
 
-def run(stderr: str, stdout: str = "", seconds: float = 0.1, **more: Any) -> dict[str, Any]:
-    return {
-        **{"stdout": stdout, "stderr": stderr, "status": 0, "signal": None, "timed_out": False},
-        **{"seconds": seconds, **more},
-    }
+def run(stderr: str, stdout: str = "", seconds: float = 0.1) -> dict[str, Any]:
+    ended = {"status": 0, "signal": None, "timed_out": False, "seconds": seconds}
+    return {"stdout": stdout, "stderr": stderr, **ended}
 
 
 def series(*changed: dict[str, Any]) -> list[dict[str, Any]]:
@@ -130,7 +128,7 @@ def test_each_restored_start_is_compared() -> None:
 
 
 def test_starts_that_were_plain() -> None:
-    changed = ({}, {}, {"stderr": "x: started plainly: it crashed\n"}, {})
+    changed: tuple[dict[str, Any], ...] = ({}, {}, {"stderr": "x: started plainly: it crashed\n"}, {})
     assert judge_series(series(*changed), [SMOKE]).problem == "no start was from a snapshot: it crashed"
     server = Smoke(None, None, 10, requests=(Request("/"),))
     assert judge_series(series(*changed), [server]).problem is None
