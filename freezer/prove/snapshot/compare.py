@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Optional
 
 from freezer.base.processes import describe_status
+from freezer.prove.judge import CRASHES
 
 Seen = tuple[object, ...]
 """What is compared of a run."""
@@ -19,7 +20,9 @@ CHANGING = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 
 def difference(plain: Sequence[Mapping[str, Any]], restored: Mapping[str, Any]) -> Optional[str]:
     """Return what a restored start does otherwise than two plain ones, None if that is nothing. What these do not have
-    in common is not compared."""
+    in common is not compared; of those that have not ended, only whether the restored one crashes."""
+    if any(run["timed_out"] for run in plain):
+        return _described(_end(plain[0]), _end(restored)) if restored["signal"] in CRASHES else None
     for view in (_exactly, _without_numbers, _end):
         first, second = map(view, plain)
         if first == second:

@@ -29,7 +29,7 @@ from freezer.prove.verify import UNPRIVILEGED, run_sandbox
 
 WAYS = ("plain", "snapshot", "snapshot", "plain")
 """How each run of the proof is started: the first of all to start from a snapshot waits until there is one."""
-ENDLESS_SECONDS = 3.0
+ENDLESS_SECONDS = 5.0
 """How long a run is watched that need not end."""
 MAKING_SECONDS = 60.0
 

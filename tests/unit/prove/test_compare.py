@@ -50,6 +50,14 @@ def test_what_differs_in_each_start_is_not_compared() -> None:
     assert difference((run(), run(status=1)), run(status=2)) is None
 
 
+def test_of_starts_that_do_not_end_only_a_crash_counts() -> None:
+    plain = run("begun", status=None, signal=9, timed_out=True), run("ended")
+    assert difference(plain, run("ended")) is None
+    assert difference(plain, run("begun", status=None, signal=9, timed_out=True)) is None
+    found = difference(plain, run(status=None, signal=11))
+    assert found == "it was killed by SIGSEGV, where a plain start is still running"
+
+
 def test_the_variable_of_the_proof_s_own_is_not_compared() -> None:
     plain = run("{'FREEZER_START': 'plain'} FREEZER_START=plain")
     assert difference((plain, plain), run("{'FREEZER_START': 'snapshot'} FREEZER_START=snapshot")) is None
