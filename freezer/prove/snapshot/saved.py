@@ -1,8 +1,8 @@
 """The proof of an application that is to start from snapshots: the probe, the key in the executable, and starts from a
 snapshot beside plain ones.
 
-Where the probe objects, or a start from a snapshot does something else than a plain one, the result starts plainly, and
-its key has the reasons; if a proof is required, it is an error instead.
+Where the probe objects, or a start from a snapshot does something else than a plain one, the result starts plainly: it
+gets no key, and the reasons are a warning. If a proof is required, they are an error instead.
 """
 
 from __future__ import annotations
@@ -70,9 +70,11 @@ def prove_snapshots(
         if trial.problem is None:
             return linked, proof
         findings = dataclasses.replace(findings, reasons=(_reason(findings, trial.problem),))
+        if plan.verify is not Verification.REQUIRE:
+            linked = with_key(plan, linked, None, job)
     if plan.verify is Verification.REQUIRE:
         raise refusal(name, findings)
-    return with_key(plan, linked, findings.text(), job), _warned(proof, warning_of(name, findings), job)
+    return linked, _warned(proof, warning_of(name, findings), job)
 
 
 def _reason(findings: SnapshotFindings, problem: str) -> Reason:
