@@ -22,7 +22,6 @@ from pathlib import Path
 
 from contestants import SAMPLES, Sample, Way, Workshop
 
-KEY = "snapshot\t1\nverdict\tyes\nvariable\tHOME\nvariable\tPATH\nask\tuser\nend\t\n"
 PATIENCE = 60
 """Seconds until a snapshot must be there."""
 
@@ -60,12 +59,11 @@ class Contestant:
 def build(sample: Sample, folder: Path, *options: str) -> Path:
     """Build an executable that may be started by snapshots, unless it is there."""
     path = folder / f"{sample.name.replace('+', '-')}{'-early' if options else ''}"
-    key = folder / "snapshot.key"
-    key.write_text(KEY)
     if not path.exists():
         wanted = [word for requirement in sample.requirements for word in ("--with", requirement)]
         command = [sys.executable, "-m", "freezer", "build", sample.script, "-o", path, "--linker", "native", "-q"]
-        subprocess.run([*map(str, command), *wanted, "--snapshot-key", str(key), *options], check=True)
+        start = ["--start", "snapshot", "--verify", "require"]
+        subprocess.run([*map(str, command), *wanted, *start, *options], check=True)
     return path
 
 
@@ -104,8 +102,8 @@ def measure(sample: Sample, folder: Path, rounds: int) -> list[Contestant]:
     subprocess.run(making.command, env=plainly, stdout=subprocess.DEVNULL, check=True)
     for number in range(rounds):
         others[1].run()
-        # Another key each time, so that there is no snapshot yet.
-        making.environment = {**given, "HOME": str(folder / f"home-{number}")}
+        # Another key each time, so that there is no snapshot yet: every key has this variable, which means nothing here.
+        making.environment = {**given, "NLSPATH": f"/nowhere/{number}"}
         making.run()
         time.sleep(1)
     for contestant in restored:

@@ -30,25 +30,27 @@ class Leaving:
         import atexit
 
         self._early = early
+        self._frozen = False
         self._saver: Any = None
         self._saved: dict[str, ModuleType] = {}
         # The first of all exit functions runs last.
         atexit.register(self._leave)
 
-    def begin(self, saver: "Any") -> None:
-        """Note the modules that are there now, right before they are saved."""
-        self._saver = saver
+    def begin(self, saver: "Any", frozen: bool) -> None:
+        """Note the modules that are there now, right before they are saved, and whether all objects are frozen. To ask
+        the collector takes as long as to look at each of them."""
+        self._saver, self._frozen = saver, frozen
         self._saved.update((name, module) for name, module in sys.modules.items() if name not in ALWAYS)
 
     def thaw_main(self) -> None:
         """Have the main module collected as in other processes: the application puts its own objects into it."""
-        if gc.get_freeze_count():
+        if self._frozen:
             main = sys.modules["__main__"]
             for item in (main, main.__dict__):
                 self._saver.thaw(item)
 
     def _leave(self) -> None:
-        if self._saver is None or not gc.get_freeze_count():
+        if self._saver is None or not self._frozen:
             return
         objects = gc.get_objects()
         if _freezer_savable.is_end_noticed(objects) or any(map(_freezer_savable.is_open_file, objects)):

@@ -60,8 +60,7 @@ def save_and_resume(file: str) -> "CodeType":
     data = _data()
     changes = {name: data.get(name) for name in {*data, *first} if data.get(name) != first.get(name)}
     saver = _saver()
-    _prepare(file)
-    leavings[0].begin(saver)
+    leavings[0].begin(saver, _prepare(file))
     entry = os.path.dirname(os.path.dirname(_freezer_archive.bundle))
     told: Told = saver.save(os.fsencode(file) + b"\0" + os.fsencode(entry) + b"/used\0")
     _set_right(told, changes, saver)
@@ -90,8 +89,9 @@ def _saver() -> "Any":
 # Before saving
 
 
-def _prepare(file: str) -> None:
-    """Make this process one that can be saved, or end it with a reason in the file."""
+def _prepare(file: str) -> bool:
+    """Make this process one that can be saved, or end it with a reason in the file. Return whether its objects are
+    frozen."""
     import gc
 
     import _freezer_savable
@@ -105,7 +105,8 @@ def _prepare(file: str) -> None:
         with open(file, "w", encoding="utf-8", errors="backslashreplace") as out:
             out.write(reason + "\n")
         os._exit(1)
-    if not _freezer_savable.is_end_noticed(objects):
+    frozen = not _freezer_savable.is_end_noticed(objects)
+    if frozen:
         # The collector would write to all of them at the end, and so have their pages copied.
         gc.freeze()
     del objects
@@ -115,6 +116,7 @@ def _prepare(file: str) -> None:
     # In a plain start there are no such modules.
     for name in ("_freezer_save", "_freezer_savable", "_freezer_leaving", __name__):
         sys.modules.pop(name, None)
+    return frozen
 
 
 # In a restored process
