@@ -102,7 +102,7 @@ def measure(sample: Sample, folder: Path, rounds: int) -> list[Contestant]:
     subprocess.run(making.command, env=plainly, stdout=subprocess.DEVNULL, check=True)
     for number in range(rounds):
         others[1].run()
-        # Another key each time, so that there is no snapshot yet: every key has this variable, which means nothing here.
+        # Another key each time, so that there is no snapshot yet: this variable is in all keys, and means nothing here.
         making.environment = {**given, "NLSPATH": f"/nowhere/{number}"}
         making.run()
         time.sleep(1)
