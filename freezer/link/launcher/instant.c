@@ -208,7 +208,7 @@ void snapshot_start(const struct entry *entry, const struct app *app, char *argu
     struct restoring how = {.entry = entry, .app = app, .arguments = arguments, .environment = environment,
         .trial_lock = -1, .directory = -1};
     const char *value = variable_of(environment, "FREEZER_DEBUG");
-    const char *why = "the build of this application refuses it, or does so in such an environment";
+    const char *why = key.why;
     bool make = false, now = false;
 
     only[0] = (char *)(size_t)app->path;

@@ -56,6 +56,14 @@ static void add(struct making *making, const void *data, size_t size)
     blake2b_add(&making->hash, data, size);
 }
 
+/* Notes that there can be no snapshot, for a reason of its own if it is the first. */
+static void object(struct making *making, const char *format, const char *what)
+{
+    if (making->good)
+        refuse(making->key->why, format, what);
+    making->good = false;
+}
+
 static void add_text(struct making *making, const char *text)
 {
     add(making, text, strlen(text));
@@ -128,7 +136,8 @@ static void add_file(struct making *making, const char *value, bool absent)
             (uint64_t)stat_.st_mtim.tv_sec, (uint64_t)stat_.st_mtim.tv_nsec, (uint64_t)stat_.st_ctim.tv_sec,
             (uint64_t)stat_.st_ctim.tv_nsec};
         add(making, identity, sizeof identity);
-        making->good &= !absent;
+        if (absent)
+            object(making, "there is a file %s, which its imports would use", path);
     } else if (errno == ENOENT || errno == ENOTDIR || (errno == EACCES && !absent))
         add_number(making, (uint64_t)errno);
     else
@@ -214,7 +223,8 @@ static void add_year(struct making *making)
         making->good = false;
         return;
     }
-    making->good &= date.tm_yday != 0 && !(date.tm_mon == DECEMBER && date.tm_mday == LAST);
+    if (date.tm_yday == 0 || (date.tm_mon == DECEMBER && date.tm_mday == LAST))
+        object(making, "its imports ask for the year, which %s", "begins or ends");
     add_number(making, (uint64_t)date.tm_year);
 }
 
@@ -237,7 +247,8 @@ static void add_answer(struct making *making, const char *word)
             making->key->terminals = making->before->terminals;
         add_number(making, making->key->terminals);
         /* What makes the snapshot has none, and would be told so. */
-        making->good &= making->key->terminals == 0;
+        if (making->key->terminals != 0)
+            object(making, "its imports ask whether there is a %s", "terminal");
     } else if (strcmp(word, "hostname") == 0) {
         struct utsname system;
         making->good &= uname(&system) == 0;
@@ -267,6 +278,12 @@ static bool is_prefix(char *const environment[], const char *text)
     return false;
 }
 
+static void object_if(struct making *making, bool set, const char *name)
+{
+    if (set)
+        object(making, "%s is set, which its imports ask for", name);
+}
+
 /* Adds a line. Returns false at the last one. */
 static bool add_line(struct making *making, const char *kind, const char *value)
 {
@@ -281,9 +298,9 @@ static bool add_line(struct making *making, const char *kind, const char *value)
     if (strcmp(kind, "variable") == 0)
         add_variable(making, value);
     else if (strcmp(kind, "unset") == 0)
-        making->good &= variable_of(making->environment, value) == NULL;
+        object_if(making, variable_of(making->environment, value) != NULL, value);
     else if (strcmp(kind, "prefix") == 0)
-        making->good &= !is_prefix(making->environment, value);
+        object_if(making, is_prefix(making->environment, value), value);
     else if (strcmp(kind, "file") == 0 || strcmp(kind, "listing") == 0)
         add_file(making, value, false);
     else if (strcmp(kind, "absent") == 0)
@@ -381,6 +398,7 @@ bool key_make(
     uint8_t digest[DIGEST_SIZE];
     char *text = read_text(entry->dir, "tree/snapshot.key", KEY_LIMIT);
 
+    refuse(key->why, "its build does not permit it%s", "");
     key->variables = 0;
     key->here = false;
     key->terminals = 0;

@@ -33,6 +33,7 @@ struct key {
     size_t variables;
     bool here;          /* whether the working directory is part of it */
     unsigned terminals; /* which standard streams are terminals, a bit each, if that is part of it */
+    char why[WHY_ROOM]; /* the reason why there can be no snapshot */
 };
 
 /* With "before", the standard streams are not looked at, as they are not the caller's any more. */

@@ -161,7 +161,8 @@ def test_no_variable_may_begin_as_the_key_forbids(make: Callable[..., Saved]) ->
     app = make(("prefix", "TOOL_"))
     app.make()
     app.how("restored", env={"TOO": "1", "MY_TOOL_X": "1"})
-    app.how("plain", env={"TOOL_COLOUR": ""})
+    done = app.how("plain", env={"TOOL_COLOUR": "", "FREEZER_DEBUG": "start"})
+    assert done.stderr.endswith(": started plainly: TOOL_ is set, which its imports ask for\n")
 
 
 def test_a_start_that_waits_for_the_snapshot(app: Saved) -> None:
