@@ -41,9 +41,11 @@ bool snapshot_is_bad(int directory, const char *name)
     return fstatat(directory, path, &stat, AT_SYMLINK_NOFOLLOW) == 0 && age_of(&stat) <= SNAPSHOT_DAYS * 86400;
 }
 
-void snapshot_forbid(int directory, const char *name, const char *why)
+void snapshot_forbid(int directory, const char *name, const char *why, bool briefly)
 {
+    enum { HOUR = 3600 };
     char path[SNAPSHOT_NAME];
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = time(NULL) - SNAPSHOT_DAYS * 86400 + HOUR}};
 
     snapshot_name(path, name, "bad");
     (void)unlinkat(directory, path, 0);
@@ -51,6 +53,8 @@ void snapshot_forbid(int directory, const char *name, const char *why)
     if (file < 0)
         return;
     (void)!write(file, why, strlen(why));
+    if (briefly)
+        (void)futimens(file, times);
     close(file);
     snapshot_remove(directory, name);
 }
@@ -90,7 +94,7 @@ static const char *try_it(int directory, const char *name, int *lock)
             return NULL;
         why = "a process that was started by it crashed";
         if (count > 0)
-            snapshot_forbid(directory, name, why);
+            snapshot_forbid(directory, name, why, false);
     }
     close(*lock);
     *lock = -1;

@@ -227,7 +227,9 @@ static bool has_failed(int status, int but)
 /* Notes why there is no snapshot, by what the application has written instead. */
 static void forbid(const struct maker *maker, const char *file)
 {
-    char why[WHY_ROOM + 1] = "the imports ended the process\n";
+    /* A limit of the caller's may be the cause, or a full disk. */
+    static const char ended[] = "the imports ended the process", unwritten[] = "the snapshot cannot be written";
+    char why[WHY_ROOM + 1] = "";
     int reason = openat(maker->directory, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
     if (reason >= 0) {
@@ -235,7 +237,10 @@ static void forbid(const struct maker *maker, const char *file)
         why[size > 0 ? size : 0] = 0;
         close(reason);
     }
-    snapshot_forbid(maker->directory, maker->key->name, why);
+    if (!why[0])
+        memcpy(why, ended, sizeof ended);
+    bool briefly = strcmp(why, ended) == 0 || strncmp(why, unwritten, strlen(unwritten)) == 0;
+    snapshot_forbid(maker->directory, maker->key->name, why, briefly);
 }
 
 /* Gives the snapshot its name, and seals it. */
@@ -273,7 +278,7 @@ static void make(struct maker *maker, char *environment[])
             strcmp(after.name, maker->key->name) == 0)
             finish(maker, &snapshot, file);
         else if (has_failed(status, NOT_RESTORED))
-            snapshot_forbid(maker->directory, maker->key->name, "a process that was restored for a test crashed\n");
+            snapshot_forbid(maker->directory, maker->key->name, "a process that was restored for a test crashed\n", false);
     } else if (has_failed(status, 0))
         forbid(maker, file);
     (void)unlinkat(maker->directory, file, 0);

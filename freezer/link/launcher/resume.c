@@ -59,7 +59,8 @@ static const char *open_files(const struct snapshot *snapshot, int *files)
             (uint64_t)is.st_size != told->size || is.st_mtim.tv_sec != told->modified ||
             is.st_mtim.tv_nsec != told->modified_nanoseconds || is.st_ctim.tv_sec != told->changed ||
             is.st_ctim.tv_nsec != told->changed_nanoseconds)
-            return SNAPSHOT_STALE;
+            return files[index] < 0 && errno != ENOENT && errno != ENOTDIR ? "a file that it needs cannot be opened"
+                                                                           : SNAPSHOT_STALE;
     }
     return NULL;
 }

@@ -91,10 +91,11 @@ void snapshot_make(const struct entry *entry, const struct app *app, const struc
 
 /* instant.c */
 
-/* Removes a snapshot; tells whether there is a recent note that it must not be made; removes it and notes why that is. */
+/* Removes a snapshot; tells whether there is a recent note that it must not be made; removes it and notes why that is,
+   for an hour if that is for want of something. */
 void snapshot_remove(int directory, const char *name);
 bool snapshot_is_bad(int directory, const char *name);
-void snapshot_forbid(int directory, const char *name, const char *why);
+void snapshot_forbid(int directory, const char *name, const char *why, bool briefly);
 
 /* Starts the application by a snapshot, or returns, and has one made if there is none. */
 void snapshot_start(const struct entry *entry, const struct app *app, char *arguments[], char *environment[]);
