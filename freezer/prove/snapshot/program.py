@@ -47,6 +47,8 @@ from freezer.prove.snapshot.tracer import Tracer
 
 HOME, FOLDER, SEARCHED, CACHE = "/tmp/probe/home", "/tmp/probe/cwd", "/probe-path/bin", "/tmp/probe/cache"
 """Places whose paths show where the imports have them from."""
+END_OF_INPUT = b"\4" * 256
+"""The ends of as many reads of a terminal (termios(3), VEOF)."""
 PR_SET_TSC, PR_TSC_SIGSEGV = 26, 2
 DRIVERS = Path(__file__).with_name("drivers")
 MODULES = ("probe_channel", "probe_boundary", "probe_watch", "probe_left", "probe_imports")
@@ -70,7 +72,7 @@ def main() -> int:
         os.stat(path)
     if request.get("terminal"):
         # Before the host is left: a cell need not have any.
-        request["streams"] = os.openpty()
+        request["stream"] = open_terminal()
     # The cell does not have the files.
     request["texts"] = [(name, (DRIVERS / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES]
     seal_descriptors()
@@ -83,6 +85,23 @@ def main() -> int:
         reply = dict(explain(error)._asdict())
     print(json.dumps(reply), flush=True)
     return 0
+
+
+def open_terminal() -> int:
+    """Return a terminal at which nobody waits for anybody: what is written there is taken, and who reads is told at
+    once that there is no more."""
+    master, terminal = os.openpty()
+    os.write(master, END_OF_INPUT)
+
+    def take() -> None:
+        os.close(terminal)
+        with suppress(OSError):  # nobody has the terminal any more
+            while os.read(master, 65536):
+                pass
+
+    forked(take)
+    os.close(master)
+    return terminal
 
 
 def probe(request: Message, cell: Cell) -> Message:
@@ -100,8 +119,7 @@ def probe(request: Message, cell: Cell) -> Message:
     tree = os.path.dirname(program)
     traces = os.memfd_create("traces")
     command = [f"/app/{cell.name}", "-u", "-c", START.format(texts=request["texts"])]
-    streams = request["streams"][1] if "streams" in request else None
-    pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, streams)
+    pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, request.get("stream"))
     tracer = Tracer(pid, tree, traces, deadline)
     return {**reply_of(tracer, tracer.run()), "executable": f"/app/{cell.name}"}
 

@@ -44,6 +44,14 @@ def decision(number: int, *arguments: int, arch: int = X86_64) -> int:
             place += if_true if test.get(code, bool(value & operand)) else if_false
 
 
+def test_nobody_waits_at_the_terminal() -> None:
+    terminal = program.open_terminal()
+    assert os.isatty(terminal)
+    assert [os.read(terminal, 100) for _ in range(5)] == [b""] * 5
+    assert os.write(terminal, b"x" * (1 << 20)) > 0
+    os.close(terminal)
+
+
 @pytest.mark.parametrize("number", [*SEEN.values(), 1000, 59, 0x40000000 | 1])
 def test_what_stops_the_process(number: int) -> None:
     assert decision(number) == RETURN_TRACE
