@@ -36,6 +36,8 @@ def why_plainly(run: Mapping[str, Any]) -> Optional[str]:
     line = _errors(run)[0]
     if line.endswith(RESTORED):
         return None
+    if run["timed_out"] and not line:
+        return f"it had not begun after {run['seconds']:.0f} s; give it more time: --smoke-timeout SECONDS"
     match = PLAINLY.fullmatch(line)
     return match["why"] if match else "the launcher does not say why"
 

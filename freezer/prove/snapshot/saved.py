@@ -29,8 +29,6 @@ from freezer.prove.verify import UNPRIVILEGED, run_sandbox
 
 WAYS = ("plain", "snapshot", "snapshot", "plain")
 """How each run of the proof is started: the first of all to start from a snapshot waits until there is one."""
-ENDLESS_SECONDS = 5.0
-"""How long a run is watched that need not end."""
 MAKING_SECONDS = 60.0
 
 
@@ -114,10 +112,7 @@ def try_snapshot(path: Path, smokes: Sequence[Smoke], job: Job) -> Trial:
 
 def _run(name: str, smoke: Smoke, way: str) -> dict[str, Any]:
     variables = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "FREEZER_DEBUG": "start", "FREEZER_START": way}
-    run = run_request(smoke, [f"/app/{name}", *(smoke.arguments or ())], variables, trace_maps=False)
-    if not smoke.requests and (smoke.endless or smoke.status is None):
-        run["timeout"] = min(run["timeout"], ENDLESS_SECONDS)
-    return run
+    return run_request(smoke, [f"/app/{name}", *(smoke.arguments or ())], variables, trace_maps=False)
 
 
 def judge_series(runs: Sequence[Mapping[str, Any]], smokes: Sequence[Smoke]) -> Trial:

@@ -82,3 +82,8 @@ def test_answers_of_a_server() -> None:
 )
 def test_how_a_run_was_started(stderr: str, why: Optional[str]) -> None:
     assert why_plainly(run(stderr=stderr)) == why
+
+
+def test_a_run_that_has_not_begun() -> None:
+    told = why_plainly(run(stderr="", timed_out=True, seconds=10.02, status=None, signal=9))
+    assert told is not None and told.startswith("it had not begun after 10 s")
