@@ -21,6 +21,8 @@ QUIET = frozenset((None, "weakref", "_weakrefset", "functools", "logging", "thre
 
 def reason_against(objects: "list[object]") -> "Optional[str]":
     """Return why this process cannot be saved; None if it can. ``objects`` are all that the collector knows."""
+    if "t" in sys.abiflags:
+        return "this Python has no global lock"
     for name in posix.listdir("/proc/self/fd"):
         if int(name) > 2 and _is_open(int(name)):
             return "the imports opened %s" % posix.readlink("/proc/self/fd/" + name)

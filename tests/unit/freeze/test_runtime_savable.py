@@ -41,6 +41,7 @@ def reason(code: str) -> str:
         ("import os; pipe = os.pipe()", "the imports opened pipe:"),
         ("import subprocess; subprocess.Popen(['sleep', '5'])", "the imports started a process"),
         ("import threading, time; threading.Thread(target=time.sleep, args=(5,), daemon=True).start()", "a thread"),
+        ("sys.abiflags = 't'", "has no global lock"),
         ("import random; own = random.Random(1)", "the imports made a generator of random numbers, random.Random"),
     ],
 )
