@@ -23,7 +23,7 @@ def tables() -> dict[str, str]:
         sys.path.insert(0, str(HERE.parent))
     from freezer.cli.main import build_parser
     from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
-    from freezer.plan.settings import FILE_ONLY, SETTINGS
+    from freezer.plan.settings import FILE_ONLY, SETTINGS, SNAPSHOT_SETTINGS
 
     parsers = _commands(build_parser())
     of_images = (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)
@@ -35,7 +35,9 @@ def tables() -> dict[str, str]:
     made["the image"] = _settings(of_images)
     rows = [(f"`{setting.name}`", setting.kind.value, setting.help) for setting in FILE_ONLY]
     made["files only"] = _table(("key", "value", "meaning"), rows)
-    for name in ("build", "init", "learn", "image", "push", "check", "inspect", "cache prune"):
+    rows = [(f"`{setting.name}`", setting.kind.value, setting.help) for setting in SNAPSHOT_SETTINGS]
+    made["snapshots"] = _table(("key", "value", "meaning"), rows)
+    for name in ("build", "init", "learn", "image", "push", "check", "inspect", "cache prune", "cache snapshots"):
         made[name] = _actions(parsers[name], known | common)
     made["run"] = _actions(parsers["run"], {"-h"})
     made["every command"] = _actions(parsers["cache list"], {"-h"})
@@ -71,7 +73,9 @@ def _settings(settings: Iterable) -> str:
 def _actions(parser: argparse.ArgumentParser, without: set[str]) -> str:
     rows = []
     for action in parser._actions:
-        if action.option_strings and not without & {*action.option_strings}:
+        # Options without a help are not for users.
+        shown = action.help is not argparse.SUPPRESS
+        if shown and action.option_strings and not without & {*action.option_strings}:
             metavar = action.metavar or ("KIND" if action.choices else None)
             value = f" {metavar}" if metavar else ""
             words = [f"`{flag}`" for flag in action.option_strings[:-1]] + [f"`{action.option_strings[-1]}{value}`"]

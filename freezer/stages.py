@@ -191,4 +191,8 @@ def _proven(plan: Plan, named: NamedInputs, environment: Environment, applicatio
                 from freezer.prove.repair import with_repairs
 
                 proof = with_repairs(proof, repairs)
+            if whole.snapshot is not None and proof is not None:
+                from freezer.prove.snapshot.saved import prove_snapshots
+
+                linked, proof = prove_snapshots(whole, whole.snapshot, linked, proof, apart)
             return _Proven(whole, bundle, linked, proof, apart)

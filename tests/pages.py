@@ -106,6 +106,7 @@ MANUAL = tuple(
         "papers",
         "signatures",
         "linkers",
+        "starts",
         "systems",
         "security",
         "how-it-works",

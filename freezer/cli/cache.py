@@ -31,13 +31,14 @@ KINDS = (
     "records",
     "logs",
     "apps",
+    "snapshots",
 )
 """``freezer.store.inventory.ItemKind``, which takes imports that a parser must do without."""
 
 DESCRIPTION = """\
 List or remove the items of freezer's cache: systems to build in, the roots of images that ran, build environments, the
-PyInstaller that builds, what earlier builds have found and made, pip's downloads, records and logs, and the files that
-natively linked executables unpacked.
+PyInstaller that builds, what earlier builds have found and made, pip's downloads, records and logs, the files that
+natively linked executables unpacked, and snapshots of the memory of such applications.
 """
 
 LIST_DESCRIPTION = (
@@ -50,6 +51,11 @@ gone, records of executables that are gone; and the items that the options selec
 application are kept. The removed paths are printed.
 """
 
+SNAPSHOTS_DESCRIPTION = """\
+Say whether applications that were built with --start snapshot may be started from snapshots of their memory, or decide
+it. Forbidding removes no snapshots: freezer cache prune --kind snapshots does.
+"""
+
 FILES = {"records": "records of finished builds", "logs": "the output of tools"}
 """Kinds of many small files, each shown in one line of the table."""
 
@@ -60,7 +66,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the command and its two subcommands to the parser."""
+    """Add the command and its subcommands to the parser."""
     cache = commands.add_parser(
         "cache", help="show or prune the cache of builds and executables", description=DESCRIPTION
     )
@@ -86,22 +92,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     prune.add_argument("--dry-run", action="store_true", help="remove nothing, and print what would be removed")
     add_output_options(prune)
+    snapshots = actions.add_parser(
+        "snapshots", help="allow or forbid memory snapshots", description=SNAPSHOTS_DESCRIPTION
+    )
+    choice = snapshots.add_mutually_exclusive_group()
+    choice.add_argument("--forbid", action="store_true", help="have all applications of this user start plainly")
+    choice.add_argument("--allow", action="store_true", help="undo --forbid")
+    add_output_options(snapshots)
 
 
 def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     """List or prune the user's cache."""
     from freezer.store.home import cache_root
 
-    return (_list if arguments.action == "list" else _prune)(arguments, cache_root())
+    return {"list": _list, "prune": _prune, "snapshots": _snapshots}[arguments.action](arguments, cache_root())
 
 
 def _everything(cache: Path) -> list[Item]:
     from freezer.link.payload.read import identities
     from freezer.store.entries import entries, homes
     from freezer.store.inventory import contents, outputs
+    from freezer.store.snapshots import with_snapshots
 
     items = contents(cache)
-    return items + entries(homes(os.environ, os.geteuid()), identities(outputs(cache)))
+    apps = entries(homes(os.environ, os.geteuid()), identities(outputs(cache)))
+    return items + with_snapshots(apps)
 
 
 def _list(arguments: argparse.Namespace, cache: Path) -> int:
@@ -165,6 +180,32 @@ def _prune(arguments: argparse.Namespace, cache: Path) -> int:
     return status
 
 
+def _snapshots(arguments: argparse.Namespace, _cache: Path) -> int:
+    from freezer.store.entries import homes
+    from freezer.store.snapshots import allow, forbid, forbidden
+
+    places = homes(os.environ, os.geteuid())
+    try:
+        if arguments.forbid:
+            forbid(places)
+        elif arguments.allow:
+            allow(places)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"cannot write to {error.filename}", why=error.strerror, hint="set FREEZER_START=plain"
+        ) from error
+    found = list(map(str, forbidden(places)))
+    if arguments.json:
+        print(json.dumps({"forbidden": found}))
+    else:
+        for place in found:
+            print(f"snapshots are forbidden in {place}")
+        if not found:
+            print("snapshots are allowed")
+    sys.stdout.flush()
+    return ExitStatus.DONE
+
+
 def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
     """Return a line for each item, and the total. ``now`` is in seconds since 1970."""
     from freezer.base.log import human_size
@@ -177,7 +218,7 @@ def render_table(items: Sequence[Item], cache: Path, now: float) -> str:
             size, age = human_size(item.size), human_age(now - item.last_used)
             if cache not in item.path.parents:
                 what += f" (in {item.path.parent})"
-            name = item.path.name[:DIGITS] if item.kind.value == "apps" else item.path.name
+            name = item.path.name[:DIGITS] if item.kind.value in ("apps", "snapshots") else item.path.name
             rows.append((item.kind.value, name, size, age, state, _printable(what)))
     for kind, what in FILES.items():
         files = [item for item in items if item.kind.value == kind]

@@ -27,6 +27,8 @@ Pod Security Standard, and run in its own root, read-only and without capabiliti
 LEARNED = "look for what freezer.learned.toml, or this file of freezer learn, names, and repeat the runs in it"
 KEY = "first verify that it is signed with this public key, in PEM or OpenSSH's format"
 SIGNATURE = "the file with the signed provenance (default: FILE.intoto.jsonl for an executable; an image has it inside)"
+SNAPSHOT = "say whether its starts could begin from a snapshot of memory behind its imports, and if not, why"
+IGNORE = "leave variables with such a name out of the snapshot's key (repeat)"
 VERIFY = "proof by a run: require (default), auto (if possible), or no (the file is checked, but not run)"
 
 
@@ -42,6 +44,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     check.add_argument("--key", metavar="FILE", help=KEY)
     check.add_argument("--signature", metavar="FILE", help=SIGNATURE)
     check.add_argument("--learned", nargs="?", const="", metavar="FILE", help=LEARNED)
+    check.add_argument("--snapshot", action="store_true", help=SNAPSHOT)
+    check.add_argument("--ignore-env", action="append", metavar="PATTERN", help=IGNORE)
     add_output_options(check)
 
 
@@ -52,7 +56,7 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     from freezer.plan.learned import FILE_NAME
     from freezer.plan.learned_file import read_learned
     from freezer.plan.smokes import is_asked, replays, resolve_smokes, resolve_verification
-    from freezer.prove.existing import check_executable, check_image
+    from freezer.prove.existing import check_executable, check_image, check_snapshot
     from freezer.store.home import cache_root
 
     log = log_of(arguments)
@@ -65,14 +69,29 @@ def run(arguments: argparse.Namespace, _rest: list[str]) -> int:
     if learned is not None and learned.runs:
         smokes = (*(smokes if is_asked(given) else ()), *replays(learned, arguments.smoke_timeout))
     is_image = is_layout(path) or looks_like_image(path)
+    _check_snapshot_options(arguments, is_image)
     signed = _verified(arguments, path, is_image, log)
     prove: Any = check_image if is_image else check_executable
     jobs = arguments.jobs or os.cpu_count() or 1
     proof = prove(path, smokes, verification, jobs=jobs, cache=cache_root(), log=log, learned=learned)
+    findings = None
+    if arguments.snapshot:
+        findings = check_snapshot(path, arguments.ignore_env or (), cache=cache_root(), log=log)
     facts = {**dataclasses.asdict(proof), "signature": signed.as_json() if signed is not None else None}
+    if findings is not None:
+        facts["snapshot"] = [list(line) for line in findings.lines()]
     print(json.dumps(facts) if arguments.json else path)
     sys.stdout.flush()
     return ExitStatus.DONE
+
+
+def _check_snapshot_options(arguments: argparse.Namespace, is_image: bool) -> None:
+    from freezer.base.errors import UsageError
+
+    if arguments.ignore_env and not arguments.snapshot:
+        raise UsageError("--ignore-env needs --snapshot", hint="add --snapshot")
+    if arguments.snapshot and is_image:
+        raise UsageError("--snapshot is about executables, and this is an image", hint="give the executable")
 
 
 def _verified(arguments: argparse.Namespace, path: Path, is_image: bool, log: Log) -> Optional[Signed]:

@@ -39,13 +39,16 @@ RUNTIME_MODULES = (
     "_freezer_encodings",
     "_freezer_finders",
     "_freezer_helpers",
+    "_freezer_leaving",
     "_freezer_native",
     "_freezer_parent",
     "_freezer_processes",
     "_freezer_provisions",
     "_freezer_runner",
+    "_freezer_savable",
     "_freezer_services",
     "_freezer_site",
+    "_freezer_snapshot",
     "_freezer_streams",
     "_freezer_unheard",
     "_freezer_zones",
@@ -84,8 +87,7 @@ class FrozenApp:
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
     the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there;
-    ``stale`` are lines of the file of learned things that nothing answers to; ``own_origins`` says where the
-    application's own is from.
+    ``stale`` are learned lines that nothing answers to; ``own_origins`` says where the application's own is from.
     """
 
     tree: Path
@@ -270,6 +272,7 @@ def request_for(
         "analysis": root.inside(environment.analysis),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
+        "behind": None if plan.snapshot is None else list(plan.snapshot.before),
         "hooks": root.inside(job.folder("hooks")),
         "dist": root.inside(job.folder("dist")),
         "work": root.inside(job.folder("freeze")),

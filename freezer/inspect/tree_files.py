@@ -18,7 +18,7 @@ from freezer.link.module_archives import Contents, is_archive, read_archive
 from freezer.link.parts import APPLICATION, PURE, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import TRAILER
 from freezer.link.payload.read import find_payload
-from freezer.link.start import INIT, STARTER
+from freezer.link.start import INIT, SAVER, SNAPSHOT_KEY, STARTER
 from freezer.plan.choices import CONTENTS, MANIFEST
 from freezer.prove.unpack import Unpacked, find_archive
 
@@ -71,7 +71,7 @@ def tree_items(files: Sequence[TreeFile], program: Optional[str], name: str) -> 
             yield from _archive(path, file.contents, names)
         elif path == program and started:
             yield Item(path, size, "Python", RUNTIME)
-        elif path in (program, STARTER, INIT, MANIFEST, SBOM, NOTICES):
+        elif path in (program, STARTER, SAVER, SNAPSHOT_KEY, INIT, MANIFEST, SBOM, NOTICES):
             yield Item(path, size, *FREEZER)
         elif path == NAME_SERVICES:
             yield Item(path, size, *STATICX)

@@ -7,6 +7,7 @@ start, those of ``native`` once.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,19 @@ class WriteExecutable(Protocol):
 
 
 LINKERS: dict[Linker, WriteExecutable] = {Linker.STATICX: write_staticx, Linker.NATIVE: write_native}
+
+
+def with_key(plan: Plan, linked: StaticApp, key: Optional[bytes], job: Job) -> StaticApp:
+    """Link once more, natively: starts may be from memory snapshots that have this key; without one, they are plain.
+    Raises as ``link`` does."""
+    with job.step("link") as step:
+        found = write_native(plan, linked.closed, linked.package, linked.path, job, snapshot_key=key)
+        linked.path.chmod(0o755)
+        again = dataclasses.replace(linked, size=linked.path.stat().st_size, papers=found)
+        step.result = (
+            f"{human_size(again.size)}, {'for plain starts' if key is None else 'with the key of its snapshots'}"
+        )
+    return again
 
 
 def link(plan: Plan, closed: ClosedApp, package: Package, job: Job, *, other: Optional[Other] = None) -> StaticApp:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Optional
 
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
@@ -17,10 +19,18 @@ from freezer.link.tree import make_tree
 from freezer.plan.build import Plan
 from freezer.plan.choices import Packing
 
+LEAVE_EARLY = "X freezer_leave=early"
+"""Python's option by which restored processes leave early (freezer/freeze/runtime/_freezer_native.py)."""
 
-def write_native(plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job) -> dict[str, bytes]:
-    """Write the executable. Raises ToolError, and EnvironmentFailure if this installation has no launcher."""
-    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init)
+
+def write_native(
+    plan: Plan, closed: ClosedApp, package: Package, output: Path, job: Job, *, snapshot_key: Optional[bytes] = None
+) -> dict[str, bytes]:
+    """Write the executable; starts may be from memory snapshots if it is given their key. Raises ToolError, and
+    EnvironmentFailure if this installation has no launcher."""
+    if plan.snapshot is not None and plan.snapshot.early:
+        package = dataclasses.replace(package, options=(*package.options, LEAVE_EARLY))
+    records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=snapshot_key)
     memory = packed_by_zstd(job)
     if plan.compress is not Packing.NONE:
         records = with_filters(records, closed, memory)

@@ -16,10 +16,10 @@ from freezer.link.drivers.staticx_internals import LOADER, NAME_SERVICES
 from freezer.link.drivers.staticx_internals import PROGRAM as STARTED
 from freezer.link.launcher import launcher_path
 from freezer.link.payload.pack import Record, Type
-from freezer.link.start import INIT, INTERPRETER, PROGRAM, STARTER, Container
+from freezer.link.start import INIT, INTERPRETER, PROGRAM, SAVER, SNAPSHOT_KEY, STARTER, Container
 from freezer.plan.choices import MANIFEST
 
-OF_FREEZER = (STARTER, INIT, MANIFEST, SBOM, NOTICES)
+OF_FREEZER = (STARTER, SAVER, SNAPSHOT_KEY, INIT, MANIFEST, SBOM, NOTICES)
 LINKS = (STARTED, LOADER)
 """The links that staticx adds to a tree."""
 HOME = re.compile(r"lib/python[\d.]+/.*|modules(\.[a-z]+)?")

@@ -26,7 +26,7 @@ from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
 from freezer.closure.elfedit import clear_executable_stack
 from freezer.closure.mend import strip
-from freezer.link.launcher import init_path, starter_path
+from freezer.link.launcher import init_path, saver_path, starter_path
 from freezer.link.modules import Package
 from freezer.link.payload.pack import Record, Type
 from freezer.plan.choices import CONTENTS
@@ -34,6 +34,8 @@ from freezer.plan.choices import CONTENTS
 ROOM = 4096
 """The bytes reserved for a path, with its NUL (PATH_MAX)."""
 PROGRAM, STARTER, INIT = "program", "start.so", "freezer-init"
+SAVER, SNAPSHOT_KEY = "save.so", "snapshot.key"
+"""What a tree has if it may be started by memory snapshots: the library that makes them, and what they depend on."""
 INTERPRETER = "bin/python3"
 """The program's name as an interpreter, by which the application's own processes start it."""
 MODULES = "modules"
@@ -90,6 +92,16 @@ def start_records(
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
         starter(container, python_arguments(package), init=with_init and container is Container.STATICX),
         *([Record(Type.EXECUTABLE, INIT, source=init_path())] if with_init else []),
+    ]
+
+
+def snapshot_records(key: Optional[bytes]) -> list[Record]:
+    """Return what a tree gets that may be started from memory snapshots; nothing without their key."""
+    if key is None:
+        return []
+    return [
+        Record(Type.FILE, SNAPSHOT_KEY, data=key),
+        Record(Type.EXECUTABLE, SAVER, data=saver_path().read_bytes()),
     ]
 
 

@@ -7,6 +7,7 @@ imported without a search (freezer/freeze/runtime/_freezer_archive.py). The tree
     program                              the interpreter
     bin/python3                          a link to it: the name by which it is an interpreter, and no application
     start.so                             the library that the interpreter loads first
+    save.so, snapshot.key                for memory snapshots: see freezer/link/launcher/snapshots.h
     ld-linux-x86-64.so.2, libc.so.6...   the loader and the system's libraries
     modules                              the archive of modules
     lib/pythonX.Y                        files by which an interpreter finds its place, and its first import
@@ -22,6 +23,7 @@ import json
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Optional
 
 from freezer.base.bill import PAPERS
 from freezer.base.elf import is_elf, read_elf
@@ -33,7 +35,16 @@ from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
 from freezer.link.papers import papers
 from freezer.link.payload.pack import Record, Type
-from freezer.link.start import INTERPRETER, MODULES, PROGRAM, Container, library, search_links, start_records
+from freezer.link.start import (
+    INTERPRETER,
+    MODULES,
+    PROGRAM,
+    Container,
+    library,
+    search_links,
+    snapshot_records,
+    start_records,
+)
 from freezer.plan.choices import CONTENTS, MANIFEST
 
 FIRST = "_freezer_encodings"
@@ -41,10 +52,18 @@ FIRST = "_freezer_encodings"
 
 
 def make_tree(
-    closed: ClosedApp, package: Package, container: Container, job: Job, *, init: bool, packed: bool = False
+    closed: ClosedApp,
+    package: Package,
+    container: Container,
+    job: Job,
+    *,
+    init: bool,
+    packed: bool = False,
+    snapshot_key: Optional[bytes] = None,
 ) -> list[Record]:
     """Return the records of the tree; files that are not in the bundle are written below the work directory. With
-    ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive."""
+    ``init``, process 1 becomes an init; with ``packed``, compress the code of modules in their archive; with
+    ``snapshot_key``, starts may be from memory snapshots, for which this is the key."""
     frozen = closed.frozen
     path = archive_of_modules(container, job)
     archive = whole(package, frozen.contents, frozen.own_modules)
@@ -54,6 +73,7 @@ def make_tree(
     records = [item for item in found if item.name not in unused]
     records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]
     records += start_records(closed, package, container, job, init=init)
+    records += snapshot_records(snapshot_key)
     if container is Container.STATICX:
         records += search_links(records)
     records += papers(closed, records, container)

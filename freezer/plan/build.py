@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from freezer.plan.choices import EntryKind, ImageLayout, Linker, Own, Packing, Sources, Verification
 from freezer.plan.learned import Learned
 from freezer.plan.signing import Signing
+from freezer.plan.snapshot import SnapshotPlan
 
 if TYPE_CHECKING:
     from freezer.plan.image import ImagePlan
@@ -99,6 +100,7 @@ class Plan:
     sbom: Optional[Path] = None
     notices: bool = False
     signing: Signing = field(default_factory=Signing)
+    snapshot: Optional[SnapshotPlan] = None
 
     @property
     def unpacked(self) -> bool:

@@ -68,6 +68,21 @@ class Verification(enum.Enum):
     NO = "no"
 
 
+class Start(enum.Enum):
+    """How an application starts: as every program does, or from a snapshot of memory behind its imports."""
+
+    PLAIN = "plain"
+    SNAPSHOT = "snapshot"
+
+
+class Leave(enum.Enum):
+    """How a process ends that was started from a snapshot: as every Python does, or without taking apart the modules of
+    the snapshot."""
+
+    PLAIN = "plain"
+    EARLY = "early"
+
+
 class Own(enum.Enum):
     """What of the application's own files comes along without being asked for: all, its code alone, or nothing."""
 

@@ -26,6 +26,7 @@ from freezer.plan.settings import SETTINGS, SIGNING, Setting
 from freezer.plan.settings_file import FileSettings, laid_over, read_settings
 from freezer.plan.signing import Signing
 from freezer.plan.smokes import merge_runs, resolve_smokes, resolve_verification
+from freezer.plan.snapshot import resolve_snapshot
 from freezer.plan.values import DISTRIBUTION, anchored, split_pair
 
 # How images are described is imported where one is made: that takes as long as looking for changes does.
@@ -55,6 +56,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
 
         check_program_name(output.name if output is not None else name or "")
     linker, compress = _linking(values)
+    verification = resolve_verification(values, Verification.AUTO)
     return Plan(
         entry=entry,
         name=name,
@@ -87,7 +89,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         notices=values.get("notices", False),
         signing=_signing(values, folder),
         init=values.get("init", True),
-        verify=resolve_verification(values, Verification.AUTO),
+        verify=verification,
         smokes=resolve_smokes(values),
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
@@ -95,6 +97,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
+        snapshot=resolve_snapshot(values, file.snapshot, linker, verification),
     )
 
 

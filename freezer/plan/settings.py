@@ -185,6 +185,22 @@ SETTINGS = (
         RESULT,
     ),
     Setting(
+        "start",
+        ValueKind.TEXT,
+        "plain (default), or snapshot: from a snapshot of memory behind the imports (experimental; --linker native)",
+        RESULT,
+        (),
+        "HOW",
+    ),
+    Setting(
+        "leave",
+        ValueKind.TEXT,
+        "with --start snapshot: plain (default), or early: the end does not take apart what was imported",
+        RESULT,
+        (),
+        "HOW",
+    ),
+    Setting(
         "sbom",
         ValueKind.PATH,
         "also write the bill of materials: CycloneDX, or SPDX to a FILE.spdx.json (-: standard output)",
@@ -252,6 +268,14 @@ FILE_ONLY = (
     Setting("entry", ValueKind.PATH, "the script to freeze", ENTRY),
     Setting("pyinstaller-args", ValueKind.LIST, "arguments for PyInstaller", CONTENT),
 )
+
+SNAPSHOT_SETTINGS = (
+    Setting(
+        "before", ValueKind.LIST, "modules that each start imports anew: the snapshot is taken before them", RESULT
+    ),
+    Setting("ignore-env", ValueKind.LIST, "patterns of variables that a snapshot does not depend on", RESULT),
+)
+"""The keys of the table ``snapshot``, for starts from snapshots."""
 
 SMOKE = "smoke"
 RUN_SETTINGS = {

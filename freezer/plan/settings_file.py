@@ -12,26 +12,38 @@ from typing import TYPE_CHECKING, Any, Optional
 from freezer.base.errors import InputError
 from freezer.base.places import is_file
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
-from freezer.plan.settings import FILE_ONLY, RUN_SETTINGS, SETTINGS, SMOKE, Setting, ValueKind
+from freezer.plan.settings import (
+    FILE_ONLY,
+    RUN_SETTINGS,
+    SETTINGS,
+    SMOKE,
+    SNAPSHOT_SETTINGS,
+    Setting,
+    ValueKind,
+)
 from freezer.plan.smokes import runs_of
 from freezer.plan.values import anchored
 
 if TYPE_CHECKING:
     from configparser import ConfigParser
 
-IMAGE_TABLE = "image"
+IMAGE_TABLE, SNAPSHOT_TABLE = "image", "snapshot"
 KNOWN = {setting.key_in_files: setting for setting in (*SETTINGS, *FILE_ONLY)}
 KNOWN_OF_IMAGES = {setting.key_in_files: setting for setting in (IMAGE_OUTPUT, *IMAGE_SETTINGS, *IMAGE_DATA)}
+KNOWN_OF_SNAPSHOTS = {setting.key_in_files: setting for setting in SNAPSHOT_SETTINGS}
+TABLES = {IMAGE_TABLE: KNOWN_OF_IMAGES, SNAPSHOT_TABLE: KNOWN_OF_SNAPSHOTS}
 
 
 @dataclass(frozen=True)
 class FileSettings:
     """The settings of one file, or of several that are laid over each other. ``path`` is the file, whose directory
-    PyInstaller's arguments are relative to; None where there is none. ``image`` are those of its table for images."""
+    PyInstaller's arguments are relative to; None where there is none. ``image`` and ``snapshot`` are those of its
+    tables of these names."""
 
     values: Mapping[str, Any]
     path: Optional[Path]
     image: Mapping[str, Any] = field(default_factory=dict)
+    snapshot: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings(folder: Path) -> FileSettings:
@@ -53,14 +65,14 @@ def read_settings(folder: Path) -> FileSettings:
         except (configparser.Error, UnicodeDecodeError) as error:
             raise InputError(f"cannot read {setup}", why=str(error)) from error
         sections = {}
-        for section, known in (("freezer", KNOWN), (f"freezer.{IMAGE_TABLE}", KNOWN_OF_IMAGES)):
+        for section, known in (("freezer", KNOWN), *((f"freezer.{name}", known) for name, known in TABLES.items())):
             sections[section] = _section(parser, setup, section, known)
         runs = _runs_in_sections(parser, setup)
         if any(section in parser for section in sections) or runs:
             values = sections["freezer"]
             if runs:
                 values[SMOKE] = [*({"args": text} for key, text in values.items() if key == SMOKE), *runs]
-            return FileSettings(values, setup, sections[f"freezer.{IMAGE_TABLE}"])
+            return FileSettings(values, setup, *(sections[f"freezer.{name}"] for name in TABLES))
     return FileSettings({}, None)
 
 
@@ -71,13 +83,12 @@ def tool_settings(document: Mapping[str, Any], path: Path) -> Optional[FileSetti
     if "freezer" not in tool:
         return None
     table = _table(tool, "freezer", path, "tool.freezer")
-    image = _table(table, IMAGE_TABLE, path, "tool.freezer.image")
-    rest = {key: value for key, value in table.items() if key != IMAGE_TABLE}
-    return FileSettings(
-        _checked(rest, path, "tool.freezer", KNOWN),
-        path,
-        _checked(image, path, "tool.freezer.image", KNOWN_OF_IMAGES),
-    )
+    rest = {key: value for key, value in table.items() if key not in TABLES}
+    inner = []
+    for name, known in TABLES.items():
+        section = f"tool.freezer.{name}"
+        inner.append(_checked(_table(table, name, path, section), path, section, known))
+    return FileSettings(_checked(rest, path, "tool.freezer", KNOWN), path, *inner)
 
 
 def _table(above: Mapping[str, Any], key: str, path: Path, name: str) -> dict[str, Any]:
@@ -90,7 +101,8 @@ def _table(above: Mapping[str, Any], key: str, path: Path, name: str) -> dict[st
 def laid_over(upper: FileSettings, lower: FileSettings) -> FileSettings:
     """Return the settings of two files; what is in both is taken from the upper one."""
     path = upper.path if "pyinstaller_args" in upper.values else lower.path
-    return FileSettings({**lower.values, **upper.values}, path, {**lower.image, **upper.image})
+    image, snapshot = {**lower.image, **upper.image}, {**lower.snapshot, **upper.snapshot}
+    return FileSettings({**lower.values, **upper.values}, path, image, snapshot)
 
 
 def _section(parser: ConfigParser, path: Path, section: str, known: Mapping[str, Setting]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from freezer.plan.choices import Verification
 from freezer.plan.learned import Learned
 from freezer.prove.image import ImageProof, prove_image
 from freezer.prove.proof import Proof
+from freezer.prove.snapshot.findings import SnapshotFindings
+from freezer.prove.snapshot.probing import find_snapshot
+from freezer.prove.snapshot.tell import refusal, summary
 from freezer.prove.verify import verify
 from freezer.store.workspace import reading
 
@@ -50,6 +53,19 @@ def check_image(
         proof = prove_image(path, smokes, verification, job, jobs=jobs, step=step, learned=learned)
         step.result = f"{', '.join(proof.names) or 'no name'}; {proof.outcome}"
     return _told(proof, log)
+
+
+def check_snapshot(path: Path, ignore: Sequence[str], *, cache: Path, log: Log) -> SnapshotFindings:
+    """Find out whether starts of an executable could begin from a snapshot. Raises as ``find_snapshot`` does, and
+    VerificationError, with the reasons, if they could not."""
+    with reading(path, "check", cache, log) as job, job.step("snapshot") as step:
+        findings = find_snapshot(path, ignore, job)
+        step.result = summary(findings)
+    for line in findings.lines():
+        log.detail("    " + " ".join(line))
+    if not findings.verdict:
+        raise refusal(path.name, findings)
+    return findings
 
 
 def _told(proof: _Proof, log: Log) -> _Proof:

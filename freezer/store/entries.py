@@ -78,12 +78,19 @@ def entries(places: Iterable[Home], known: Mapping[str, Path]) -> list[Item]:
 
 
 @contextlib.contextmanager
+def opened_home(home: Home) -> Iterator[Optional[int]]:
+    """Open a directory of entries; None if it does not exist, or others can change it."""
+    with _trusted_folder(_real(home)) as top:
+        yield top
+
+
+@contextlib.contextmanager
 def taken(item: Item) -> Iterator[Optional[Path]]:
     """Take an entry for removal. Yields its new path, at which no start looks for it, or None if the entry is in use or
     has changed since it was listed. Raises OSError."""
     with contextlib.ExitStack() as stack:
         place = None
-        entry = stack.enter_context(_opened(item.path))
+        entry = stack.enter_context(opened(item.path))
         if entry is not None and stack.enter_context(_free(entry)) and _is(entry, item):
             place = item.path
             if not place.name.startswith("."):
@@ -102,7 +109,7 @@ def _is(entry: int, item: Item) -> bool:
 
 
 def _entry(path: Path, identity: str, known: Mapping[str, Path]) -> Optional[Item]:
-    with _opened(path) as entry:
+    with opened(path) as entry:
         if entry is None:
             return None
         with _free(entry) as free:
@@ -159,7 +166,7 @@ def _lock(held: contextlib.ExitStack, entry: int, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Optional[int]]:
+def opened(path: Path) -> Iterator[Optional[int]]:
     """Open an entry in a trusted directory; None if it does not exist, is not a directory, or others can change it."""
     try:
         descriptor = os.open(path, FOLDER)

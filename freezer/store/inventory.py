@@ -52,6 +52,7 @@ class ItemKind(enum.Enum):
     RECORDS = "records"
     LOGS = "logs"
     APPS = "apps"
+    SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True)

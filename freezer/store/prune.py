@@ -23,6 +23,7 @@ from freezer.base.errors import EnvironmentFailure, UsageError
 from freezer.base.removal import remove_tree
 from freezer.store.entries import taken
 from freezer.store.inventory import Item, ItemKind, builds_run, cannot, modified
+from freezer.store.snapshots import remove_snapshot
 from freezer.store.workspace import is_held, lock_of, locked
 
 HOUR = 3600
@@ -98,6 +99,8 @@ def remove(cache: Path, item: Item) -> bool:
     Raises EnvironmentFailure if that is not possible.
     """
     try:
+        if item.kind is ItemKind.SNAPSHOTS:
+            return remove_snapshot(item)
         with taken(item) if item.kind is ItemKind.APPS else _taken(cache, item) as place:
             if place is None:
                 return False
@@ -109,7 +112,7 @@ def remove(cache: Path, item: Item) -> bool:
                 if not os.path.lexists(place):
                     break
     except OSError as error:
-        home = item.path.parent if item.kind is ItemKind.APPS else cache
+        home = item.path.parent if item.kind in (ItemKind.APPS, ItemKind.SNAPSHOTS) else cache
         raise cannot("remove an item of", home, error) from error
     if os.path.lexists(place):
         raise EnvironmentFailure(

@@ -29,6 +29,10 @@ FILES = {
         "import sys\nfrom importlib import import_module\n\nprint(import_module(sys.argv[1]).area(2))\n"
     ),
     "learns/circle.py": "def area(radius):\n    return 3.14 * radius**2\n",
+    "eager/eager.py": 'import settings\n\nprint("started", settings.STARTED)\n',
+    "eager/settings.py": (
+        'import os\nimport time\n\nSTARTED = time.time()\nLEVEL = os.environ.get("EAGER_LEVEL", "info")\n'
+    ),
     "shop/app.py": (
         "from http.server import HTTPServer, SimpleHTTPRequestHandler\n\n"
         'if __name__ == "__main__":\n    HTTPServer(("", 8080), SimpleHTTPRequestHandler).serve_forever()\n'

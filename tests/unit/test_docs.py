@@ -21,7 +21,7 @@ from freezer.base.errors import ExitStatus
 from freezer.cli import main as cli
 from freezer.plan import pyinstaller_options
 from freezer.plan.image_settings import IMAGE_DATA, IMAGE_OUTPUT, IMAGE_SETTINGS
-from freezer.plan.settings import FILE_ONLY, SETTINGS
+from freezer.plan.settings import FILE_ONLY, SETTINGS, SNAPSHOT_SETTINGS
 from freezer.plan.settings_file import read_settings
 
 MAN = (CHECKOUT / "man" / "freezer.1.in").read_text(encoding="utf-8")
@@ -162,6 +162,7 @@ def test_every_setting_is_there_once() -> None:
         spelled = [option for item in known for option in (*item.flags, f"--{item.name}")]
         assert sorted(options_of_rows(found)) == sorted(spelled)
     assert [row[0] for row in rows("files only")] == [f"`{item.name}`" for item in FILE_ONLY]
+    assert [row[0] for row in rows("snapshots")] == [f"`{item.name}`" for item in SNAPSHOT_SETTINGS]
 
 
 def test_every_option_of_pyinstaller_is_there_once() -> None:

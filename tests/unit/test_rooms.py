@@ -62,6 +62,20 @@ ELSEWHERE = {
         ("programs/prove/test_sandbox.py", "the parts of one program, which is started as verification does"),
     ),
     **dict.fromkeys(
+        (
+            f"freezer.prove.snapshot.{name}"
+            for name in (
+                *("breakpoints", "callers", "calls", "events", "memory", "program", "ptrace", "rules"),
+                *("stack_frames", "tracer", "probing"),
+            )
+        ),
+        ("programs/prove/test_snapshot_probe.py", "the parts of one program, and what starts it"),
+    ),
+    **dict.fromkeys(
+        (f"freezer.prove.snapshot.{name}" for name in ("known", "left", "paths", "tell")),
+        ("unit/prove/test_verdict.py", "the parts of one judgement"),
+    ),
+    **dict.fromkeys(
         (f"freezer.run.cell.{name}" for name in ("first_process", "furnish", "keeper")),
         ("programs/run/test_cell.py", "the parts of one program, which is started as freezer run does"),
     ),
@@ -74,12 +88,15 @@ OF_SEVERAL = {
     "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
     "freeze/test_runtime_runner.py",
+    "freeze/test_runtime_savable.py",
     "learn/test_notes.py",
     "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",
     "link/test_memory.py",
+    "link/test_snapshots.py",
     "prove/test_sandbox.py",
+    "prove/test_snapshot_probe.py",
     "run/test_cell.py",
 }
 """Files of tests that are not called after a module."""

@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Optional
 
+import boundary
 import installed
 import own_runs
 import pyinstaller_internals as internals
@@ -65,7 +66,8 @@ class OwnSources:
         own = set(code.values())
         places = {place: path for place, path, _ in analysis.datas if path in own or self.has(path)}
         return {
-            "modules": sorted(modules),
+            # The parts of the main script are no others than that.
+            "modules": sorted(modules - {boundary.BEFORE, boundary.BEHIND}),
             "files": sorted(files),
             "code": code,
             "places": places,

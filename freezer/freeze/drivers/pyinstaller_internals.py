@@ -214,6 +214,11 @@ def hook_directories() -> list[str]:
     return [standard] + [place for place, _ in sorted(discover_hook_directories(), key=lambda item: item[1])]
 
 
+def level_of(kind: str) -> int:
+    """The level of optimization that a type of entries has, as PYSOURCE-2 has the second."""
+    return int(kind.rpartition("-")[2]) if "-" in kind else 0
+
+
 def provide_code(analysis: Analysis, code: Mapping[str, CodeType]) -> None:
     """Have the archive of modules take the code of some, by their names, instead of compiling their sources.
 

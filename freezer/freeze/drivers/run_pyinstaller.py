@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import additions
 import bare_code
+import boundary
 import bundle_records
 import collect
 import collect_context
@@ -72,7 +73,12 @@ def finish_analysis(
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
     bare = {name: bare_code.compile_bare(path, memory) for name, path in runtime.items()}
-    internals.provide_code(analysis, bare)
+    parts = {}
+    source = boundary.source_of(path, analysis.pure)
+    if request["behind"] is not None and source is not None:
+        parts = boundary.divided(source, request["behind"], internals.level_of(kind))
+        analysis.pure.extend((name, source, internals.PYTHON_MODULE) for name in parts)
+    internals.provide_code(analysis, {**bare, **parts})
     bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()

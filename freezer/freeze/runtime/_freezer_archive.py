@@ -87,6 +87,12 @@ class Archive:
             self._identity = self._identify()
         return posix.pread(self._descriptor, size, self._start + offset)
 
+    def close(self) -> None:
+        """Close the file; it is opened again when something is read."""
+        if self._descriptor >= 0:
+            posix.close(self._descriptor)
+        self._descriptor = -1
+
     def code(self, name: str, path: "Optional[str]" = None) -> "Optional[CodeType]":
         """The code of a module, which says that its file is ``path``; None for a namespace package."""
         if self.toc[name][2] == NAMESPACE:

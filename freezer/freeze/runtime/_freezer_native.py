@@ -27,11 +27,27 @@ def prepare_application() -> "CodeType":
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = [executable, *sys.argv[1:]]
     _restore_locale(locale)
+    snapshot, leave = sys._xoptions.pop("freezer_snapshot", None), sys._xoptions.pop("freezer_leave", None)
+    if isinstance(snapshot, str):
+        return _save_and_resume(snapshot, executable, leave == "early")
+    _prepare_main(executable)
+    return _freezer_runner.main_code(_freezer_processes.main_script)
+
+
+def _save_and_resume(snapshot: str, executable: str, early: bool) -> "CodeType":
+    """Become a memory snapshot of the application, and return in the processes that are restored from it."""
+    import _freezer_snapshot
+
+    _freezer_snapshot.begin(early)
+    _prepare_main(executable)
+    return _freezer_snapshot.save_and_resume(snapshot)
+
+
+def _prepare_main(executable: str) -> None:
     _freezer_processes.called, _freezer_processes.own = sys.argv[0] if sys.argv else "", sys.argv[1:]
     _prepare(executable)
     _freezer_processes.become_interpreter_if_asked()
     _run_hooks()
-    return _freezer_runner.main_code(_freezer_processes.main_script)
 
 
 def prepare_interpreter() -> None:

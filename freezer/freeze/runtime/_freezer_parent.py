@@ -3,10 +3,15 @@
 Of a command line that the application gave to a shell, the new process sees no more than its arguments, which anybody
 could have chosen. So its parent must be a process of the same executable, or a shell with ``-c`` that such a process
 has started. Where there is no /proc, nobody is.
+
+A process that was restored from a memory snapshot never executed the tree's program: the kernel says that it runs the
+application's executable.
 """
 
 import os
 import sys
+
+import _freezer_processes
 
 SHELLS = ("sh", "dash", "ash", "bash", "busybox", "ksh", "mksh", "zsh")
 PROGRAM = "program"
@@ -16,7 +21,7 @@ PROGRAM = "program"
 def has_unpacked_this() -> bool:
     """Whether the parent is the process that has unpacked this one, and waits for it."""
     try:
-        return os.path.samefile(_exe(os.getppid()), sys.executable)
+        return not _may_be_restored() and os.path.samefile(_exe(os.getppid()), sys.executable)
     except OSError:
         return False
 
@@ -42,10 +47,16 @@ def is_application(arguments: "list[str]") -> bool:
 
 def _runs_application(process: int, unpacked: bool) -> bool:
     if not unpacked:
-        return os.path.samefile(_exe(process), "/proc/self/exe")
+        own = (sys.executable, _freezer_processes.interpreter) if _may_be_restored() else ("/proc/self/exe",)
+        return any(os.path.samefile(_exe(process), item) for item in own)
     # Each process has unpacked a program of its own.
     program = os.path.basename(os.readlink(_exe(process)))
     return program == PROGRAM and os.path.samefile(_exe(_parent(process)), sys.executable)
+
+
+def _may_be_restored() -> bool:
+    """Whether processes of this application may be restored from memory snapshots: its tree has what makes them."""
+    return os.path.exists(os.path.dirname(os.path.dirname(_freezer_processes.interpreter)) + "/save.so")
 
 
 def _owner(process: int) -> int:

@@ -1,5 +1,6 @@
 """The parts of executables in C: the launcher in front of those that are linked natively, the library that starts the
-unpacked application, the init that process 1 becomes where there is no launcher, and the filter for code.
+unpacked application, the init that process 1 becomes where there is no launcher, the library that saves an application
+as a memory snapshot, and the filter for code.
 
 They are compiled when freezer is installed (``build.py``). Every executable needs the library; an installation may lack
 the launcher and the init.
@@ -22,6 +23,11 @@ def launcher_path() -> Path:
 def starter_path() -> Path:
     """Return the library that makes an interpreter start an application; raises as ``launcher_path`` does."""
     return _built("start.so")
+
+
+def saver_path() -> Path:
+    """Return the library that saves an application as a memory snapshot; raises as ``launcher_path`` does."""
+    return _built("save.so")
 
 
 def init_path() -> Path:

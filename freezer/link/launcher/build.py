@@ -33,11 +33,13 @@ SOURCES = (
     *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
     *("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
+    *("instant.c", "key.c", "snapshot.c", "resume.c", "make.c", "machine.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
 LIBRARIES = {
     "start.so": ("start.c", "split.c"),
     "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c", "widths.c"),
+    "save.so": ("save.c", "machine.c"),
 }
 LAUNCHER, INIT = "launcher", "freezer-init"
 HEADERS = ("zstd.h", "zstd_errors.h")

@@ -192,7 +192,7 @@ static enum found look_failed(const struct entry *entry, const char *name, char 
 }
 
 /* Returns whether everything in the tree agrees with the manifest; "why" is the reason of UNKNOWN. */
-enum found entry_look(const struct entry *entry, char why[WHY_ROOM])
+enum found entry_look(struct entry *entry, char why[WHY_ROOM])
 {
     static const char manifest[] = "manifest";
     struct manifest_header header;
@@ -268,8 +268,10 @@ enum found entry_look(const struct entry *entry, char why[WHY_ROOM])
         if (memcmp(&told, &is, sizeof is) != 0)
             goto end;
     }
-    if (at == last && header.count > 0)
+    if (at == last && header.count > 0) {
+        memcpy(entry->manifest, digest, sizeof entry->manifest);
         found = WHOLE;
+    }
 end:
     if (data != small)
         free(data);

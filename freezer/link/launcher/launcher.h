@@ -4,7 +4,9 @@
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
    is complete, fill.c fills an entry, reader.c and extract.c unpack, restore.c and the filters (filter.h) restore what
-   was changed for the compression, remove.c removes, and says.c writes the messages. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1. */
+   was changed for the compression, remove.c removes, and says.c writes the messages. memory.c starts from memory, if
+   nothing else is possible. split.c and init.c are for process 1. instant.c starts by memory snapshots, of which
+   snapshots.h tells. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -71,6 +73,12 @@ struct app { /* the executable that was started */
     char path[PATH_ROOM]; /* absolute, as the user called it */
 };
 
+struct entry;
+
+/* Returns the environment of a program of the entry's tree, with one more variable unless that is NULL; NULL if there is
+   no memory. Changes the variables that it hides. */
+char **environment_of(const struct entry *entry, char *const given[], char *more);
+
 /* place.c */
 
 struct place { /* a directory that may hold entries */
@@ -99,6 +107,7 @@ struct entry { /* a cache entry: one unpacked application */
     bool bare; /* it had no tree when this start took its lock, so nobody can be using it */
     bool memory; /* its files to execute are in memory */
     const char *identity;
+    uint8_t manifest[DIGEST_SIZE]; /* the digest of its manifest, once it was found whole */
     char tree[PATH_ROOM];
 };
 
@@ -109,7 +118,7 @@ enum found { WHOLE, BROKEN, UNKNOWN };
 bool entry_find(struct entry *entry, struct place *place, const struct app *app, int home);
 bool entry_open(struct entry *entry, struct place *place, const struct app *app, int home, bool make);
 bool entry_is_current(const struct entry *entry);
-enum found entry_look(const struct entry *entry, char why[WHY_ROOM]);
+enum found entry_look(struct entry *entry, char why[WHY_ROOM]);
 bool entry_hold(struct entry *entry, bool make);
 bool entry_knows(const struct entry *entry, const struct app *app);
 void entry_remember(const struct entry *entry, const struct app *app);

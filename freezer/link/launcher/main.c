@@ -2,8 +2,9 @@
 
    The launcher first looks into each candidate directory for a complete cache entry, which is cheap. Only if there is
    none, it reads and hashes the executable, and unpacks it into the first candidate that can take it. It starts the
-   application by execve: there is one process, whose signals, terminal and status are the application's own. Process 1
-   is split before that (split.c): it stays as an init, and its child goes on.
+   application by execve, or by a snapshot of its memory (instant.c): there is one process, whose signals, terminal and
+   status are the application's own. Process 1 is split before that (split.c): it stays as an init, and its child goes
+   on.
 
    The application gets the state that the caller set: the umask and one signal's disposition are restored, and the only
    open descriptor is that of the lock, which _FREEZER_START names. If a standard stream is closed, the kernel gives its
@@ -12,6 +13,7 @@
 #include "init.h"
 #include "launcher.h"
 #include "parts.h"
+#include "snapshots.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +32,7 @@ extern char **environ;
 static struct app app;
 static struct place places[PLACES];
 
-static const char START[] = "_FREEZER_START=", ORIGIN[] = "LD_ORIGIN_PATH=";
+static const char START[] = "_FREEZER_START=", SNAPSHOT[] = "_FREEZER_SNAPSHOT=", ORIGIN[] = "LD_ORIGIN_PATH=";
 static const char *const DAMAGED_HINT = "copy or download it again";
 
 static _Noreturn void damage(const char *why)
@@ -169,19 +171,19 @@ static void verify(void)
 
 /* Makes the environment of the application; start.c undoes the changes made here. Variables of the dynamic loader are
    hidden: they could load the host's libraries into the application, or run other code in its place. */
-static char **environment_of(const struct entry *entry)
+char **environment_of(const struct entry *entry, char *const given[], char *more)
 {
     static char start[sizeof START + 16 + PATH_ROOM], origin[sizeof ORIGIN + PATH_ROOM];
     size_t count = 0, kept = 0;
 
-    while (environ[count])
+    while (given[count])
         count++;
-    char **result = malloc((count + 3) * sizeof *result);
+    char **result = malloc((count + 4) * sizeof *result);
     if (!result)
         return NULL;
     for (size_t index = 0; index < count; index++) {
-        char *variable = environ[index];
-        if (strncmp(variable, START, sizeof START - 1) == 0)
+        char *variable = given[index];
+        if (strncmp(variable, START, sizeof START - 1) == 0 || strncmp(variable, SNAPSHOT, sizeof SNAPSHOT - 1) == 0)
             continue;
         if (strncmp(variable, "LD_", 3) == 0 || strncmp(variable, "GLIBC_TUNABLES=", 15) == 0)
             variable[0] = 1;
@@ -192,6 +194,8 @@ static char **environment_of(const struct entry *entry)
     /* The dynamic loader's value of $ORIGIN where there is no /proc (ld.so(8)). */
     (void)snprintf(origin, sizeof origin, "%s%s", ORIGIN, entry->tree);
     result[kept++] = origin;
+    if (more)
+        result[kept++] = more;
     result[kept] = NULL;
     return result;
 }
@@ -233,7 +237,7 @@ static void start(struct entry *entry, struct place *place, char *arguments[])
     char *only[] = {app.path, NULL};
 
     (void)snprintf(program, sizeof program, "%s/program", entry->tree);
-    char **environment = environment_of(entry);
+    char **environment = environment_of(entry, environ, NULL);
     if (environment && fcntl(entry->used, F_SETFD, 0) == 0)
         execve(program, arguments[0] ? arguments : only, environment);
     if (environment && errno == E2BIG)
@@ -257,6 +261,7 @@ static void look(struct place *place, char *arguments[])
             verify();
             entry_remember(&entry, &app);
         }
+        snapshot_start(&entry, &app, arguments, environ);
         start(&entry, place, arguments);
         entry_close(&entry);
     }

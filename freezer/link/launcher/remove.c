@@ -161,7 +161,7 @@ static bool remove_renamed(int home, const char *name)
 /* Removes an entry that could not be filled, unless another start uses it. The caller holds its lock. */
 void remove_unfinished(const struct entry *entry)
 {
-    static const char *const trees[] = {"new", "old", "tree"};
+    static const char *const trees[] = {"new", "old", "tree", "snapshots"};
     static const char *const files[] = {"manifest.new", "seen.new", "seen", "memory", "used", "lock"};
 
     if (!entry->bare && (entry->used < 0 || flock(entry->used, LOCK_EX | LOCK_NB) != 0))

@@ -111,6 +111,9 @@ extern char **environ;
 /* The interpreter's main function. */
 static entry *interpreter;
 
+/* The file that this process is to save itself in behind its imports (make.c); NULL if it is the application itself. */
+static const char *snapshot;
+
 static size_t length(const char *text)
 {
     size_t count = 0;
@@ -143,6 +146,11 @@ static char *restore(char **environment, int helper)
         const char *rest = after(*item, "_FREEZER_START=");
         if (rest != NULL && container[0] == LAUNCHER && !helper) {
             said = *item + (rest - *item);
+            continue;
+        }
+        rest = after(*item, "_FREEZER_SNAPSHOT=");
+        if (rest != NULL && container[0] == LAUNCHER && !helper) {
+            snapshot = *item + (rest - *item);
             continue;
         }
         /* A variable of the caller's with this name has another first byte at this point. */
@@ -474,24 +482,33 @@ static char **room_for(size_t count)
     return words;
 }
 
+/* Return the value of an option -X: a name, which ends in "=", and a value; NULL if there is no memory. */
+static char *option_of(const char *name, const char *value)
+{
+    size_t begin = length(name), size = length(value) + 1;
+    char *text = malloc(begin + size);
+    if (text == NULL)
+        return NULL;
+    for (size_t i = 0; i < begin; i++)
+        text[i] = name[i];
+    for (size_t i = 0; i < size; i++)
+        text[begin + i] = value[i];
+    return text;
+}
+
 /* Be the interpreter with the caller's arguments. The first is the path of the application's executable, which the
    interpreter is told by an option that it hides again (freezer/freeze/runtime/_freezer_native.py). */
 static int interpret(int count, char **given, char **environment, const char *python)
 {
-    static const char option[] = "freezer_executable=";
     const char *path = count > 0 && given[0][0] == '/' ? given[0] : python;
-    size_t size = length(path) + 1, used = 0;
+    size_t used = 0;
     if (container[0] == LAUNCHER)
         lock_entry();
     take_name(path);
-    char *told_path = malloc(sizeof option + size);
+    char *told_path = option_of("freezer_executable=", path);
     char **words = room_for((size_t)count + 4);
     if (words == NULL || told_path == NULL)
         return 126;
-    for (size_t i = 0; i < sizeof option - 1; i++)
-        told_path[i] = option[i];
-    for (size_t i = 0; i < size; i++)
-        told_path[sizeof option - 1 + i] = path[i];
     words[used++] = (char *)python;
     words[used++] = "-X";
     words[used++] = told_path;
@@ -524,9 +541,14 @@ static int apply(int count, char **given, char **environment, const char *python
     take_name(path);
     /* Each of Python's own arguments takes at least two bytes of their room. */
     char **words = room_for((size_t)count + ROOM / 2 + 8);
-    if (words == NULL)
+    char *saves = snapshot == NULL ? NULL : option_of("freezer_snapshot=", snapshot);
+    if (words == NULL || (snapshot != NULL && saves == NULL))
         return 126;
     words[used++] = (char *)findable(python);
+    if (saves != NULL) {
+        words[used++] = "-X";
+        words[used++] = saves;
+    }
     for (const char *word = (const char *)arguments; *word != '\0'; word += length(word) + 1)
         if (*word == '-' || *word == '/')
             words[used++] = (char *)(*word == '/' ? in_tree(python, word) : word);

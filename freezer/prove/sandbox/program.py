@@ -41,6 +41,12 @@ def run_without_cells(request: Message) -> list[Message]:
     return [in_process(partial(run_on_host, run, cell)) for run in request.get("host_runs", ())]
 
 
+def run_in_turn(run: Message, cell: Cell, tables: dict[int, int]) -> Message:
+    """Do a run, and behind it those that are to follow in the same cell."""
+    reply = run_application(run, cell, tables)
+    return {**reply, "then": [run_application(item, cell, tables) for item in run.get("then", ())]}
+
+
 def answer(request: Message) -> Message:
     """Do the runs, each in a new cell, then all the loads in one cell that has the bundle, too."""
     uid = int(request["uid"])
@@ -49,7 +55,7 @@ def answer(request: Message) -> Message:
     rootfs = request.get("rootfs")
     cell = Cell(request["root"], request["binary"], request["name"], None, uid, gid, real_root, rootfs)
     notes: list[str] = []
-    runs = [in_cell(cell, partial(run_application, run, cell), notes) for run in request["runs"]]
+    runs = [in_cell(cell, partial(run_in_turn, run, cell), notes) for run in request["runs"]]
     loads: list[Message] = []
     if request["loads"]:
         jobs = max(1, int(request.get("jobs") or os.cpu_count() or 1))

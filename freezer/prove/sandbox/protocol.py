@@ -12,7 +12,8 @@ The request, on stdin; all paths are absolute::
     runs         [{argv, env, timeout: seconds, trace_maps: whether to look for mapped files, cwd (optional: "/"),
                  stdin: what it reads, in base64 (optional: nothing),
                  http: [{path, low, high}], what the run, a server, is asked, and the statuses expected (optional),
-                 reads: [[offset, size]], places of a file of which it is told whether they were read (optional)}]
+                 reads: [[offset, size]], places of a file of which it is told whether they were read (optional),
+                 then: runs that follow in the same root, with what this one leaves there (optional)}]
     loads        [{loader, library_path: [], preload: [], file}], as paths in the root
     host_runs    runs to do on the host, if it permits no isolation, as its paths (optional)
     jobs         how many loads to do at once (optional: one for each CPU)
@@ -25,7 +26,8 @@ The reply, on stdout, has one entry in ``runs`` and ``loads`` for each of the re
     runs         [{status, signal, exec_error, timed_out, seconds, first_output: seconds or null, stdout, stderr,
                  mapped: [], leftovers: [], read: the numbers of the ``reads`` that were done, null if unknown,
                  asked: {answers: [{path, port, status, reason, body}], listened: whether it did, complaint: why a port
-                 gave no answer, or null, ended: whether it did, unasked}; only for a server}]
+                 gave no answer, or null, ended: whether it did, unasked}; only for a server,
+                 then: as the request's}]
     loads        [{file, status, libraries: {soname: path or null}, problems: []}]
 
 or ``cause`` and ``remedy`` if this host permits no isolation, with the entries of ``host_runs`` in ``runs``,

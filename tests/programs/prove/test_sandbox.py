@@ -247,6 +247,15 @@ def test_output_is_capped(run: Ask) -> None:
     assert len(text) < 2 * KEPT_BYTES + 100
 
 
+def test_runs_that_follow_in_the_same_root(ask: Ask) -> None:
+    """What the first leaves, these find, and what is in no other's root."""
+    first = {**run_of("litter"), "then": [run_of("list", "/tmp"), run_of("exit", "3")]}
+    one, other = ask(runs=[first, run_of("list", "/tmp")])["runs"]
+    assert [each["stdout"] for each in one["then"]] == ["a\n", ""]
+    assert [each["status"] for each in one["then"]] == [0, 3]
+    assert (other["stdout"], other["then"]) == ("", [])
+
+
 def test_exec_error(ask: Ask, place: Place, tmp_path: Path) -> None:
     missing = {**run_of(), "argv": ["/app/nothing"]}
     assert ask(runs=[missing])["runs"][0]["exec_error"] == "ENOENT: No such file or directory"

@@ -1,0 +1,159 @@
+"""An application that starts by a memory snapshot is the same as one that starts plainly, and no two starts have the
+same secrets. Freezing takes most of the time, so that all tests share one executable.
+
+It is run as a user of its own that may have few processes: a fault here could start the application without end."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from support import SAMPLES, Freezer, need_root, open_to_all, wait_until
+
+USER, FEW = 12389, 96
+STARTED = "started by a snapshot"
+CHANGING = ("finders", "files")
+"""What is not the same in two plain starts either: addresses; and the archive of modules is open in these only."""
+
+
+@dataclass
+class Instant:
+    """The executable, with a cache of its own."""
+
+    path: Path
+    cache: Path
+
+    def run(
+        self, *arguments: str, env: Optional[Mapping[str, str]] = None, words: Sequence[str] = (), **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        """Start it with no more variables than these; the first line of its errors says how it was started."""
+
+        def prepare() -> None:
+            resource.setrlimit(resource.RLIMIT_NPROC, (FEW, FEW))
+            os.setgroups([])
+            os.setgid(USER)
+            os.setuid(USER)
+
+        given = {"FREEZER_CACHE": str(self.cache), "PATH": os.environ["PATH"], "FREEZER_DEBUG": "start", **(env or {})}
+        return subprocess.run(
+            [*words, str(self.path), *arguments], env=given, capture_output=True, text=True, check=False,
+            preexec_fn=prepare, cwd="/",
+            **{"stdin": subprocess.DEVNULL, **options},
+        )  # fmt: skip
+
+    def restored(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Start it until a snapshot was there for it."""
+        found: list[subprocess.CompletedProcess[str]] = []
+
+        def start() -> bool:
+            found.append(self.run(*arguments, **options))
+            time.sleep(0.1)
+            return STARTED in found[-1].stderr
+
+        wait_until(start, "a snapshot")
+        return found[-1]
+
+    def both(self, *arguments: str, **options: Any) -> list[tuple[int, Any, str]]:
+        """What a plain and a restored start give: status, output, errors."""
+        env = options.pop("env", {})
+        plain = self.run(*arguments, env={**env, "FREEZER_START": "plain"}, **options)
+        restored = self.restored(*arguments, env={**env, "FREEZER_START": "instant"}, **options)
+        found = []
+        for done in (plain, restored):
+            first, _, errors = done.stderr.partition("\n")
+            assert first.endswith(("FREEZER_START=plain", STARTED)), done.stderr
+            output = done.stdout.replace("FREEZER_START=plain", "FREEZER_START=instant")
+            found.append((done.returncode, output, errors))
+        return found
+
+
+@pytest.fixture(scope="module", params=["plain", "early"])
+def instant(request: pytest.FixtureRequest, freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Instant:
+    need_root()
+    folder = tmp_path_factory.mktemp("instant")
+    script = SAMPLES / "instant" / "instant.py"
+    options = [
+        "--linker",
+        "native",
+        "--start",
+        "snapshot",
+        "--leave",
+        request.param,
+        "--smoke",
+        "leave well",
+        "--smoke-status",
+        "3",
+    ]
+    done = freezer("build", script, "-o", folder / "app", *options, cwd=folder)
+    assert "starts from it do what plain starts do" in done.stderr
+    app = Instant(folder / "app", folder / "cache")
+    open_to_all(folder)
+    app.cache.mkdir()
+    os.chown(app.cache, USER, USER)
+    app.run("--help")
+    return app
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({}, ()),
+        ({"LANG": "C.UTF-8", "TZ": "Asia/Tokyo", "OTHER": "x", "EMPTY": "", "LD_PRELOAD": "/nowhere.so"}, ()),
+        ({"LC_ALL": "POSIX", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "latin-1:replace"}, ()),
+        ({"PYTHONDEVMODE": "1"}, ("sh", "-c", 'exec "$0" "$@" <&-')),
+        ({}, ("env", "--ignore-signal=INT", "--ignore-signal=HUP", "--block-signal=USR1")),
+        ({}, ("sh", "-c", 'umask 77; ulimit -n 500; cd /usr; exec nice "$0" "$@"')),
+    ],
+)
+def test_state(instant: Instant, env: dict[str, str], words: Sequence[str]) -> None:
+    plain, restored = instant.both("state", env=env, words=words)
+    assert plain[0] == restored[0] == 0, (plain, restored)
+    assert plain[2] == restored[2]
+    one, other = json.loads(plain[1]), json.loads(restored[1])
+    one["environ"]["FREEZER_START"] = "instant"
+    one["posix"] = [item.replace("b'plain'", "b'instant'") for item in one["posix"]]
+    one["environb"] = [item.replace("b'plain'", "b'instant'") for item in one["environb"]]
+    for name in sorted({*one, *other} - {*CHANGING}):
+        assert one[name] == other[name], name
+
+
+def test_work(instant: Instant) -> None:
+    plain, restored = instant.both("work")
+    assert plain[0] == 0
+    assert plain == restored
+
+
+@pytest.mark.parametrize(
+    "how", ["well", "raise", "text", "interrupt", "at once", "stdio", "file", "library", "cycle", "reader"]
+)
+def test_leaving(instant: Instant, how: str) -> None:
+    plain, restored = instant.both("leave", how, words=("sh", "-c", 'echo given | "$0" "$@"'))
+    assert plain == restored
+    assert plain[1].startswith("by C\nbegin\n" if how == "stdio" else "begin\n")
+
+
+def test_output_that_cannot_be_written(instant: Instant) -> None:
+    plain, restored = instant.both("leave", "well", words=("sh", "-c", '"$0" "$@" > /dev/full'))
+    assert plain == restored
+    assert plain[0] == 120
+
+
+def test_no_value_comes_twice(instant: Instant) -> None:
+    seen: set[str] = set()
+    instant.restored("values")
+    for _ in range(40):
+        done = instant.run("values")
+        assert STARTED in done.stderr
+        values = done.stdout.splitlines()
+        assert len(values) == 11
+        # The number of a process is another until all have been used.
+        assert seen.isdisjoint(values[:-1])
+        seen.update(values)

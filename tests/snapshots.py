@@ -1,0 +1,86 @@
+"""An application that can start by memory snapshots, for the tests of these: a program in C, with the launcher."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from launching import WAIT, App, Outcome, executable, record, write_executable
+from support import CHECKOUT, need_program
+
+from freezer.link.launcher import build
+
+KEY = (("variable", "BEFORE"), ("variable", "KEYED"), ("ask", "user"))
+
+
+def key_of(*lines: tuple[str, str], verdict: str = "yes", end: bool = True) -> bytes:
+    """Return the content of snapshot.key."""
+    whole = [("snapshot", "1"), ("verdict", verdict), *lines, *([("end", "")] if end else [])]
+    return "".join(f"{kind}\t{value}\n" for kind, value in whole).encode()
+
+
+def compile_saved(folder: Path) -> bytes:
+    """The program: linked as the interpreter and save.so are together."""
+    compiler = need_program("gcc")
+    objects = [folder / f"{name}.o" for name in ("save", "machine")]
+    flags = [*build.DIALECT, *build.WARNINGS, "-O2", "-ffreestanding", "-fno-stack-protector", "-fPIE"]
+    for path in objects:
+        source = build.SOURCE / f"{path.stem}.c"
+        subprocess.run([compiler, *flags, "-c", str(source), "-o", str(path)], check=True)
+    program = folder / "saved"
+    own = ["-O2", "-static-pie", "-pthread", str(CHECKOUT / "tests" / "launcher" / "saved.c")]
+    subprocess.run([compiler, *own, *map(str, objects), "-o", str(program)], check=True)
+    return program.read_bytes()
+
+
+@dataclass
+class Saved(App):
+    """An executable whose application can be saved."""
+
+    @property
+    def snapshots(self) -> Path:
+        return self.entry / "snapshots"
+
+    def names(self, kind: str) -> list[str]:
+        """The names of its snapshots of which there is a file of a kind."""
+        return sorted(path.stem for path in self.snapshots.glob(f"*.{kind}"))
+
+    def wait_until_made(self, kinds: Iterable[str] = ("seal", "bad"), count: int = 1) -> None:
+        """Wait until a snapshot has been made, or it is known that it cannot be, and the maker has ended."""
+        end = time.monotonic() + WAIT
+        while sum(len(self.names(kind)) for kind in kinds) < count or self.is_making():
+            assert time.monotonic() < end, os.listdir(self.snapshots) if self.snapshots.exists() else "none"
+            time.sleep(0.01)
+
+    def is_making(self) -> bool:
+        """Whether a process holds the lock of the makers."""
+        done = subprocess.run(["flock", "-n", str(self.snapshots / "lock"), "true"], check=False)
+        return done.returncode != 0
+
+    def how(self, expected: str, **options: object) -> Outcome:
+        """Start it; it must run, and in the way that is expected."""
+        done = self.run(**options)  # type: ignore[arg-type]
+        assert done.status == 7, (done.status, done.stderr)
+        assert done.one("how") == expected, done.stderr
+        assert done.one("check") == "good"
+        return done
+
+    def make(self, env: Optional[dict[str, str]] = None) -> None:
+        """Have a snapshot made that is not on trial any more."""
+        self.how("plain", env=env)
+        self.run(env=env)
+        self.wait_until_made()
+        self.how("restored", env=env)
+        assert not self.names("trial")
+
+
+def saved_app(folder: Path, launcher: bytes, program: bytes, key: Optional[bytes] = None) -> Saved:
+    """Write an executable with the program, and the key if there is one."""
+    records = [record("X", "program", program), *([] if key is None else [record("F", "snapshot.key", key)])]
+    data = executable(launcher, records)
+    return Saved(write_executable(folder / "bin" / "app", data), folder / "first", folder / "second")
