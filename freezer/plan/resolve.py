@@ -50,11 +50,8 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     name = _checked_name(values.get("name", default_name(entry)))
     created, epoch = times_of(environ)
     output = output_path(str(values["output"]), folder) if "output" in values else None
-    image = _image_beside(given, file, values, folder, created, epoch)
-    if image is not None:
-        from freezer.plan.resolve_image import check_program_name
-
-        check_program_name(output.name if output is not None else name or "")
+    program = output.name if output is not None else name or ""
+    image = _image_beside(given, file, values, program, folder, created, epoch)
     linker, compress = _linking(values)
     verification = resolve_verification(values, Verification.AUTO)
     return Plan(
@@ -151,19 +148,21 @@ def _image_beside(
     given: Mapping[str, Any],
     file: FileSettings,
     values: Mapping[str, Any],
+    program: str,
     folder: Path,
     created: Optional[int],
     epoch: int,
 ) -> Optional[ImagePlan]:
-    """Return the plan of the image to make with the executable; None if the settings have no image."""
+    """Return the plan of the image to make with the executable ``program``; None if the settings have no image."""
     output = given.get("image", file.image.get("output"))
     stray = [setting.name for setting in IMAGE_SETTINGS if setting.attribute in given]
     if output is None:
         if stray:
             raise UsageError(f"--{stray[0]} is about an image, but no image is made", hint="add --image TAR")
         return None
-    from freezer.plan.resolve_image import resolve_image
+    from freezer.plan.resolve_image import check_program_name, resolve_image
 
+    check_program_name(program)
     wanted = _image_values(given, file, folder, IMAGE_SETTINGS)
     for setting in IMAGE_DATA:
         if setting.attribute in given or setting.attribute not in wanted:

@@ -132,7 +132,7 @@ def test_bash_completes_as_the_parser_understands(documents: ModuleType, install
     assert complete(script, ["freezer", ""], tmp_path) == {
         command for command in options if command.count(" ") == 0
     } - {""}
-    assert complete(script, ["freezer", "cache", ""], tmp_path) == {"list", "prune"}
+    assert complete(script, ["freezer", "cache", ""], tmp_path) == {"list", "prune", "snapshots"}
     for command in set(options) - {""}:
         assert complete(script, ["freezer", *command.split(), "-"], tmp_path) == options[command]
     assert complete(script, ["freezer", "build", "--hid"], tmp_path) == {"--hidden-import"}
