@@ -36,10 +36,9 @@ PACKAGES = ("psutil", "setuptools<81", "importlib_resources", "pytest-timeout")
 """What the tests' programs import; tests of other packages skip themselves."""
 
 FILES = (
-    *("basic", "binary_vs_data_reclassification", "cliutils", "code_object_anonymization", "ctypes"),
-    *("hook_utilities", "import", "import_lazy_loader", "import_pep302", "importlib_resources", "inspect", "misc"),
-    *("module_exclusion", "multipackage", "multiprocessing", "path_encodings", "pkg_resources", "pkgutil"),
-    *("regression", "signals", "unbuffered_stdio"),
+    *("basic", "code_object_anonymization", "hook_utilities", "import", "import_lazy_loader", "import_pep302"),
+    *("importlib_resources", "inspect", "misc", "module_exclusion", "multipackage", "multiprocessing"),
+    *("path_encodings", "pkgutil", "signals", "unbuffered_stdio"),
 )
 
 OTHER_CONTAINER = "is about PyInstaller's containers; freezer refuses the option"

@@ -152,18 +152,21 @@ def test_wrong_copy_metadata(freezer: Freezer, here: Path) -> None:
     assert "--copy-metadata no-such" in message
 
 
-def test_wrong_pyinstaller_option(freezer: Freezer, here: Path) -> None:
-    message = freezer.fails("build", "app.py", "--", "--no-such-option", cwd=here, status=TOOL)
-    assert "--no-such-option" in message
-
-
 def test_spec_that_makes_two(freezer: Freezer, here: Path) -> None:
-    (here / "two.spec").write_text(
+    (here / "both.spec").write_text(
         "a = Analysis(['app.py'])\npyz = PYZ(a.pure)\n"
         "EXE(pyz, a.scripts, a.binaries, a.datas, name='one')\nEXE(pyz, a.scripts, a.binaries, a.datas, name='two')\n"
     )
-    message = freezer.fails("build", "two.spec", cwd=here, status=INPUT)
-    assert "exactly one executable, it makes 2" in message
+    message = freezer.fails("build", "both.spec", cwd=here, status=INPUT)
+    assert "the spec file makes one, two: say by --name which to freeze" in message
+
+
+def test_spec_that_ends_the_build(freezer: Freezer, here: Path) -> None:
+    (here / "ends.spec").write_text("print('that is all')\nraise SystemExit(0)\n")
+    message = freezer.fails("build", "ends.spec", cwd=here, status=INPUT)
+    assert "ended the build before it made an executable" in message and "that is all" in message
+    # Its help is no failure, if somebody has asked for it.
+    assert freezer("build", "ends.spec", "--", "--", "--help", cwd=here).stdout == "that is all\n"
 
 
 def test_spec_that_fails(freezer: Freezer, here: Path) -> None:
