@@ -5,7 +5,7 @@ with nothing changed; beside PyInstaller, the recipe by hand, pex, shiv and Nuit
 
 All contestants take turns, in an order that is drawn anew in each round. freezer proves what it builds, the others do
 not. Ratios are to ``pyinstaller --onefile`` with its own cache warm. ``--others`` installs pex, shiv and Nuitka, too;
-one that took longer than five minutes takes no further turns.
+one that took longer than five minutes, or fails, takes no further turns.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ OTHERS = ("pex", "shiv", "nuitka")
 TOO_LONG = 300
 """Seconds after which a contestant of other kinds takes no further turns."""
 UNCHANGED = "freezer, nothing changed"
+NEEDED = ("freezer", "pyinstaller")
+"""What the names of the contestants begin with without which nothing can be compared."""
 KEPT_OF_SOURCES = ("analysis", "packed", "bundles", "record")
 """What freezer's cache keeps of an application besides its environment."""
 
@@ -195,8 +197,15 @@ def measured(bench: Bench, rounds: int, only: Iterable[str]) -> dict[str, list[R
     }
     for name, act in list(contestants.items()):
         print(f"{bench.sample.name}: {name}, to fill the caches", file=sys.stderr, flush=True)
-        if act().wall > TOO_LONG and not name.startswith("freezer"):
-            print(f"{bench.sample.name}: {name} takes longer than {TOO_LONG} s", file=sys.stderr)
+        if name.startswith(NEEDED):
+            act()
+            continue
+        try:
+            reason = f"takes longer than {TOO_LONG} s" if act().wall > TOO_LONG else None
+        except Failed as error:
+            reason = f"fails: {error}"
+        if reason is not None:
+            print(f"{bench.sample.name}: {name} {reason}", file=sys.stderr, flush=True)
             del contestants[name]
     found: dict[str, list[Run]] = {name: [] for name in contestants}
     draw = random.Random(rounds)
