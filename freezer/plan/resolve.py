@@ -37,7 +37,6 @@ MAX_EPOCH = 0o77777777777
 
 def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], learning: bool = False) -> Plan:
     """Make a plan of parsed arguments, the settings in the script and the file beside the entry, and the environment.
-
     ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; ``learning`` is that of
     ``read_learned``. Raises UsageError for what cannot be combined, InputError for what does not exist or is malformed.
     """
@@ -52,7 +51,6 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     if image is not None:
         check_program_name(output.name if output is not None else name or "")
     linker, compress = _linking(values)
-    verification = resolve_verification(values, Verification.AUTO)
     return Plan(
         entry=entry,
         name=name,
@@ -85,7 +83,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         notices=values.get("notices", False),
         signing=_signing(values, folder),
         init=values.get("init", True),
-        verify=verification,
+        verify=resolve_verification(values, Verification.AUTO),
         smokes=resolve_smokes(values),
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
@@ -93,7 +91,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
-        snapshot=resolve_snapshot(values, file.snapshot, linker, verification),
+        snapshot=resolve_snapshot(values, file.snapshot, linker, resolve_verification(values, Verification.AUTO)),
     )
 
 
