@@ -39,7 +39,6 @@ MAX_EPOCH = 0o77777777777
 
 def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str, str], learning: bool = False) -> Plan:
     """Make a plan of parsed arguments, the settings in the script and the file beside the entry, and the environment.
-
     ``arguments`` has an attribute name for each setting that was given, ``entry`` and ``rest``; ``learning`` is that of
     ``read_learned``. Raises UsageError for what cannot be combined, InputError for what does not exist or is malformed.
     """
@@ -53,7 +52,6 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
     program = output.name if output is not None else name or ""
     image = _image_beside(given, file, values, program, folder, created, epoch)
     linker, compress = _linking(values)
-    verification = resolve_verification(values, Verification.AUTO)
     return Plan(
         entry=entry,
         name=name,
@@ -86,7 +84,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         notices=values.get("notices", False),
         signing=_signing(values, folder),
         init=values.get("init", True),
-        verify=verification,
+        verify=resolve_verification(values, Verification.AUTO),
         smokes=resolve_smokes(values),
         jobs=values.get("jobs") or os.cpu_count() or 1,
         epoch=epoch,
@@ -94,7 +92,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
         learned=read_learned(values.get("learned"), base, learning=learning),
-        snapshot=resolve_snapshot(values, file.snapshot, linker, verification),
+        snapshot=resolve_snapshot(values, file.snapshot, linker, resolve_verification(values, Verification.AUTO)),
     )
 
 
