@@ -8,6 +8,7 @@ for a user, which a large source tree exceeds. What counts as a change is what m
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ PAUSE = 0.3
 """Seconds between two looks."""
 SHARE = 20
 """A look takes at most one part in so many of the time."""
+PRINTED_TO = (1, 2)
+"""The descriptors that lines are printed to."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,16 @@ def look(make_plan: Callable[[], Plan], cache: Path) -> Look:
     except FreezerError as error:
         return Look(error, None, {}, time.monotonic() - begun)
     sources = {name: state_of(name) for name in sources_of(plan, cache)}
+    printed_to = {_identity(os.fstat(number)) for number in PRINTED_TO}
+    for group in (state["files"], sources):
+        # A file beside the sources that freezer prints to would be changed by each line about a change.
+        for name in [name for name in group if os.path.exists(name) and _identity(os.stat(name)) in printed_to]:
+            del group[name]
     return Look(plan, state, sources, time.monotonic() - begun)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _described(built: Built, seconds: float) -> str:

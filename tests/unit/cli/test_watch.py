@@ -134,6 +134,21 @@ def test_sources_elsewhere(watched: Watched, tmp_path: Path, monkeypatch: pytest
     assert len(watched.built) == 3
 
 
+def test_what_is_printed_to_is_no_source(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``freezer build app.py --watch > notes.txt``, for code that asks for the files beside it."""
+    notes = watched.here / "notes.txt"
+    with open(notes, "w") as out:
+        monkeypatch.setattr(watch, "PRINTED_TO", (out.fileno(),))
+        monkeypatch.setattr(results, "sources_of", lambda _plan, _cache: (str(notes),))
+        watched.steps += [lambda: notes.write_text("a line"), watched.write("app.py", "broken"), notes.touch]
+        assert main(["build", "app.py", "--watch"]) == ExitStatus.INTERRUPTED
+    assert watched.built == ["first", "broken"]
+    monkeypatch.setattr(watch, "PRINTED_TO", ())
+    watched.steps += [lambda: notes.write_text("another line")]
+    assert main(["build", "app.py", "--watch"]) == ExitStatus.INTERRUPTED
+    assert len(watched.built) == 4
+
+
 @pytest.mark.parametrize("option", ["--image", "--sbom", "--provenance"])
 def test_no_stream(watched: Watched, capsys: pytest.CaptureFixture[str], option: str) -> None:
     assert main(["build", "app.py", "--watch", option, "-"]) == ExitStatus.USAGE
