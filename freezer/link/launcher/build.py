@@ -30,7 +30,7 @@ from typing import Callable, Optional
 
 SOURCE = Path(__file__).resolve().parent
 SOURCES = (
-    *("main.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
+    *("main.c", "environment.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
     *("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
     *("instant.c", "key.c", "snapshot.c", "resume.c", "make.c", "machine.c"),

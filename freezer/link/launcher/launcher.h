@@ -4,9 +4,9 @@
    behind it once, into a private directory, and then becomes the application by execve. Each file has one task: main.c
    finds the executable and runs the steps, place.c finds a directory for cache entries, entry.c checks whether an entry
    is complete, fill.c fills an entry, reader.c and extract.c unpack, restore.c and the filters (filter.h) restore what
-   was changed for the compression, remove.c removes, and says.c writes the messages. memory.c starts from memory, if
-   nothing else is possible. split.c and init.c are for process 1. instant.c starts by memory snapshots, of which
-   snapshots.h tells. */
+   was changed for the compression, remove.c removes, says.c writes the messages, and environment.c makes the environment
+   of the application. memory.c starts from memory, if nothing else is possible. split.c and init.c are for process 1.
+   instant.c starts by memory snapshots, of which snapshots.h tells. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -73,11 +73,13 @@ struct app { /* the executable that was started */
     char path[PATH_ROOM]; /* absolute, as the user called it */
 };
 
+/* environment.c */
+
 struct entry;
 
 /* Returns the environment of a program of the entry's tree, with one more variable unless that is NULL; NULL if there is
    no memory. Changes the variables that it hides. */
-char **environment_of(const struct entry *entry, char *const given[], char *more);
+char **environment_of(const struct app *app, const struct entry *entry, char *const given[], char *more);
 
 /* place.c */
 

@@ -190,7 +190,7 @@ static int save(struct maker *maker, const char *file)
     (void)snprintf(told, sizeof told, "%s%.*ssnapshots/%s", variable, (int)(strlen(entry->tree) - strlen("tree")),
         entry->tree, file);
     (void)snprintf(program, sizeof program, "%s/program", entry->tree);
-    char **environment = environment_of(entry, maker->key->environment, told);
+    char **environment = environment_of(maker->app, entry, maker->key->environment, told);
     if (environment && fcntl(entry->used, F_SETFD, 0) == 0)
         execve(program, arguments, environment);
     _exit(1);
