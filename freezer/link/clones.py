@@ -7,11 +7,16 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Optional
 
 from freezer.base.places import is_link, walk
 from freezer.base.publish import digest_file
+from freezer.plan.trees import signature
 
 LINK, FILE = "link", "file"
+
+Seen = dict[str, list[object]]
+"""Of each file what identifies it and its content, by its path: inode, signature and digest."""
 
 
 def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
@@ -20,7 +25,7 @@ def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
     Who reads the clone must not write to its files, as they are those of the source.
     """
     found = {}
-    for place, path, what in _entries(source):
+    for place, path, what in _entries(source, {}):
         clone = f"{target}/{place}"
         if what is None:
             os.mkdir(os.path.normpath(clone), 0o755)
@@ -36,13 +41,13 @@ def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
     return found
 
 
-def listed_tree(tree: Path) -> dict[str, list[str]]:
+def listed_tree(tree: Path, seen: Optional[Seen] = None) -> dict[str, list[str]]:
     """Return for each file and link of a tree what it is, by its path: a digest of the content, and the mode, or where
-    the link leads."""
-    return {place: what for place, _, what in _entries(tree) if what is not None}
+    the link leads. A file that nothing has touched since it was ``seen`` is not read; the others are added there."""
+    return {place: what for place, _, what in _entries(tree, {} if seen is None else seen) if what is not None}
 
 
-def _entries(tree: Path) -> Iterator[tuple[str, str, list[str] | None]]:
+def _entries(tree: Path, seen: Seen) -> Iterator[tuple[str, str, list[str] | None]]:
     """Yield what is in a tree: paths in it, paths, and what is there, None for a directory, which comes before what is
     in it."""
     # As text, and with one look at each: there may be thousands of files.
@@ -52,9 +57,17 @@ def _entries(tree: Path) -> Iterator[tuple[str, str, list[str] | None]]:
         yield inside, directory, None
         links = [name for name in folders if is_link(f"{directory}/{name}")]
         for name in (*names, *links):
-            path = f"{directory}/{name}"
+            path, place = f"{directory}/{name}", inside + name
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):
-                yield inside + name, path, [LINK, os.readlink(path)]
+                yield place, path, [LINK, os.readlink(path)]
             else:
-                yield inside + name, path, [FILE, digest_file(path), f"{status.st_mode & 0o777:o}"]
+                yield place, path, [FILE, _digest(path, place, status, seen), f"{status.st_mode & 0o777:o}"]
+
+
+def _digest(path: str, place: str, status: os.stat_result, seen: Seen) -> str:
+    identity = [status.st_ino, *signature(status)]
+    known = seen.get(place)
+    if known is None or known[:-1] != identity:
+        known = seen[place] = [*identity, digest_file(path)]
+    return str(known[-1])

@@ -6,7 +6,8 @@ else has changed that the analysis, or what comes after it, depends on (``bundle
 shapes that they had (``alterable``). Whatever is missing, damaged or different leads to a whole build.
 
 Layout of a kept bundle, a directory that is named for what was asked for: the ``tree``; the ``code`` of all modules;
-and ``facts``, a line with the SHA-256 of the rest, which is JSON, with the digests of all other files.
+and ``facts``, a line with the SHA-256 of the rest, which is JSON, with the digests of all other files. ``seen``, of the
+same form, says of which files nothing has changed since their digests were taken: to read thousands takes long.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import Added, FrozenApp, OwnOrigins
 from freezer.link.alterable import Alterable, Unusable, alterable_files, altered_code, state_of
 from freezer.link.bundle_state import bundle_key, bundle_state, can_be_kept, decisive_files, this_machine
-from freezer.link.clones import clone_tree, listed_tree
+from freezer.link.clones import Seen, clone_tree, listed_tree
 from freezer.link.held_bundles import held_bundle, remove_bundle
 from freezer.link.modules import Package
 from freezer.link.other_size import Other
@@ -47,7 +48,7 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 
 FOLDER = "bundles"
-FACTS, CODE, TREE = "facts", "code", "tree"
+FACTS, CODE, TREE, SEEN = "facts", "code", "tree", "seen"
 MOST_NAMED = 3
 MOST, DAYS = 16, 30
 """How many are kept, and for how many days after their last use."""
@@ -167,8 +168,7 @@ def keep_bundle(
             "warnings": list(bundle.warnings),
             "machine": this_machine(),
         }
-        text = json.dumps(facts).encode()
-        (aside / FACTS).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        _write(aside / FACTS, facts)
         home = job.cache / FOLDER / bundle_key(plan, environment, application, job)
         _put(aside, home, job)
         _sweep(home.parent, job)
@@ -217,8 +217,15 @@ def _taken(
     """Make the bundle of a kept one. Raises ValueError if that is damaged."""
     folder = job.apart().work
     tree = home / TREE
-    if listed_tree(tree) != facts["tree"]:
+    seen = _seen(home)
+    before_it = dict(seen)
+    if listed_tree(tree, seen) != facts["tree"]:
         raise ValueError("its files are damaged")
+    if seen != before_it:
+        # Without it they are read once more.
+        with contextlib.suppress(OSError):
+            _write(folder / SEEN, seen)
+            os.replace(folder / SEEN, home / SEEN)
     replaced = {}
     for number, path in enumerate(changed):
         # A copy, as somebody may go on editing the file.
@@ -265,6 +272,18 @@ def _package(facts: Mapping[str, Any], code: Path) -> Package:
         version=(facts["version"][0], facts["version"][1]),
         library=facts["library"],
     )
+
+
+def _seen(home: Path) -> Seen:
+    try:
+        return _read(home / SEEN)
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(path: Path, facts: Mapping[str, Any]) -> None:
+    text = json.dumps(facts).encode()
+    path.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
 
 
 def _read(path: Path) -> dict[str, Any]:

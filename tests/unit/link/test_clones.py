@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from freezer.link.clones import clone_tree, listed_tree
+from freezer.link import clones
+from freezer.link.clones import Seen, clone_tree, listed_tree
 
 
 @pytest.fixture
@@ -53,3 +54,16 @@ def test_a_list_of_what_is_there(tree: Path) -> None:
     assert listed_tree(tree) == EXPECTED
     (tree / "a" / "more").write_text("")
     assert set(listed_tree(tree)) == {*EXPECTED, "a/more"}
+
+
+def test_what_was_seen_is_not_read_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "a" / "file").chmod(0o644)
+    seen: Seen = {}
+    assert listed_tree(tree, seen) == EXPECTED
+    monkeypatch.setattr(clones, "digest_file", lambda path: f"read: {os.path.basename(path)}")
+    assert listed_tree(tree, seen) == EXPECTED
+    # Neither the size nor the time tells that it was changed.
+    status = (tree / "program").stat()
+    (tree / "program").write_text("owt")
+    os.utime(tree / "program", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert listed_tree(tree, seen) == {**EXPECTED, "program": ["file", "read: program", "755"]}

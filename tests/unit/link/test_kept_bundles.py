@@ -182,10 +182,16 @@ def test_a_module_whose_code_comes_about_in_another_way(small: Site, job: Job) -
     assert small.recall(job) is None
 
 
+@pytest.mark.parametrize("used", [False, True])
 @pytest.mark.parametrize("name", ["facts", "code", "tree/_internal/fast.so", "tree/_internal/app.py"])
 @pytest.mark.parametrize("how", ["truncated", "changed", "missing", "unreadable"])
-def test_damage_is_noticed(small: Site, job: Job, name: str, how: str) -> None:
+def test_damage_is_noticed(small: Site, job: Job, name: str, how: str, used: bool) -> None:
     small.keep(job)
+    if used:
+        # Then it is known of which files nothing has changed.
+        found = small.recall(job)
+        assert found is not None
+        found.release()
     path = home_in(job) / name
     data = path.read_bytes()
     path.unlink()
@@ -193,10 +199,22 @@ def test_damage_is_noticed(small: Site, job: Job, name: str, how: str) -> None:
         path.mkdir()
     elif how != "missing":
         path.write_bytes(data[:-1] if how == "truncated" else bytes([data[0] ^ 1]) + data[1:])
+    warned = list(job.log.warnings)
     assert small.recall(job) is None
-    assert job.log.warnings == []
+    assert job.log.warnings == warned
     small.keep(job)
     assert small.recall(job) is not None
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"x\n{}"])
+def test_damage_of_what_was_seen_means_nothing(small: Site, job: Job, text: bytes) -> None:
+    made = small.keep(job)
+    assert small.recall(job) is not None
+    (home_in(job) / "seen").write_bytes(text)
+    found = small.recall(job)
+    assert found is not None
+    assert contents(found) == contents(made)
+    assert (home_in(job) / "seen").read_bytes() != text
 
 
 def test_more_files_than_there_were_are_damage(small: Site, job: Job) -> None:
