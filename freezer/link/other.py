@@ -51,8 +51,9 @@ def look_at_other(plan: Plan, closed: ClosedApp, package: Package, job: Job) -> 
     found: list[Other] = []
 
     def look() -> None:
-        # The result is only a hint: a failure, such as a removed work directory, must not end a build.
-        with contextlib.suppress(FreezerError, OSError):
+        # The result is only a hint: a failure, such as a removed work directory, must not end a build. RuntimeError is
+        # raised by pools of threads while the interpreter ends, after a build that has failed.
+        with contextlib.suppress(FreezerError, OSError, RuntimeError):
             found.append(Other(other, measure(closed, package, job.inside("other"), init=plan.init)))
 
     # A daemon thread: an interrupted build does not wait for it.

@@ -64,7 +64,15 @@ def test_sizes(closed: ClosedApp, package: Package, tmp_path: Path, monkeypatch:
     assert found == Other(Linker.STATICX, own + 512 + 100_352 + 512 + 512)
 
 
-@pytest.mark.parametrize("error", [EnvironmentFailure("no launcher"), FileNotFoundError("gone")])
+FAILURES = (
+    EnvironmentFailure("no launcher"),
+    FileNotFoundError("gone"),
+    # While the interpreter ends.
+    RuntimeError("cannot schedule new futures after shutdown"),
+)
+
+
+@pytest.mark.parametrize("error", FAILURES)
 def test_a_failure_is_no_answer(
     error: Exception, closed: ClosedApp, package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
