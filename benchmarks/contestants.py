@@ -43,6 +43,12 @@ SAMPLES = {
     for sample in (
         Sample("hello", TEST_SAMPLES / "hello" / "hello.py"),
         Sample("click+rich", HERE / "samples" / "greet.py", ("click", "rich"), ("--language", "fr", "Ada")),
+        Sample(
+            "click+requests+rich",
+            HERE / "samples" / "headers.py",
+            ("click", "requests", "rich"),
+            ("http://localhost/",),
+        ),
         Sample("numpy+pandas", TEST_SAMPLES / "numeric" / "numeric.py", ("numpy", "pandas")),
         Sample("fastapi", HERE / "samples" / "fastapi_app.py", ("fastapi",)),
         Sample("awscli", HERE / "samples" / "aws.py", ("awscli",), hand=("--collect-all", "awscli")),

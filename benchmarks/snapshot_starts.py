@@ -58,7 +58,7 @@ class Contestant:
 
 def build(sample: Sample, folder: Path, *options: str) -> Path:
     """Build an executable that may be started by snapshots, unless it is there."""
-    path = folder / f"{sample.name.replace('+', '-')}{'-early' if options else ''}"
+    path = folder / f"{sample.name.replace('+', '-')}{'-early' if options else '-whole'}"
     if not path.exists():
         wanted = [word for requirement in sample.requirements for word in ("--with", requirement)]
         command = [sys.executable, "-m", "freezer", "build", sample.script, "-o", path, "--linker", "native", "-q"]
