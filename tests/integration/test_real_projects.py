@@ -12,6 +12,7 @@ import os
 import pty
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -284,6 +285,10 @@ def serving(root: Root, *arguments: str, log: Path) -> Iterator[None]:
                 time.sleep(0.1)
             yield
         finally:
+            # unshare asks the kernel to end its child with it, which is forgotten when the child becomes another user.
+            # As the first process of its namespace it takes all others with it.
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
             process.kill()
 
 
