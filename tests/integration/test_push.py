@@ -26,7 +26,7 @@ from registries import (
     make_certificate,
     token_server,
 )
-from support import Freezer, compile_c, sha256, small_disk
+from support import PATIENCE, Freezer, compile_c, sha256, small_disk
 
 ISSUER, SERVICE = "the tests", "the registry"
 
@@ -143,23 +143,22 @@ def test_killed_and_repeated(freezer: Freezer, real: Real, files: Files) -> None
 
     def begun() -> set[Path]:
         found = set()
-        for path in (real.folder / "storage").rglob("_uploads/*/data"):
-            # An upload may end meanwhile.
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_size > 1 << 20:
-                    found.add(path)
+        # Uploads begin and end meanwhile: os.walk passes over a directory that is gone.
+        for folder, _, names in os.walk(real.folder / "storage"):
+            path = Path(folder, "data")
+            if "data" in names and path.parent.parent.name == "_uploads":
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_size > 1 << 20:
+                        found.add(path)
         return found
 
     for number in (signal.SIGKILL, signal.SIGINT):
         before = begun()
-        process = subprocess.Popen(
-            freezer.command(*words), env=freezer.environment(), cwd=real.folder,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while process.poll() is None and not begun() - before:
-            time.sleep(0.002)
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
+        with freezer.start(*words, cwd=real.folder) as process:
+            while process.poll() is None and not begun() - before:
+                time.sleep(0.002)
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=PATIENCE)
         if number == signal.SIGINT and process.returncode != 0:
             assert (process.returncode, errors.count("freezer: error: interrupted")) == (130, 1), errors
     pushed = push(freezer, real, files.large, "app")
