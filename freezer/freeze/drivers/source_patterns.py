@@ -27,6 +27,8 @@ IMPORT_LINE = re.compile(
     rb"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+([\w*, \t(]+)|c?import\s+([\w., \t]+))", re.MULTILINE
 )
 GETS_SOURCE = re.compile(rb"\bgetsource(?:lines|file)?\(\s*(?:\w+\.)*(\w+)\s*[,)]")
+GETS_SOURCE_OF_CALLER = re.compile(rb"\bgetsource(?:lines)?\(\s*(?:\w+\.)*(?:module|mod|modules\[[^\]\n]*\])\s*[,)]")
+"""A module that is handed in, or looked up by its name."""
 COMPILED_FROM_SOURCE = re.compile(
     rb"^[ \t]*@(?:\w+\.)*(?:typechecked|njit|guvectorize|jit\.script|triton\.jit|numba\.\w+|nb\.\w+)\b", re.MULTILINE
 )
@@ -43,6 +45,7 @@ PATTERNS = (
     NAMED_FILE,
     IMPORT_LINE,
     GETS_SOURCE,
+    GETS_SOURCE_OF_CALLER,
     COMPILED_FROM_SOURCE,
 )
 

@@ -2,13 +2,15 @@
 
 The application's own do, for tracebacks, ``inspect``, ``doctest``, and decorators that read the functions they
 decorate. Others do if their own package reads them: with ``inspect.getsource`` of a module of its own (execnet sends
-itself to other machines so), or by decorators that compile or check from source. What else takes part in an
-application is never read in practice, and would double the size of many.
+itself to other machines so), or of the modules that call it (anyio finds out so what it may import late, and imports
+all at once without), or by decorators that compile or check from source. What else takes part in an application is
+never read in practice, and would double the size of many.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Optional
 
@@ -16,7 +18,7 @@ import installed
 import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
-from source_patterns import COMPILED_FROM_SOURCE, GETS_SOURCE
+from source_patterns import COMPILED_FROM_SOURCE, GETS_SOURCE, GETS_SOURCE_OF_CALLER
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
@@ -32,7 +34,7 @@ class SourceFiles:
         self._which = request["sources"]
         self._inventory = inventory
         self._own = own
-        self._read: dict[str, bool] = {}
+        self._readers: dict[str, Optional[re.Pattern[bytes]]] = {}
 
     def of(self, analysis: internals.Analysis) -> Iterator[tuple[str, str, str]]:
         """Return entries of data for an Analysis: (place in the bundle, source file, type)."""
@@ -49,15 +51,17 @@ class SourceFiles:
     def _is_wanted(self, name: str, path: str) -> bool:
         if self._which != "own":
             return self._which == "all"
-        return self._own.has_code(path) or self._reads_itself(name)
+        return self._own.has_code(path) or self._is_read(name, path)
 
-    def _reads_itself(self, name: str) -> bool:
+    def _is_read(self, name: str, path: str) -> bool:
+        """Whether the text of a module is of those that something in its own package reads."""
         package = self._package_of(name)
         if package is None:
             return False
-        if package.name not in self._read:
-            self._read[package.name] = reads_own_source(package)
-        return self._read[package.name]
+        if package.name not in self._readers:
+            self._readers[package.name] = read_modules(package)
+        readers = self._readers[package.name]
+        return readers is not None and readers.search(installed.contents(path)) is not None
 
     def _package_of(self, module: str) -> Optional[installed.Package]:
         while module and module not in self._inventory.packages:
@@ -83,9 +87,23 @@ def main_file(analysis: internals.Analysis, path: str) -> str:
     return name + SOURCE if name in packages | folders | above else name
 
 
-def reads_own_source(package: installed.Package) -> bool:
-    """Whether the code of a package reads sources of the same package, or has functions that others read."""
+def read_modules(package: installed.Package) -> Optional[re.Pattern[bytes]]:
+    """Return what stands in those modules of a package whose sources the package itself reads. That is nothing, so all
+    of them, if it has functions that others read, or gets the source of one of its modules by name; and the names of
+    the modules that get the source of their callers."""
+    names = {module_name(path) for path in package.files if path.endswith(SOURCE)}
     if COMPILED_FROM_SOURCE.search(package.text):
-        return True
-    modules = {os.path.basename(path)[: -len(SOURCE)].encode() for path in package.files if path.endswith(SOURCE)}
-    return any(match.group(1) in modules for match in GETS_SOURCE.finditer(package.text))
+        return re.compile(b"")
+    if any(match.group(1).decode() in names for match in GETS_SOURCE.finditer(package.text)):
+        return re.compile(b"")
+    if not GETS_SOURCE_OF_CALLER.search(package.text):
+        return None
+    files = (path for path in package.files if path.endswith(SOURCE))
+    readers = {module_name(path) for path in files if GETS_SOURCE_OF_CALLER.search(installed.contents(path))}
+    return re.compile(rb"\b(?:%s)\b" % "|".join(map(re.escape, sorted(readers))).encode())
+
+
+def module_name(path: str) -> str:
+    """Return the last part of a module's name."""
+    folder, name = os.path.split(path)
+    return os.path.basename(folder) if name == PACKAGE_FILE else name[: -len(SOURCE)]
