@@ -1,10 +1,11 @@
 """Freeze well-known applications from the index, each with nothing but its name and entry point, and run them.
 
-    python benchmarks/popular.py [--python PATH] [--only NAME ...] [--keep FOLDER]
+    python benchmarks/popular.py [--python PATH] [--only NAME ...] [--keep FOLDER] [-- OPTION ...]
 
 Every application is built by ``freezer build --with NAME -e MODULE:FUNCTION`` and then does something real in an empty
-root, without network: more than printing its version where that is possible. Prints a table; the exit status is the
-number of applications that failed. It takes half an hour and several GB of cache, and so is not part of the tests.
+root, without network: more than printing its version where that is possible. Each OPTION is one of ``freezer build``,
+such as ``--linker native``. Prints a table; the exit status is the number of applications that failed. It takes half an
+hour and several GB of cache, and so is not part of the tests.
 """
 
 from __future__ import annotations
@@ -73,14 +74,14 @@ APPLICATIONS = (
 )
 
 
-def build(application: Application, folder: Path, python: str | None) -> tuple[int, float, str]:
+def build(application: Application, folder: Path, options: list[str]) -> tuple[int, float, str]:
     """Build and run one application; (exit status, seconds, the last lines of what freezer said)."""
     name = application.requirement.split("[")[0].split()[0]
     command = [sys.executable, "-m", "freezer", "build", "-e", application.function, "--name", name]
     for requirement in application.requirement.split():
         command += ["--with", requirement]
     command += ["-o", str(folder / name), "--smoke", application.arguments, "--smoke-timeout", "60"]
-    command += ["--smoke-status", str(application.status)] + (["--python", python] if python else [])
+    command += ["--smoke-status", str(application.status), *options]
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     return done.returncode, time.monotonic() - started, done.stderr
@@ -92,7 +93,10 @@ def main() -> int:
     parser.add_argument("--python")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--keep", type=Path, help="leave the executables in this folder")
+    parser.add_argument("options", nargs="*", help="options of freezer build", metavar="OPTION")
     options = parser.parse_args()
+    if options.python:
+        options.options += ["--python", options.python]
     failed = 0
     print("| application | run with | result | MB | build s |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="freezer-popular-") as temporary:
@@ -102,7 +106,7 @@ def main() -> int:
             name = application.requirement.split("[")[0].split()[0]
             if options.only and name not in options.only:
                 continue
-            status, seconds, said = build(application, folder, options.python)
+            status, seconds, said = build(application, folder, options.options)
             size = f"{(folder / name).stat().st_size / 1e6:.1f}" if status == 0 else ""
             result = "runs" if status == 0 else f"status {status}"
             print(f"| {name} | `{application.arguments}` | {result} | {size} | {seconds:.0f} |", flush=True)
