@@ -179,7 +179,7 @@ def run_forked(_self: Job, argv: Sequence[str | Path], **options: Any) -> Comple
     """Run the program that enters roots, in a fork of this process, as starting it anew takes most of the time."""
     child = os.fork()
     if not child:
-        os._exit(program.main(*(int(str(word)) for word in argv[-2:])))
+        os._exit(program.main(*map(str, argv[-2:])))
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status != 0:
         raise options["error"](f"status {status}")

@@ -76,11 +76,12 @@ def inside(top: Path, code: str) -> Any:
     return json.loads(done.stdout)
 
 
-def copy_program(program: Path, package: Path) -> Path:
+def copy_program(program: str, package: Path) -> list[str]:
     """Copy a program of a package with what it stands on, and nothing else of freezer, since it must do without; return
-    the path to start it by."""
+    a Python's arguments to start it."""
     top = Path(freezer.__file__).parent
-    for folder in (program.parent, Path(isolation.__file__).parent):
+    own = top.joinpath(*program.split(".")[1:-1])
+    for folder in (own, isolation.START.parent):
         place = package / folder.relative_to(top)
         shutil.copytree(folder, place, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(folder.parent / "__init__.py", place.parent)
@@ -89,4 +90,10 @@ def copy_program(program: Path, package: Path) -> Path:
     shutil.copy(freezer.__file__, package)
     for path in (package, *package.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    return package / program.relative_to(top)
+    return arguments_of(program, package)
+
+
+def arguments_of(program: str, package: Path) -> list[str]:
+    """A Python's arguments to start a program that was copied."""
+    start = isolation.START.relative_to(Path(freezer.__file__).parent)
+    return ["-I", "-S", str(package / start), program]

@@ -21,6 +21,7 @@ from typing import Any, NoReturn, Optional
 
 import pytest
 
+from freezer.base.isolation import command_of
 from freezer.prove import sandbox
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -353,7 +354,7 @@ def run_in_empty_root(
         "progress_fd": None,
     }
     done = subprocess.run(
-        [sys.executable, "-I", "-S", sandbox.SANDBOX],
+        command_of(sandbox.SANDBOX),
         input=json.dumps(request).encode(),
         capture_output=True,
         timeout=PATIENCE,

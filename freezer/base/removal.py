@@ -8,9 +8,8 @@ from pathlib import Path
 
 from freezer.base.beneath import opened_top
 from freezer.base.dismantle import remove
-from freezer.base.isolation import REMOVER
+from freezer.base.isolation import REMOVER, command_of
 from freezer.base.processes import run_quietly
-from freezer.base.tools import own_python
 
 
 def remove_tree(path: Path) -> None:
@@ -25,4 +24,4 @@ def remove_tree(path: Path) -> None:
 def remove_as_others(path: Path) -> None:
     """Remove a directory tree of which parts belong to users of a user namespace. Failing to remove it is not an
     error."""
-    run_quietly([own_python(), "-I", "-S", str(REMOVER), str(path)])
+    run_quietly(command_of(REMOVER, path))

@@ -19,6 +19,7 @@ from freezer.base import tools
 from freezer.base.elf import Elf, read_elf
 from freezer.base.elf_file import NotElf
 from freezer.base.errors import InputError, VerificationError
+from freezer.base.isolation import command_of
 from freezer.base.job import Job
 from freezer.base.log import Step
 from freezer.link.linkers import StaticApp
@@ -236,7 +237,7 @@ def run_sandbox(wanted: Mapping[str, Any], bundle: Bundle, job: Job, *, step: Op
         return match is not None
 
     done = job.run(
-        [tools.own_python(), "-I", "-S", SANDBOX],
+        command_of(SANDBOX),
         what="run the application in an empty root",
         stdin=json.dumps(request),
         capture=True,

@@ -18,10 +18,10 @@ from types import FrameType
 from typing import IO, Any, Optional
 
 from freezer.base.errors import FreezerError, NotExecutable, NotFound, NotRun
+from freezer.base.isolation import command_of
 from freezer.base.job import memory_file
 from freezer.base.log import Log
 from freezer.base.processes import die_with_parent, signals_held
-from freezer.base.tools import own_python
 from freezer.run.cell import CELL, FOREGROUND, GROUP
 from freezer.run.cgroups import Group
 from freezer.run.container import Container
@@ -70,7 +70,7 @@ def _started(request: int, *, nothing: bool) -> tuple[subprocess.Popen[bytes], I
     try:
         with signals_held() as mask:
             keeper = subprocess.Popen(
-                [own_python(), "-I", "-S", str(CELL), str(request), str(heard), str(told)],
+                command_of(CELL, request, heard, told),
                 stdin=subprocess.DEVNULL if nothing else None,
                 pass_fds=(request, heard, told),
                 preexec_fn=die_with_parent(mask),

@@ -1,9 +1,10 @@
-"""Start the program by its path: ``python -I -S`` has neither this package nor site-packages on sys.path.
+"""Run a program of freezer's: ``python -I -S THIS_FILE MODULE ARGUMENT...`` calls ``main`` of the module.
 
-The directory of ``freezer`` is added last, since it may be a site-packages with modules that would hide the standard
-library's.
+Started so, Python has neither freezer nor site-packages on sys.path. The directory of ``freezer`` is added last, since
+it may be a site-packages with modules that would hide the standard library's.
 """
 
+import importlib
 import os
 import sys
 
@@ -13,6 +14,4 @@ if __name__ == "__main__":
         top = os.path.dirname(top)
     sys.path.append(top)
 
-    from freezer.base.isolation.namespaces import remove
-
-    sys.exit(remove(sys.argv[1]))
+    sys.exit(importlib.import_module(sys.argv[1]).main(*sys.argv[2:]))

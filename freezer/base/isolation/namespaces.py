@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
-from freezer.base.beneath import opened_top
-from freezer.base.dismantle import remove as remove_entry
 from freezer.base.isolation.privileges import can_isolate_as_root
-from freezer.base.isolation.system import forked, libc
+from freezer.base.isolation.system import libc
 from freezer.base.isolation.users import CLONE_NEWUSER, enter_user_namespace, map_one_user
 
 # <sched.h>
@@ -35,16 +33,3 @@ def leave_host(flags: int, user: int, group: int, *, real_root: bool) -> None:
     uid, gid = os.geteuid(), os.getegid()
     libc("unshare", "create namespaces", flags | CLONE_NEWUSER)
     map_one_user((user, uid), (group, gid))
-
-
-def remove(path: str) -> int:
-    """Remove a directory tree, in the user namespace whose users own parts of it."""
-    enter_namespaces()
-    folder, name = os.path.split(path)
-
-    def remove_it() -> None:
-        with opened_top(folder) as parent:
-            remove_entry(parent, name)
-
-    child = forked(remove_it)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

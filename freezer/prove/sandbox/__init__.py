@@ -4,9 +4,8 @@ A run on the build host hides gaps in the bundle: the host may have the missing 
 program builds a root with nothing but ``/app/NAME``, ``/dev``, ``/proc`` and ``/tmp``, in private namespaces without
 network, and reports what a command did there.
 
-It is standalone (standard library only, started as ``python -I -S SANDBOX``, see ``protocol`` for what it reads
-and writes) because unsharing, pivoting and dropping privileges belong in a process that does nothing else
-afterwards. Each run has its own *cell*::
+It is standalone (see ``freezer.base.isolation``, and ``protocol`` for what it reads and writes). Each run has its own
+*cell*::
 
     caller -> this program -> keeper (unshares the namespaces) -> init (PID 1: mounts, watches) -> application
 
@@ -19,7 +18,5 @@ See namespaces(7), pivot_root(2) and ld.so(8).
 ``loads`` asks the dynamic loader about files. All of them use ``freezer.base.isolation``.
 """
 
-from pathlib import Path
-
-SANDBOX = Path(__file__).with_name("__main__.py")
-"""The program, to be started as a separate process; importing this package does not run it."""
+SANDBOX = "freezer.prove.sandbox.program"
+"""The program, for ``command_of``."""

@@ -19,11 +19,9 @@ Three places notice what happens:
 Where a call comes from is asked of the interpreter itself: a signal has its faulthandler write the stack
 (``stack_frames``).
 
-Like ``freezer.prove.sandbox``, whose cells it uses, this is a program of its own, started as ``python -I -S PROBE``; it
-reads a request and prints a reply, see ``program``.
+Like ``freezer.prove.sandbox``, whose cells it uses, this is a program of its own; it reads a request and prints a
+reply, see ``program``.
 """
 
-from pathlib import Path
-
-PROBE = Path(__file__).with_name("__main__.py")
-"""The program, to be started as a separate process; importing this package does not run it."""
+PROBE = "freezer.prove.snapshot.program"
+"""The program, for ``command_of``."""

@@ -10,6 +10,7 @@ from typing import Any
 from freezer.base import tools
 from freezer.base.elf import read_elf
 from freezer.base.errors import InputError, VerificationError
+from freezer.base.isolation import command_of
 from freezer.base.job import Job
 from freezer.link.payload.read import find_payload
 from freezer.prove.snapshot import PROBE
@@ -64,7 +65,7 @@ def _run(path: Path, job: Job, *, terminal: bool) -> dict[str, Any]:
         "env": ENVIRONMENT,
     }
     done = job.run(
-        [tools.own_python(), "-I", "-S", PROBE],
+        command_of(PROBE),
         what="run the imports in an empty root",
         stdin=json.dumps(request),
         capture=True,

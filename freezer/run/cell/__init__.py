@@ -1,7 +1,6 @@
 """The program in which an image's application runs, apart from the host.
 
-It is standalone (standard library only, started as ``python -I -S CELL REQUEST CONTROL REPORT``), because unsharing,
-pivoting and dropping privileges belong in a process that does nothing else afterwards::
+It is standalone (see ``freezer.base.isolation``), with the arguments REQUEST, CONTROL and REPORT::
 
     freezer -> this program, the keeper (unshares) -> init (PID 1: mounts, waits) -> application
 
@@ -35,9 +34,7 @@ REPORT gets JSON objects, one in a line::
     {ended: status}                 its exit status, or the negative number of the signal that ended it
 """
 
-from pathlib import Path
-
-CELL = Path(__file__).with_name("__main__.py")
-"""The program, to be started as a separate process."""
+CELL = "freezer.run.cell.keeper"
+"""The program, for ``command_of``."""
 GROUP, FOREGROUND = 128, 255
 """Bytes for CONTROL; signals have numbers up to 64."""

@@ -29,8 +29,9 @@ FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, s
 Message = dict[str, Any]
 
 
-def main(request_file: int, control: int, report: int) -> int:
-    """Run the application of the request; the arguments are descriptors (see the package)."""
+def main(*descriptors: str) -> int:
+    """Run the application of the request; the arguments are the numbers of three descriptors (see the package)."""
+    request_file, control, report = map(int, descriptors)
     for number in FROM_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     with open(request_file, encoding="utf-8") as stream:

@@ -20,6 +20,7 @@ from typing import Optional
 
 from freezer.base import tools
 from freezer.base.errors import EnvironmentFailure, FreezerError, InputError, ToolError
+from freezer.base.isolation import command_of
 from freezer.base.job import Completed, Job, memory_file
 from freezer.store.workspace import OWN
 from freezer.system.buildroot import BuildRoot
@@ -182,7 +183,7 @@ class Chroot(BuildRoot):
         with memory_file(json.dumps(content).encode()) as request, memory_file(b"") as report:
             try:
                 return job.run(
-                    [tools.own_python(), "-I", "-S", ENTERING, str(request.fileno()), str(report.fileno())],
+                    command_of(ENTERING, request.fileno(), report.fileno()),
                     shown=command,
                     what=f"{what} in {self.name}",
                     env=tools.clean_environment(home=job.work, temporary=job.work, epoch=0),

@@ -1,6 +1,4 @@
 """The program that runs one command of a build in the root of another system; see ``program``."""
 
-from pathlib import Path
-
-ENTERING = Path(__file__).with_name("__main__.py")
-"""The program, to be started as a separate process: ``python -I -S ENTERING REQUEST REPORT``; both are descriptors."""
+ENTERING = "freezer.system.entering.program"
+"""The program, for ``command_of``, with the descriptors REQUEST and REPORT."""

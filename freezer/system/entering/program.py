@@ -56,13 +56,14 @@ SIGNALLED = 128
 START = "start"
 
 
-def main(request_file: int, report: int) -> int:
-    """Run the command of the request in the file ``request_file``; both arguments are descriptors.
+def main(request_file: str, report_file: str) -> int:
+    """Run the command of the request in the file ``request_file``; both arguments are numbers of descriptors.
 
-    ``report`` gets {step, errno, cause, remedy} as JSON if the command could not be started.
+    ``report_file`` gets {step, errno, cause, remedy} as JSON if the command could not be started.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    with open(request_file, encoding="utf-8") as stream:
+    report = int(report_file)
+    with open(int(request_file), encoding="utf-8") as stream:
         request: Message = json.load(stream)
     seal_descriptors()
     os.umask(0o022)

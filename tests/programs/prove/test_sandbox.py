@@ -21,6 +21,7 @@ from hostile import make_host, state_of
 from isolating import USERS, User, copy_program, user_called
 from support import NOBODY, need_root, processes_with
 
+from freezer.base.isolation import command_of
 from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
@@ -124,9 +125,10 @@ int main(int argc, char **argv) {
 
 
 class Place(NamedTuple):
-    """A directory that everybody may read, with the program, the probe and a mount point in it."""
+    """A directory that everybody may read, with the program, the probe and a mount point in it; and a Python's
+    arguments to start the program."""
 
-    script: Path
+    arguments: list[str]
     probe: Path
     root: Path
 
@@ -143,11 +145,11 @@ def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="freezer-sandbox-") as name:
         top = Path(name)
         top.chmod(0o755)
-        script = copy_program(SANDBOX, top / "freezer")
+        arguments = copy_program(SANDBOX, top / "freezer")
         probe = compile_c(PROBE, top / "probe", "-static")
         probe.chmod(0o755)
         (top / "root").mkdir()
-        yield Place(script, probe, top / "root")
+        yield Place(arguments, probe, top / "root")
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -179,7 +181,7 @@ def ask(user: User, place: Place) -> Ask:
 
     def send(**fields: Any) -> dict[str, Any]:
         done = subprocess.run(
-            [user.python, "-I", "-S", str(place.script)],
+            [user.python, *place.arguments],
             input=json.dumps(request_for(place, **fields)).encode(),
             capture_output=True,
             timeout=CALL_SECONDS,
@@ -395,13 +397,13 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_a_killed_caller_leaves_no_process(user: User, place: Place) -> None:
     request = json.dumps(request_for(place, runs=[run_of("sleep", "marked-by-the-test", timeout=60.0)]))
-    command = [user.python, "-I", "-S", str(place.script)]
+    command = [user.python, *place.arguments]
     call = f"import subprocess; subprocess.run({command!r}, input={request!r}.encode())"
     caller = subprocess.Popen([user.python, "-I", "-c", call], stdout=subprocess.PIPE, **user.options)
     wait_until(lambda: "/app/probe sleep marked-by-the-test" in command_lines())
     caller.kill()
     caller.communicate()
-    wait_until(lambda: "/app/probe sleep" not in command_lines() and f" {place.script}" not in command_lines())
+    wait_until(lambda: "/app/probe sleep" not in command_lines() and f" {place.arguments[2]} " not in command_lines())
 
 
 def test_hostile_surroundings(user: User, place: Place) -> None:
@@ -415,7 +417,7 @@ def test_hostile_surroundings(user: User, place: Place) -> None:
         os.chown(closed, NOBODY, NOBODY)
     try:
         done = subprocess.run(
-            [user.python, "-c", awkward, str(closed), user.python, "-I", "-S", str(place.script)],
+            [user.python, "-c", awkward, str(closed), user.python, *place.arguments],
             input=json.dumps(request_for(place, runs=[run_of("list", "/proc/self/fd")])).encode(),
             capture_output=True,
             timeout=CALL_SECONDS,
@@ -434,7 +436,7 @@ def in_user_namespace(place: Place, python: str, before: str, **fields: Any) -> 
     """Call the sandbox as what looks like root, but has no other user, after the commands ``before``."""
     command = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{before}; exec "$@"', "sh"]
     done = subprocess.run(
-        [*command, python, "-I", "-S", str(place.script)],
+        [*command, python, *place.arguments],
         input=json.dumps(request_for(place, runs=[run_of("exit", "5")], **fields)).encode(),
         capture_output=True,
         timeout=CALL_SECONDS,
@@ -504,7 +506,7 @@ def test_no_run_on_the_host_where_there_are_namespaces(place: Place) -> None:
 
 def test_a_wrong_path_is_a_bug_of_the_caller(place: Place) -> None:
     request = json.dumps(request_for(place, binary="/does/not/exist"))
-    command = [sys.executable, "-I", "-S", str(place.script)]
+    command = [sys.executable, *place.arguments]
     done = subprocess.run(command, input=request.encode(), capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"FileNotFoundError" in done.stderr
@@ -650,7 +652,7 @@ def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -
     top = place.root.parent
     mounts = [("/usr", "usr"), ("/proc", "proc"), ("/dev", "dev"), (str(top), "top")]
     steps = [f"mount --rbind {source} {jail / target}" for source, target in mounts]
-    inside = str(Path("/top") / place.script.relative_to(top))
+    inside = " ".join(place.arguments).replace(str(top), "/top")
     request = request_for(place, runs=[run_of("list", "/")])
     request.update(root="/top/root", binary="/top/probe")
     done = subprocess.run(
@@ -659,7 +661,7 @@ def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -
             "-m",
             "sh",
             "-c",
-            f"{' && '.join(steps)} && exec /usr/sbin/chroot {jail} /usr/bin/python3 -I -S {inside}",
+            f"{' && '.join(steps)} && exec /usr/sbin/chroot {jail} /usr/bin/python3 {inside}",
         ],
         input=json.dumps(request).encode(),
         capture_output=True,
@@ -686,7 +688,7 @@ def in_rootfs(place: Place, rootfs: Path, *runs: dict[str, Any]) -> dict[str, An
         "progress_fd": None,
         "runs": list(runs),
     }
-    command = [sys.executable, "-I", "-S", str(SANDBOX)]
+    command = command_of(SANDBOX)
     done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 

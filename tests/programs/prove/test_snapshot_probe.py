@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from freezer.base.isolation import seccomp
-from freezer.prove.snapshot import PROBE, calls, program, rules, stack_frames
+from freezer.prove.snapshot import calls, program, rules, stack_frames
 from freezer.prove.snapshot.breakpoints import ENDBR64, _pushed
 from freezer.prove.snapshot.calls import CHANNEL, MMAP, PROT_EXEC, RETURN_KILL, RETURN_TRACE, SEEN, TRACES, UNSEEN
 from freezer.prove.snapshot.memory import Map, at, follows_call, maps_of, symbols_of
 from freezer.prove.snapshot.stack_frames import Frame, module_of, parse
 
-DRIVERS = PROBE.with_name("drivers")
+DRIVERS = program.DRIVERS
 X86_64 = seccomp.MACHINES["x86_64"].arch
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hostile import make_host, shapes, state_of
 from images import Entry
-from isolating import USERS, User, copy_program, user_called
+from isolating import USERS, User, arguments_of, copy_program, user_called
 from probes import make_probe
 from support import NOBODY, need_root, processes_with, wait_until
 
@@ -56,7 +56,7 @@ class Started:
             control, self.control = os.pipe()
             inherited = (file.fileno(), control, report)
             self.process = subprocess.Popen(
-                [user.python, "-I", "-S", str(top / "freezer/run/cell/__main__.py"), *map(str, inherited)],
+                [user.python, *arguments_of(CELL, top / "freezer"), *map(str, inherited)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 pass_fds=inherited, **user.options,
             )  # fmt: skip

@@ -7,10 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support import PATIENCE, lacking, need_root
-
-from freezer.base.isolation import REMOVER
-from freezer.base.tools import own_python
+from support import PATIENCE, lacking
 
 CODE = """
 import os, sys
@@ -40,30 +37,3 @@ def test_mounts_and_processes_are_apart(tmp_path: Path) -> None:
     # A child is the first process of its namespace.
     assert done.stdout == "2 0\n1"
     assert os.listdir(tmp_path) == []
-
-
-def test_the_remover(tmp_path: Path) -> None:
-    """A program of its own: without site-packages, and without freezer on the search path."""
-    tree = tmp_path / "tree"
-    (tree / "deep").mkdir(parents=True)
-    (tree / "deep" / "file").touch()
-    command = [own_python(), "-I", "-S", str(REMOVER), str(tree)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd="/")
-    if "IsolationError" in done.stderr:
-        lacking(done.stderr)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert not tree.exists()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE, cwd="/")
-    assert done.returncode == 1
-    assert "FileNotFoundError" in done.stderr
-
-
-def test_files_of_others_go_too(tmp_path: Path) -> None:
-    need_root()
-    tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / "file").touch()
-    for path in (tree / "file", tree):
-        os.chown(path, 12321, 12321)
-    subprocess.run([own_python(), "-I", "-S", str(REMOVER), str(tree)], check=True, timeout=PATIENCE, cwd="/")
-    assert not tree.exists()
