@@ -90,6 +90,7 @@ OF_SEVERAL = {
     "freeze/test_runtime_runner.py",
     "freeze/test_runtime_savable.py",
     "learn/test_notes.py",
+    "link/test_arenas.py",
     "link/test_init.py",
     "link/test_launcher.py",
     "link/test_variables.py",

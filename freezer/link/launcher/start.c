@@ -19,6 +19,7 @@
  * No C library is compiled in, and the few symbols used have no version, so that one file works with every C library.
  */
 
+#include "arenas.h"
 #include "split.h"
 
 #include <stddef.h>
@@ -626,5 +627,6 @@ int __libc_start_main(entry *program, int count, char **given, void (*first)(voi
     /* Two casts, since ISO C has none from an object pointer to a function pointer. */
     starter *real = (starter *)(size_t)dlsym(RTLD_NEXT_, "__libc_start_main");
     interpreter = program;
+    keep_stack_pieces();
     return real(run, count, given, first, last, finish, stack);
 }

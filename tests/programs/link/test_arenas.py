@@ -1,0 +1,94 @@
+"""The memory that start.so keeps from being asked for again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from support import PATIENCE, compile_c, need_program
+
+from freezer.link.launcher.build import SOURCE
+
+DRIVER = r"""
+#include "arenas.c"
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static struct arena_allocator given;
+void PyObject_SetArenaAllocator(const struct arena_allocator *allocator) { given = *allocator; }
+
+static int mapped(void *piece) { return msync(piece, 4096, MS_ASYNC) == 0; }
+
+static void *use(void *unused)
+{
+    for (int i = 0; i < 20000; i++) {
+        char *piece = given.allocate(given.context, 16384);
+        memset(piece, i, 16384);
+        for (int at = 0; at < 16384; at++)
+            assert(piece[at] == (char)i);
+        given.release(given.context, piece, 16384);
+    }
+    return unused;
+}
+
+int main(void)
+{
+    keep_stack_pieces();
+    void *first = given.allocate(given.context, 16384), *second = given.allocate(given.context, 16384);
+    assert(first != second);
+    given.release(given.context, first, 16384);
+    assert(given.allocate(given.context, 16384) == first);
+    given.release(given.context, first, 16384);
+    given.release(given.context, second, 16384);
+    assert(!mapped(first) && mapped(second));  /* one is kept, not all */
+    void *arena = given.allocate(given.context, 1 << 20);
+    memset(arena, 1, 1 << 20);
+    given.release(given.context, arena, 1 << 20);
+    assert(!mapped(arena));
+    assert(given.allocate(given.context, (size_t)1 << 60) == NULL);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++)
+        assert(pthread_create(&threads[i], NULL, use, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+"""
+DEEP = """
+def down(depth):
+    if depth:
+        down(depth - 1)
+
+# A piece has room for about 150 of these frames.
+for _ in range(200):
+    down(220)
+"""
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    driver = compile_c(DRIVER, tmp_path / "driver", "-I", str(SOURCE), "-rdynamic", "-pthread")
+    subprocess.run([driver], check=True, timeout=PATIENCE)
+
+
+def test_a_program_that_is_not_python(tmp_path: Path) -> None:
+    text = '#include "arenas.c"\nint main(void) { keep_stack_pieces(); return kept != NULL; }\n'
+    driver = compile_c(text, tmp_path / "driver", "-I", str(SOURCE))
+    subprocess.run([driver], check=True, timeout=PATIENCE)
+
+
+def test_python_asks_for_pieces_of_that_size(tmp_path: Path) -> None:
+    """Else nothing is kept, and nobody would notice. Before 3.11, frames are objects."""
+    text = '#include "arenas.c"\n__attribute__((constructor)) static void at_start(void) { keep_stack_pieces(); }\n'
+    library = compile_c(text, tmp_path / "arenas.so", "-I", str(SOURCE), "-shared", "-fPIC")
+    counts = []
+    for preloaded in ("", str(library)):
+        log = tmp_path / "log"
+        words = [need_program("strace"), "-o", str(log), "-e", "trace=mmap", "-E", f"LD_PRELOAD={preloaded}"]
+        subprocess.run([*words, sys.executable, "-c", DEEP], check=True, timeout=PATIENCE)
+        counts.append(log.read_text().count("NULL, 16384, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1"))
+    plain, kept = counts
+    assert plain >= 200 if sys.version_info >= (3, 11) else plain < 20
+    assert kept < 20
