@@ -7,6 +7,7 @@ here would make that answer wrong.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 READS_OWN_FILES = re.compile(
     rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
@@ -54,3 +55,8 @@ def named_in(text: bytes, name: str) -> bool:
     """Whether a text has a name in quotes, such as that of a group of entry points."""
     word = name.encode()
     return b'"' + word + b'"' in text or b"'" + word + b"'" in text
+
+
+def any_word(words: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what finds one of the words in a text."""
+    return re.compile(rb"\b(?:%s)\b" % "|".join(map(re.escape, sorted(words))).encode())

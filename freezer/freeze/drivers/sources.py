@@ -18,7 +18,7 @@ import installed
 import modulegraph_internals
 import own_sources
 import pyinstaller_internals as internals
-from source_patterns import COMPILED_FROM_SOURCE, GETS_SOURCE, GETS_SOURCE_OF_CALLER
+from source_patterns import COMPILED_FROM_SOURCE, GETS_SOURCE, GETS_SOURCE_OF_CALLER, any_word
 
 if TYPE_CHECKING:
     from freeze_messages import FreezeRequest
@@ -100,7 +100,7 @@ def read_modules(package: installed.Package) -> Optional[re.Pattern[bytes]]:
         return None
     files = (path for path in package.files if path.endswith(SOURCE))
     readers = {module_name(path) for path in files if GETS_SOURCE_OF_CALLER.search(installed.contents(path))}
-    return re.compile(rb"\b(?:%s)\b" % "|".join(map(re.escape, sorted(readers))).encode())
+    return any_word(readers)
 
 
 def module_name(path: str) -> str:
