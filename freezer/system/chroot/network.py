@@ -40,6 +40,13 @@ class NetworkFiles:
 def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
     """Collect the files to bring into the root. Raises EnvironmentFailure if pip cannot read its own configuration,
     or a certificate that the user names is not there."""
+    certificates = environ.get("SSL_CERT_FILE")
+    if certificates and not os.path.isfile(certificates):
+        raise EnvironmentFailure(
+            f"SSL_CERT_FILE names {certificates}, which does not exist or is not a file",
+            why="the system to build in would trust its own certificate authorities instead",
+            hint="correct the variable, or unset it",
+        )
     listed = job.run(
         [tools.own_python(), "-I", "-m", "pip", "config", "list"],
         what="read pip's configuration",
@@ -53,13 +60,6 @@ def network_files(environ: Mapping[str, str], job: Job) -> NetworkFiles:
             carrier.files[Path(name).resolve()] = name
     sections = _sections(parse_configuration(listed.stdout), carrier)
     variables = {"PIP_CONFIG_FILE": CONFIGURATION}
-    certificates = environ.get("SSL_CERT_FILE")
-    if certificates and not os.path.isfile(certificates):
-        raise EnvironmentFailure(
-            f"SSL_CERT_FILE names {certificates}, which does not exist or is not a file",
-            why="the system to build in would trust its own certificate authorities instead",
-            hint="correct the variable, or unset it",
-        )
     certificates = certificates or ssl.get_default_verify_paths().cafile
     if certificates and os.path.isfile(certificates):
         # The root's own certificates, if any, may lack a proxy's certificate that the host trusts.

@@ -54,9 +54,12 @@ def open_root(plan: Plan, job: Job) -> BuildRoot:
     if plan.chroot is None:
         return Host()
     with job.log.step("root") as step:
-        network = network_files(os.environ, job)
+        # Making a distribution's root takes minutes: what would fail after that is asked for before. What is there
+        # already is looked at first, as pip takes longer to say its configuration than to see that there is nothing.
+        network = network_files(os.environ, job) if parse_distribution(plan.chroot) is not None else None
         path, made = _directory(plan, job)
         _check(path, plan.chroot)
+        network = network or network_files(os.environ, job)
         mounts = [Mount(job.work, f"{OWN}/work", writable=True)]
         mounts += [Mount(source, target) for source, target in network.files]
         root = Chroot(path, plan.chroot, database_state(path), tuple(mounts), network)

@@ -1,14 +1,41 @@
-"""Which sources a root gets to see."""
+"""What is no root, and which sources a root gets to see."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from furnishing import furnish
+from plans import plan
 
+from freezer.base.errors import EnvironmentFailure, InputError
 from freezer.base.job import Job
 from freezer.plan.resolve import resolve
-from freezer.system.chroot.roots import _sources
+from freezer.system.chroot import roots
+from freezer.system.chroot.roots import _sources, open_root
+
+
+def unreadable(*_: object) -> None:
+    raise EnvironmentFailure("cannot read pip's configuration")
+
+
+@pytest.mark.parametrize("chroot", ["gone", "text", "folder", "folder/app.py/x", "debian:../x"])
+def test_what_is_no_root_is_said_first(here: Path, job: Job, monkeypatch: pytest.MonkeyPatch, chroot: str) -> None:
+    """Before pip is asked for its configuration, which takes longer."""
+    furnish(here, "text", "folder/app.py")
+    monkeypatch.setattr(roots, "network_files", unreadable)
+    with pytest.raises(InputError):
+        open_root(plan(here, entry="app.py", chroot=chroot), job)
+
+
+def test_what_a_new_root_cannot_do_without_is_looked_at_before(
+    here: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes minutes to make."""
+    monkeypatch.setattr(roots, "bootstrap", None)
+    monkeypatch.setattr(roots, "network_files", unreadable)
+    with pytest.raises(EnvironmentFailure, match="pip's configuration"):
+        open_root(plan(here, entry="app.py", chroot="debian:trixie"), job)
 
 
 def test_sources(tmp_path: Path, job: Job) -> None:
