@@ -44,6 +44,8 @@ SHARED = tuple(map(Path, ("/", "/tmp", "/var/tmp", "/dev/shm", "/home", "/root",
 SHARED += tuple(Path("/usr", name) for name in ("bin", "lib", "lib64", "libexec", "local", "sbin", "share", "src"))
 SHARED += tuple(Path("/usr/local", name) for name in ("bin", "lib", "sbin", "share", "src"))
 SYSTEM = tuple(map(Path, ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr")))
+WHOLLY = frozenset(SYSTEM) - {Path("/usr")}
+"""Those of which all that is below them is the system's, too."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def project_of(top: Path) -> Path:
 def no_project(top: Path) -> Optional[str]:
     """Say why a directory is plainly no project; None if it may be one."""
     home = Path(os.path.expanduser("~"))
-    if top in SYSTEM or any(place in top.parents for place in SYSTEM if place != Path("/usr")):
+    if top in SYSTEM or not WHOLLY.isdisjoint(top.parents):
         return "it is the system's"
     if top == Path("/") or top in home.parents:
         return "it contains homes"

@@ -22,7 +22,7 @@ import freezer
 from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
 from freezer.base.places import is_folder, passing_over
-from freezer.base.versions import installed_version
+from freezer.base.versions import installed_versions
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
 from freezer.plan.requirements import requirements_state
@@ -91,9 +91,8 @@ def _ground(plan: Plan) -> dict[str, bool]:
 
 def toolchain_state() -> dict[str, Any]:
     """Return what decides how executables are made: versions, and the files of freezer itself."""
-    versions: dict[str, Any] = {name: installed_version(name) for name in BUNDLED}
     package = Path(freezer.__file__).parent
-    return {**versions, "freezer": [list(entry) for entry in tree_signature(package)]}
+    return {**installed_versions(BUNDLED), "freezer": [list(entry) for entry in tree_signature(package)]}
 
 
 def found_inputs(environment: Environment, application: Application, files: Iterable[Path], cache: Path) -> State:

@@ -29,9 +29,12 @@ def passing_over() -> Iterator[None]:
 
 def _type(place: Place, look: Callable[[Place], os.stat_result]) -> int:
     """Return the type of the file at a place, S_IFREG or another (inode(7)); 0 if there is none."""
-    # A name with a null byte, or one that cannot be encoded, is no name of a file.
-    with passing_over(), contextlib.suppress(ValueError):
+    try:
         return stat.S_IFMT(look(place).st_mode)
+    except OSError as error:
+        raise_shortage(error)
+    except ValueError:
+        pass  # a name with a null byte, or one that cannot be encoded, is no name of a file
     return 0
 
 

@@ -11,21 +11,29 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterable
 from typing import Optional
 
-INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)\.dist-info")
+SUFFIX = ".dist-info"
+INFO = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)" + re.escape(SUFFIX))
 
 
-def installed_version(name: str) -> Optional[str]:
-    """Return the version of an installed distribution; None if it is not installed."""
-    wanted = re.sub(r"[-_.]+", "_", name).lower()
+def installed_versions(names: Iterable[str]) -> dict[str, Optional[str]]:
+    """Return the version of each distribution, None for one that is not installed, by one look at all directories."""
+    wanted = {_normal(name): name for name in names}
+    found: dict[str, str] = {}
     for place in sys.path:
         with contextlib.suppress(OSError):
             for item in os.listdir(place or "."):
-                match = INFO.fullmatch(item) if item.lower().startswith(wanted[:1]) else None
-                if match is not None and re.sub(r"[-_.]+", "_", match["name"]).lower() == wanted:
-                    return match["version"]
-    return _by_metadata(name)
+                match = INFO.fullmatch(item) if item.endswith(SUFFIX) else None
+                name = wanted.get(_normal(match["name"])) if match is not None else None
+                if match is not None and name is not None:
+                    found.setdefault(name, match["version"])
+    return {name: found.get(name) or _by_metadata(name) for name in wanted.values()}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _by_metadata(name: str) -> Optional[str]:

@@ -75,9 +75,9 @@ def tree_signature(path: Path) -> list[tuple[str, int, int, int]]:
         # Links to directories are not walked into; where they lead is what counts.
         links = [name for name in folders if is_link(os.path.join(directory, name))]
         for name in sorted((*files, *links)):
+            place = os.path.join(directory, name)
             with passing_over():
-                status = os.lstat(os.path.join(directory, name))
-                entries.append((os.path.join(directory, name), *signature(status)))
+                entries.append((place, *signature(os.lstat(place))))
     return entries
 
 

@@ -21,7 +21,7 @@ from freezer.base.errors import FreezerError
 from freezer.base.job import Job
 from freezer.base.places import is_file, is_folder
 from freezer.base.publish import digest_file, is_result
-from freezer.base.versions import installed_version
+from freezer.base.versions import installed_versions
 from freezer.bill.debian import System
 from freezer.environment.resolved import Resolved, read_resolved
 from freezer.environment.venv import Environment
@@ -178,10 +178,9 @@ def _distributions(role: str, found: Iterable[Resolved]) -> Iterator[Resource]:
 
 def _of_freezer(plan: Plan) -> Iterator[Resource]:
     """Yield what freezer itself adds, or works with: its own distributions, and its compiled programs."""
-    for name in ("static-freezer", *BUNDLED):
+    for name, version in installed_versions(("static-freezer", *BUNDLED)).items():
         if name == "staticx" and plan.linker is not Linker.STATICX:
             continue
-        version = installed_version(name)
         if version is not None:
             yield resource("freezer", uri=f"pkg:pypi/{name}@{version}")
     if plan.linker is Linker.NATIVE:
