@@ -2,7 +2,8 @@
 PyInstaller, that follows the imports of all modules.
 
 As for ``pyinstaller_internals``: none of them is documented; each has a test in
-tests/unit/freeze/test_modulegraph_internals.py, which says what would break; and they are imported when they are used.
+tests/programs/freeze/test_modulegraph_internals.py, which says what would break; and they are imported when they are
+used.
 """
 
 from __future__ import annotations
