@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from schemas import quick_jsonschema
+
 METADATA = "Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{more}\nA description.\nLicense: not a field\n"
 
 
@@ -63,6 +65,8 @@ def files_of(part: dict[str, Any]) -> list[str]:
 def valid(data: bytes) -> dict[str, Any]:
     """Validate a document in CycloneDX by the schema; what it says."""
     from cyclonedx.schema import SchemaVersion
+
+    quick_jsonschema()
     from cyclonedx.validation.json import JsonStrictValidator
 
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode("utf-8"))

@@ -6,6 +6,8 @@ import functools
 import importlib
 import importlib.util
 import json
+import sys
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,21 @@ MUCH: dict[str, Any] = {
 """Settings of an image that has everything that whoever runs it must know of."""
 
 
-# jsonschema and the schemas of Kubernetes take 2 s to import, which only those pay who ask for them.
+# jsonschema and the schemas of Kubernetes take long to import, which only those pay who ask for them.
+
+
+def quick_jsonschema() -> Any:
+    """jsonschema, imported without the module that checks whether a text is an IRI: it takes more than a second to make
+    38 parsers of a grammar. It is imported when the first text is checked."""
+    if "jsonschema" not in sys.modules and "rfc3987_syntax" not in sys.modules:
+        later: Any = types.ModuleType("rfc3987_syntax")
+        later.is_valid_syntax = lambda *asked: importlib.import_module("rfc3987_syntax").is_valid_syntax(*asked)
+        sys.modules["rfc3987_syntax"] = later
+        try:
+            return importlib.import_module("jsonschema")
+        finally:
+            del sys.modules["rfc3987_syntax"]
+    return importlib.import_module("jsonschema")
 
 
 @functools.cache
@@ -39,7 +55,7 @@ def _validator(name: str) -> Any:
     folder = Path(found.submodule_search_locations[0], "builtin_schemas", "vendor")
     schema = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     # Earlier releases spell the address of this draft in their own way, which jsonschema warns of.
-    jsonschema: Any = importlib.import_module("jsonschema")
+    jsonschema = quick_jsonschema()
     old = "draft-07" in schema["$schema"]
     return (jsonschema.Draft7Validator if old else jsonschema.validators.validator_for(schema))(schema)
 
@@ -51,9 +67,18 @@ def check_schema(name: str, document: Any) -> None:
     assert not problems, problems
 
 
+@functools.cache
+def _kubernetes() -> Any:
+    """The package of Kubernetes' schemas, which reads each of them once."""
+    quick_jsonschema()
+    found: Any = importlib.import_module("kubernetes_validate")
+    found.utils.schema_contents = functools.cache(found.utils.schema_contents)
+    return found
+
+
 def check_manifest(text: str) -> list[dict[str, Any]]:
     """The documents of a manifest, each of which agrees with Kubernetes' schemas; they allow no unknown key."""
-    kubernetes_validate: Any = importlib.import_module("kubernetes_validate")
+    kubernetes_validate = _kubernetes()
     documents = list(yaml.safe_load_all(text))
     for document in documents:
         for version in VERSIONS:
