@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -16,7 +17,7 @@ from plans import plan
 from freezer.application.entry import Application
 from freezer.application.inputs import named_inputs
 from freezer.base.bill import Bill, Component
-from freezer.base.job import Job
+from freezer.base.job import Completed, Job
 from freezer.base.plain_values import PlainValues
 from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
@@ -45,8 +46,32 @@ TEXTS = {
 }
 
 
+class Remembering(Host):
+    """The host, where the driver that compiles is asked once about the same sources: its answer has no path of them,
+    and in each test most are those of the test before."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[list[Any], bytes]] = {}
+
+    def run(self, argv: Sequence[str | Path], job: Job, *, stdin: Optional[str] = None, **options: Any) -> Completed:
+        """Run the driver, or answer as it did."""
+        assert Path(argv[-1]).name == "own_code.py" and stdin is not None
+        request = json.loads(stdin)
+        files, out = request.pop("files"), Path(request.pop("out"))
+        about = [(os.path.basename(path), Path(path).read_bytes().hex(), ways) for path, ways in files.items()]
+        asked = json.dumps([about, request])
+        if asked not in self.answers:
+            done = super().run(argv, job, stdin=stdin, **options)
+            self.answers[asked] = list(json.loads(done.stdout)["files"].values()), out.read_bytes()
+        answers, data = self.answers[asked]
+        out.write_bytes(data)
+        return Completed(0, json.dumps({"files": dict(zip(files, answers))}))
+
+
 class Site:
     """The sources in ``here``, and the builds of them in one cache."""
+
+    root = Remembering()
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +98,7 @@ class Site:
         interpreter = Interpreter(python, (*sys.version_info[:2], 0), Path(sys.base_prefix), python)
         home = self.folder / "env"
         return Environment(
-            home / "bin/python", interpreter, self.key, True, Host(), home / "toolchain", home / "analysis"
+            home / "bin/python", interpreter, self.key, True, self.root, home / "toolchain", home / "analysis"
         )
 
     def application(self) -> Application:
