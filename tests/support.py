@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,15 +93,32 @@ def open_to_all(folder: Path) -> None:
 
 
 def compile_c(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> Path:
-    """Compile a C program or library."""
-    compiler = need_program("cc")
+    """Compile a C program or library; the same once for all tests of a process."""
     output.parent.mkdir(parents=True, exist_ok=True)
+    if libraries:
+        # What they are called, and what is in them, goes into what needs them.
+        _compile(source, output, *options, libraries=libraries)
+        return output
+    output.unlink(missing_ok=True)
+    with open(os.open(output, os.O_WRONLY | os.O_CREAT, 0o777), "wb") as file:
+        file.write(_compiled(source, options))
+    return output
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(source: str, options: tuple[str, ...]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        _compile(source, Path(folder, "compiled"), *options)
+        return Path(folder, "compiled").read_bytes()
+
+
+def _compile(source: str, output: Path, *options: str, libraries: Sequence[Path] = ()) -> None:
+    compiler = need_program("cc")
     # As compilers are that no longer let functions be used undeclared (GCC 14).
     strict = ("-Werror=implicit-function-declaration", "-Werror=implicit-int", "-Werror=int-conversion")
     # Libraries come after what needs them.
     command = [compiler, *strict, *options, "-x", "c", "-", "-x", "none", *map(str, libraries), "-o", str(output)]
     subprocess.run(command, input=source.encode(), check=True)
-    return output
 
 
 NEW_TAGS, OLD_TAGS = "-Wl,--enable-new-dtags", "-Wl,--disable-new-dtags"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import json
@@ -9,6 +10,7 @@ import marshal
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -188,12 +190,21 @@ def test_fixups_are_filled_in(tmp_path: Path) -> None:
 # A whole application
 
 
-def application(folder: Path, *, extra: bool = False) -> ClosedApp:
-    """A made-up frozen application with real ELF files; ``extra`` adds what a dependency needs alone."""
+EXTRA = ("liblone.so.1", "_fast.so")
+"""The files that a dependency needs alone."""
+
+
+@functools.cache
+def compiled() -> dict[str, bytes]:
+    """The ELF files of an application, by their places: compiled once for all tests."""
+    with tempfile.TemporaryDirectory() as name:
+        compile_files(Path(name))
+        return {str(path.relative_to(name)): path.read_bytes() for path in Path(name).rglob("*") if path.is_file()}
+
+
+def compile_files(folder: Path) -> None:
     tree = folder / "tree"
     dynload = tree / CONTENTS / "lib-dynload"
-    dynload.mkdir(parents=True)
-    (tree / CONTENTS / "click").mkdir()
     zlib = compile_c("int z(void) { return 1; }", tree / CONTENTS / "libz.so.1", "-shared", "-Wl,-soname,libz.so.1")
     deep = compile_c("int d(void) { return 1; }", tree / "libdeep.so.1", "-shared", "-Wl,-soname,libdeep.so.1")
     near = compile_c(
@@ -203,14 +214,27 @@ def application(folder: Path, *, extra: bool = False) -> ClosedApp:
         libraries=[deep],
     )
     compile_c("int z(void); int j(void) { return z(); }", dynload / EXTENSION, "-shared", libraries=[zlib])
-    python = compile_c(
+    compile_c(
         "int n(void); int main(void) { return n(); }",
         folder / "python3",
         "-Wl,--allow-shlib-undefined",
         libraries=[near],
     )
-    program = compile_c("int main(void) { return 0; }", tree / "app.freezer-program")
-    interpreter = read_elf(program).interpreter
+    compile_c("int main(void) { return 0; }", tree / "app.freezer-program")
+    lone = compile_c("int o(void) { return 1; }", tree / "liblone.so.1", "-shared", "-Wl,-soname,liblone.so.1")
+    fast = tree / CONTENTS / "click" / "_fast.so"
+    compile_c("int o(void); int f(void) { return o(); }", fast, "-shared", libraries=[lone])
+
+
+def application(folder: Path, *, extra: bool = False) -> ClosedApp:
+    """A made-up frozen application with real ELF files; ``extra`` adds what a dependency needs alone."""
+    tree, python = folder / "tree", folder / "python3"
+    for name, data in compiled().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if extra or os.path.basename(name) not in EXTRA:
+            (folder / name).write_bytes(data)
+            (folder / name).chmod(0o755)
+    interpreter = read_elf(tree / "app.freezer-program").interpreter
     assert interpreter is not None
     shutil.copy(interpreter, tree)
     shutil.copy(os.path.realpath(interpreter), tree / "libc.so.6")
@@ -218,10 +242,6 @@ def application(folder: Path, *, extra: bool = False) -> ClosedApp:
     (tree / CONTENTS / "click" / "data").write_text("data")
     (tree / CONTENTS / "own.txt").write_text("own")
     (tree / "libz.so.1").symlink_to("_internal/libz.so.1")
-    if extra:
-        lone = compile_c("int o(void) { return 1; }", tree / "liblone.so.1", "-shared", "-Wl,-soname,liblone.so.1")
-        fast = tree / CONTENTS / "click" / "_fast.so"
-        compile_c("int o(void); int f(void) { return o(); }", fast, "-shared", libraries=[lone])
     frozen = FrozenApp(
         tree,
         "app",
