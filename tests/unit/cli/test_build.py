@@ -23,7 +23,7 @@ def test_every_setting_is_an_option(setting: Any) -> None:
         setting.kind, ["x"]
     )
     for flag in (f"--{setting.name}", *setting.flags):
-        parsed = vars(build_parser().parse_args(["build", "app.py", flag, *values]))
+        parsed = vars(build_parser("build").parse_args(["build", "app.py", flag, *values]))
         expected: Any = "x"
         if setting.kind in (ValueKind.FLAG, ValueKind.SWITCH):
             expected = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import io
 import marshal
+import re
 import struct
 import sys
 from collections.abc import Sequence
@@ -37,13 +38,18 @@ def run_code(data: bytes, code: tuple[int, int], *, undo: bool = False) -> bytes
     return run(data, [Filter(Kind.CODE, *code)] if code[1] else [], undo=undo)
 
 
+MAY_BEGIN = re.compile(b"[" + bytes(range(0x05, 0x40, 8)) + b"\xe8\xe9]")
+"""The bytes before a displacement: all others are passed over at once."""
+
+
 def model(code: bytes, place: int, total: int) -> bytes:
     """What filter.c does, told once more."""
     result = bytearray(code)
     for start in range(0, len(code), BLOCK):
         over = min(start + BLOCK, len(code))
         at = free = start
-        while at + 4 < over:
+        while found := MAY_BEGIN.search(code, at, max(at, over - 4)):
+            at = found.start()
             call = code[at] in (0xE8, 0xE9)
             prefix = code[at - 2] if at >= free + 2 else None
             if not call and not (

@@ -303,7 +303,7 @@ def test_settings_mean_the_same_wherever_they_are(place: Path, values: dict[str,
     made = []
     for name, text in (("", ""), ("pyproject.toml", table(values)), ("setup.cfg", configuration(values))):
         words = words_of(values) if not name else []
-        arguments = vars(build_parser().parse_args(["build", "app.py", *words]))
+        arguments = vars(build_parser("build").parse_args(["build", "app.py", *words]))
         if name:
             write(place, name, text)
         try:

@@ -64,7 +64,7 @@ def source(tmp_path: Path) -> Path:
         (top / name).mkdir(parents=True)
     top.chmod(0o700)  # as mktemp makes them
     (top / "tmp").chmod(0o1777)
-    (top / "usr/bin/python3").write_bytes(os.urandom(3_000_000))
+    (top / "usr/bin/python3").write_bytes(os.urandom(1_500_000))
     (top / "usr/bin/python3").chmod(0o4755)
     (top / "etc/name with ümlaut").write_text("text")
     (top / "etc/secret").write_text("secret")
