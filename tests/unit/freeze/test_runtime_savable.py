@@ -39,7 +39,11 @@ def reason(code: str) -> str:
         ("own = random = __import__('random').SystemRandom()", "None"),
         ("kept = open('/etc/passwd')", "the imports opened /etc/passwd"),
         ("import os; pipe = os.pipe()", "the imports opened pipe:"),
-        ("import subprocess; subprocess.Popen(['sleep', '5'])", "the imports started a process"),
+        (
+            # It does not hold the pipes that are read to their end.
+            "import subprocess as s; s.Popen(['sleep', '5'], stdout=s.DEVNULL, stderr=s.DEVNULL)",
+            "the imports started a process",
+        ),
         ("import threading, time; threading.Thread(target=time.sleep, args=(5,), daemon=True).start()", "a thread"),
         ("sys.abiflags = 't'", "has no global lock"),
         ("import random; own = random.Random(1)", "the imports made a generator of random numbers, random.Random"),
