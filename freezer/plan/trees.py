@@ -5,6 +5,7 @@ Only what tools are known to make is left out, and only where they make it: a pa
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,5 +107,8 @@ def repository_state(path: Path) -> list[tuple[str, int, int, int]]:
     above = repository_of(path)
     top = above / ".git" if above is not None else path
     names = [top / "HEAD", top / "packed-refs"]
-    names += [name for folder in ("heads", "tags") for name in sorted((top / "refs" / folder).rglob("*"))]
+    for folder in ("heads", "tags"):
+        # git may be removing some of them; then the next signature is another one.
+        with contextlib.suppress(FileNotFoundError):
+            names += sorted((top / "refs" / folder).rglob("*"))
     return [entry for name in names if is_file(name) for entry in tree_signature(name)]

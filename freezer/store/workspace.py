@@ -214,6 +214,10 @@ def claim_abandoned(parent: Path, holding: contextlib.ExitStack) -> list[Path]:
 
 
 def _prune_logs(folder: Path) -> None:
-    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in logs[KEPT_LOGS - 1 :]:
+    """Remove all logs but the newest, as other builds may do at the same time."""
+    logs = []
+    for path in folder.glob("*.log"):
+        with contextlib.suppress(FileNotFoundError):
+            logs.append((path.stat().st_mtime, path))
+    for _, path in sorted(logs, reverse=True)[KEPT_LOGS - 1 :]:
         path.unlink(missing_ok=True)

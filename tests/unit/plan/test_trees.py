@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,13 @@ def test_repositories(tmp_path: Path) -> None:
         ".git/HEAD",
         ".git/refs/heads/main",
     ]
+
+
+def test_a_repository_that_git_is_changing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(tmp_path, ".git/HEAD", ".git/refs/heads/topic/a")
+
+    def gone(folder: Path, _pattern: str) -> Iterator[Path]:
+        raise FileNotFoundError(folder / "topic")
+
+    monkeypatch.setattr(Path, "rglob", gone)
+    assert [os.path.relpath(name, tmp_path) for name, *_ in repository_state(tmp_path)] == [".git/HEAD"]

@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_old_logs_go(tmp_path: Path) -> None:
     with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
         assert job.build_log.path.exists()
     assert not job.build_log.path.exists()
+
+
+def test_logs_that_another_build_removes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").mkdir()
+    listed = Path.glob
+
+    def glob(folder: Path, pattern: str) -> Iterator[Path]:
+        for path in list(listed(folder, pattern)):
+            path.unlink()
+            yield path
+
+    for name in ("one", "other"):
+        (tmp_path / "log" / f"{name}.log").touch()
+    monkeypatch.setattr(Path, "glob", glob)
+    with workspace(tmp_path, "app", keep=False, log=Log(stream=io.StringIO())) as job:
+        assert job.build_log.path.parent == tmp_path / "log"
 
 
 def test_what_a_killed_build_left_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
