@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 import support
 from builds import Builds
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from samples.catalogue import Sample
 from support import Freezer, Run, lacking
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("freezer", deadline=None, database=None, derandomize=True)
+# How long an example, or its making, takes says more of the machine than of the code.
+slow = [HealthCheck.too_slow]
+settings.register_profile("freezer", deadline=None, database=None, derandomize=True, suppress_health_check=slow)
 settings.load_profile("freezer")
 
 

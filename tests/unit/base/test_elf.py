@@ -58,7 +58,7 @@ def test_not_elf(tmp_path: Path, content: bytes) -> None:
         read_elf(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 @given(st.lists(st.tuples(st.integers(4, 2000), st.integers(0, 255)), max_size=8), st.integers(4, 20000))
 def test_a_damaged_file_is_refused_or_read(plain: Path, edits: list[tuple[int, int]], length: int) -> None:
     image = bytearray(plain.read_bytes()[:length])

@@ -514,7 +514,7 @@ def test_a_file_that_becomes_shorter(tmp_path: Path, place: Path, monkeypatch: p
 NAMES = st.sampled_from(["a", "b", "a/b", "a/a", "b/a", "..", ".", "/", "a/..", "a/../b", "/a", "../a", "./a", "a//b"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=120)
 @given(st.lists(st.tuples(NAMES, st.sampled_from([file, folder, link]), NAMES), max_size=6))
 def test_no_mixture_gets_out(tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, object, str]]) -> None:
     top = tmp_path_factory.mktemp("mixture")

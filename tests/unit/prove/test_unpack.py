@@ -280,7 +280,7 @@ def test_section_past_the_end(linked: Callable[[bytes], Path], inside: Path) -> 
 NAMES = st.sampled_from(["a", "b", "a/b", "a/a", "b/a", "..", ".", "/", "a/..", "a/../b", "/a", "../a", "./a", "a//b"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=120)
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["file", "folder", "link"]), NAMES), max_size=6))
 def test_no_mixture_gets_out(tmp_path_factory: pytest.TempPathFactory, members: list[tuple[str, str, str]]) -> None:
     top = tmp_path_factory.mktemp("mixture")
