@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,38 @@ def wait_until(condition: Callable[[], Any], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for: {what}"
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def attended(command: Sequence[str | Path], **options: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Start a process, and end it when the test does, however that ends: one that is left, or whose pipes are, has
+    another test fail later."""
+    with subprocess.Popen(command, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def own_user() -> int:
+    """A user whose processes are all of this one's tests: others' would count among the few that he may have."""
+    return 20_000 + os.getpid() % 40_000
+
+
+def free_port() -> int:
+    """A port of the loopback for a server that has to be told one. Those that the kernel chooses are no good: until the
+    server has it, another process may be given the same one."""
+    for number in range(10_000):
+        # Other processes that ask begin elsewhere.
+        port = 10_000 + (os.getpid() * 101 + number) % 20_000
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
+def let_the_clock_go_on() -> None:
+    """Wait until a change of a file gets another time than one before it: the clock of a file system may be coarse."""
+    time.sleep(0.02)
 
 
 HOLD = "import fcntl, os, sys; f = os.open(sys.argv[1], 0); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from support import PATIENCE, Freezer, sha256
+from support import PATIENCE, Freezer, kill_group, sha256
 
 BUILDS = 4
 
@@ -15,10 +16,13 @@ def test_concurrent_builds(fresh_freezer: Freezer, tmp_path: Path) -> None:
     (folder / "app.py").write_text("import altgraph\nprint(altgraph.__version__)\n")
     outputs = ["same", "same", "other", "third"]
     assert len(outputs) == BUILDS
-    processes = [
-        fresh_freezer.start("build", "app.py", "--with", "altgraph", "-o", name, cwd=folder) for name in outputs
-    ]
-    said = [process.communicate(timeout=PATIENCE) for process in processes]
+    words = ("build", "app.py", "--with", "altgraph", "-o")
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for name in outputs:
+            processes.append(stack.enter_context(fresh_freezer.start(*words, name, cwd=folder)))
+            stack.callback(kill_group, processes[-1])
+        said = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0] * BUILDS, said
     assert len({sha256(folder / name) for name in set(outputs)}) == 1
     assert sorted(path.name for path in folder.iterdir()) == ["app.py", "other", "same", "third"]

@@ -12,11 +12,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from samples.catalogue import SAMPLES, Need, Sample
-from support import Freezer, Run, need_program, processes_with, run_on_host, wait_until
+from support import Freezer, Run, attended, need_program, processes_with, run_on_host, wait_until
 
 PYTHONS = ("system", "runpath")
 LINKERS = ("staticx", "native")
@@ -165,13 +165,12 @@ def test_signals_reach_the_application(
     ends: tuple[Path, Path], number: signal.Signals, mode: str, tmp_path: Path
 ) -> None:
     given = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "FREEZER_TEST": str(tmp_path)}
-    process = subprocess.Popen(
-        [ends[0], "wait", mode], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(number)
-    output, _ = process.communicate()
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with attended([ends[0], "wait", mode], env=given, **streams) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        output, _ = process.communicate()
     if mode == "handler":
         assert (process.returncode, output) == (40 + number, f"got {int(number)}\n")
     else:

@@ -6,6 +6,7 @@ is, and what staticx's start-up code leaves in the environment.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from applications import PATH, Application, line
-from support import PATIENCE, SAMPLES, Freezer, need_program, need_root, wait_until
+from support import PATIENCE, SAMPLES, Freezer, attended, need_program, need_root, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +249,9 @@ def test_starts_at_once(app: Application) -> None:
     """Each unpacks for itself, and leaves nothing."""
     command = [*app.words, "report"]
     options: dict[str, object] = {"env": app.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    starts = [subprocess.Popen(command, **options) for _ in range(8)]  # type: ignore[call-overload]
-    said = [start.communicate(timeout=PATIENCE) for start in starts]
+    with contextlib.ExitStack() as stack:
+        starts = [stack.enter_context(attended(command, **options)) for _ in range(8)]
+        said = [start.communicate(timeout=PATIENCE) for start in starts]
     assert [(start.returncode, errors) for start, (_, errors) in zip(starts, said)] == [(0, b"")] * 8
     assert len({json.loads(output)["bundle"] for output, _ in said}) == 8
     assert nothing_is_left(app)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import CHECKOUT
+from support import CHECKOUT, attended
 
 from freezer.base.errors import InputError
 from freezer.base.foreground import run_foreground
@@ -52,7 +52,7 @@ print(*run_foreground([sys.executable, "-c", code], env=os.environ, cwd=Path("."
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_command_alone(number: signal.Signals) -> None:
-    process = subprocess.Popen(
+    with attended(
         [sys.executable, "-c", PROGRAM],
         cwd=CHECKOUT,
         stdin=subprocess.DEVNULL,
@@ -60,10 +60,10 @@ def test_a_signal_ends_the_command_alone(number: signal.Signals) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    assert process.stderr is not None
-    assert process.stderr.readline() == "ready\n"
-    process.send_signal(number)
-    out, _ = process.communicate()
-    # Python ends itself by SIGINT, or with status 1 where a traceback cannot be printed.
-    assert (process.returncode, out) == (0, f"{-number} True\n")
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(number)
+        out, _ = process.communicate()
+        # Python ends itself by SIGINT, or with status 1 where a traceback cannot be printed.
+        assert (process.returncode, out) == (0, f"{-number} True\n")

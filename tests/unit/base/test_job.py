@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from running import Runner, shell
-from support import PATIENCE, processes_with, wait_until
+from support import attended, processes_with, wait_until
 
 from freezer.base.errors import EnvironmentFailure, ToolError, VerificationError
 from freezer.base.job import Job, tail
@@ -150,12 +150,10 @@ with open(work / "held", "w") as held:
     job.run(["sh", "-c", "echo up; exec sleep 600.0123"], what="wait", env={{"MARK": {mark!r}}}, cwd=Path("/"),
             on_line=lambda line: print(line, flush=True) or True)
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "up\n"
-    assert processes_with(f"MARK={mark}")
-    process.kill()
-    process.communicate(timeout=PATIENCE)
+    with attended([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        assert processes_with(f"MARK={mark}")
     wait_until(lambda: not processes_with(f"MARK={mark}"), "the tool to die")
 
 

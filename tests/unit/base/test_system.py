@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import PATIENCE, processes_with, wait_until
+from support import PATIENCE, attended, processes_with, wait_until
 
 from freezer.base.isolation.system import IsolationError, forked, libc, seal_descriptors
 
@@ -49,12 +49,10 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     mark = f"mark-{tmp_path.name}"
     code = "forked(lambda: signal.pause())\nprint(flush=True)\nsignal.pause()"
     code = "from freezer.base.isolation.system import *\nimport signal\n" + code
-    process = subprocess.Popen([sys.executable, "-c", code, mark], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    assert len(processes_with(mark)) == 2
-    process.kill()
-    process.communicate(timeout=PATIENCE)
+    with attended([sys.executable, "-c", code, mark], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert len(processes_with(mark)) == 2
     wait_until(lambda: not processes_with(mark), "the child to die")
 
 

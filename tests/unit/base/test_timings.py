@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from support import attended
 
 from freezer.base.job import Job
 from freezer.base.processes import has_ended
@@ -51,20 +52,20 @@ def test_tools_at_the_same_time_are_told_apart(job: Job) -> None:
 
 
 def test_the_times_of_a_process() -> None:
-    process = subprocess.Popen([sys.executable, "-c", BURN.format(0.2)])
-    assert has_ended(process, wait=True)
-    found = processor_time(process.pid)
-    assert found is not None and 0.15 < found < 5
-    assert process.wait() == 0
+    with attended([sys.executable, "-c", BURN.format(0.2)]) as process:
+        assert has_ended(process, wait=True)
+        found = processor_time(process.pid)
+        assert found is not None and 0.15 < found < 5
+        assert process.wait() == 0
     assert has_ended(process) and has_ended(process, wait=True)
     assert processor_time(process.pid) is None
 
 
 def test_a_running_process_has_not_ended() -> None:
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert not has_ended(process)
-    process.communicate(b"\n")
-    assert has_ended(process)
+    with attended([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        assert not has_ended(process)
+        process.communicate(b"\n")
+        assert has_ended(process)
 
 
 def test_from_several_threads() -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import PATIENCE, wait_until
+from support import PATIENCE, attended, wait_until
 
 from freezer.learn.command import PROGRAMS
 from freezer.learn.drivers import DRIVERS
@@ -243,14 +243,9 @@ def test_groups_of_entry_points(site: Site) -> None:
 
 def test_nothing_is_lost_by_a_kill(site: Site) -> None:
     site.write("x", "a.txt")
-    process = subprocess.Popen(
-        [sys.executable, site.write("open('a.txt').close()\nimport time\ntime.sleep(600)\n")],
-        env=site.env,
-        cwd=site.app,
-    )
-    wait_until(lambda: ("a.txt", "app.py:1") in site.asked("read"), "the note")
-    process.kill()
-    process.wait()
+    script = site.write("open('a.txt').close()\nimport time\ntime.sleep(600)\n")
+    with attended([sys.executable, script], env=site.env, cwd=site.app):
+        wait_until(lambda: ("a.txt", "app.py:1") in site.asked("read"), "the note")
     assert ("a.txt", "app.py:1") in site.asked("read")
 
 
