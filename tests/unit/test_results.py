@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from sites import Site
+from support import let_the_clock_go_on
 
 from freezer import results
 from freezer.application.entry import Application
@@ -60,9 +60,10 @@ def test_an_output_that_has_changed(finished: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(results, "digest_file", digest)
     assert finished.kept() is not None and digested == []
     before = out.stat()
-    time.sleep(0.02)
+    let_the_clock_go_on()
     os.utime(out, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert finished.kept() is not None and digested == [out]
+    let_the_clock_go_on()
     out.write_text("tuo")
     os.utime(out, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert out.stat().st_size == before.st_size
@@ -79,7 +80,7 @@ def test_what_changes_while_its_digest_is_taken_is_read_again(finished: Site, mo
     monkeypatch.setattr(results, "SETTLED", -(10**18))
 
     def change() -> None:
-        time.sleep(0.02)
+        let_the_clock_go_on()
         out.write_text("tuo")
 
     finished.write(late=change)
