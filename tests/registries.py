@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +21,22 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import parse_qs, urlsplit
 
-from support import PATIENCE, need_program
+from support import PATIENCE, attended, free_port, need_program
 
 USER, PASSWORD = "tester", "secret"
 HTPASSWD = f"{USER}:$2b$04$KT1WOalIy7qA4HmU7TVRNOlZrHJUDE17KpW9kPQzQMZhcEciIHVXa\n"
 """The password as docker-registry reads it: bcrypt, of little strength and so quick."""
+
+
+class Server(ThreadingHTTPServer):
+    """A server that says nothing of clients that hang up, which belongs to what is tested."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -74,9 +86,7 @@ class FakeRegistry:
         self.mend: Callable[[str, dict[str, str]], dict[str, str]] = lambda _method, headers: headers
         """Called for each answer; returns its headers."""
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.daemon_threads = True
-        self.server.block_on_close = False
+        self.server = Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.scheme = "https" if tls is not None else "http"
@@ -116,7 +126,7 @@ class FakeRegistry:
 class _Handler(BaseHTTPRequestHandler):
     owner: FakeRegistry
     protocol_version = "HTTP/1.1"
-    timeout = 60
+    timeout = PATIENCE
     disable_nagle_algorithm = True
 
     def log_message(self, *_arguments: Any) -> None:
@@ -360,9 +370,7 @@ def login_file(folder: Path, registry: str, **fields: str) -> Path:
 def docker_registry(folder: Path, sections: dict[str, Any], prefix: Sequence[str] = ()) -> Iterator[str]:
     """Debian's docker-registry, with these parts of its configuration; its name."""
     program = need_program("docker-registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     name = f"localhost:{port}"
     config = {
         "version": "0.1",
@@ -373,26 +381,20 @@ def docker_registry(folder: Path, sections: dict[str, Any], prefix: Sequence[str
     }
     path = folder / "registry.yml"
     path.write_text(json.dumps(config))
-    with open(folder / "registry.log", "w", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [*prefix, program, "serve", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
+    with (
+        open(folder / "registry.log", "w", encoding="utf-8") as log,
+        attended([*prefix, program, "serve", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log) as process,
+    ):
         deadline = time.monotonic() + PATIENCE
         while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE):
                 break
             said = (folder / "registry.log").read_text()
             assert process.poll() is None and time.monotonic() < deadline, said
             time.sleep(0.05)
         yield name
-    finally:
         process.terminate()
-        try:
-            process.wait(20)
-        finally:
-            process.kill()
-            process.wait()
+        process.wait(PATIENCE)
 
 
 def sign_token(certificate: Certificate, issuer: str, service: str, scopes: list[str]) -> str:
@@ -448,9 +450,7 @@ def token_server(certificate: Certificate, issuer: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.block_on_close = False
+    server = Server(("127.0.0.1", 0), Handler)
     server.socket = certificate.server().wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -13,7 +13,6 @@ import pty
 import re
 import select
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from support import NOBODY, PATIENCE, Freezer, need_program, need_root
+from support import NOBODY, PATIENCE, Freezer, free_port, need_program, need_root
 
 VARIABLES = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/tmp", "TERM": "xterm-256color"}
 BACKENDS = ("setuptools>=77", "hatchling", "flit_core<4")
@@ -201,7 +200,7 @@ def typed(root: Root, *steps: tuple[str, bytes]) -> int:
 @pytest.mark.parametrize("name", [name for name, project in OF_THIS_PYTHON.items() if project.runs])
 def test_it_works_in_an_empty_root(freezer: Freezer, sources: Path, tmp_path: Path, name: str) -> None:
     place, project = place_of(name, sources), PROJECTS[name]
-    words = ("--linker", "native", "--smoke-timeout", "60", "-o", tmp_path / "app")
+    words = ("--linker", "native", "--smoke-timeout", "300", "-o", tmp_path / "app")
     built = freezer("build", *project.build, *words, *project.runs, cwd=place)
     assert "proven: empty root, own namespaces" in built.stderr
     # The rules have brought everything: no run has lacked a thing that was then added.
@@ -308,8 +307,7 @@ if "orionbelt-ontology-builder" in OF_THIS_PYTHON:
 
     @pytest.mark.parametrize("root", ["orionbelt-ontology-builder"], indirect=True)
     def test_a_page_of_streamlit(root: Root, tmp_path: Path) -> None:
-        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         words = ("--server.headless", "true", "--server.address", "127.0.0.1", "--server.port", str(port))
         with serving(root, *words, log=tmp_path / "log"):
             page = shown_by_streamlit(port)

@@ -134,7 +134,7 @@ SAMPLES: tuple[Sample, ...] = (
         build=(
             "{samples}/numeric/compiled.py",
             *("-r", "{samples}/numeric/compiled.txt"),
-            *("--smoke", "sum", "--smoke-timeout", "60"),
+            *("--smoke", "sum", "--smoke-timeout", "300"),
         ),
         run=(),
         stdout=_text("45.0 compiled", "45.0 cached", "45.0 compiled", "45.0 cached"),

@@ -12,6 +12,7 @@ import pytest
 from images import Made, archive, file
 from judging import GOOD
 from registries import FakeRegistry, fake_registry, login_file
+from support import PATIENCE
 
 from freezer.base.log import Log, Verbosity
 from freezer.push import send
@@ -21,7 +22,7 @@ from freezer.push.trouble import Policy
 
 ONE = ssl.DER_cert_to_PEM_cert(ssl.create_default_context().get_ca_certs(binary_form=True)[0])
 """A certificate, whichever it is."""
-QUICK = Policy(attempts=4, first_wait=0.01, longest_wait=1.0, connect=10.0, answer=10.0)
+QUICK = Policy(attempts=4, first_wait=0.01, longest_wait=1.0, connect=PATIENCE, answer=PATIENCE)
 
 Push = Callable[..., Pushed]
 

@@ -14,13 +14,14 @@ from typing import Optional
 
 import pytest
 from registries import FakeRegistry, Fault, fake_registry, make_certificate
+from support import PATIENCE
 
 from freezer.base.errors import FreezerError, InputError, OutputError
 from freezer.push.connections import Connections, Text, proxies_of
 from freezer.push.trouble import Policy, Stopped, Trouble, Unreachable
 from freezer.push.trust import make_context
 
-POLICY = Policy(connect=10.0, answer=10.0)
+POLICY = Policy(connect=PATIENCE, answer=PATIENCE)
 
 
 Connect = Callable[..., Connections]
@@ -61,7 +62,7 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        thread.join(10)
+        thread.join(PATIENCE)
 
 
 def request_of(connection: socket.socket) -> bytes:
@@ -167,16 +168,18 @@ def test_no_answer(connections: Connect) -> None:
         while request_of(connection):
             pass
 
-    policy = Policy(connect=10.0, answer=0.2)
+    policy = Policy(connect=PATIENCE, answer=0.2)
     with server(serve) as name, pytest.raises(Trouble, match="gives no answer"):
         connections(policy=policy).send("GET", f"http://{name}/", {})
 
 
 def test_nobody_listens(connections: Connect) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"127.0.0.1:{port} cannot be reached: Connection refused"):
-        connections().send("GET", f"http://127.0.0.1:{port}/", {})
+    with socket.socket() as deaf:
+        # As long as it has the port, it is nobody else's.
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        with pytest.raises(Unreachable, match=f"127.0.0.1:{port} cannot be reached: Connection refused"):
+            connections().send("GET", f"http://127.0.0.1:{port}/", {})
 
 
 def test_no_such_name(connections: Connect) -> None:
@@ -210,10 +213,10 @@ def test_closing_ends_what_waits(connections: Connect) -> None:
 
         thread = threading.Thread(target=ask)
         thread.start()
-        begun.wait(10)
+        begun.wait(PATIENCE)
         made.stop.set()
         made.close()
-        thread.join(10)
+        thread.join(PATIENCE)
         assert [type(error) for error in raised] == [Stopped]
         with pytest.raises(Stopped):
             made.send("GET", f"http://{name}/", {})

@@ -13,6 +13,7 @@ import pytest
 from images import Made, archive, blob, file, pack
 from judging import GOOD
 from registries import FakeRegistry, Fault
+from support import PATIENCE
 
 from freezer.base.errors import FreezerError, InputError, OutputError
 from freezer.base.log import Log
@@ -109,7 +110,7 @@ def test_uploads_at_the_same_time(image: Path, push: Any, registry: FakeRegistry
                 most = max(most, running)
                 if running == min(jobs, 3):
                     met.set()
-            met.wait(10)
+            met.wait(PATIENCE)
             with lock:
                 running -= 1
 
@@ -159,17 +160,19 @@ def test_an_interruption_ends_all_uploads(image: Path, push: Any, registry: Fake
     def holds(method: str, _path: str) -> None:
         if method == "HEAD":
             begun.set()
-            free.wait(20)
+            free.wait(PATIENCE)
 
     registry.watch = holds
 
     def interrupted(*_arguments: Any, **_options: Any) -> Any:
-        begun.wait(10)
+        begun.wait(PATIENCE)
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(send, "wait", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            push(image, f"{registry.name}/app")
-    free.set()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                push(image, f"{registry.name}/app")
+        finally:
+            free.set()
     assert registry.manifests == {}
