@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
-from support import PATIENCE, lacking, need_root
+from support import PATIENCE, lacking, need_root, wait_until
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -142,7 +142,7 @@ def place(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(first, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(60)
         finally:
             process.kill()  # and with it, by --kill-child, all that is in the namespaces
             process.wait()
@@ -276,8 +276,15 @@ class Docker:
     def start(self, name: str, container: str) -> subprocess.Popen[str]:
         return self.place.start(*self._run(name, "host", "--name", container))
 
+    def wait_until_running(self, container: str) -> None:
+        """Wait until the engine knows that it runs; before, it has nothing to stop."""
+        asked = [*self.command, "inspect", "--format", "{{.State.Running}}", container]
+        wait_until(lambda: self.place.run(*asked).stdout.strip() == "true", f"{container} to run")
+
     def stop(self, container: str) -> None:
-        self.place.output(*self.command, "stop", container)
+        self.wait_until_running(container)
+        # However long it takes until the signal has its effect.
+        self.place.output(*self.command, "stop", "--time", str(PATIENCE), container)
 
 
 @contextlib.contextmanager

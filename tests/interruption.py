@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support import Freezer, kill_group, processes_with, wait_until
+from support import PATIENCE, Freezer, kill_group, processes_with, wait_until
 
 INTERRUPTED, OUTPUT = 130, 7
 PREVIOUS = "\x7fELF, the previous output"
@@ -72,7 +72,7 @@ def interrupt(freezer: Freezer, site: Site, during: str, number: int, *arguments
         assert process.poll() is None, said
         for _ in range(times):
             process.send_signal(number)
-        output, rest = process.communicate(timeout=120)
+        output, rest = process.communicate(timeout=PATIENCE)
         assert output == ""
         return process.returncode, said + rest
     finally:

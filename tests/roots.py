@@ -68,7 +68,7 @@ def debian(suite: str, folder: Path) -> Path:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=PATIENCE,
+                timeout=3 * PATIENCE,
                 check=False,
             )
             if done.returncode == ExitStatus.ENVIRONMENT:

@@ -18,7 +18,7 @@ import pytest
 from builds import Builds
 from consumers import Completed, Consumer, Engine, Refused, Settings
 from samples.catalogue import SAMPLES, Need, Sample
-from support import Freezer, compile_c, lacking, sha256
+from support import PATIENCE, Freezer, compile_c, lacking, sha256
 
 ENGINES = ("docker", "podman", "containerd", "umoci")
 READERS = ("skopeo-oci-archive", "skopeo-docker-archive")
@@ -370,10 +370,10 @@ def test_a_server_on_the_network_of_the_host(engine: Engine, images: Images, bui
                 matched = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+/)\n", line)
                 assert matched, line + process.stdout.read()
                 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-                with opener.open(matched[1], timeout=60) as response:
+                with opener.open(matched[1], timeout=PATIENCE) as response:
                     assert json.load(response) == {"service": "flask"}
                 engine.stop("web")
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
             finally:
                 process.kill()
         # gunicorn ends by itself when it is asked to.

@@ -10,7 +10,6 @@ import posixpath
 import re
 import signal
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import pytest
 from builds import unpacked_image
 from consumers import Completed, Docker
 from samples.catalogue import SAMPLES, Need, Sample
-from support import Freezer, lacking, sha256
+from support import PATIENCE, Freezer, lacking, sha256
 
 USAGE, INPUT, VERIFICATION = 2, 3, 6
 EPOCH = {"SOURCE_DATE_EPOCH": "1600000000"}
@@ -64,10 +63,10 @@ elif what == "write":
 elif what == "handle":
     signal.signal(signal.SIGTERM, end)
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 elif what == "sleep":
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -410,20 +409,24 @@ def ended(engine: Docker, image: str, options: tuple[str, ...], words: tuple[str
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            time.sleep(0.3)  # until the signal's handler is in place
+            engine.wait_until_running("ended")
             engine.place.output(*engine.command, *stop, "ended")
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     return process.returncode
 
 
 @pytest.mark.parametrize("what", ["handle", "sleep"])
-@pytest.mark.parametrize("stop", [("stop", "--time", "2"), ("kill", "--signal", "KILL")], ids=["stop", "kill"])
+@pytest.mark.parametrize(
+    "stop", [("stop", "--time", str(PATIENCE)), ("kill", "--signal", "KILL")], ids=["stop", "kill"]
+)
 def test_stopped(engine: Docker, image: str, what: str, stop: tuple[str, ...]) -> None:
     options, command = plain()
-    expected = ended(engine, image, (*GUARDED, *options), (*command, what), stop)
     # Without a handler, Python as the first process of a container does not notice.
+    unnoticed = (what, stop[0]) == ("sleep", "stop")
+    given = ("stop", "--time", "2") if unnoticed else stop
+    expected = ended(engine, image, (*GUARDED, *options), (*command, what), given)
     assert expected == (7 if (what, stop[0]) == ("handle", "stop") else 128 + signal.SIGKILL)
-    by_init = 128 + signal.SIGTERM if (what, stop[0]) == ("sleep", "stop") else expected
+    by_init = 128 + signal.SIGTERM if unnoticed else expected
     assert ended(engine, image, GUARDED, (*FROZEN, what), stop) == by_init

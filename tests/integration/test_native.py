@@ -670,14 +670,13 @@ def test_containers(image: Path, make: Callable[[], contextlib.AbstractContextMa
         found = json.loads(engine.run(name, "report").stdout)
         assert found["pid"] != 1 and found["bundle"].startswith("/tmp/")
         assert engine.run(name, "ends", "exit", "9").returncode == 9
-        process = engine.start(name, "waits")
-        try:
-            assert process.stdout is not None and process.stdout.readline() == "ready\n"
-            engine.stop("waits")
-            assert (process.stdout.read(), process.wait(PATIENCE)) == ("15\n", 115)
-        finally:
-            process.kill()
-            process.stdout.close()  # type: ignore[union-attr]
+        with engine.start(name, "waits") as process:
+            try:
+                assert process.stdout is not None and process.stdout.readline() == "ready\n"
+                engine.stop("waits")
+                assert (process.stdout.read(), process.wait(PATIENCE)) == ("15\n", 115)
+            finally:
+                process.kill()
         # As people write it, which mounts it noexec: it starts from memory, and its helper processes do.
         words = [word.replace(f"/tmp:{consumers.TMPFS}", "/tmp") for word in engine._run(name, "none")]
         done = engine.place.run(*words, "report")

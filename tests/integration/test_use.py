@@ -119,7 +119,7 @@ def test_it_is_remembered(freezer: Freezer, built: Outcome, folder: Path) -> Non
         (("--smoke-http", "/gone"), "server answers GET /gone with 404 Not Found in an empty root; 200 to 399 was"),
         (("--smoke-http", "/broken"), "server answers GET /broken with 500 Internal Server Error in an empty root"),
         (("--smoke", "early", "--smoke-http", "/"), "server early exited with status 1 before it listened at a port"),
-        (("--smoke", "mute", "--smoke-http", "/", "--smoke-timeout", "2"), "did not answer GET / within 2 s (port "),
+        (("--smoke", "mute", "--smoke-http", "/", "--smoke-timeout", "10"), "did not answer GET / within 10 s (port "),
         (("--smoke", "add", "--smoke-http", "/"), "server add exited with status 3 before it listened at a port"),
         (("--smoke", "add", "--smoke-status", "3", "--smoke-expect", "7"), "did not print '7' in an empty root"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from running import Runner, shell
-from support import processes_with
+from support import PATIENCE, processes_with
 
 from freezer.base.errors import Interrupted
 from freezer.base.processes import ask_program, describe_status
@@ -35,8 +35,9 @@ def test_an_exception_ends_the_whole_group(
     assert processes_with(mark) == []
 
 
-def test_a_tool_may_clean_up(runner: Runner, tmp_path: Path) -> None:
+def test_a_tool_may_clean_up(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One SIGTERM, not one after the other: the second would interrupt what the first one asked for."""
+    monkeypatch.setattr("freezer.base.processes.GRACE", PATIENCE)
     count = tmp_path / "count"
     script = (
         f"trap 'echo x >>{count}' TERM; echo started; for i in 1 2 3 4 5 6 7 8; do sleep 0.05; done; echo end >>{count}"

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from support import PATIENCE
 
 import freezer.freeze.runtime
 
@@ -35,7 +36,7 @@ def run(folder: Path, code: str, *, prepare: str = "pass", unpacked: bool = Fals
     (folder / "sitecustomize.py").write_text(SITE.format(**values))
     words = [sys.executable, str(folder / "modules"), "an argument"]
     return subprocess.run(
-        words, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=60, check=False
+        words, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
 
 

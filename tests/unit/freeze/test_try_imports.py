@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support import PATIENCE
+
 from freezer.freeze.drivers import DRIVERS
 
 
 def importable(search: Path, *names: str) -> list[str]:
     request = json.dumps({"names": names, "search": [str(search)]})
     words = [sys.executable, "-I", str(DRIVERS / "try_imports.py")]
-    done = subprocess.run(words, input=request, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(words, input=request, capture_output=True, text=True, timeout=PATIENCE, check=True)
     answer: list[str] = json.loads(done.stdout)
     return answer
 

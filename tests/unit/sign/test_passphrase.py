@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import sys
-import time
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 from signing import KINDS, PASSPHRASE, write_key
+from support import wait_until
 
 from freezer.base.errors import InputError
 from freezer.base.tools import user_environment
@@ -73,7 +74,7 @@ except InputError as error:
     while b": " not in said:
         said += os.read(terminal, 1000)
     # getpass drops what was typed before it has turned the echo off, after its question.
-    time.sleep(0.05)
+    wait_until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, "the end of the echo")
     os.write(terminal, typed + b"\n")
     try:
         while data := os.read(terminal, 1000):
