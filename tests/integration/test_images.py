@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -383,8 +384,11 @@ def interrupt(freezer: Freezer, big: Path, folder: Path, number: signal.Signals)
 
     def writing() -> bool:
         # Whether a place can be written is tried with files of a byte.
-        found = list(folder.glob(".x.tar.freezer-*.tmp"))
-        return process.poll() is not None or any(path.stat().st_size > 1 for path in found if path.exists())
+        for path in folder.glob(".x.tar.freezer-*.tmp"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_size > 1:
+                    return True
+        return process.poll() is not None
 
     try:
         wait_until(writing, "the temporary file")
