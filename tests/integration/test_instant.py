@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from support import SAMPLES, Freezer, need_root, open_to_all, wait_until
+from support import SAMPLES, Freezer, need_root, open_to_all, own_user, wait_until
 
-USER, FEW = 12389, 96
+USER, FEW = own_user(), 96
 STARTED = "started by a snapshot"
 CHANGING = ("finders", "files")
 """What is not the same in two plain starts either: addresses; and the archive of modules is open in these only."""
@@ -50,7 +50,10 @@ class Instant:
         )  # fmt: skip
 
     def restored(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Start it until a snapshot was there for it."""
+        """Start it until a snapshot was there for it. The first of these starts waits until one is made, as those that
+        do not have it made when nobody else wants the processors."""
+        waits = {**options, "env": {**options.get("env", {}), "FREEZER_START": "snapshot"}}
+        self.run(*arguments, **waits)
         found: list[subprocess.CompletedProcess[str]] = []
 
         def start() -> bool:

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 from applications import PATH
-from support import Freezer, Run, need_root, open_to_all, processes_with, wait_until
+from support import PATIENCE, Freezer, Run, attended, need_root, open_to_all, own_user, processes_with, wait_until
 
-USER, FEW = 12387, 64
+USER, FEW = own_user(), 64
 LINKERS = ("native", "staticx")
 MOMENTS = 12
 """How many moments of a start are tried for each method; 200 were when this was written."""
@@ -86,7 +86,7 @@ class Starter:
         self.place = place
         self.number = 0
 
-    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **options: Any) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
         def prepare() -> None:
             resource.setrlimit(resource.RLIMIT_NPROC, (FEW, FEW))
             os.setgroups([])
@@ -95,7 +95,7 @@ class Starter:
 
         self.number += 1
         env = {"PATH": PATH, "HOME": str(self.place), "TMPDIR": str(self.place), "RUNS": self.log, "MARK": self.mark}
-        return subprocess.Popen(
+        return attended(
             [self.path, *arguments], preexec_fn=prepare, env={**env, **options.pop("env", {})},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.place, **options,
         )  # fmt: skip
@@ -113,20 +113,21 @@ class Starter:
 
     def says(self, *arguments: str, **options: Any) -> str:
         given = options.pop("input", None)
-        process = self.start(*arguments, stdin=subprocess.PIPE if given is not None else subprocess.DEVNULL, **options)
-        output, errors = process.communicate(given, timeout=60)
-        assert process.returncode == 0, errors
-        return output
+        stdin = subprocess.PIPE if given is not None else subprocess.DEVNULL
+        with self.start(*arguments, stdin=stdin, **options) as process:
+            output, errors = process.communicate(given, timeout=PATIENCE)
+            assert process.returncode == 0, errors
+            return output
 
     def all_end(self) -> None:
         """Wait until no process of the last start is left; end those that stay."""
         try:
             wait_until(lambda: not processes_with(f"MARK={self.mark}"), "the application's processes to end")
         finally:
-            for process in Path("/proc").glob("[0-9]*"):
+            for number in filter(str.isdigit, os.listdir("/proc")):
                 with contextlib.suppress(OSError):
-                    if process.stat().st_uid == USER:
-                        os.kill(int(process.name), signal.SIGKILL)
+                    if os.stat(f"/proc/{number}").st_uid == USER:
+                        os.kill(int(number), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module", params=LINKERS)
@@ -150,20 +151,20 @@ def starter(
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_a_parent_that_ends_at_any_moment(starter: Starter, method: str) -> None:
     """Ended, killed, or stopped for a while and killed: its main script has run at most once, and nothing stays."""
-    process = starter.start("pool", method)
     begun = time.monotonic()
-    assert process.stdout is not None and process.stdout.readline() == "started\n"
-    whole = time.monotonic() - begun
-    process.communicate()
-    for moment in range(MOMENTS):
-        process = starter.start("pool", method)
-        time.sleep(whole * 1.3 * moment / MOMENTS)
-        if moment % 3 == 2:
-            process.send_signal(signal.SIGSTOP)
-            time.sleep(0.1)
-            process.send_signal(signal.SIGCONT)
-        process.send_signal((signal.SIGTERM, signal.SIGKILL)[moment % 2])
+    with starter.start("pool", method) as process:
+        assert process.stdout is not None and process.stdout.readline() == "started\n"
+        whole = time.monotonic() - begun
         process.communicate()
+    for moment in range(MOMENTS):
+        with starter.start("pool", method) as process:
+            time.sleep(whole * 1.3 * moment / MOMENTS)
+            if moment % 3 == 2:
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(0.1)
+                process.send_signal(signal.SIGCONT)
+            process.send_signal((signal.SIGTERM, signal.SIGKILL)[moment % 2])
+            process.communicate()
         starter.all_end()
         assert starter.runs() <= 1
 
@@ -256,8 +257,8 @@ def test_a_restart(starter: Starter, how: str) -> None:
 
 
 def test_a_message_for_what_is_not_there(starter: Starter) -> None:
-    process = starter.start("call", "-m", "venv", "x")
-    _, errors = process.communicate(timeout=60)
+    with starter.start("call", "-m", "venv", "x") as process:
+        _, errors = process.communicate(timeout=PATIENCE)
     assert errors == (
         f"error: {starter.path} has no module venv to run with -m\n"
         "  why: it is a frozen application, and has the modules that it was built with\n"
