@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional, Union
 
+import pytest
 import zstandard
-from support import CHECKOUT, compile_c, need_program, need_root
+from support import CHECKOUT, PATIENCE, compile_c, need_program, need_root
 
 from freezer.link.launcher import build
 from freezer.link.modules import Archive, Package, write_archive
@@ -32,14 +33,21 @@ from freezer.link.payload.filter import OBJECTS_HEAD, Filter, Kind, filtered
 from freezer.link.payload.tables import ChangedFile, changed_tables
 
 DONE, CANNOT_RUN = 7, 126
-WAIT = 60
 
 
-def compile_launcher(folder: Path) -> Path:
-    """The launcher as it is installed, compiled from the sources as they are."""
+def compile_launcher(folder: Path, *options: str) -> Path:
+    """The launcher as it is installed, compiled from the sources as they are, with more options of the compiler's."""
     need_program("cc")
-    build.build(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "COMPILE", (*build.COMPILE, *options))
+        build.build(folder)
     return folder / "launcher"
+
+
+WAITING = (f"-DPATIENCE={PATIENCE}", f"-DSILENCE={PATIENCE}")
+"""Has a launcher wait for another that unpacks as long as it takes on a machine that has much else to do."""
+MAKING = tuple(f"-D{name}_SECONDS={PATIENCE}" for name in ("MAKING", "AFTER", "TEST"))
+"""Has it give as much time to the making of a snapshot, which has only what nobody else wants of the processors."""
 
 
 def compile_program(folder: Path) -> bytes:
@@ -186,7 +194,7 @@ class App:
         *arguments: Union[str, bytes],
         env: Optional[Mapping[str, str]] = None,
         words: Sequence[str] = (),
-        timeout: float = WAIT,
+        timeout: float = PATIENCE,
         **options: Any,
     ) -> Outcome:
         """Start it; ``words`` come before its path."""
@@ -312,7 +320,7 @@ class Root:
             env=CANDIDATES,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=WAIT,
+            timeout=PATIENCE,
             check=False,
         )
         said = parse(done.stdout.decode()) if done.returncode == DONE else {}

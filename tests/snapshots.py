@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from launching import WAIT, App, Outcome, executable, record, write_executable
-from support import CHECKOUT, need_program
+from launching import App, Outcome, executable, record, write_executable
+from support import CHECKOUT, need_program, processes_with, wait_until
 
 from freezer.link.launcher import build
 
@@ -51,16 +49,14 @@ class Saved(App):
         return sorted(path.stem for path in self.snapshots.glob(f"*.{kind}"))
 
     def wait_until_made(self, kinds: Iterable[str] = ("seal", "bad"), count: int = 1) -> None:
-        """Wait until a snapshot has been made, or it is known that it cannot be, and the maker has ended."""
-        end = time.monotonic() + WAIT
-        while sum(len(self.names(kind)) for kind in kinds) < count or self.is_making():
-            assert time.monotonic() < end, os.listdir(self.snapshots) if self.snapshots.exists() else "none"
-            time.sleep(0.01)
+        """Wait until the makers have ended; there must be a snapshot then, or it is known that there cannot be one."""
+        wait_until(lambda: not self.is_making(), "the end of the makers")
+        assert sum(len(self.names(kind)) for kind in kinds) >= count, list(self.snapshots.glob("*"))
 
     def is_making(self) -> bool:
-        """Whether a process holds the lock of the makers."""
-        done = subprocess.run(["flock", "-n", str(self.snapshots / "lock"), "true"], check=False)
-        return done.returncode != 0
+        """Whether there is a maker, also one that has not begun: it is there when the start that wants it has ended.
+        The application has ended, too."""
+        return bool(processes_with(str(self.first)))
 
     def how(self, expected: str, **options: object) -> Outcome:
         """Start it; it must run, and in the way that is expected."""

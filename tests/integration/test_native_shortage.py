@@ -6,9 +6,11 @@ that failed leaves nothing anywhere. The payload is small, for there are hundred
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 from launching import (
@@ -16,6 +18,7 @@ from launching import (
     CANNOT_RUN,
     DONE,
     SHARED,
+    WAITING,
     Outcome,
     Root,
     compile_launcher,
@@ -24,7 +27,7 @@ from launching import (
     make_root,
     tree_of,
 )
-from support import need_program
+from support import attended, need_program
 
 from freezer.store.entries import Home, entries
 from freezer.store.prune import remove
@@ -45,7 +48,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory, program: bytes) -> Root:
     folder = tmp_path_factory.mktemp("shortage")
-    return make_root(folder, executable(compile_launcher(folder).read_bytes(), tree_of(program)))
+    return make_root(folder, executable(compile_launcher(folder, *WAITING).read_bytes(), tree_of(program)))
 
 
 def judge(root: Root, done: Outcome, before: dict[str, tuple[int, int]], where: object, silent: bool = False) -> None:
@@ -147,16 +150,14 @@ def test_starts_that_fail_do_not_disturb_others(root: Root) -> None:
     limited = [need_program("prlimit"), "--nofile=8:8"]
     command = [str(root.enter), str(root.path), "/app"]
 
-    def begin(words: list[str]) -> subprocess.Popen[bytes]:
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen(words, env=CANDIDATES, stdout=quiet, stderr=quiet)
-
+    quiet: dict[str, Any] = {"env": CANDIDATES, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     for _ in range(5):
         shutil.rmtree(root.path / "first", ignore_errors=True)
-        failing = [begin([*limited, *command]) for _ in range(40)]
-        others = [begin(command) for _ in range(40)]
-        assert {process.wait() for process in others} == {DONE}
-        assert {process.wait() for process in failing} <= {DONE, CANNOT_RUN}
+        with contextlib.ExitStack() as stack:
+            failing = [stack.enter_context(attended([*limited, *command], **quiet)) for _ in range(40)]
+            others = [stack.enter_context(attended(command, **quiet)) for _ in range(40)]
+            assert {process.wait() for process in others} == {DONE}
+            assert {process.wait() for process in failing} <= {DONE, CANNOT_RUN}
         (entry,) = root.entries()
         assert entry.parent.name == "first" and set(os.listdir(entry)) - {"seen"} == WHOLE
     assert [name for name in SHARED if os.listdir(root.path / name)] == []

@@ -30,10 +30,12 @@
 #include <unistd.h>
 
 enum {
+#ifndef MAKING_SECONDS
     MAKING_SECONDS = 60, /* how long making may take */
-    BEFORE_MILLISECONDS = 250, /* how long it waits first, unless the application ends, not to disturb its start */
     AFTER_SECONDS = 10,  /* how long it goes on after the application has ended */
     TEST_SECONDS = 10,   /* how long the restored process may take */
+#endif
+    BEFORE_MILLISECONDS = 250, /* how long it waits first, unless the application ends, not to disturb its start */
     OVERLAY = 0x794c7630, /* a file system of containers' layers; see statfs(2) */
     IO_PRIORITY_PROCESS = 1, IO_PRIORITY_IDLE = 3 << 13, /* of ioprio_set(2) */
     LEAST = 19, /* of setpriority(2) */

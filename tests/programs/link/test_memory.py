@@ -22,10 +22,11 @@ from launching import (
     tree_of,
     write_executable,
 )
-from support import ORDINARY, lacking, need_program, need_root
+from support import ORDINARY, PATIENCE, lacking, need_program, need_root
 
-WAIT = 60
 PLACES = ("tmp", "var/tmp", "dev/shm")
+TIMES = PATIENCE // 2 * 50
+"""How often something that must come is looked for."""
 NOEXEC = "noexec,nosuid,nodev,mode=1777"
 KEEPERS = "keepers | wc -l"
 LEFT = f"find {' '.join(PLACES)} -mindepth 1"
@@ -63,14 +64,15 @@ class Box:
             *(f"mount -t tmpfs -o {options} tmpfs {place}" for place in PLACES),
             *mounts,
             f'start() {{ file=$1; shift; env -i "$@" {chroot} > "out/$file" 2> "out/$file.err"; }}',
-            'gone() { for i in $(seq 500); do [ -z "$($1)" ] && return; sleep 0.02; done; $1; }',
-            "ready() { for i in $(seq 500); do [ -s out/$1 ] && return; sleep 0.02; done; }",
+            f'gone() {{ for i in $(seq {TIMES}); do [ -z "$($1)" ] && return; sleep 0.02; done; $1; }}',
+            f"ready() {{ for i in $(seq {TIMES}); do [ -s out/$1 ] && return; sleep 0.02; done; }}",
             f"left() {{ {LEFT}; }}",
-            "keepers() { grep -lx freezer-memory /proc/[0-9]*/comm; }",
+            # Without a word of those that end meanwhile.
+            "keepers() { grep -slx freezer-memory /proc/[0-9]*/comm; }",
             script,
         ]
         words = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", "\n".join(lines)]
-        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=WAIT, check=False)
+        done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.stderr == "", done.stderr
         return done.stdout
 
@@ -107,14 +109,14 @@ def test_all_starts_share_the_files(box: Box) -> None:
 @pytest.mark.parametrize("number", [9, 15])
 def test_the_end_of_the_application(box: Box, number: int) -> None:
     """Whatever ends it, nothing is left, and no process stays."""
-    kill = f"kill -{number} $(grep -lx program /proc/[0-9]*/comm | cut -d/ -f3)"
-    output = box.run(f"start a LINGER=1 & ready a; {KEEPERS}; {kill}; gone left; {KEEPERS}")
+    kill = f"kill -{number} $(grep -slx program /proc/[0-9]*/comm | cut -d/ -f3)"
+    output = box.run(f"start a LINGER=1 & ready a; {KEEPERS}; {kill}; gone left; gone keepers; {KEEPERS}")
     assert output.split() == ["1", "0"]
 
 
 def test_the_process_that_keeps_the_files_is_killed(box: Box) -> None:
     """Links into /proc lead nowhere then, or to files of other processes."""
-    kill = "kill -9 $(grep -lx freezer-memory /proc/[0-9]*/comm | cut -d/ -f3)"
+    kill = "kill -9 $(grep -slx freezer-memory /proc/[0-9]*/comm | cut -d/ -f3)"
     output = box.run(
         f"start a LINGER=1 & ready a; {kill}; gone keepers; start b; echo $?; {KEEPERS}; ls var/tmp/freezer-0 | wc -l"
     )
@@ -123,7 +125,7 @@ def test_the_process_that_keeps_the_files_is_killed(box: Box) -> None:
 
 def test_what_that_process_has(box: Box) -> None:
     """Nothing of the caller's: no streams, no files, no signals that end it, no rights."""
-    keeper = "k=$(grep -lx freezer-memory /proc/[0-9]*/comm | cut -d/ -f3)"
+    keeper = "k=$(grep -slx freezer-memory /proc/[0-9]*/comm | cut -d/ -f3)"
     look = "readlink /proc/$k/fd/*; grep -E 'CapPrm|PPid' /proc/$k/status; readlink /proc/$k/cwd"
     output = box.run(f"start a LINGER=1 7<app & ready a; {keeper}; kill -TERM $k; kill -INT $k; sleep 0.1; {look}")
     *lines, capabilities, folder = output.splitlines()
@@ -137,7 +139,7 @@ def test_what_that_process_has(box: Box) -> None:
 def test_another_namespace_has_files_of_its_own(box: Box) -> None:
     """Its processes have other numbers in /proc."""
     chroot = f"env -i LINGER=1 {need_program('chroot')} . /app"
-    wait = "for i in $(seq 500); do [ -s out/b ] && break; sleep 0.02; done"
+    wait = f"for i in $(seq {TIMES}); do [ -s out/b ] && break; sleep 0.02; done"
     inside = f"mount -t proc proc proc; {chroot} > out/b 2> out/b.err & {wait}; ls var/tmp/freezer-0 | wc -l"
     output = box.run(f"start a LINGER=1 & ready a; unshare --mount --pid --fork --kill-child sh -c '{inside}'")
     assert output.split() == ["2"] and box.outcome("b").one("exe").startswith("/memfd:")

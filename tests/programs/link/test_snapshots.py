@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import pytest
-from launching import compile_launcher
+from launching import MAKING, compile_launcher
 from sanitizers import ADDRESSES, SANITIZE
 from snapshots import KEY, Saved, compile_saved, key_of, saved_app
-from support import CHECKOUT, need_program, need_root
+from support import CHECKOUT, PATIENCE, attended, need_program, need_root, wait_until
 
 from freezer.link.launcher import build
 
 
 @pytest.fixture(scope="module")
 def launcher(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return compile_launcher(tmp_path_factory.mktemp("launcher")).read_bytes()
+    return compile_launcher(tmp_path_factory.mktemp("launcher"), *MAKING).read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -318,19 +318,16 @@ def test_others_start_plainly_while_the_first_process_begins(app: Saved) -> None
     app.how("plain")
     app.how("plain")
     app.wait_until_made()
-    first = subprocess.Popen([app.path], env={**app.environment, "BEHAVE": "linger"})
-    try:
+    with attended([app.path], env={**app.environment, "BEHAVE": "linger"}):
         (name,) = app.names("trial")
         trial = app.snapshots / f"{name}.trial"
-        while not trial.read_bytes():
-            time.sleep(0.01)
+        wait_until(trial.read_bytes, "the trial")
+        hour = time.time() + 3600
+        os.utime(trial, (hour, hour))  # as if it ran from now on, however long the other start takes
         app.how("plain")
         os.utime(trial, (0, 0))  # as if it had run for long
         app.how("restored")
         assert not trial.exists()
-    finally:
-        first.kill()
-        first.wait()
     app.how("restored")
 
 
@@ -373,15 +370,11 @@ def makers(app: Saved) -> list[int]:
 def test_making_ends_when_the_application_was_interrupted(app: Saved) -> None:
     env = {**app.environment, "BEFORE": "wait", "BEHAVE": "linger"}
     app.how("plain", env={"BEFORE": "wait", "FREEZER_START": "plain"})
-    running = subprocess.Popen([app.path], env=env, start_new_session=True)
-    while len(makers(app)) < 2:
-        time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait() == -signal.SIGINT
-    end = time.monotonic() + 20
-    while makers(app) and time.monotonic() < end:
-        time.sleep(0.01)
-    assert not makers(app)
+    with attended([app.path], env=env, start_new_session=True) as process:
+        wait_until(lambda: len(makers(app)) == 2, "the makers")
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == -signal.SIGINT
+        wait_until(lambda: not makers(app), "the end of the makers")
 
 
 def test_what_was_interrupted_leaves_nothing_and_is_made_later(app: Saved) -> None:
@@ -395,8 +388,7 @@ def test_what_was_interrupted_leaves_nothing_and_is_made_later(app: Saved) -> No
         for process in makers(app):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        while app.is_making():
-            time.sleep(0.01)
+        wait_until(lambda: not app.is_making(), "the end of the makers")
         app.how("restored" if app.names("seal") else "plain")
         app.wait_until_made()
         (name,) = app.names("seal")
@@ -439,8 +431,11 @@ def test_without_randomized_addresses(app: Saved) -> None:
 def test_many_at_once(app: Saved) -> None:
     app.make()
     reports = [app.path.with_name(f"many-{number}") for number in range(64)]
-    running = [subprocess.Popen([app.path], env={**app.environment, "REPORT": str(path)}) for path in reports]
-    assert [process.wait() for process in running] == [7] * len(running)
+    with contextlib.ExitStack() as stack:
+        starts = [
+            stack.enter_context(attended([app.path], env={**app.environment, "REPORT": str(path)})) for path in reports
+        ]
+        assert [process.wait() for process in starts] == [7] * len(starts)
     restored, good = b"restored".hex(), b"good".hex()
     assert all(f"how {restored}" in path.read_text() and f"check {good}" in path.read_text() for path in reports)
 
