@@ -19,15 +19,13 @@ from typing import Any, NamedTuple, Optional
 import pytest
 from hostile import make_host, state_of
 from isolating import USERS, User, copy_program, user_called
-from support import NOBODY, need_root, processes_with
+from support import NOBODY, PATIENCE, attended, need_root, processes_with, wait_until
 
 from freezer.base.isolation import command_of
 from freezer.base.isolation.interior import DEVICES
 from freezer.prove.sandbox import SANDBOX
 from freezer.prove.sandbox.application import KEPT_BYTES
 from freezer.prove.sandbox.loads import parse_trace
-
-CALL_SECONDS = 60
 
 # One static program that can do everything the tests ask for: the empty root has no shell.
 PROBE = r"""
@@ -42,6 +40,7 @@ PROBE = r"""
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int dial(const char *address, int port) {
@@ -55,7 +54,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IONBF, 0);
     if (!strcmp(what, "exit")) return atoi(with);
     if (!strcmp(what, "kill")) raise(atoi(with));
-    if (!strcmp(what, "sleep")) { write(1, "up", 2); sleep(60); }
+    if (!strcmp(what, "sleep")) { write(1, "up", 2); sleep(600); }
     if (!strcmp(what, "late")) { usleep(50000); write(2, "hello", 5); }
     if (!strcmp(what, "list")) {
         DIR *directory = opendir(with);
@@ -88,14 +87,14 @@ int main(int argc, char **argv) {
         unlink("/tmp/mapped"); /* before it is mapped, as the sandbox may look at any moment */
         mmap(NULL, 1, PROT_READ, MAP_PRIVATE, file, 0);
         mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        usleep(50000);
+        usleep(atoi(with)); /* it looks again and again, if it comes to that */
     }
     if (!strcmp(what, "pread")) {
         char text[64];
         int file = open("/app/probe", O_RDONLY);
         if (fork() == 0) return pread(file, text, 24, 8192) != 24;
         if (pread(file, text, 16, 64) != 16 || pread(file, text, 9, 128) != 9) return 1;
-        usleep(200000);
+        wait(NULL);
     }
     if (!strcmp(what, "serve")) {
         struct sockaddr_in at = {.sin_family = AF_INET};
@@ -111,7 +110,7 @@ int main(int argc, char **argv) {
             dprintf(client, "HTTP/1.1 %s\r\nContent-Length: 2\r\n\r\nok", strstr(text, "GET / ") ? with : "500 Broken");
         }
     }
-    if (!strcmp(what, "daemon") && fork() == 0) { setsid(); sleep(60); }
+    if (!strcmp(what, "daemon") && fork() == 0) { setsid(); sleep(600); }
     if (!strcmp(what, "rebel")) {
         printf("%d ", mount("none", "/tmp", "tmpfs", 0, "") ? errno : 0);
         printf("%d ", setuid(0) ? errno : 0);
@@ -167,11 +166,13 @@ def request_for(place: Place, **fields: Any) -> dict[str, Any]:
 
 
 def run_of(
-    *arguments: str, timeout: float = 10.0, trace: bool = False, more: Optional[dict[str, Any]] = None, **env: str
+    *arguments: str, timeout: float = PATIENCE, trace: bool = False, more: Optional[dict[str, Any]] = None, **env: str
 ) -> dict[str, Any]:
     return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace, **(more or {})}
 
 
+TRIES = 9
+"""How often the least time is looked for that something takes: a machine that has much else to do has it at times."""
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -184,7 +185,7 @@ def ask(user: User, place: Place) -> Ask:
             [user.python, *place.arguments],
             input=json.dumps(request_for(place, **fields)).encode(),
             capture_output=True,
-            timeout=CALL_SECONDS,
+            timeout=PATIENCE,
             check=False,
             pass_fds=[fields["progress_fd"]] if fields.get("progress_fd") else [],
             **user.options,
@@ -222,16 +223,19 @@ def test_signal(run: Ask, number: int) -> None:
 
 
 def test_timeout(run: Ask) -> None:
-    reply = run("sleep", timeout=0.2)
-    assert (reply["status"], reply["signal"], reply["timed_out"]) == (None, signal.SIGKILL, True)
-    assert 0.2 <= reply["seconds"] < 1
+    for timeout in (0.2, 2, 20):
+        reply = run("sleep", timeout=timeout)
+        assert (reply["status"], reply["signal"], reply["timed_out"]) == (None, signal.SIGKILL, True)
+        assert timeout <= reply["seconds"] < 600  # when it would end by itself
+        if reply["stdout"]:
+            break  # else the time was too short to begin, on a machine that has much else to do
     assert reply["stdout"] == "up"
 
 
 def test_a_daemon_neither_delays_nor_survives(run: Ask) -> None:
     reply = run("daemon", "")
     assert (reply["status"], reply["timed_out"]) == (0, False)
-    assert reply["seconds"] < 1
+    assert reply["seconds"] < 600  # as long as the daemon lasts
 
 
 def test_first_output(run: Ask) -> None:
@@ -293,10 +297,10 @@ def test_network_is_off_but_loopback_works(run: Ask) -> None:
     assert run("dial")["stdout"].split() == [str(refused), str(unreachable)]
 
 
-def serve(run: Ask, status: str, *paths: str, timeout: float = 10.0) -> dict[str, Any]:
+def serve(run: Ask, status: str, *paths: str) -> dict[str, Any]:
     """Have the probe serve, and ask it."""
     http = [{"path": path, "low": 200, "high": 399} for path in paths]
-    return run("serve", status, timeout=timeout, more={"http": http})
+    return run("serve", status, more={"http": http})
 
 
 def test_a_server_is_asked_at_its_port(run: Ask) -> None:
@@ -361,8 +365,8 @@ def test_the_application_cannot_break_out(run: Ask) -> None:
 
 
 def test_mapped_files(run: Ask) -> None:
-    assert run("map", trace=True)["mapped"] == ["/app/probe", "/tmp/mapped (deleted)"]
-    assert run("map")["mapped"] == []
+    assert run("map", "900000", trace=True)["mapped"] == ["/app/probe", "/tmp/mapped (deleted)"]
+    assert run("map", "0")["mapped"] == []
 
 
 def test_leftovers_do_not_reach_the_next_run(ask: Ask) -> None:
@@ -380,30 +384,23 @@ def test_nothing_stays_on_the_host(ask: Ask, place: Place) -> None:
 def command_lines() -> str:
     """Return the command lines of all processes of the host."""
     lines = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for number in filter(str.isdigit, os.listdir("/proc")):
         try:
-            lines.append(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+            lines.append(Path("/proc", number, "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
         except OSError:
             continue
     return "\n".join(lines)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_killed_caller_leaves_no_process(user: User, place: Place) -> None:
-    request = json.dumps(request_for(place, runs=[run_of("sleep", "marked-by-the-test", timeout=60.0)]))
+    mark = f"/app/probe sleep marked-by-{os.getpid()}"
+    request = json.dumps(request_for(place, runs=[run_of(*mark.split()[1:])]))
     command = [user.python, *place.arguments]
     call = f"import subprocess; subprocess.run({command!r}, input={request!r}.encode())"
-    caller = subprocess.Popen([user.python, "-I", "-c", call], stdout=subprocess.PIPE, **user.options)
-    wait_until(lambda: "/app/probe sleep marked-by-the-test" in command_lines())
-    caller.kill()
-    caller.communicate()
-    wait_until(lambda: "/app/probe sleep" not in command_lines() and f" {place.arguments[2]} " not in command_lines())
+    with attended([user.python, "-I", "-c", call], stdout=subprocess.PIPE, **user.options):
+        wait_until(lambda: mark in command_lines(), "the application")
+    ours = f" {place.arguments[2]} "
+    wait_until(lambda: mark not in command_lines() and ours not in command_lines(), "the end of all")
 
 
 def test_hostile_surroundings(user: User, place: Place) -> None:
@@ -420,7 +417,7 @@ def test_hostile_surroundings(user: User, place: Place) -> None:
             [user.python, "-c", awkward, str(closed), user.python, *place.arguments],
             input=json.dumps(request_for(place, runs=[run_of("list", "/proc/self/fd")])).encode(),
             capture_output=True,
-            timeout=CALL_SECONDS,
+            timeout=PATIENCE,
             check=True,
             pass_fds=[inherited],
             **user.options,
@@ -439,7 +436,7 @@ def in_user_namespace(place: Place, python: str, before: str, **fields: Any) -> 
         [*command, python, *place.arguments],
         input=json.dumps(request_for(place, runs=[run_of("exit", "5")], **fields)).encode(),
         capture_output=True,
-        timeout=CALL_SECONDS,
+        timeout=PATIENCE,
         check=True,
     )
     assert done.stderr == b""
@@ -484,10 +481,10 @@ def test_a_run_on_the_host_leaves_no_process(place: Place, what: str) -> None:
     """Neither one that does not end, nor one that leaves its session."""
     mark = f"mark-{what}-{os.getpid()}"
     argv = [str(place.probe), what, mark]
-    wanted = {**run_of(timeout=1.0), "argv": argv}
+    wanted = {**run_of(timeout=1.0 if what == "sleep" else PATIENCE), "argv": argv}
     (run,) = in_user_namespace(place, sys.executable, NO_NAMESPACES, host_runs=[wanted])["runs"]
     assert run["timed_out"] is (what == "sleep")
-    assert processes_with(mark) == []
+    wait_until(lambda: processes_with(mark) == [], "the end of its processes")
 
 
 def test_a_run_on_the_host_has_no_privileges(place: Place) -> None:
@@ -593,28 +590,32 @@ def test_the_application_does_not_see_the_bundle(ask: Ask, bundle: Path) -> None
 
 
 def test_many_loads_are_quick_and_tell_their_progress(ask: Ask, bundle: Path) -> None:
-    reading, writing = os.pipe()
-    began = time.monotonic()
-    replies = ask(bundle=str(bundle), loads=[load_of("good.so")] * 205, progress_fd=writing)["loads"]
-    seconds = time.monotonic() - began
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        lines = stream.read().split("\n")
-    assert [each["status"] for each in replies] == [0] * 205
-    assert (lines[0], lines[-3:]) == ("10 205", ["200 205", "205 205", ""])
-    assert seconds < 5  # 0.4 on an idle machine
+    seconds: list[float] = []
+    while len(seconds) < TRIES and min(seconds, default=5) >= 5:  # 0.4 on an idle machine
+        reading, writing = os.pipe()
+        began = time.monotonic()
+        replies = ask(bundle=str(bundle), loads=[load_of("good.so")] * 205, progress_fd=writing)["loads"]
+        seconds.append(time.monotonic() - began)
+        os.close(writing)
+        with os.fdopen(reading) as stream:
+            lines = stream.read().split("\n")
+        assert [each["status"] for each in replies] == [0] * 205
+        assert (lines[0], lines[-3:]) == ("10 205", ["200 205", "205 205", ""])
+    assert min(seconds) < 5
 
 
 def test_loads_at_once(ask: Ask, bundle: Path) -> None:
     compile_c("#include <unistd.h>\nint main(void) { return usleep(300000); }", bundle / "slow", "-static").chmod(0o755)
     loads = [{**load_of("good.so"), "loader": "/bundle/slow"}] * 3
-    seconds = []
-    for jobs in (1, 3):
+
+    def seconds(jobs: int) -> float:
         began = time.monotonic()
         assert [each["status"] for each in ask(bundle=str(bundle), loads=loads, jobs=jobs)["loads"]] == [0] * 3
-        seconds.append(time.monotonic() - began)
-    assert seconds[0] >= 0.9
-    assert seconds[0] - seconds[1] > 0.3  # 0.6 on an idle machine
+        return time.monotonic() - began
+
+    assert seconds(1) >= 0.9
+    # No three in a row take less than that, whatever else the machine does.
+    assert any(seconds(3) < 0.9 for _ in range(TRIES))
 
 
 def test_parse_trace() -> None:
@@ -665,7 +666,7 @@ def test_root_in_a_chroot_that_is_no_mount_point(place: Place, tmp_path: Path) -
         ],
         input=json.dumps(request).encode(),
         capture_output=True,
-        timeout=CALL_SECONDS,
+        timeout=PATIENCE,
         check=True,
     )
     reply = json.loads(done.stdout)
@@ -700,7 +701,7 @@ def test_a_root_of_the_callers(place: Place, tmp_path: Path) -> None:
     for name in ("proc", "dev", "tmp", "work"):
         (rootfs / name).mkdir(parents=True)
     shutil.copy(place.probe, rootfs / "work/probe")
-    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+    run = {"env": {}, "timeout": PATIENCE, "trace_maps": False, "cwd": "/work"}
     reply = in_rootfs(
         place,
         rootfs,
@@ -731,7 +732,7 @@ def test_links_in_a_root_of_the_callers(place: Place, tmp_path: Path, name: str,
     (rootfs / name).symlink_to(target.format(host=host, name=name))
     shutil.copy(place.probe, rootfs / "work/probe")
     before = state_of(host), sorted(os.listdir(rootfs))
-    run = {"env": {}, "timeout": 30, "trace_maps": False, "cwd": "/work"}
+    run = {"env": {}, "timeout": PATIENCE, "trace_maps": False, "cwd": "/work"}
     reply = in_rootfs(place, rootfs, {**run, "argv": ["./probe", "touch", "/tmp/new"]})
     if name == "dev":
         assert "dev" in reply["cause"]

@@ -19,14 +19,14 @@ from hostile import make_host, shapes, state_of
 from images import Entry
 from isolating import USERS, User, arguments_of, copy_program, user_called
 from probes import make_probe
-from support import NOBODY, need_root, processes_with, wait_until
+from support import NOBODY, PATIENCE, need_root, processes_with, wait_until
 
 from freezer.base.isolation.interior import DEVICES
 from freezer.run.cell import CELL, GROUP
 
-SECONDS = 60
-"""After these, something hangs."""
 USER, MARK = 4711, "freezer-test-cell"
+OWN = f"{os.getpid()}."
+"""What marks the processes of these tests, and not those of others that run at the same time."""
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +69,23 @@ class Started:
 
     def end(self) -> tuple[dict[str, Any], str]:
         """What it reported, and what it printed; there is no process left then."""
-        try:
-            output, complaints = self.process.communicate(timeout=SECONDS)
-        finally:
-            self.process.kill()
-        assert complaints == ""
-        told: dict[str, Any] = {}
-        for line in self.reports:
-            told.update(json.loads(line))
-        self.reports.close()
-        os.close(self.control)
-        return told, output
+        with self.process, self.reports:
+            try:
+                output, complaints = self.process.communicate(timeout=PATIENCE)
+            finally:
+                self.process.kill()
+                os.close(self.control)
+            assert complaints == ""
+            told: dict[str, Any] = {}
+            for line in self.reports:
+                told.update(json.loads(line))
+            return told, output
+
+    def give_up(self) -> None:
+        """End it, if the test has not come to that."""
+        self.process.kill()
+        if not self.reports.closed:
+            self.end()
 
 
 class Place:
@@ -87,6 +93,7 @@ class Place:
 
     def __init__(self, top: Path, user: User, root: Path) -> None:
         self.top, self.user, self.root = top, user, root
+        self.all: list[Started] = []
 
     def start(self, *arguments: str, **fields: Any) -> Started:
         request = {
@@ -103,9 +110,10 @@ class Place:
             "cwd": "/",
             "terminal": False,
             "argv": ["/app/probe", *arguments],
-            "env": {"PATH": "/none:/app", MARK: "1"},
+            "env": {"PATH": "/none:/app", MARK: OWN},
         }
-        return Started(self.top, self.user, {**request, **fields})
+        self.all.append(Started(self.top, self.user, {**request, **fields}))
+        return self.all[-1]
 
     def ask(self, *arguments: str, **fields: Any) -> str:
         """What the probe prints."""
@@ -128,7 +136,10 @@ def place(top: Path, user: User) -> Iterator[Place]:
         for path in (root, *root.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         os.chown(top / "probe", 0, 0)
-    yield Place(top, user, root)
+    made = Place(top, user, root)
+    yield made
+    for started in made.all:
+        started.give_up()
     shutil.rmtree(root)
 
 
@@ -165,15 +176,20 @@ def test_a_root_that_may_be_written_to(place: Place) -> None:
     assert (place.root / "etc/hosts").read_text() == "text"
 
 
+def interfaces(table: str) -> set[str]:
+    return {line.split(":")[0].strip() for line in table.splitlines()[2:]}
+
+
 def test_what_it_has_of_the_network(place: Place) -> None:
     files = {"etc/hosts": "hosts\n", "etc/resolv.conf": "servers\n", "new/place": "made\n"}
     assert place.ask("show", "/etc/hosts", "/etc/resolv.conf", "/new/place", files=files) == "hosts\nservers\nmade\n"
     assert sorted(place.ask("list", "/etc", files=files).split()) == ["hosts", "passwd", "resolv.conf"]
-    devices = place.ask("show", "/proc/net/dev").splitlines()[2:]
-    assert [line.split(":")[0].strip() for line in devices] == ["lo"]
-    host = place.ask("show", "/proc/net/dev", network="host").splitlines()
-    own = Path("/proc/net/dev").read_text().splitlines()
-    assert [line.split(":")[0] for line in host] == [line.split(":")[0] for line in own]
+    assert interfaces(place.ask("show", "/proc/net/dev")) == {"lo"}
+    before = interfaces(Path("/proc/net/dev").read_text())
+    found = interfaces(place.ask("show", "/proc/net/dev", network="host"))
+    after = interfaces(Path("/proc/net/dev").read_text())
+    # Others make some, and remove them.
+    assert before & after <= found <= before | after
     name = place.ask("show", "/proc/sys/kernel/hostname", hostname="box.example")
     assert name == "box.example\n" and os.uname().nodename != "box.example"
 
@@ -291,7 +307,7 @@ def test_nothing_is_left(place: Place, how: str) -> None:
     started = place.start("litter")
     assert started.process.stdout is not None
     assert started.process.stdout.readline() == "up\n"
-    mark = f"{MARK}=1"
+    mark = f"{MARK}={OWN}"
     wait_until(lambda: len(processes_with(mark)) == 2, "what it has left behind")
     if how == "control":
         os.close(started.control)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -15,15 +16,13 @@ from typing import Any
 import pytest
 from images import Entry, file, folder, link
 from probes import make_probe, probe_image
-from support import Freezer, Outcome, processes_with, wait_until
+from support import PATIENCE, Freezer, Outcome, processes_with, wait_until
 
 from freezer.base.errors import ExitStatus, NotFound
 from freezer.run.image_run import with_advice
 from freezer.run.wanted import Wanted
 
 MARK = "FREEZER_TEST_RUN"
-SECONDS = 60
-"""After these, something hangs."""
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +125,7 @@ def test_standard_input(run: Callable[..., Outcome], image: Path, tmp_path: Path
         with open(source, "rb") as stream:
             done = subprocess.run(
                 freezer.command("run", name, "read"), stdin=stream, capture_output=True, text=True, check=True,
-                env=freezer.environment(), cwd=tmp_path, timeout=SECONDS,
+                env=freezer.environment(), cwd=tmp_path, timeout=PATIENCE,
             )  # fmt: skip
         assert done.stdout == wanted
 
@@ -136,7 +135,7 @@ def test_closed_streams(image: Path, tmp_path: Path) -> None:
     freezer = Freezer(tmp_path / "cache")
     command = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *freezer.command("run", image, "list", "/proc/self/fd")]
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=freezer.environment(), timeout=SECONDS
+        command, stdout=subprocess.PIPE, text=True, check=True, env=freezer.environment(), timeout=PATIENCE
     )
     assert sorted(done.stdout.split()) == ["0", "1", "2", "3"]
 
@@ -184,25 +183,22 @@ def test_hostile_images(probe: Path, tmp_path: Path) -> None:
 def started(image: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Starts the image, and waits until it is up."""
     freezer = Freezer(tmp_path / "cache")
-    processes = []
+    with contextlib.ExitStack() as stack:
 
-    def start(*words: str) -> Any:
-        process = freezer.start("run", "-e", f"{MARK}={tmp_path}", image, *words, cwd=tmp_path)
-        processes.append(process)
-        assert process.stdout.readline() == "up\n"
-        return process
+        def start(*words: str) -> Any:
+            process = stack.enter_context(freezer.start("run", "-e", f"{MARK}={tmp_path}", image, *words, cwd=tmp_path))
+            stack.callback(process.kill)
+            assert process.stdout.readline() == "up\n"
+            return process
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+        yield start
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signals(started: Callable[..., Any], number: int) -> None:
     process = started("sleep")
     process.send_signal(number)
-    assert process.wait(SECONDS) == 128 + number
+    assert process.wait(PATIENCE) == 128 + number
 
 
 def test_stopping_and_going_on(started: Callable[..., Any]) -> None:
@@ -212,7 +208,7 @@ def test_stopping_and_going_on(started: Callable[..., Any]) -> None:
     process.send_signal(signal.SIGUSR1)
     assert process.stdout.readline() == f"got {int(signal.SIGUSR1)}\n"
     process.send_signal(signal.SIGINT)
-    assert (process.stdout.readline(), process.wait(SECONDS)) == (f"got {int(signal.SIGINT)}\n", 0)
+    assert (process.stdout.readline(), process.wait(PATIENCE)) == (f"got {int(signal.SIGINT)}\n", 0)
 
 
 def test_killed(started: Callable[..., Any], tmp_path: Path) -> None:
@@ -235,10 +231,11 @@ class Typist:
             os.chdir(cwd)
             os.execvpe(command[0], command, {**freezer.environment(), "TERM": "dumb", "PS1": "ready> "})
         self.seen = ""
+        self.has_left = False
 
     def sees(self, text: str) -> None:
         """Wait for a text, behind those that were seen before."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while text not in self.seen:
             assert time.monotonic() < deadline, f"{text!r} is not in {self.seen!r}"
             if select.select([self.terminal], [], [], 0.1)[0]:
@@ -258,7 +255,7 @@ class Typist:
 
     def leaves(self) -> int:
         """The status of the command, which must end; a shell at the same terminal would end, too."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while (found := os.waitpid(self.child, os.WNOHANG)) == (0, 0):
             assert time.monotonic() < deadline, self.seen
             if select.select([self.terminal], [], [], 0.1)[0]:
@@ -267,31 +264,52 @@ class Typist:
                 except OSError:
                     time.sleep(0.01)
         os.close(self.terminal)
+        self.has_left = True
         return os.waitstatus_to_exitcode(found[1])
 
+    def is_driven_out(self) -> None:
+        """End the command, if the test has not come to that."""
+        if not self.has_left:
+            os.kill(self.child, signal.SIGKILL)
+            os.close(self.terminal)
+            os.waitpid(self.child, 0)
 
-def test_keys(image: Path, tmp_path: Path) -> None:
+
+@pytest.fixture
+def typing(tmp_path: Path) -> Iterator[Callable[..., Typist]]:
+    """Gives a command a terminal, and somebody there."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(freezer: Freezer, *command: str) -> Typist:
+            typist = Typist(freezer, list(command), tmp_path)
+            stack.callback(typist.is_driven_out)
+            return typist
+
+        yield begin
+
+
+def test_keys(image: Path, tmp_path: Path, typing: Callable[..., Typist]) -> None:
     """The application has the terminal, but cannot type in the caller's place."""
     freezer = Freezer(tmp_path / "cache")
-    typist = Typist(freezer, freezer.command("run", image, "read"), tmp_path)
+    typist = typing(freezer, *freezer.command("run", image, "read"))
     time.sleep(0.1)
     typist.types("words\n")
     typist.sees("read words")
     assert typist.leaves() == 0
-    typist = Typist(freezer, freezer.command("run", image, "push"), tmp_path)
+    typist = typing(freezer, *freezer.command("run", image, "push"))
     typist.sees("1\r\n")
     assert typist.leaves() == 0
-    typist = Typist(freezer, freezer.command("run", image, "sleep"), tmp_path)
+    typist = typing(freezer, *freezer.command("run", image, "sleep"))
     typist.sees("up")
     typist.types("\x03")
     assert typist.leaves() == 130
 
 
 @pytest.mark.parametrize("behind", ["", " | cat"])
-def test_job_control(image: Path, tmp_path: Path, behind: str) -> None:
+def test_job_control(image: Path, tmp_path: Path, typing: Callable[..., Typist], behind: str) -> None:
     """Ctrl-Z gives the terminal back to the shell, and fg to the application, with a pipe and without."""
     freezer = Freezer(tmp_path / "cache")
-    typist = Typist(freezer, ["bash", "--norc", "--noprofile", "-i"], tmp_path)
+    typist = typing(freezer, "bash", "--norc", "--noprofile", "-i")
     typist.sees("ready> ")
     words = " ".join(freezer.command("run", image, "sleep"))
     typist.types(f"{words}{behind}\n")
