@@ -63,7 +63,7 @@ def test_a_restored_process_is_the_one_that_was_started(app: Saved) -> None:
     app.make()
     options: dict[str, Any] = {
         "env": {"OTHER": "value", "EMPTY": "", "LD_LIBRARY_PATH": "/nowhere"},
-        "words": ["env", "--ignore-signal=HUP", "--ignore-signal=TERM", "--block-signal=USR2"],
+        "words": ["env", "--default-signal", "--ignore-signal=HUP", "--ignore-signal=TERM", "--block-signal=USR2"],
     }
     arguments: list[Union[str, bytes]] = ["one", "", "a b", b"\xff"]
     restored = app.run(*arguments, **options)

@@ -171,8 +171,8 @@ def run_of(
     return {"argv": ["/app/probe", *arguments], "env": env, "timeout": timeout, "trace_maps": trace, **(more or {})}
 
 
-TRIES = 9
-"""How often the least time is looked for that something takes: a machine that has much else to do has it at times."""
+TRIES = 5
+"""How often something is measured that should be quick: on a machine with much else to do, it is so at times only."""
 Ask = Callable[..., dict[str, Any]]
 
 
@@ -590,32 +590,52 @@ def test_the_application_does_not_see_the_bundle(ask: Ask, bundle: Path) -> None
 
 
 def test_many_loads_are_quick_and_tell_their_progress(ask: Ask, bundle: Path) -> None:
-    seconds: list[float] = []
-    while len(seconds) < TRIES and min(seconds, default=5) >= 5:  # 0.4 on an idle machine
+    program = bundle.with_name("probe")
+    for _ in range(TRIES):
         reading, writing = os.pipe()
         began = time.monotonic()
         replies = ask(bundle=str(bundle), loads=[load_of("good.so")] * 205, progress_fd=writing)["loads"]
-        seconds.append(time.monotonic() - began)
+        seconds = time.monotonic() - began
         os.close(writing)
         with os.fdopen(reading) as stream:
             lines = stream.read().split("\n")
         assert [each["status"] for each in replies] == [0] * 205
         assert (lines[0], lines[-3:]) == ("10 205", ["200 205", "205 205", ""])
-    assert min(seconds) < 5
+        if seconds < 5:  # 0.4 on an idle machine
+            return
+        # Another one starts as many processes no faster.
+        began = time.monotonic()
+        for _ in range(205):
+            subprocess.run([program, "exit", "0"], check=True)
+        if seconds < 3 * (time.monotonic() - began):
+            return
+    pytest.fail(f"{seconds:.1f} s")
+
+
+MEETING = r"""
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+int main(void) { /* ends when three of it run */
+    struct sockaddr_un at = {AF_UNIX, "\0meeting"};
+    int place = socket(AF_UNIX, SOCK_STREAM, 0);
+    char byte;
+    if (bind(place, (struct sockaddr *)&at, sizeof at) == 0)
+        return listen(place, 2) || accept(place, 0, 0) < 0 || accept(place, 0, 0) < 0;
+    while (connect(place, (struct sockaddr *)&at, sizeof at)) usleep(1000);
+    return read(place, &byte, 1) != 0;
+}
+"""
 
 
 def test_loads_at_once(ask: Ask, bundle: Path) -> None:
     compile_c("#include <unistd.h>\nint main(void) { return usleep(300000); }", bundle / "slow", "-static").chmod(0o755)
-    loads = [{**load_of("good.so"), "loader": "/bundle/slow"}] * 3
-
-    def seconds(jobs: int) -> float:
+    compile_c(MEETING, bundle / "meeting", "-static").chmod(0o755)
+    for jobs, name, least in ((1, "slow", 0.9), (3, "meeting", 0.0)):
+        loads = [{**load_of("good.so"), "loader": f"/bundle/{name}"}] * 3
         began = time.monotonic()
         assert [each["status"] for each in ask(bundle=str(bundle), loads=loads, jobs=jobs)["loads"]] == [0] * 3
-        return time.monotonic() - began
-
-    assert seconds(1) >= 0.9
-    # No three in a row take less than that, whatever else the machine does.
-    assert any(seconds(3) < 0.9 for _ in range(TRIES))
+        assert time.monotonic() - began >= least
 
 
 def test_parse_trace() -> None:
