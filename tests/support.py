@@ -538,9 +538,11 @@ def small_disk(place: Path, size: str) -> Iterator[list[str]]:
 
 
 def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
-    """End a process started by the tests, and what it started in its session."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
+    """End a process started by the tests, and what it started in its session. Once it has been waited for, its number,
+    which is also that of the session, may be another's."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
 
 def without_home(monkeypatch: pytest.MonkeyPatch) -> None:
