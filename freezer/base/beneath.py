@@ -245,13 +245,26 @@ def _make(top: int, path: str, *, is_folder: bool) -> None:
         return
     if folder:
         _make(top, folder, is_folder=True)
-    found = kind_of(top, path)
-    if found and (found == stat.S_IFDIR) == is_folder:
+    if _is_there(top, path, is_folder=is_folder):
         return
     with opened_below(top, folder or ".", FOLDER & ~os.O_NOFOLLOW) as parent:
-        with contextlib.suppress(FileNotFoundError):
-            remove(parent, name)
-        if is_folder:
-            os.mkdir(name, 0o755, dir_fd=parent)
-        else:
-            os.close(os.open(name, NEW_FILE, 0o644, dir_fd=parent))
+        try:
+            _make_new(parent, name, is_folder=is_folder)
+        except FileExistsError:
+            # What is in the way goes, unless another thread has just made it.
+            if not _is_there(top, path, is_folder=is_folder):
+                with contextlib.suppress(FileNotFoundError):
+                    remove(parent, name)
+                _make_new(parent, name, is_folder=is_folder)
+
+
+def _is_there(top: int, path: str, *, is_folder: bool) -> bool:
+    found = kind_of(top, path)
+    return bool(found) and (found == stat.S_IFDIR) == is_folder
+
+
+def _make_new(parent: int, name: str, *, is_folder: bool) -> None:
+    if is_folder:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    else:
+        os.close(os.open(name, NEW_FILE, 0o644, dir_fd=parent))

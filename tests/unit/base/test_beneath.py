@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,20 @@ def test_what_is_in_the_way_gives_way(top: int, tmp_path: Path, name: str) -> No
     make_file(top, f"{name}/deeper")
     assert (tmp_path / "root" / name / "deeper").read_text() == ""
     assert os.listdir(tmp_path / "host") == ["file"]
+
+
+def test_threads_make_the_same_directories(top: int, tmp_path: Path) -> None:
+    """Nobody takes away what another one has made, and put something into."""
+
+    def make(number: int) -> None:
+        for turn in range(50):
+            make_folder(top, f"new-{turn}/below")
+            write_file(top, f"new-{turn}/below/{number}", b"")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(4)))
+    for turn in range(50):
+        assert sorted(os.listdir(tmp_path / f"root/new-{turn}/below")) == ["0", "1", "2", "3"]
 
 
 def test_links_to_directories_are_directories(top: int, tmp_path: Path) -> None:
