@@ -113,7 +113,8 @@ class _Owners:
             top, _, rest = provided.partition("/")
             below = rest.partition("/")[2] if top == "locale" else rest
             places = {"locale": LOCALES, "terminfo": TERMINFO}.get(top, ())
-            found[f"{CONTENTS}/_freezer/{provided}"] = tuple(f"/{place}/{below}" for place in places)
+            # Those of charsets are known already.
+            found.setdefault(f"{CONTENTS}/_freezer/{provided}", tuple(f"/{place}/{below}" for place in places))
         found["program"] = self._in_system(self._closed.python)
         return found
 
@@ -173,7 +174,8 @@ class _Owners:
         folder, _, rest = below.partition("/")
         if folder != "_freezer":
             return None
-        names = {"zoneinfo": "tzdata", "zones": "tzdata", "cacert.pem": "certifi", "etc": "static-freezer"}
+        names = {"zoneinfo": "tzdata", "zones": "tzdata", "cacert.pem": "certifi"}
+        names.update(etc="static-freezer", charsets="static-freezer")
         name = names.get(rest.partition("/")[0])
         return self._freezer[name] if name is not None else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -20,6 +20,7 @@ from freezer.base.elf_file import NotElf
 from freezer.base.errors import EnvironmentFailure
 from freezer.base.job import Job
 from freezer.base.log import human_size
+from freezer.closure.charsets import CHARSETS, Charsets, Modules, bring_charsets
 from freezer.closure.libraries import Missing, closure
 from freezer.closure.mend import isolate, mend, strip
 from freezer.closure.provisions import Provided, provide
@@ -57,6 +58,11 @@ class ClosedApp:
     kept: str = ""
     replaced: Mapping[str, Path] = field(default_factory=dict)
 
+    @property
+    def has_charsets(self) -> bool:
+        """Whether the C library is to look for modules for charsets in the bundle."""
+        return any(item.name == CHARSETS for item in self.provided)
+
 
 def close_bundle(plan: Plan, environment: Environment, frozen: FrozenApp, job: Job) -> ClosedApp:
     """Copy what the frozen application needs from the system into the bundle, and log it."""
@@ -77,6 +83,10 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     for name in lacking:
         job.log.warning(f"not found on this system: {name}; the application will lack it in an empty root")
     program = _program_of(environment)
+    root = environment.root.path
+    directories = loader_directories(root, program.machine)
+    charsets = _charsets(plan, frozen, root, directories, job)
+    provided += charsets.provided
     native = [
         elf
         for elf in find_elves(frozen.tree)
@@ -86,8 +96,6 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     for link in (path for path in frozen.contents.iterdir() if path.is_symlink()):
         bundled.setdefault(link.name, link)
     assert program.interpreter is not None
-    root = environment.root.path
-    directories = loader_directories(root, program.machine)
     learned = plan.learned.libraries if plan.learned is not None else ()
     opened = [soname for name in frozen.opened for soname in sonames_of(name, directories, root)]
     found = closure(
@@ -125,8 +133,18 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
         libraries=tuple(sorted(found.libraries)),
         missing=found.missing,
         provided=tuple(provided),
-        sources=found.libraries,
+        sources={**found.libraries, **charsets.sources},
     )
+
+
+def _charsets(plan: Plan, frozen: FrozenApp, root: Path, directories: Sequence[Path], job: Job) -> Charsets:
+    """Copy the modules for charsets that the user, or code, names."""
+    if not plan.charsets and not frozen.charsets:
+        return Charsets()
+    found = bring_charsets(plan.charsets, frozen.charsets, Modules(root, directories), frozen.contents)
+    for name in found.lacking:
+        job.log.detail(f"    the charset {name}, which code names, is not known on this system")
+    return found
 
 
 def _program_of(environment: Environment) -> Elf:

@@ -87,7 +87,8 @@ class FrozenApp:
     from; ``sources`` are all files that went in; ``opened`` are libraries that code looks up by name, such as
     "pq"; ``strip`` says that symbols are not wanted; ``own_modules`` and ``own_files`` are what of all this is made of
     the application's own sources: names, and paths below the contents; ``own`` says why what was not imported is there;
-    ``stale`` are learned lines that nothing answers to; ``own_origins`` says where the application's own is from.
+    ``stale`` are learned lines that nothing answers to; ``own_origins`` says where the application's own is from;
+    ``charsets`` are those of locales that code names.
     """
 
     tree: Path
@@ -104,6 +105,7 @@ class FrozenApp:
     own: Optional[OwnFound] = None
     stale: tuple[str, ...] = ()
     own_origins: Optional[OwnOrigins] = None
+    charsets: tuple[str, ...] = ()
 
     @property
     def program(self) -> Path:
@@ -184,6 +186,7 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
         sources=tuple(root.outside(item) for item in facts["sources"]),
         added=tuple(Added(i["distribution"], i["files"], i["bytes"], i["modules"]) for i in facts["added"]),
         opened=tuple(facts["opened"]),
+        charsets=tuple(facts["charsets"]),
         strip=facts["strip"],
         own_modules=frozenset(facts["own"]["modules"]),
         own_files=frozenset(facts["own"]["files"]),

@@ -90,7 +90,12 @@ def start_records(
         program.write_bytes(data)
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
-        starter(container, python_arguments(package), init=with_init and container is Container.STATICX),
+        starter(
+            container,
+            python_arguments(package),
+            init=with_init and container is Container.STATICX,
+            charsets=closed.has_charsets,
+        ),
         *([Record(Type.EXECUTABLE, INIT, source=init_path())] if with_init else []),
     ]
 
@@ -117,14 +122,15 @@ def can_have_init(wanted: bool, job: Job) -> bool:
     return wanted
 
 
-def starter(container: Container, arguments: Iterable[str], *, init: bool = False) -> Record:
+def starter(container: Container, arguments: Iterable[str], *, init: bool = False, charsets: bool = False) -> Record:
     """Return ``start.so`` for a container, with Python's arguments; with ``init`` it makes an init of the process that
-    staticx's start-up code starts as process 1. Raises EnvironmentFailure if there is none."""
+    staticx's start-up code starts as process 1, with ``charsets`` it has the C library find the tree's modules for
+    them. Raises EnvironmentFailure if there is none."""
     data = bytearray(starter_path().read_bytes())
     name = (_fill(data, b"@freezer:python@", f"/{INTERPRETER}".encode()), ROOM)
     _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
-    data[at : at + 16] = (container.value + b"i" * init).ljust(16, b"\0")
+    data[at : at + 16] = (container.value + b"i" * init + b"c" * charsets).ljust(16, b"\0")
     # With staticx's start-up code, start.so finds the tree itself.
     return Record(Type.EXECUTABLE, STARTER, data=bytes(data), fixups=() if container is Container.STATICX else (name,))
 

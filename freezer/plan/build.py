@@ -96,6 +96,7 @@ class Plan:
     image: Optional[ImagePlan] = None
     own: Optional[Own] = None
     exclude_data: tuple[str, ...] = ()
+    charsets: tuple[str, ...] = ()
     learned: Optional[Learned] = None
     sbom: Optional[Path] = None
     notices: bool = False

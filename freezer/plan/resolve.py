@@ -91,6 +91,7 @@ def resolve(arguments: Mapping[str, Any], *, folder: Path, environ: Mapping[str,
         image=image,
         own=choice(values["own"], Own, "--own") if "own" in values else None,
         exclude_data=tuple(values.get("exclude_data", ())),
+        charsets=_charsets(values),
         learned=read_learned(values.get("learned"), base, learning=learning),
         snapshot=resolve_snapshot(values, file.snapshot, linker, resolve_verification(values, Verification.AUTO)),
     )
@@ -277,6 +278,14 @@ def _pairs(values: Mapping[str, Any], key: str) -> tuple[tuple[Path, str], ...]:
             raise InputError(f"--{key.replace('_', '-')} {text}: {path} is neither a file nor a directory")
         pairs.append((path, destination))
     return tuple(pairs)
+
+
+def _charsets(values: Mapping[str, Any]) -> tuple[str, ...]:
+    names = tuple(values.get("charset", ()))
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.:+()-]*", name):
+            raise InputError(f"--charset {name!r} is not the name of a charset")
+    return names
 
 
 def _modules(values: Mapping[str, Any], key: str) -> tuple[str, ...]:

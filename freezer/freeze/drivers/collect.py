@@ -6,7 +6,8 @@ module answers, for one importable package of the build environment, from the fi
 
 The rules for one package are in ``package_rules``. Besides:
 
-* a library that its code looks up by a literal name is remembered, for the closure;
+* a library that its code looks up by a literal name, and the charset of a locale that it names, are remembered, for the
+  closure;
 * a package that reads a group of entry points brings the modules of all distributions that offer such;
 * for the application's own distribution everything comes along, the source files too where its code speaks of files
   by such names (ansible sends its modules to other machines as source).
@@ -20,7 +21,7 @@ from typing import Union
 from distribution_files import data_files, metadata_files, shared_files
 from installed import EXTENSION_SUFFIXES, Distribution, Inventory, Package, contents
 from package_rules import RULES, Collected, asked_metadata, submodules
-from source_patterns import OPENS_LIBRARY, READS_OWN_SOURCE, named_in
+from source_patterns import NAMES_CHARSET, OPENS_LIBRARY, READS_OWN_SOURCE, named_in
 
 DRIVERS_OF_THE_HOST = {"GL", "EGL", "GLX", "GLESv2", "OpenGL", "OpenCL", "vulkan", "cuda", "nvidia-ml", "drm", "gbm"}
 """Libraries that must come from where the application runs: they belong to its hardware."""
@@ -33,6 +34,7 @@ class Collector:
         self.inventory = inventory
         self.given: dict[str, tuple[set[str], set[str]]] = {}
         self.opened: set[str] = set()
+        self.charsets: set[str] = set()
 
     def whole_distribution(self, distribution: Distribution) -> Collected:
         """Everything that the application's own distribution, or one offering plugins to it, installed."""
@@ -85,10 +87,11 @@ class Collector:
         return self.of_text(text)
 
     def of_text(self, text: bytes) -> Collected:
-        """What code of any kind asks for by names in it: metadata, plugins, libraries."""
+        """What code of any kind asks for by names in it: metadata, plugins, libraries, charsets."""
         found = asked_metadata(text, self.inventory)
         found.add(self.plugins(text))
         self.opened |= opened_libraries(text)
+        self.charsets |= named_charsets(text)
         return found
 
     def plugins(self, text: bytes) -> Collected:
@@ -116,3 +119,9 @@ class Collector:
 def opened_libraries(text: bytes) -> set[str]:
     """The names that code asks ctypes.util.find_library for, such as "pq"."""
     return {match.decode() for match in OPENS_LIBRARY.findall(text)} - DRIVERS_OF_THE_HOST
+
+
+def named_charsets(text: bytes) -> set[str]:
+    """The charsets of locales that code names, other than UTF-8."""
+    found = {match.decode() for match in NAMES_CHARSET.findall(text)}
+    return {name for name in found if name.replace("-", "").lower() != "utf8"}

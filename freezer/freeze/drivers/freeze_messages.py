@@ -116,8 +116,8 @@ class FreezeReport(TypedDict):
 
     ``origins`` maps places in the bundle to the directories that binaries are from; ``sources`` are all files that went
     in; ``warnings`` is PyInstaller's file of modules that it did not find; ``opened`` are libraries that code looks up
-    by name. ``groups`` are the groups of entry points that the environment has, and ``hooks`` says that hooks took part
-    that are neither PyInstaller's nor freezer's.
+    by name, ``charsets`` those of locales that it names. ``groups`` are the groups of entry points that the environment
+    has, and ``hooks`` says that hooks took part that are neither PyInstaller's nor freezer's.
     """
 
     name: str
@@ -128,6 +128,7 @@ class FreezeReport(TypedDict):
     sources: list[str]
     warnings: str
     opened: list[str]
+    charsets: list[str]
     strip: bool
     own: OwnParts
     added: list[AddedParts]

@@ -33,6 +33,7 @@ def report(
         "sources": sorted(source_files(analysis)),
         "warnings": program.warnings,
         "opened": sorted(collector.opened),
+        "charsets": sorted(collector.charsets),
         "strip": strip,
         "own": own_sources.OwnSources(request, distribution).of(analysis),
         "added": added_parts(collector),

@@ -17,7 +17,7 @@ from types import CodeType
 
 from source_patterns import PATTERNS, named_in
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of every shape; raised when what it is made of changes."""
 ASKED = frozenset("ctypes importlib importlib_metadata matplotlib pkg_resources".split())
 """Modules of whose users PyInstaller, or one of its hooks, looks at calls: libraries to load, metadata to read,

@@ -23,6 +23,8 @@ ASKS_METADATA = re.compile(
 )
 READS_OWN_SOURCE = re.compile(rb"getsource\(|['\"/][\w*]+\.py['\"]")
 OPENS_LIBRARY = re.compile(rb"find_library\(\s*['\"]([A-Za-z0-9_+.-]+)['\"]")
+NAMES_CHARSET = re.compile(rb"['\"][a-z]{2,3}_[A-Z]{2}\.([A-Za-z][\w-]*)(?:@\w+)?['\"]")
+"""The charset of a locale, such as that of "de_DE.ISO-8859-1"."""
 NAMED_FILE = re.compile(rb"['\"/]([\w-]+\.\w+)['\"]")
 IMPORT_LINE = re.compile(
     rb"^\s*(?:from\s+(\.*[\w.]*)\s+c?import\s+([\w*, \t(]+)|c?import\s+([\w., \t]+))", re.MULTILINE
@@ -43,6 +45,7 @@ PATTERNS = (
     ASKS_METADATA,
     READS_OWN_SOURCE,
     OPENS_LIBRARY,
+    NAMES_CHARSET,
     NAMED_FILE,
     IMPORT_LINE,
     GETS_SOURCE,

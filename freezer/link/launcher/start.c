@@ -35,17 +35,19 @@ static const volatile char python_name[ROOM] PLACE = "@freezer:python@";
 static const volatile char arguments[ROOM] PLACE = "@freezer:arguments@";
 /* The container: "1" if freezer's launcher starts this, "2" if staticx's start-up code does, "0" if the tree is at its
    final place. Variables that another container would set are ignored. An "i" follows if the first process that staticx's
-   start-up code starts as process 1 is to become an init. */
+   start-up code starts as process 1 is to become an init; and a "c" if the tree has modules for charsets. */
 static const volatile char container[16] PLACE = "@freezer:start@";
 #define LAUNCHER '1'
 #define STATICX '2'
 #define WITH_INIT 'i'
+#define WITH_CHARSETS 'c'
 
 typedef int entry(int, char **, char **);
 typedef int starter(entry *, int, char **, void (*)(void), void (*)(void), void (*)(void), void *);
 
 /* Functions of the C library, by the names that they have in all of them. */
 extern void *malloc(size_t);
+extern void free(void *);
 extern void *mmap(void *, size_t, int, int, int, long);
 extern int open(const char *, int, ...);
 extern long read(int, void *, size_t);
@@ -58,6 +60,7 @@ extern char *getcwd(char *, size_t);
 extern long write(int, const void *, size_t);
 extern int prctl(int, ...);
 extern void *dlsym(void *, const char *);
+extern void *iconv_open(const char *, const char *);
 
 #define PROT_READ_ 1
 #define MAP_PRIVATE_ 2
@@ -364,11 +367,17 @@ static int become_init(const struct split *made, const char *python, char **give
     return 126;
 }
 
+/* Return whether the tree was made with something. */
+static int is_with(char what)
+{
+    return container[1] == what || (container[1] != '\0' && container[2] == what);
+}
+
 /* Return whether this is the first process that staticx's start-up code starts as process 1. That one passes on two
    signals only and lets the kernel swallow others; it makes the status 2 of a death by a signal. */
 static int needs_init(const char *said)
 {
-    if (container[1] != WITH_INIT || said == NULL || getppid() != 1)
+    if (!is_with(WITH_INIT) || said == NULL || getppid() != 1)
         return 0;
     prctl(PR_SET_CHILD_SUBREAPER_, 1, 0, 0, 0);
     return 1;
@@ -563,6 +572,29 @@ static int apply(int count, char **given, char **environment, const char *python
     return interpreter(used, words, environment);
 }
 
+/* Have the C library find the tree's modules for charsets, and no others: each fits only the library that it was built
+   with. It reads their list once, from where a variable says, whose name freezer/closure/mend.py has made one that no
+   caller uses; nobody else sees it. To ask for a charset that nobody knows is the smallest thing that makes it read. */
+static void bring_charsets(const char *python, char **environment)
+{
+    const char *folder = in_tree(python, "/_internal/_freezer/charsets");
+    size_t count = 0;
+    for (const char *at = folder; *at != '\0'; at++)
+        if (*at == ':') /* In the variable, that is between directories. */
+            return;
+    while (environment[count] != NULL)
+        count++;
+    char **more = room_for(count + 2), **callers_own = environ;
+    if (more == NULL || (more[0] = option_of("=CONV_PATH=", folder)) == NULL)
+        return;
+    for (size_t i = 0; i <= count; i++)
+        more[i + 1] = environment[i];
+    environ = more;
+    (void)iconv_open("NONE", "NONE");
+    environ = callers_own;
+    free(more);
+}
+
 static int run(int count, char **given, char **environment)
 {
     note_callers(environment);
@@ -573,6 +605,8 @@ static int run(int count, char **given, char **environment)
     char *said = restore(environment, helper);
     if (container[0] == STATICX)
         python = beside(resolved(path));
+    if (is_with(WITH_CHARSETS))
+        bring_charsets(python, environment);
     if (helper)
         return interpret(count, given, environment, findable(python));
     if (container[0] == STATICX && said != NULL) {

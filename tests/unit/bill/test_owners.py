@@ -40,6 +40,8 @@ FILES = {
     "_internal/_freezer/etc/services": "static-freezer",
     "_internal/_freezer/locale/C.utf8/LC_CTYPE": "libc-bin",
     "_internal/_freezer/terminfo/x/xterm": "ncurses-base",
+    "_internal/_freezer/charsets/gconv-modules": "static-freezer",
+    "_internal/_freezer/charsets/EUC-JP.so": "libc6",
     "_internal/odd": "_internal/odd",
 }
 
@@ -61,7 +63,7 @@ class Made:
         with open(site / "one-1.0.dist-info/RECORD", "a", encoding="utf-8") as record:
             record.write("../../../share/one/x,,\n")
         distribution(folder / "tools", "pyinstaller", "6.0", {"PyInstaller/x.py": ""}, COPYING="GPL")
-        package(self.root, "libc6", "2", "/lib/libc.so.6")
+        package(self.root, "libc6", "2", "/lib/libc.so.6", "/usr/lib/gconv/EUC-JP.so")
         package(self.root, "zlib1g", "1", "/usr/lib/libz.so.1.2")
         (self.root / "usr/lib/libz.so.1").symlink_to("libz.so.1.2")
         package(self.root, "libc-bin", "2", "/usr/lib/locale/C.utf8/LC_CTYPE")
@@ -94,6 +96,7 @@ class Made:
             sources={
                 "libc.so.6": self.root / "usr/lib/libc.so.6",
                 "libstray.so.1": self.root / "usr/lib/libstray.so.1",
+                "_internal/_freezer/charsets/EUC-JP.so": self.root / "usr/lib/gconv/EUC-JP.so",
             },
         )
         host = Host()

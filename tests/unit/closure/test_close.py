@@ -39,14 +39,23 @@ class Frozen:
         (folder / "app.py").touch()
         self.origins: dict[Path, Path] = {}
 
-    def close(self, job: Job, *, opened: tuple[str, ...] = (), strip: bool = False, **arguments: Any) -> ClosedApp:
+    def close(
+        self,
+        job: Job,
+        *,
+        opened: tuple[str, ...] = (),
+        charsets: tuple[str, ...] = (),
+        strip: bool = False,
+        **arguments: Any,
+    ) -> ClosedApp:
         interpreter = Interpreter(self.python, (3, 11, 2), self.folder, self.folder / "libpython.so")
         toolchain, analysis = self.folder / "toolchain", self.folder / "analysis"
         environment = Environment(
             self.folder / "env/bin/python", interpreter, "key", False, Host(), toolchain, analysis
         )
         frozen = FrozenApp(
-            self.folder / "tree", "app", self.folder / "pkg", frozenset(), self.origins, (), (), opened, strip
+            *(self.folder / "tree", "app", self.folder / "pkg", frozenset(), self.origins, (), (), opened, strip),
+            charsets=charsets,
         )
         values = {"entry": "app.py", **NOTHING, **arguments}
         return close_bundle(plan(self.folder, **values), environment, frozen, job)
@@ -124,6 +133,20 @@ def test_libraries_that_code_looks_up_by_name(frozen: Frozen, job: Job) -> None:
     shutil.rmtree(frozen.folder / "tree")
     again = Frozen(frozen.folder)
     assert "libm.so.6" in again.close(job, opened=("m", "no-such-library")).libraries
+
+
+def test_charsets_that_code_names(frozen: Frozen, job: Job) -> None:
+    """The system's own modules, which find each other in the bundle, and nothing elsewhere."""
+    closed = frozen.close(job, charsets=("EUC-JP", "no-such-charset"))
+    assert closed.has_charsets and ", charsets " in shown(job)
+    folder = frozen.contents / "_freezer/charsets"
+    assert {path.name for path in folder.iterdir()} == {"EUC-JP.so", "libJIS.so", "gconv-modules"}
+    elf = read_elf(folder / "EUC-JP.so")
+    assert (elf.rpath, elf.runpath) == (("$ORIGIN",), ()) and "libJIS.so" in elf.needed
+    assert closed.missing == () and not set(closed.libraries) & {"libJIS.so", "EUC-JP.so"}
+    assert f"{CONTENTS}/_freezer/charsets/libJIS.so" in closed.sources
+    shutil.rmtree(frozen.folder / "tree")
+    assert not Frozen(frozen.folder).close(job).has_charsets
 
 
 def test_learned_libraries_come_along(frozen: Frozen, job: Job) -> None:

@@ -19,6 +19,11 @@ collect: Any = importlib.import_module("collect")
 installed: Any = importlib.import_module("installed")
 del sys.path[0]
 
+LOCALES = """
+for name in ("de_DE.ISO-8859-15@euro", 'ja_JP.eucJP', "ru_RU.koi8r", "de_DE.UTF-8", "en_US.utf8", "C.UTF-8", "de_DE"):
+    setlocale(LC_ALL, name)
+"""
+
 
 def request(folder: Path, **changes: Any) -> FreezeRequest:
     """A request as it arrives: JSON has lists for tuples."""
@@ -73,16 +78,16 @@ def test_data_of_the_projects_wheel_may_stay_out(tmp_path: Path) -> None:
     assert {Path(path).name for path, _ in found.datas} == {"keep.txt", "METADATA"}
 
 
-def test_own_sources_ask_for_plugins_metadata_and_libraries(tmp_path: Path) -> None:
+def test_own_sources_ask_for_plugins_metadata_libraries_and_charsets(tmp_path: Path) -> None:
     info = tmp_path / "thing-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
     (info / "RECORD").write_text("thing-1.0.dist-info/METADATA,,\n")
-    (tmp_path / "app.py").write_text("version('thing')\nfind_library('pq')\n")
+    (tmp_path / "app.py").write_text("version('thing')\nfind_library('pq')\n" + LOCALES)
     collector = collect.Collector(installed.Inventory([str(tmp_path)]))
     found = additions.find_additions(request(tmp_path, own_files=[str(tmp_path / "app.py")]), collector)
     assert found.datas == [("/d", "data"), (str(info / "METADATA"), "thing-1.0.dist-info")]
-    assert collector.opened == {"pq"}
+    assert (collector.opened, collector.charsets) == ({"pq"}, {"ISO-8859-15", "eucJP", "koi8r"})
 
 
 @pytest.mark.parametrize("option", ["collect-all", "copy-metadata"])

@@ -75,6 +75,7 @@ def test_it_stays(before: str, after: str) -> None:
         ('"hello world"', '["-m", "json.tool"]'),
         ('"hello world"', 'version("click")'),
         ('"hello world"', 'find_library("pq")'),
+        ('"hello world"', '"de_DE.ISO-8859-1"'),
         ('"hello world"', "importlib.import_module(value)"),
         ('"hello world"', "__file__"),
     ],

@@ -107,14 +107,15 @@ def run(
     )
 
 
-def tree(folder: Path, container: Container, source: str = INTERPRETER) -> Path:
+def tree(folder: Path, container: Container, source: str = INTERPRETER, *, charsets: bool = False) -> Path:
     """A tree with a program and the library; returns the program."""
     folder.mkdir()
-    record = at(str(folder), starter(container, (*ARGUMENTS, "PYTHONHASHSEED=7", ARCHIVE)))
+    record = at(str(folder), starter(container, (*ARGUMENTS, "PYTHONHASHSEED=7", ARCHIVE), charsets=charsets))
     library = folder / STARTER
     library.write_bytes(record.data)
     library.chmod(0o755)
-    options = ("-Wl,--no-as-needed", f"-Wl,-rpath,{folder}")
+    search = "$ORIGIN" if ":" in folder.name else folder
+    options = ("-rdynamic", "-Wl,--no-as-needed", f"-Wl,-rpath,{search}")
     return compile_c(source, folder / "program", *options, libraries=[library])
 
 
@@ -139,6 +140,34 @@ def test_what_staticx_unpacked(program: Path, executable: Path, way: str) -> Non
     assert found.executable == str(executable)
     assert found.argv == (called, "x y", "")
     assert found.environ == env
+
+
+READING = (
+    INTERPRETER
+    + """
+extern char **environ;
+void *iconv_open(const char *to, const char *from)
+{
+    printf("%s %s %s%c", to, from, environ[0], 0);
+    return NULL;
+}
+"""
+)
+
+
+@pytest.mark.parametrize("container", list(Container))
+@pytest.mark.parametrize("name", ["tree", "a:b"])
+def test_charsets_of_the_tree(tmp_path: Path, container: Container, name: str) -> None:
+    """The C library, for which a function of the program stands here, is asked for a charset; it finds the tree's in a
+    variable that nobody sees afterwards. A path with a colon in it would be two."""
+    program = tree(tmp_path / name, container, READING, charsets=True)
+    (program.parent / "bin").mkdir()
+    (program.parent / "bin" / "python3").symlink_to("../program")
+    for path in (program, program.parent / "bin" / "python3"):
+        done = subprocess.run([path, "x"], env={"A": "b"}, capture_output=True, text=True, check=True)
+        read = f"NONE NONE =CONV_PATH={program.parent}/_internal/_freezer/charsets\0" if name == "tree" else ""
+        assert done.stdout.startswith(f"{read}{program.parent}/bin/python3\0")
+        assert done.stdout.endswith("\1A=b\0")
 
 
 @pytest.mark.parametrize("container", list(Container))

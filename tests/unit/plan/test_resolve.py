@@ -19,7 +19,7 @@ def test_defaults(here: Path) -> None:
     made = plan(here, entry="app.py")
     assert (made.entry.kind, made.entry.path, made.name) == (EntryKind.SCRIPT, here / "app.py", "app")
     assert (made.output, made.folder) == (None, here)
-    assert not (made.requirements or made.packages or made.add_data or made.hidden_imports)
+    assert not (made.requirements or made.packages or made.add_data or made.hidden_imports or made.charsets)
     assert made.verify is Verification.AUTO and not made.strip and made.init and not made.refresh
     assert (made.linker, made.compress, made.unpacked) == (Linker.STATICX, Packing.NONE, False)
     assert made.smokes == (Smoke(None, None, 10),)
@@ -148,3 +148,10 @@ def test_refused_plans(tmp_path: Path, given: dict[str, Any], error: type[Except
     furnish(tmp_path, "app.py")
     with pytest.raises(error):
         resolve({"entry": "app.py", **given}, folder=tmp_path, environ={})
+
+
+def test_charsets(here: Path) -> None:
+    assert plan(here, entry="app.py", charset=["ISO-8859-1", "all"]).charsets == ("ISO-8859-1", "all")
+    for name in ("", "a b", "../x", "-x", "x/"):
+        with pytest.raises(InputError, match="is not the name of a charset"):
+            plan(here, entry="app.py", charset=[name])
