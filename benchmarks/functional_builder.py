@@ -32,20 +32,26 @@ CLASSES = ("Analysis", "EXE")
 IN_FRONT = {
     "test_onefile_signal_handling[onefile-forward]": '#!/bin/sh\nexec unshare --pid --fork {program} "$@"\n',
     "test_onefile_signal_handling[onefile-ignore]": "#!/bin/sh\ntrap '' {signals}\n{program} \"$@\"\n",
+    **{
+        f"test_user_preferred_locale[{mode}]": '#!/bin/sh\nLOCPATH={locales} exec {program} "$@"\n'
+        for mode in ("onefile", "onedir")
+    },
 }
-"""Tests whose programs send a signal to their parent, which is PyInstaller's bootloader; freezer has none. The first
-starts its program as process 1, where freezer's init is the parent; the second below a process that nothing is
-forwarded by."""
+"""What is in front of the programs of some tests. Two send a signal to their parent, which is PyInstaller's bootloader;
+freezer has none. The first starts its program as process 1, where freezer's init is the parent; the second below a
+process that nothing is forwarded by. The third needs locales, which ``functional`` has made."""
 OPTIONS = {
     "test_importlib_resources_frozen": ("--source", "none"),
     "test_module_reload": ("--exclude", "data_reload"),
+    "test_user_preferred_locale": ("--charset", "ISO-8859-1", "--charset", "ISO-8859-2"),
     "test_split_location_pep420_namespace_package": (
         *("--exclude", "mynamespacepackage.vendored_pyz", "--exclude", "mynamespacepackage.vendored_py"),
         *("--exclude", "mynamespacepackage.external_py"),
     ),
 }
 """Options of freezer's for what PyInstaller does, but freezer only if told: it leaves sources out, and builds though a
-module is not there. These modules are there when the program runs: it writes them, or knows where they are then."""
+module is not there. These modules are there when the program runs: it writes them, or knows where they are then. And no
+code names the charsets of the locales that a caller chooses."""
 
 
 class Recorded:
@@ -100,7 +106,8 @@ class FreezerBuilder(fixtures.AppBuilder):  # type: ignore[misc]
         if test in IN_FRONT:
             program = (folder / name).rename(folder / f"{name}.program")
             numbers = sorted(set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
-            text = IN_FRONT[test].format(program=program, signals=" ".join(str(int(one)) for one in numbers))
+            signals, locales = " ".join(str(int(one)) for one in numbers), os.environ["FUNCTIONAL_LOCALES"]
+            text = IN_FRONT[test].format(program=program, signals=signals, locales=locales)
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
 

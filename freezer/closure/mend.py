@@ -29,7 +29,8 @@ def isolate(tree: Path, loader: str) -> list[Path]:
     Its libraries are made for its C library, and the host's may be made for another. What the files need is not looked
     for in the loader's default directories; and freezer's copies of the loader and the C library know no cache of what
     is in others, no list of what is to be loaded into every program, and no modules for other charsets than Unicode's
-    and ASCII (Python has its own), neither in their own place nor by GCONV_PATH.
+    and ASCII (Python has its own), neither in their own place nor by GCONV_PATH. Those of the bundle they know by the
+    name that this variable gets: ``start.so`` sets it while it is read (freezer/link/launcher/start.c).
 
     Returns the libraries that could not be kept from it.
     """
