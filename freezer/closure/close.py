@@ -121,11 +121,7 @@ def bring_along(plan: Plan, environment: Environment, frozen: FrozenApp, job: Jo
     debugged = [elf.path for elf in [*native, *copies] if elf.debug_information]
     prefix = environment.interpreter.prefix
     strip([path for path in debugged if prefix in frozen.origins.get(path, Path()).parents], "--strip-debug", job)
-    for path in isolate(frozen.tree, os.path.basename(program.interpreter)):
-        job.log.warning(
-            f"{path.relative_to(frozen.tree)} may load libraries of the system that it runs on: "
-            "there is no room in it to forbid that"
-        )
+    _isolate(frozen.tree, os.path.basename(program.interpreter), job)
     return ClosedApp(
         frozen=frozen,
         interpreter=os.path.basename(program.interpreter),
@@ -145,6 +141,15 @@ def _charsets(plan: Plan, frozen: FrozenApp, root: Path, directories: Sequence[P
     for name in found.lacking:
         job.log.detail(f"    the charset {name}, which code names, is not known on this system")
     return found
+
+
+def _isolate(tree: Path, loader: str, job: Job) -> None:
+    """Keep the application from loading anything of the system that it runs on; warn of what could not be kept."""
+    for path in isolate(tree, loader):
+        job.log.warning(
+            f"{path.relative_to(tree)} may load libraries of the system that it runs on: "
+            "there is no room in it to forbid that"
+        )
 
 
 def _program_of(environment: Environment) -> Elf:
