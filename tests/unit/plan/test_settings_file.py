@@ -265,7 +265,7 @@ GOOD = st.fixed_dictionaries(
         **{
             item.name: OF_KIND[item.kind]
             for item in SETTINGS
-            if item.kind in OF_KIND and item.name not in ("chroot-package", "python-option")
+            if item.kind in OF_KIND and item.name not in ("charset", "chroot-package", "python-option")
         },
         "name": WORDS,
         "smoke": st.lists(WORDS, max_size=3).map(" ".join),
