@@ -151,6 +151,12 @@ class ElfFile:
                 kind, offset, address, _, length, _, flags = values[:7]
             yield Segment(kind, flags, offset, address, length, start)
 
+    def end(self) -> int:
+        """The place behind the last part of the file that its tables tell of, in bytes."""
+        place, size, count = self._sections
+        ends: list[int] = [place + size * count]
+        return max(ends + [segment.offset + segment.size for segment in self.segments()])
+
     def tags(self) -> Optional[list[Tag]]:
         """The dynamic section with all entries that are reserved for it; None if the file has none."""
         found = next((segment for segment in self.segments() if segment.kind == PT_DYNAMIC), None)

@@ -28,6 +28,7 @@ from freezer.link.modules import MAIN_SCRIPT, Archive, Package, whole, write_arc
 from freezer.link.papers import papers
 from freezer.link.parts import DATA, RUNTIME, STANDARD, Names, names_of
 from freezer.link.payload.pack import Record, Type
+from freezer.link.programs import with_tree_loader
 from freezer.link.start import MODULES, Container, can_have_init, start_records
 from freezer.link.tree import landmarks, manifest, without_loaders
 from freezer.plan.choices import CONTENTS
@@ -82,7 +83,8 @@ def make_layers(closed: ClosedApp, package: Package, job: Job, *, init: bool) ->
     frozen = closed.frozen
     found = files_of_bundle(closed)
     unused = without_loaders(closed, package, found)
-    records = [item for item in found if item.name not in unused]
+    kept = [item for item in found if item.name not in unused]
+    records = with_tree_loader(kept, closed.interpreter, Container.LAYERS, job)
     inside = [item.name.partition("/")[2] for item in records if item.name.startswith(f"{CONTENTS}/")]
     names = names_of(frozen.name, package.modules, inside)
     files = split_files(records, names, frozen.own_files, needed_by_python(closed, names))

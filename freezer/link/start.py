@@ -45,6 +45,8 @@ SIMPLE_OPTIONS = frozenset("BObduv")
 HASH_SEED = "hash_seed="
 LOADER = "/@freezer:loader@".ljust(ROOM - 1, "@")
 """A text that fills the room for a path, except for the final NUL."""
+STARTED_IN_THE_TREE = ("--set-interpreter", LOADER, "--no-default-lib")
+"""What patchelf does to a program that the tree's loader starts."""
 
 
 class Container(enum.Enum):
@@ -86,7 +88,7 @@ def start_records(
         loader = f"/{closed.interpreter}"
         if with_init:
             loader = f"/{INIT}\0{closed.interpreter}"  # freezer/link/launcher/loader.c
-        fixups = ((_fill(data, LOADER.encode(), os.fsencode(loader)), ROOM),)
+        fixups = ((fill(data, LOADER.encode(), os.fsencode(loader)), ROOM),)
         program.write_bytes(data)
     return [
         Record(Type.EXECUTABLE, PROGRAM, source=program, fixups=fixups),
@@ -127,8 +129,8 @@ def starter(container: Container, arguments: Iterable[str], *, init: bool = Fals
     staticx's start-up code starts as process 1, with ``charsets`` it has the C library find the tree's modules for
     them. Raises EnvironmentFailure if there is none."""
     data = bytearray(starter_path().read_bytes())
-    name = (_fill(data, b"@freezer:python@", f"/{INTERPRETER}".encode()), ROOM)
-    _fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
+    name = (fill(data, b"@freezer:python@", f"/{INTERPRETER}".encode()), ROOM)
+    fill(data, b"@freezer:arguments@", b"".join(os.fsencode(item) + b"\0" for item in arguments))
     at = _find(data, b"@freezer:start@")
     data[at : at + 16] = (container.value + b"i" * init + b"c" * charsets).ljust(16, b"\0")
     # With staticx's start-up code, start.so finds the tree itself.
@@ -145,7 +147,7 @@ def _changes(container: Container, place: Optional[str]) -> list[list[str]]:
         # staticx runs patchelf for the other changes.
         return [needed]
     places = [
-        *("--set-interpreter", LOADER, "--no-default-lib"),
+        *STARTED_IN_THE_TREE,
         # The dynamic loader searches the program's DT_RPATH last, for every file that needs or opens a library. It
         # needs /proc to find the program's place, or LD_ORIGIN_PATH, which the launcher sets. That may contain any
         # byte; in a path that is written into the file, "$LIB" and ":" would have a meaning.
@@ -190,7 +192,7 @@ def _find(data: bytearray, mark: bytes) -> int:
     return at
 
 
-def _fill(data: bytearray, mark: bytes, text: bytes) -> int:
+def fill(data: bytearray, mark: bytes, text: bytes) -> int:
     """Put a text over the mark that reserves its room; return the place."""
     at = _find(data, mark)
     if len(text) >= ROOM:

@@ -35,6 +35,7 @@ from freezer.link.modules import Package, whole, write_archive
 from freezer.link.packed import packed_by_zlib
 from freezer.link.papers import papers
 from freezer.link.payload.pack import Record, Type
+from freezer.link.programs import with_tree_loader
 from freezer.link.start import (
     INTERPRETER,
     MODULES,
@@ -70,7 +71,8 @@ def make_tree(
     cuts = write_archive(path, package, archive, packed=packed_by_zlib(job) if packed else None)
     found = files_of_bundle(closed)
     unused = without_loaders(closed, package, found)
-    records = [item for item in found if item.name not in unused]
+    kept = [item for item in found if item.name not in unused]
+    records = with_tree_loader(kept, closed.interpreter, container, job)
     records += [Record(Type.FILE, MODULES, source=path, cuts=cuts), manifest(closed), *landmarks(package)]
     records += start_records(closed, package, container, job, init=init)
     records += snapshot_records(snapshot_key)
