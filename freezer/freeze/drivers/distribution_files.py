@@ -11,7 +11,8 @@ DROPPED_METADATA = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_c
 """Files of a .dist-info that hold hashes of, or paths in, the build environment, or say how it was installed."""
 
 SOURCE_SUFFIXES = (".py", ".pyc", ".pyo", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".cc", ".cpp", ".h", ".hpp", ".typed")
-FOLDERS_OF_PROGRAMS = {"bin", "lib", "lib64", "include", "Scripts"}
+FOLDER_OF_PROGRAMS = "bin"
+FOLDERS_IGNORED = {"lib", "lib64", "include", "Scripts"}
 SHARED_FOLDERS_IGNORED = {"man", "doc", "info", "bash-completion", "fish", "zsh", "applications"}
 
 
@@ -29,13 +30,15 @@ def metadata_files(distribution: Distribution) -> list[tuple[str, str]]:
 
 def shared_files(distribution: Distribution) -> list[tuple[str, str]]:
     """Files below the prefix, in share/, etc/ and others; a frozen application finds them, its sys.prefix is the
-    bundle."""
+    bundle. Of bin/, the programs that need no Python: packages that are made of one look there for it (ruff, uv)."""
     found = []
     for name in names_of_files(distribution):
         parts = [part for part in name.split("/") if part != ".."]
-        if not name.startswith("../") or not parts or parts[0] in FOLDERS_OF_PROGRAMS:
+        if not name.startswith("../") or not parts or parts[0] in FOLDERS_IGNORED:
             continue
         path = str(distribution.locate_file(name))
+        if parts[0] == FOLDER_OF_PROGRAMS and not is_program(path):
+            continue
         if not (parts[0] == "share" and parts[1] in SHARED_FOLDERS_IGNORED) and os.path.isfile(path):
             found.append((path, os.path.join(*parts[:-1]) if parts[:-1] else "."))
     return found
@@ -65,6 +68,11 @@ def data_files(package: Package, sources: bool = False) -> list[tuple[str, str]]
             continue
         found.append((path, os.path.join(prefix, folder) if folder else prefix))
     return found
+
+
+def is_program(path: str) -> bool:
+    """Whether a file is a program in machine code, and no script."""
+    return contents(path)[:4] == b"\x7fELF"
 
 
 def is_extension(path: str) -> bool:

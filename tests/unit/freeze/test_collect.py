@@ -209,11 +209,12 @@ def test_names_of_data_that_are_like_those_of_code(site: Path, install: Install)
 
 
 def test_data_below_the_prefix_of_a_dependency(site: Path, install: Install) -> None:
-    files = {"../../share/dep/x.ini": "", "../../share/locale/de/dep.mo": "", "../../conf/a": "", "../../bin/dep": ""}
-    install("dep", {"dep.py": "", **files})
+    files = {"../../share/dep/x.ini": "", "../../share/locale/de/dep.mo": "", "../../conf/a": ""}
+    programs = {"../../bin/dep": "#!python", "../../bin/quick": "\x7fELF", "../../lib/quick.o": "\x7fELF"}
+    install("dep", {"dep.py": "", **files, **programs})
     found = collector(site).package("dep", hooked=True)
     places = {Path(path).name: folder for path, folder in found.datas if ".dist-info" not in folder}
-    assert places == {"x.ini": "share/dep", "dep.mo": "share/locale/de", "a": "conf"}
+    assert places == {"x.ini": "share/dep", "dep.mo": "share/locale/de", "a": "conf", "quick": "bin"}
 
 
 def test_a_whole_package_of_others(site: Path, install: Install) -> None:
