@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 READS_OWN_FILES = re.compile(
     rb"__file__|importlib[._]resources|\bresources\b|\bget_data\b|pkg_resources|PackageLoader|package_data"
+    rb"|\blocate(?:_file)?\("
 )
 IMPORTS_BY_NAME = re.compile(
     rb"import_module|__import__\s*\(|iter_modules|walk_packages|find_spec|spec_from|load_module|find_loader"

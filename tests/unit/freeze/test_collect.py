@@ -94,6 +94,8 @@ def test_metadata_always_comes_along(site: Path, install: Install) -> None:
         "import pkgutil\npkgutil.get_data('plain', 'x')\n",
         "import pkg_resources\n",
         "from jinja2 import PackageLoader\n",
+        "from importlib import metadata\np = metadata.files('plain')[0].locate()\n",
+        "from importlib import metadata\np = metadata.distribution('plain').locate_file('plain/x')\n",
     ],
 )
 def test_a_package_that_reads_its_files_brings_them(site: Path, install: Install, code: str) -> None:
