@@ -1,10 +1,15 @@
 /*
- * Keeps Python from asking the system for the same memory again and again.
+ * Gives Python memory: keeps it from asking the system for the same again and again, and places what is to be saved.
  *
  * Since 3.11, Python holds the frames of its functions in pieces of 16 KiB, maps the next piece when one is full, and
  * unmaps it as soon as it is left (_PyThreadState_PushFrame). A loop whose calls cross that border maps, clears and unmaps
  * 16 KiB in each round: importing FastAPI does so 700 times, which is 2 to 4 % of its start. The piece that was left last is
  * kept here, for the next call.
+ *
+ * In a process that is to be saved (save.c), the arenas of objects are placed one behind the other, from an address on at
+ * which a huge page may begin, and so is the heap of the C library. Wherever Python places them, libraries come between
+ * them; and most pages of them are written to in nearly every process, as reference counts are. So a restored process can
+ * have them in huge pages (mapping.c). If the kernel has no room there, an arena is placed as ever.
  *
  * PyObject_SetArenaAllocator is part of Python's interface since 3.4. What else Python asks of it, its arenas of objects,
  * is mapped and unmapped as Python itself does.
@@ -13,6 +18,7 @@
 #include "arenas.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define PIECE 16384 /* bytes: DATA_STACK_CHUNK_SIZE, which no other request has */
 
@@ -21,8 +27,13 @@ extern void *mmap(void *, size_t, int, int, int, long);
 extern int munmap(void *, size_t);
 extern void *dlsym(void *, const char *);
 
+extern void *sbrk(intptr_t);
+
+#define PROT_NONE_ 0
 #define PROT_READ_WRITE_ 3
 #define MAP_PRIVATE_ANONYMOUS_ 34
+#define MAP_NORESERVE_ 0x4000
+#define MAP_FIXED_NOREPLACE_ 0x100000
 #define MAP_FAILED_ ((void *)-1L)
 #define RTLD_DEFAULT_ NULL
 
@@ -32,6 +43,64 @@ struct arena_allocator { /* PyObjectArenaAllocator */
     void (*release)(void *, void *, size_t);
 };
 
+#define HUGE_PAGE ((uint64_t)1 << 21)
+#define LEAST ((size_t)1 << 17) /* bytes of what is placed */
+#define ROOM ((size_t)1 << 28)  /* bytes of addresses that are free, for the arenas to come */
+
+/* Whether arenas are placed, and the part of the last huge page that none has yet. Python has its lock there. */
+static int placing;
+static uint64_t next, end;
+
+/* Returns where memory is mapped, 0 if there is none. */
+static uint64_t map(uint64_t at, size_t size, int protection, int flags)
+{
+    void *got = mmap((void *)at, size, protection, MAP_PRIVATE_ANONYMOUS_ | flags, -1, 0);
+    return got == MAP_FAILED_ ? 0 : (uint64_t)got;
+}
+
+/* Maps a huge page at an address; returns 0 if that is not possible. */
+static uint64_t map_page(uint64_t at)
+{
+    uint64_t got = at == 0 ? 0 : map(at, HUGE_PAGE, PROT_READ_WRITE_, MAP_FIXED_NOREPLACE_);
+    if (got == at)
+        return got;
+    if (got != 0) /* the kernel is older than 4.17, and took it for a wish */
+        munmap((void *)got, HUGE_PAGE);
+    return 0;
+}
+
+/* Returns an address at which a huge page may begin, and behind which nothing is mapped; 0 if there is none. */
+static uint64_t find_room(void)
+{
+    uint64_t got = map(0, ROOM, PROT_NONE_, MAP_NORESERVE_);
+    if (got != 0)
+        munmap((void *)got, ROOM);
+    return (got + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
+/* Returns an arena behind the last one, NULL if there is no room. */
+static void *placed(size_t size)
+{
+    if (end - next < size) {
+        uint64_t page = map_page(end);
+        page = page != 0 ? page : map_page(find_room());
+        if (page == 0)
+            return NULL;
+        next = page;
+        end = page + HUGE_PAGE;
+    }
+    next += size;
+    return (void *)(next - size);
+}
+
+void place_arenas(void)
+{
+    intptr_t heap = (intptr_t)sbrk(0);
+    placing = 1;
+    if (heap != -1)
+        sbrk(-heap & (intptr_t)(HUGE_PAGE - 1));
+}
+
 /* The piece that is kept; NULL if there is none. Threads with frames of their own exchange it. */
 static void *kept;
 
@@ -39,6 +108,8 @@ static void *allocate(void *context, size_t size)
 {
     (void)context;
     void *piece = size == PIECE ? __atomic_exchange_n(&kept, NULL, __ATOMIC_ACQ_REL) : NULL;
+    if (piece == NULL && placing && size >= LEAST && HUGE_PAGE % size == 0)
+        piece = placed(size);
     if (piece != NULL)
         return piece;
     piece = mmap(NULL, size, PROT_READ_WRITE_, MAP_PRIVATE_ANONYMOUS_, -1, 0);

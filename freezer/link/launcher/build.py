@@ -33,7 +33,7 @@ SOURCES = (
     *("main.c", "environment.c", "place.c", "entry.c", "fill.c", "reader.c", "extract.c", "restore.c"),
     *("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c"),
     *("remove.c", "says.c", "blake2b.c", "legacy.c", "memory.c", "split.c", "init.c"),
-    *("instant.c", "key.c", "snapshot.c", "resume.c", "make.c", "machine.c"),
+    *("instant.c", "key.c", "snapshot.c", "mapping.c", "resume.c", "make.c", "machine.c"),
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
 LIBRARIES = {

@@ -1,6 +1,6 @@
 /* Becomes the application by mapping a snapshot of it.
 
-   All that the snapshot has is mapped at its old addresses, beside the launcher's own memory, which stays: the
+   All that the snapshot has is mapped at its old addresses (mapping.c), beside the launcher's own memory, which stays: the
    application's arguments and variables are in it. If an address is in use, as the kernel has put a part of the launcher
    there, the snapshot cannot be restored this time. Until machine_resume() nothing is lost: a plain start follows, whose
    execve() removes all mappings. Only the kernel's own code (vdso), which the launcher's C library may call, has to stay
@@ -22,14 +22,6 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 enum {
     SET_MEMORY_MAP = 14,      /* PR_SET_MM_MAP, of prctl(2) */
     RSEQ_UNREGISTER = 1,      /* of rseq(2) */
@@ -45,66 +37,6 @@ extern char __executable_start, etext, edata;
 /* glibc's, if the launcher has that. */
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned __rseq_size __attribute__((weak));
-
-const char SNAPSHOT_STALE[] = "a file that it needs has changed";
-
-/* Opens the files that areas show; "files" has room for all. Returns NULL, or why one cannot be used. */
-static const char *open_files(const struct snapshot *snapshot, int *files)
-{
-    for (uint64_t index = 0; index < snapshot->head->files; index++) {
-        const struct snapshot_file *told = &snapshot->files[index];
-        struct stat is;
-        files[index] = open(snapshot->text + told->name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (files[index] < 0 || fstat(files[index], &is) != 0 || !S_ISREG(is.st_mode) || is.st_ino != told->inode ||
-            (uint64_t)is.st_size != told->size || is.st_mtim.tv_sec != told->modified ||
-            is.st_mtim.tv_nsec != told->modified_nanoseconds || is.st_ctim.tv_sec != told->changed ||
-            is.st_ctim.tv_nsec != told->changed_nanoseconds)
-            return files[index] < 0 && errno != ENOENT && errno != ENOTDIR ? "a file that it needs cannot be opened"
-                                                                           : SNAPSHOT_STALE;
-    }
-    return NULL;
-}
-
-static bool map_area(const struct snapshot *snapshot, const struct snapshot_area *area, const int *files)
-{
-    int flags = area->flags & AREA_SHARED ? MAP_SHARED : MAP_PRIVATE, file = -1;
-    off_t offset = 0;
-
-    flags |= area->kind == PAGES_AREA ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-    if (area->kind == FILE_AREA || area->kind == PAGES_AREA) {
-        file = area->kind == PAGES_AREA ? snapshot->file : files[area->file];
-        offset = (off_t)area->offset;
-    } else
-        flags |= MAP_ANONYMOUS | (area->kind == STACK_AREA ? MAP_GROWSDOWN | MAP_STACK : MAP_NORESERVE);
-    char *wanted = (char *)area->start;
-    char *at = mmap(wanted, area->size, area->protection, flags, file, offset);
-    if (at != wanted)
-        return false;
-    if (area->flags & AREA_WIPED && madvise(at, area->size, MADV_WIPEONFORK) != 0)
-        return false;
-    return area->kind != STACK_AREA || pread(snapshot->file, at + area->size - area->saved, area->saved,
-                                           (off_t)area->offset) == (ssize_t)area->saved;
-}
-
-static const char *map_areas(const struct snapshot *snapshot)
-{
-    uint64_t count = snapshot->head->files;
-    int *files = malloc((count + 1) * sizeof *files);
-
-    if (!files)
-        return strerror(ENOMEM);
-    for (uint64_t index = 0; index < count; index++)
-        files[index] = -1;
-    const char *why = open_files(snapshot, files);
-    for (uint64_t index = 0; index < snapshot->head->areas && !why; index++)
-        if (!map_area(snapshot, &snapshot->areas[index], files))
-            why = "its memory cannot be mapped, or an address is in use";
-    for (uint64_t index = 0; index < count; index++)
-        if (files[index] >= 0)
-            close(files[index]);
-    free(files);
-    return why;
-}
 
 static bool move(uint64_t from, uint64_t to, uint64_t size)
 {
@@ -180,28 +112,6 @@ static void set_break(const struct snapshot_head *head, char *arguments[], char 
     }
     map.program = (uint32_t)-1; /* as it is */
     (void)prctl(PR_SET_MM, SET_MEMORY_MAP, &map, sizeof map, 0);
-}
-
-/* Has pages copied that are known to be written to. This is only faster than to copy each when it is written to, so
-   whatever the list says must be harmless: only pages of the snapshot's are looked at. */
-static void copy_written(const struct snapshot *snapshot, const struct restoring *how)
-{
-    uint64_t area = 0;
-
-    for (size_t index = 0; index < how->runs; index++) {
-        const struct snapshot_run *run = &how->written[index];
-        while (area < snapshot->head->areas && (snapshot->areas[area].kind == PAGES_AREA ||
-                                                   snapshot->areas[area].start + snapshot->areas[area].size <= run->start))
-            area++;
-        if (area == snapshot->head->areas)
-            return;
-        const struct snapshot_area *around = &snapshot->areas[area];
-        if (run->start < around->start || run->size > around->size - (run->start - around->start) ||
-            !(around->protection & PROT_WRITE) || around->kind == STACK_AREA)
-            continue;
-        if (madvise((void *)run->start, run->size, MADV_POPULATE_WRITE) != 0 && errno == EINVAL)
-            return; /* the kernel is older than 5.14 */
-    }
 }
 
 static bool is_ignored(long number)
@@ -293,12 +203,11 @@ const char *snapshot_restore(const struct snapshot *snapshot, const struct resto
         return "this machine, or this process, cannot";
     const char *why = check_parts(head);
     if (!why)
-        why = map_areas(snapshot);
+        why = snapshot_map(snapshot, how);
     if (!why)
         why = move_parts(head);
     if (why)
         return why;
-    copy_written(snapshot, how);
     set_break(head, how->arguments, how->environment);
     struct snapshot_mailbox *mailbox = (void *)head->mailbox;
     mailbox->arguments = how->arguments;

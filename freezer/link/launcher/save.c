@@ -64,7 +64,7 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 extern const unsigned __rseq_size __attribute__((weak));
 
 enum {
-    PAGE = 4096, TEXT_ROOM = 32 << 20, MAP_ROOM = 1 << 16, WHY_ROOM = 512,
+    PAGE = 4096, HUGE_PAGE = 1 << 21, TEXT_ROOM = 32 << 20, MAP_ROOM = 1 << 16, WHY_ROOM = 512,
     TAKES_NOTHING = 4, TAKES_ONE = 8,                                 /* METH_NOARGS, METH_O */
     DIE_WITH_PARENT = 1, GET_THREAD_NUMBER = 40, KILL = 9,            /* of prctl(2) */
     PRESENT = 63, SWAPPED = 62, OF_FILE = 61,                         /* bits of /proc/self/pagemap */
@@ -473,6 +473,16 @@ static object *list_of(char **words)
     return list;
 }
 
+/* Has the heap end where a huge page does. The C library goes on from where it was: to ask for less than there is gives
+   the rest back. Before the fork, as a child's mapping would not grow. */
+static void fill_heap(void)
+{
+    long heap = call1(CALL_BREAK, 0);
+
+    if (heap > 0)
+        (void)call1(CALL_BREAK, (heap + HUGE_PAGE - 1) & ~(long)(HUGE_PAGE - 1));
+}
+
 /* save(b"FILE\0LOCK"): writes a snapshot of this process to FILE, and ends the process. LOCK is the file of the cache
    entry's lock. In a restored process: returns its arguments, its environment, the path of its executable, which signals
    its caller ignores, whether it is only a test, and whether it is on trial. */
@@ -483,6 +493,7 @@ static object *save(object *module, object *names)
 
     (void)module;
     (void)fflush(NULL);
+    fill_heap();
     PyOS_BeforeFork();
     int process = fork();
     if (process != 0) {

@@ -2,15 +2,15 @@
 
    An application that was built for it has the file "snapshot.key" in its tree, which lists what its imports depend on:
    variables, files, facts of the process. key.c makes a digest of their values, by which a snapshot is named. snapshot.c
-   finds and checks a snapshot, resume.c becomes the application by it, make.c has one made. All of them are in the
-   directory "snapshots" of the cache entry:
+   finds and checks a snapshot, resume.c and mapping.c become the application by it, make.c has one made. All of them are
+   in the directory "snapshots" of the cache entry:
 
        lock           is locked while one is made
        NAME.new       one that is being made
        NAME.memory    a snapshot (save.c)
        NAME.seal      the proof that it is whole; there is none without
        NAME.trial     is there until a process that was started by it has ended well (instant.c)
-       NAME.written   pages that the first process has written to, which are copied at once (save.c, resume.c)
+       NAME.written   pages that the first process has written to, which are copied at once (save.c, mapping.c)
        NAME.bad       a reason why there is none, which keeps it from being made again for some time */
 #ifndef SNAPSHOTS_H
 #define SNAPSHOTS_H
@@ -76,12 +76,17 @@ struct restoring {
     bool tells; /* whether the user wants to know how it was started */
 };
 
-/* The reason why a snapshot cannot be restored if it never can be again. */
-extern const char SNAPSHOT_STALE[];
-
 /* Becomes the application. Returns only if that is not possible, with the reason; the memory of this process may have
    changed then, but for what the launcher itself needs. */
 const char *snapshot_restore(const struct snapshot *snapshot, const struct restoring *how);
+
+/* mapping.c */
+
+/* The reason why a snapshot cannot be restored if it never can be again. */
+extern const char SNAPSHOT_STALE[];
+
+/* Maps all of its memory; returns why that is not possible, NULL if it is. */
+const char *snapshot_map(const struct snapshot *snapshot, const struct restoring *how);
 
 /* make.c */
 

@@ -556,6 +556,7 @@ static int apply(int count, char **given, char **environment, const char *python
         return 126;
     words[used++] = (char *)findable(python);
     if (saves != NULL) {
+        place_arenas();
         words[used++] = "-X";
         words[used++] = saves;
     }

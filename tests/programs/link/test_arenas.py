@@ -1,4 +1,4 @@
-"""The memory that start.so keeps from being asked for again and again."""
+"""The memory that start.so gives Python."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from support import PATIENCE, compile_c, need_program
 
 from freezer.link.launcher.build import SOURCE
@@ -57,6 +58,58 @@ int main(void)
     return 0;
 }
 """
+PLACED = r"""
+#include "arenas.c"
+#include <assert.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+static struct arena_allocator given;
+void PyObject_SetArenaAllocator(const struct arena_allocator *allocator) { given = *allocator; }
+
+static char *arena(size_t size) { return given.allocate(given.context, size); }
+
+static void check(size_t size)
+{
+    char *first = arena(size), *last = first;
+    for (int i = 0; i < 40; i++) {
+        assert(first[0] == 0 && memcmp(last, last + 1, size - 1) == 0);  /* all are zeros */
+        memset(last, 1, size);
+        void *piece = arena(16384);
+        char *behind = arena(size);
+        assert(behind == last + size);
+        first[0] = 0;
+        last = behind;
+        given.release(given.context, piece, 16384);
+    }
+    assert(size < 1 << 20 || ((uint64_t)first & (HUGE_PAGE - 1)) == 0);
+    for (; first <= last; first += size)
+        given.release(given.context, first, size);
+}
+
+int main(int count, char **words)
+{
+    keep_stack_pieces();
+    place_arenas();
+    assert(((uint64_t)sbrk(0) & (HUGE_PAGE - 1)) == 0);
+    if (count > 1) {
+        struct rlimit limit = {64 << 20, 64 << 20};
+        assert(setrlimit(RLIMIT_AS, &limit) == 0);
+        char *one = arena(1 << 20);
+        assert(one != NULL && *one == 0);
+        return 0;
+    }
+    char *taken = arena(HUGE_PAGE);
+    assert(map((uint64_t)taken + HUGE_PAGE, 4096, PROT_READ, MAP_FIXED_NOREPLACE_) != 0);
+    char *other = arena(HUGE_PAGE);
+    assert(other != taken + HUGE_PAGE && ((uint64_t)other & (HUGE_PAGE - 1)) == 0);
+    assert(arena(3 * 4096) != NULL);
+    check(1 << 20);
+    check(1 << 18);
+    return words == NULL;
+}
+"""
 DEEP = """
 def down(depth):
     if depth:
@@ -71,6 +124,12 @@ for _ in range(200):
 def test_what_is_kept(tmp_path: Path) -> None:
     driver = compile_c(DRIVER, tmp_path / "driver", "-I", str(SOURCE), "-rdynamic", "-pthread")
     subprocess.run([driver], check=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("less_room", [False, True])
+def test_where_arenas_are_that_are_to_be_saved(tmp_path: Path, less_room: bool) -> None:
+    driver = compile_c(PLACED, tmp_path / "driver", "-I", str(SOURCE), "-rdynamic")
+    subprocess.run([driver, *(["less"] if less_room else [])], check=True, timeout=PATIENCE)
 
 
 def test_a_program_that_is_not_python(tmp_path: Path) -> None:

@@ -285,6 +285,41 @@ def test_snapshots_that_others_can_write_to_are_not_used(app: Saved) -> None:
     app.how("plain")
 
 
+# What is written to
+
+
+def write_runs(app: Saved, runs: list[tuple[int, int]]) -> None:
+    """Have the launcher know that these are written to: addresses and sizes."""
+    (name,) = app.names("memory")
+    (app.snapshots / f"{name}.written").write_bytes(b"".join(struct.pack("<2Q", *run) for run in runs))
+
+
+def has_huge_pages() -> bool:
+    enabled = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return enabled.exists() and "[never]" not in enabled.read_text()
+
+
+@pytest.mark.parametrize("share", [2, 4])
+def test_memory_that_is_mostly_written_to_is_in_huge_pages(app: Saved, share: int) -> None:
+    app.make()
+    start = int(app.how("restored").one("heap"), 16) & -4096
+    runs = [(at, 4096) for at in range(start, start + (5 << 20), share * 4096)]
+    write_runs(app, runs)
+    expected = share == 2 and has_huge_pages()
+    assert (int(app.how("restored").one("huge")) >= 2048) == expected
+
+
+def test_whatever_the_list_says_is_harmless(app: Saved) -> None:
+    app.make()
+    start = int(app.how("restored").one("heap"), 16) & -4096
+    generator = random.Random(3)
+    for _ in range(40):
+        places = [0, 1, start, start + 1, start + (2 << 20), start - 4096, (1 << 64) - 4096, generator.getrandbits(64)]
+        sizes = [0, 1, 4096, 2 << 20, 5 << 20, 1 << 40, (1 << 64) - 1, generator.getrandbits(64)]
+        write_runs(app, [(generator.choice(places), generator.choice(sizes)) for _ in range(generator.randrange(20))])
+        app.how("restored")
+
+
 # Crashes
 
 
