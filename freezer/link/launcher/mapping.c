@@ -27,11 +27,11 @@
 #endif
 
 enum {
-    HUGE = 1 << 21,          /* bytes of a huge page */
-    MANY_WRITTEN = HUGE / 8 * 3, /* so many bytes must be written to of one */
+    HUGE = 1 << 21,                                /* bytes of a huge page */
+    MANY_WRITTEN = HUGE / 8 * 3,                   /* so many bytes must be written to of one */
     MUCH_CODE = 1 << 20, VERY_MUCH_CODE = 1 << 23, /* bytes: most of what is between these is used by each process */
-    SLOW = 1000000,          /* nanoseconds: a kernel that takes longer for each has none at hand */
-    SOME = 8,                /* blocks that may take longer */
+    SLOW = 1000000,                                /* nanoseconds: a kernel that takes longer for each has none at hand */
+    SOME = 4,                                      /* pieces that may take longer */
 };
 
 const char SNAPSHOT_STALE[] = "a file that it needs has changed";
@@ -186,7 +186,7 @@ static bool map_areas(struct mapping *mapping)
         if (area->kind == PAGES_AREA)
             good = map_pages(mapping, around, area);
         else if (next && next->kind == PAGES_AREA && next->start == area->start && next->size == area->size &&
-                 area->size < HUGE) {
+                 area->kind != STACK_AREA && area->size < HUGE) {
             good = map_whole(mapping, next);
             index++;
         } else
@@ -229,7 +229,7 @@ const char *snapshot_map(const struct snapshot *snapshot, const struct restoring
 {
     uint64_t count = snapshot->head->files;
     struct mapping mapping = {.snapshot = snapshot, .how = how, .files = malloc((count + 1) * sizeof *mapping.files),
-        .no_more = has_huge_pages() ? UINT64_MAX : 0};
+        .no_more = how->runs > 0 && has_huge_pages() ? UINT64_MAX : 0};
 
     if (!mapping.files)
         return strerror(ENOMEM);
