@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -32,6 +33,7 @@ enum {
     MUCH_CODE = 1 << 20, VERY_MUCH_CODE = 1 << 23, /* bytes: most of what is between these is used by each process */
     SLOW = 1000000,                                /* nanoseconds: a kernel that takes longer for each has none at hand */
     SOME = 4,                                      /* pieces that may take longer */
+    FEW = 16,                                      /* pages that are given: more is no huge page */
 };
 
 const char SNAPSHOT_STALE[] = "a file that it needs has changed";
@@ -110,16 +112,25 @@ static uint64_t block_of(uint64_t address)
     return address & ~(uint64_t)(HUGE - 1);
 }
 
-/* Reads pages of a snapshot into memory, the whole of which is a huge page. */
+/* Returns how often this process was given memory. */
+static long given(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_minflt : 0;
+}
+
+/* Reads pages of a snapshot into memory, the whole of which is a huge page, if the kernel gives one. */
 static bool read_pages(struct mapping *mapping, uint64_t at, uint64_t size, uint64_t offset)
 {
     int64_t before = now();
+    long given_before = given();
 
     (void)madvise((void *)block_of(at), HUGE, MADV_HUGEPAGE);
     if (pread(mapping->snapshot->file, (void *)at, size, (off_t)offset) != (ssize_t)size)
         return false;
     mapping->spent += now() - before;
-    if (mapping->spent > (++mapping->blocks + SOME) * SLOW)
+    if (mapping->spent > (++mapping->blocks + SOME) * SLOW || given() - given_before > FEW)
         mapping->no_more = block_of(at) + HUGE;
     return true;
 }

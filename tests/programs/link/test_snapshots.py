@@ -9,6 +9,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -307,6 +308,19 @@ def test_memory_that_is_mostly_written_to_is_in_huge_pages(app: Saved, share: in
     write_runs(app, runs)
     expected = share == 2 and has_huge_pages()
     assert (int(app.how("restored").one("huge")) >= 2048) == expected
+
+
+def test_a_process_that_gets_no_huge_pages(app: Saved) -> None:
+    app.make()
+    start = int(app.how("restored").one("heap"), 16) & -4096
+    write_runs(app, [(start, 5 << 20)])
+    code = (
+        "import ctypes, os, sys\n"
+        "ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE\n"
+        "os.environ.pop('LC_CTYPE', None)  # which Python has set\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    assert app.how("restored", words=[sys.executable, "-c", code]).one("huge") == "0"
 
 
 def test_whatever_the_list_says_is_harmless(app: Saved) -> None:
