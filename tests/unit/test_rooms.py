@@ -91,6 +91,7 @@ OF_SEVERAL = {
     "freeze/test_runtime_processes.py",
     "freeze/test_runtime_runner.py",
     "freeze/test_runtime_savable.py",
+    "freeze/test_runtime_site.py",
     "learn/test_notes.py",
     "link/test_arenas.py",
     "link/test_init.py",
