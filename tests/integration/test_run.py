@@ -14,12 +14,13 @@ import pytest
 import refusing
 from builds import Builds, unpacked_image
 from probes import make_probe
-from samples.catalogue import SAMPLES
+from samples.catalogue import SAMPLES, Need, Sample
 from support import Freezer, need_program, open_to_all
 
 from freezer.base.errors import ExitStatus
 
 (HELLO,) = (sample for sample in SAMPLES if sample.name == "hello")
+RUNNABLE = [sample for sample in SAMPLES if Need.HOST_TOOLS not in sample.needs]
 
 
 @pytest.fixture
@@ -37,18 +38,37 @@ def runner(request: pytest.FixtureRequest, tmp_path: Path, as_ordinary_user: Cal
     return Freezer(tmp_path / "cache") if request.param == "root" else as_ordinary_user(False)
 
 
-@pytest.mark.parametrize("layout", ["binary", "unpacked"])
-def test_an_image_of_freezers(
-    builds: Builds, freezer: Freezer, runner: Freezer, open_folder: Path, layout: str
+@pytest.fixture(params=["binary", "unpacked"])
+def image_of(
+    request: pytest.FixtureRequest, builds: Builds, freezer: Freezer, open_folder: Path
+) -> Callable[[Sample], Path]:
+    """Makes the image of a sample, in each layout."""
+
+    def make(sample: Sample) -> Path:
+        executable = builds.executable(sample, "system", "native")
+        image = open_folder / "app.tar"
+        if request.param == "binary":
+            freezer("image", executable, "-o", image, "--entrypoint", cwd=open_folder)
+        else:
+            shutil.copy(unpacked_image(executable)[0], image)
+        image.chmod(0o644)
+        return image
+
+    return make
+
+
+@pytest.mark.parametrize("sample", RUNNABLE, ids=lambda sample: sample.name)
+def test_all_samples_run_as_an_ordinary_user(
+    image_of: Callable[[Sample], Path], as_ordinary_user: Callable[[bool], Freezer], open_folder: Path, sample: Sample
 ) -> None:
+    runner = as_ordinary_user(False)
+    done = runner("run", "--network", "none", image_of(sample), *sample.run, cwd=open_folder, status=sample.status)
+    assert sample.accepts(done.stdout, done.status), done
+
+
+def test_an_image_of_freezers(image_of: Callable[[Sample], Path], runner: Freezer, open_folder: Path) -> None:
     """It starts twice: from the file, and from what is kept of it."""
-    executable = builds.executable(HELLO, "system", "native")
-    image = open_folder / "app.tar"
-    if layout == "binary":
-        freezer("image", executable, "-o", image, "--entrypoint", cwd=open_folder)
-    else:
-        shutil.copy(unpacked_image(executable)[0], image)
-    image.chmod(0o644)
+    image = image_of(HELLO)
     for _ in range(2):
         done = runner("run", "--network", "none", image, *HELLO.run, cwd=open_folder)
         assert HELLO.accepts(done.stdout, done.status), done
