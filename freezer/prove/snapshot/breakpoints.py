@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from freezer.prove.snapshot import ptrace
-from freezer.prove.snapshot.memory import maps_of, symbols_of
+from freezer.prove.snapshot.memory import is_fixed, maps_of, symbols_of
 from freezer.prove.snapshot.ptrace import Registers, read_memory, read_text, read_word, write_memory
 
 ASKING, SETTING = ("getenv", "secure_getenv", "__secure_getenv"), ("setenv", "unsetenv", "putenv", "clearenv")
@@ -34,6 +34,8 @@ WATCH_WORD = 0x000B0001
 """DR7 of the processor: for register 0, reading and writing of eight bytes."""
 TRAP = b"\xcc"
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
+TAKE_ROOM = b"\x48\x83\xec"
+"""sub of a byte from rsp; a function's first instruction may change the flags, which nobody passes on."""
 PUSH, EXTENDED = 0x50, 0x41
 REGISTERS = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi")
 CALL_OTHERS = ("secure_getenv", "__secure_getenv")
@@ -63,13 +65,14 @@ class Breakpoints:
                 continue
             self._done.add(item.path)
             symbols = symbols_of(Path(item.path), wanted)
+            begin = 0 if is_fixed(Path(item.path)) else item.start
             environment = symbols.pop(ENVIRONMENT, None)
             if environment is not None and not self._environment:
                 # The program's own, if it has one; it comes first.
-                self._environment = item.start + environment[0]
+                self._environment = begin + environment[0]
                 self.watch(tid)
             for function, (value, _) in symbols.items():
-                self._put(pid, item.start + value, function, symbols)
+                self._put(pid, begin + value, function, symbols)
 
     def variables(self, pid: int) -> dict[str, str]:
         """Return the environment as the C library has it."""
@@ -107,7 +110,7 @@ class Breakpoints:
 
     def _put(self, pid: int, address: int, function: str, symbols: Collection[str]) -> None:
         code = read_memory(pid, address, 4)
-        if code == ENDBR64 or _pushed(code) is not None:
+        if code == ENDBR64 or code[:3] == TAKE_ROOM or _pushed(code) is not None:
             self._functions[address] = function, code
             self.missing.discard(function)
             write_memory(pid, address, TRAP)
@@ -128,7 +131,10 @@ class Breakpoints:
             kind = "variable" if function in ASKING else "set"
             noted(tid, kind, value if kind == "variable" else value.partition("=")[0], _at_return(registers))
         pushed = _pushed(code)
-        if pushed is None:
+        if code[:3] == TAKE_ROOM:
+            registers.rsp -= int.from_bytes(code[3:], "little", signed=True)
+            registers.rip = address + len(code)
+        elif pushed is None:
             registers.rip = address + len(ENDBR64)
         else:
             value_of = getattr(registers, pushed)

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freezer.prove.snapshot.breakpoints import ENDBR64
-from freezer.prove.snapshot.memory import Map, at, follows_call, maps_of, symbols_of
+from freezer.prove.snapshot.memory import Map, at, follows_call, is_fixed, maps_of, symbols_of
 from freezer.prove.snapshot.ptrace import Registers, read_memory, read_word
+from freezer.prove.snapshot.waiting import waiting_functions
 
 WORDS = 64
 """How much of the stack is looked at."""
@@ -27,7 +28,8 @@ WAITING = frozenset(
         "_PyParkingLot_Park",
     )
 )
-"""Functions of the interpreter that read the clock only to know when to stop waiting."""
+"""Functions of the interpreter that read the clock only to know when to stop waiting; ``waiting`` finds others."""
+INTERPRETERS = ("program", "libpython")
 CALL, JUMP_BY, BND = b"\xe8", b"\xff\x25", b"\xf2"
 FUNCTION = 4096
 """Bytes that a function has at most, of those that read a clock."""
@@ -108,11 +110,15 @@ class Callers:
         if found.path not in self._waiting:
             functions = symbols_of(Path(found.path), WAITING)
             self._waiting[found.path] = [(value, value + size) for value, size in functions.values()]
+            if os.path.basename(found.path).startswith(INTERPRETERS):
+                self._waiting[found.path] += waiting_functions(Path(found.path))
         # The code is mapped at the address that the file says, from the place of the library on.
         place = address - self._base(found)
         return any(start < place <= end for start, end in self._waiting[found.path])
 
     def _base(self, found: Map) -> int:
+        if is_fixed(Path(found.path)):
+            return 0
         return min(item.start - item.offset for item in self._maps if item.path == found.path)
 
 

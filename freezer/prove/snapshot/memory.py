@@ -47,6 +47,15 @@ def follows_call(before: bytes) -> bool:
     return any(before[-size] == 0xFF and before[-size + 1] & 0x38 == 0x10 for size in (2, 3, 4, 6, 7))
 
 
+def is_fixed(path: Path) -> bool:
+    """Return whether a program is mapped where its file says, and not wherever there is room."""
+    try:
+        with open(path, "rb") as stream:
+            return ElfFile(stream, path).kind == "ET_EXEC"
+    except (OSError, NotElf):
+        return False
+
+
 def symbols_of(path: Path, names: frozenset[str]) -> dict[str, tuple[int, int]]:
     """Return the addresses, in the file, and the sizes of what a library has under these names."""
     found = {}
