@@ -103,7 +103,38 @@ class ContentMemory:
 
 
 def same_code(code: CodeType) -> CodeType:
-    """The code as it is once it was kept: a code object that was unmarshalled shares its constants in another way than
-    one just compiled, and what comes out of a build must not depend on where its code came from."""
+    """The code as it is once it was kept: what comes out of a build must not depend on where its code came from.
+
+    A code object that was unmarshalled shares its constants in another way than one just compiled. And from Python 3.12
+    on, the qualified name of a class is a constant of the class and the name of its code: one object, unless Python
+    knew an equal text when it compiled, from whatever it had imported."""
+    again = _kept(code)
+    if sys.version_info < (3, 12):
+        return again
+    named = _with_names(again, dict(_names(again)))
+    # Once more, as what both have in common counts as shared.
+    return again if named is again else _kept(_kept(named))
+
+
+def _kept(code: CodeType) -> CodeType:
     again: CodeType = marshal.loads(marshal.dumps(code))
     return again
+
+
+def _names(code: CodeType) -> Iterator[tuple[str, str]]:
+    name: str = code.co_qualname  # type: ignore[attr-defined]
+    yield name, name
+    for item in code.co_consts:
+        if isinstance(item, CodeType):
+            yield from _names(item)
+
+
+def _with_names(code: CodeType, names: dict[str, str]) -> CodeType:
+    """The code, in which constants that are equal to a name are that object; the given one if they are already."""
+    constants = tuple(
+        _with_names(item, names) if isinstance(item, CodeType) else names.get(item, item) if type(item) is str else item
+        for item in code.co_consts
+    )
+    if all(new is old for new, old in zip(constants, code.co_consts)):
+        return code
+    return code.replace(co_consts=constants)

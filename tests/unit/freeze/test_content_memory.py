@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -111,3 +112,24 @@ def test_what_was_not_used_for_long_is_removed_once_a_day(tmp_path: Path) -> Non
     assert os.path.exists(mine._path(keys[2]))
     mine.sweep(now + 2 * DAY)
     assert not os.path.exists(mine._path(keys[2]))
+
+
+NESTED = "def make():\n    class Inner:\n        pass\n    return Inner\n"
+SAME = """
+import marshal, sys
+sys.path.insert(0, sys.argv[1])
+from content_memory import same_code
+known = [eval(sys.argv[2])]
+sys.stdout.buffer.write(marshal.dumps(same_code(compile(sys.argv[3], "m.py", "exec"))))
+"""
+
+
+def test_code_does_not_depend_on_what_python_knew() -> None:
+    """A text that is equal to the qualified name of a class, from a module that was imported before."""
+    made = {
+        subprocess.run(
+            [sys.executable, "-c", SAME, str(DRIVERS), known, NESTED], stdout=subprocess.PIPE, check=True
+        ).stdout
+        for known in ("None", "sys.intern('make.<locals>.Inner')")
+    }
+    assert len(made) == 1

@@ -14,7 +14,7 @@ def test_the_table_has_all_options() -> None:
     shown = subprocess.run([sys.executable, "-m", "PyInstaller", "--help"], capture_output=True, text=True, check=True)
     described = shown.stdout.split("positional arguments:")[1]
     lines = re.findall(r"^  (-\S.*?)(?:   .*)?$", described, re.MULTILINE)
-    found = {}
+    found: dict[str, bool] = {}
     for line in lines:
         parts = [part.split(maxsplit=1) for part in re.split(r", (?=-)", line)]
         # The value stands behind each name, and from Python 3.13 on behind the last.
