@@ -17,6 +17,7 @@ from freezer.prove.snapshot.findings import SnapshotFindings, parse
 VERIFICATION, INPUT = 6, 3
 EXPECTED = re.compile(r"# (wrong 0|wrong|key): (.*)$")
 HARMLESS = """\
+import hashlib
 import json
 import logging
 import ssl
@@ -74,7 +75,7 @@ def findings_of(freezer: Freezer, path: Path) -> SnapshotFindings:
 def test_an_application_that_may_be_saved(freezer: Freezer, harmless: Path) -> None:
     findings = findings_of(freezer, harmless)
     assert findings.verdict
-    assert findings.boundary == ("calm.py", 6)
+    assert findings.boundary == ("calm.py", 7)
     assert {"LANG", "LC_ALL", "LC_CTYPE", "TZ"} <= set(findings.variables)
     assert "OPENSSL_CONF" in findings.unset
     kinds = dict(findings.files)

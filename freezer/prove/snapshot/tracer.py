@@ -31,6 +31,8 @@ NR_TGKILL = 234  # <asm/unistd_64.h>
 TRAP_OF_CALL = signal.SIGTRAP | 0x80
 ONCE = frozenset(("open", "stat", "list", "variable", "ask"))
 """Kinds of events that are the same wherever they come from."""
+BY_CALLER = "cwd"
+"""What Python asks for by itself, too, when it looks for modules: who does so decides."""
 MOST_EVENTS = 20_000
 
 
@@ -158,7 +160,7 @@ class Tracer:
         if harmless:
             return False
         key = (event.kind, event.value, event.phase, event.library)
-        if event.kind in ONCE and key in self._seen:
+        if event.kind in ONCE and event.value != BY_CALLER and key in self._seen:
             return False
         if len(self.events) >= MOST_EVENTS:
             self.is_full = True
