@@ -105,7 +105,7 @@ class _Code:
         section = self._file.section(".eh_frame_hdr")
         if section is None or self._data[section.offset + 3] != RELATIVE_WORDS:
             return [], []
-        begin = next(self._addresses(section.offset))
+        begin = self._address(section.offset)
         count = int.from_bytes(self._data[section.offset + 8 : section.offset + 12], "little")
         starts, ends = [], []
         for start, entry in struct.iter_unpack(
@@ -117,8 +117,8 @@ class _Code:
             ends.append(begin + start + int.from_bytes(self._data[place + 12 : place + 16], "little"))
         return starts, ends
 
-    def _addresses(self, offset: int) -> Iterator[int]:
-        return (s.address + offset - s.offset for s in self._loaded if s.offset <= offset < s.offset + s.size)
+    def _address(self, offset: int) -> int:
+        return next(s.address + offset - s.offset for s in self._loaded if s.offset <= offset < s.offset + s.size)
 
     def _place(self, address: int) -> int:
         return next(s.offset + address - s.address for s in self._loaded if s.address <= address < s.address + s.size)
