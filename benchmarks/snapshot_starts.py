@@ -2,7 +2,8 @@
 
     python benchmarks/snapshot_starts.py [--rounds N] [--keep FOLDER] [SAMPLE ...]
 
-Each sample is built twice: as it is, and so that it leaves early. All starts are interleaved; the ratio is that of the
+Each sample is built twice: as it is, and so that it leaves early; if it imports modules late, twice more, with these in
+its snapshots. All starts are interleaved; the ratio is that of the
 medians of wall time and of processor time to ``python3 SCRIPT`` in an environment with the same requirements. *Making*
 is a plain start that has a snapshot made meanwhile, beside one that has none made: what the first user pays.
 """
@@ -10,6 +11,7 @@ is a plain start that has a snapshot made meanwhile, beside one that has none ma
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -56,14 +58,19 @@ class Contestant:
         return f"| {self.name} | {1000 * wall:.1f} ms | {ratios[0]:.3f} | {ratios[1]:.3f} |"
 
 
-def build(sample: Sample, folder: Path, *options: str) -> Path:
+def build(sample: Sample, folder: Path, leave: str, late: Sequence[str] = ()) -> Path:
     """Build an executable that may be started by snapshots, unless it is there."""
-    path = folder / f"{sample.name.replace('+', '-')}{'-early' if options else '-whole'}"
+    path = folder / f"{sample.name.replace('+', '-')}-{'whole' if leave == 'plain' else leave}{'-late' if late else ''}"
     if not path.exists():
+        project = folder / f"{path.name}-project"
+        project.mkdir(exist_ok=True)
+        script = project / sample.script.name
+        script.write_bytes(sample.script.read_bytes())
+        (project / "pyproject.toml").write_text(f"[tool.freezer.snapshot]\nimports = {json.dumps(late)}\n")
         wanted = [word for requirement in sample.requirements for word in ("--with", requirement)]
-        command = [sys.executable, "-m", "freezer", "build", sample.script, "-o", path, "--linker", "native", "-q"]
-        start = ["--start", "snapshot", "--verify", "require"]
-        subprocess.run([*map(str, command), *wanted, *start, *options], check=True)
+        command = [sys.executable, "-m", "freezer", "build", script, "-o", path, "--linker", "native", "-q"]
+        start = ["--start", "snapshot", "--leave", leave, "--verify", "require"]
+        subprocess.run([*map(str, command), *wanted, *start], check=True)
     return path
 
 
@@ -91,13 +98,14 @@ def measure(sample: Sample, folder: Path, rounds: int) -> list[Contestant]:
     plainly = {**given, "FREEZER_START": "plain"}
     workshop = Workshop(folder, sys.executable, sample)
     (python,) = workshop.build((Way.PYTHON,))
-    whole, early = (str(build(sample, folder, *options)) for options in ((), ("--leave", "early")))
+    whole = str(build(sample, folder, "plain"))
     words = list(sample.arguments)
     making = Contestant("plain start that has a snapshot made", [whole, *words], given)
-    restored = [
-        Contestant("restored", [whole, *words], given),
-        Contestant("restored, leaving early", [early, *words], given),
-    ]
+    restored = []
+    for late in ((), sample.late) if sample.late else ((),):
+        for leave, said in (("plain", ""), ("early", ", leaving early")):
+            name = f"restored{said}{', with ' if late else ''}{' and '.join(late)}"
+            restored.append(Contestant(name, [str(build(sample, folder, leave, late)), *words], given))
     others = [Contestant("python3", list(python.command), given), Contestant("plain start", [whole, *words], plainly)]
     subprocess.run(making.command, env=plainly, stdout=subprocess.DEVNULL, check=True)
     for number in range(rounds):

@@ -170,10 +170,12 @@ def run_pyinstaller(plan: Plan, environment: Environment, application: Applicati
     missing = read_warnings(warnings)
     for absent, importers in missing.items():
         job.log.detail(f"    not found: {absent}, imported by {importers}")
-    bad_hidden = [name for name in output.not_found if name in plan.hidden_imports]
-    if bad_hidden:
+    asked = {name: f"imports = [{name!r}] in [tool.freezer.snapshot]" for name in _saved(plan)}
+    asked.update({name: f"--hidden-import {name}" for name in plan.hidden_imports})
+    wrong = next((name for name in output.not_found if name in asked), None)
+    if wrong is not None:
         raise InputError(
-            f"--hidden-import {bad_hidden[0]}: there is no such module in the build environment",
+            f"{asked[wrong]}: there is no such module in the build environment",
             hint="add the distribution that has it: --with NAME, or mend the spelling",
         )
     refuse_absent(frozenset(missing), application, plan, environment, job)
@@ -236,12 +238,17 @@ def _received(facts: FreezeReport, root: BuildRoot, job: Job) -> tuple[Path, str
     return tree, name, package, warnings
 
 
+def _saved(plan: Plan) -> tuple[str, ...]:
+    return plan.snapshot.imports if plan.snapshot else ()
+
+
 def request_for(
     plan: Plan, environment: Environment, application: Application, report: Path, job: Job
 ) -> FreezeRequest:
     """Return what the driver of PyInstaller is asked; only directories to write to are made."""
     root = environment.root
     added = (*plan.add_data, *application.data, *application.learnt.data)
+    saved = _saved(plan)
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,
@@ -261,7 +268,7 @@ def request_for(
             for source, destination in (*plan.add_binary, *application.learnt.binaries)
         ]
         + [(root.inside(path), ".") for path in plan.libraries],
-        "hidden_imports": [*plan.hidden_imports, *application.modules, *application.learnt.modules],
+        "hidden_imports": [*plan.hidden_imports, *saved, *application.modules, *application.learnt.modules],
         "collect_all": list(plan.collect_all),
         "copy_metadata": [*plan.copy_metadata, *application.learnt.metadata],
         "entry_points": list(application.learnt.entry_points),
@@ -276,6 +283,7 @@ def request_for(
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
         "behind": None if plan.snapshot is None else list(plan.snapshot.before),
+        "saved": list(saved),
         "hooks": root.inside(job.folder("hooks")),
         "dist": root.inside(job.folder("dist")),
         "work": root.inside(job.folder("freeze")),

@@ -282,6 +282,9 @@ SNAPSHOT_SETTINGS = (
     Setting(
         "before", ValueKind.LIST, "modules that each start imports anew: the snapshot is taken before them", RESULT
     ),
+    Setting(
+        "imports", ValueKind.LIST, "modules that the snapshot has, too, though the script imports them later", RESULT
+    ),
     Setting("ignore-env", ValueKind.LIST, "patterns of variables that a snapshot does not depend on", RESULT),
 )
 """The keys of the table ``snapshot``, for starts from snapshots."""

@@ -13,10 +13,12 @@ from freezer.plan.choices import Leave, Linker, Start, Verification, choice
 
 @dataclass(frozen=True)
 class SnapshotPlan:
-    """Snapshots of an application: what is imported of ``before`` is imported behind them; variables that fit a pattern
-    of ``ignored`` are not in their key; ``early`` says that restored processes leave early."""
+    """Snapshots of an application: what is imported of ``before`` is imported behind them; ``imports`` are modules that
+    are in them though the main script does not begin with their imports; variables that fit a pattern of ``ignored``
+    are not in their key; ``early`` says that restored processes leave early."""
 
     before: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     early: bool = False
 
@@ -48,9 +50,20 @@ def resolve_snapshot(
             why="the proof finds out whether the imports can be saved, and what a snapshot depends on",
             hint="--verify auto, or leave --start out",
         )
-    for name in table.get("before", ()):
-        if not re.fullmatch(r"\w+(\.\w+)*", name):
+    before, imports = (_modules(table, key) for key in ("before", "imports"))
+    for name in imports:
+        outer = next((item for item in before if f"{name}.".startswith(f"{item}.")), None)
+        if outer is not None:
             raise InputError(
-                f"before = [{name!r}] is not a module name", hint='for example before = ["package.module"]'
+                f"imports = [{name!r}] does not go with before = [{outer!r}]",
+                why="what is of `before` is imported behind the snapshot, and what is of `imports` is in it",
+                hint="leave one of both out of [tool.freezer.snapshot]",
             )
-    return SnapshotPlan(tuple(table.get("before", ())), tuple(table.get("ignore_env", ())), leave is Leave.EARLY)
+    return SnapshotPlan(before, imports, tuple(table.get("ignore_env", ())), leave is Leave.EARLY)
+
+
+def _modules(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    for name in table.get(key, ()):
+        if not re.fullmatch(r"\w+(\.\w+)*", name):
+            raise InputError(f"{key} = [{name!r}] is not a module name", hint=f'for example {key} = ["package.module"]')
+    return tuple(table.get(key, ()))

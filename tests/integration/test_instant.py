@@ -80,22 +80,16 @@ class Instant:
 
 @pytest.fixture(scope="module", params=["plain", "early"])
 def instant(request: pytest.FixtureRequest, freezer: Freezer, tmp_path_factory: pytest.TempPathFactory) -> Instant:
-    need_root()
-    folder = tmp_path_factory.mktemp("instant")
     script = SAMPLES / "instant" / "instant.py"
-    options = [
-        "--linker",
-        "native",
-        "--start",
-        "snapshot",
-        "--leave",
-        request.param,
-        "--smoke",
-        "leave well",
-        "--smoke-status",
-        "3",
-    ]
-    done = freezer("build", script, "-o", folder / "app", *options, cwd=folder, check=False)
+    options = ("--leave", request.param, "--smoke", "leave well", "--smoke-status", "3")
+    return build(freezer, tmp_path_factory.mktemp("instant"), script, *options)
+
+
+def build(freezer: Freezer, folder: Path, script: Path, *options: str) -> Instant:
+    """Make an application that starts by snapshots, and unpack it."""
+    need_root()
+    wanted = ("--linker", "native", "--start", "snapshot", *options)
+    done = freezer("build", script, "-o", folder / "app", *wanted, cwd=folder, check=False)
     if "memory that the kernel may drop is mapped" in done.stderr:
         lacking("the C library of this system, 2.41 or newer, draws random numbers from memory that cannot be saved")
     assert "starts from it do what plain starts do" in done.stderr, done.stderr
@@ -162,3 +156,24 @@ def test_no_value_comes_twice(instant: Instant) -> None:
         # The number of a process is another until all have been used.
         assert seen.isdisjoint(values[:-1])
         seen.update(values)
+
+
+def test_modules_that_are_kept_out_and_taken_in(freezer: Freezer, tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": '[tool.freezer.snapshot]\nbefore = ["clock"]\nimports = ["late"]\n',
+        "app.py": "import sys\nimport clock\nif 'modules' in sys.argv:\n"
+        "    print('late' in sys.modules, clock.BEGIN)\nimport late\nprint(late.__name__)\n",
+        "clock.py": "import time\nBEGIN = time.time()\n",
+        "late.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    app = build(freezer, tmp_path, tmp_path / "app.py")
+    plain, restored = app.both("modules")
+    (was, begin), (now, later) = (done[1].splitlines()[0].split() for done in (plain, restored))
+    assert (was, now) == ("False", "True")
+    assert float(begin) < float(later)
+    again = app.run("modules")
+    assert STARTED in again.stderr
+    assert float(later) < float(again.stdout.split()[1])
+    assert again.stdout.endswith("\nlate\n")

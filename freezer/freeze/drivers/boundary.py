@@ -32,16 +32,18 @@ def source_of(path: str, modules: Iterable[tuple[str, Optional[str], str]]) -> O
     return next((place for name, place, _ in modules if match and name == match[1] and place), None)
 
 
-def divided(path: str, behind: Iterable[str], optimize: int) -> dict[str, CodeType]:
+def divided(path: str, behind: Iterable[str], saved: Iterable[str], optimize: int) -> dict[str, CodeType]:
     """Return the code of both parts of a main script, by the modules' names. The modules ``behind``, and what is in
-    them, are imported in the second."""
+    them, are imported in the second; at its end, the first imports those that are to be ``saved``, and names nothing
+    for it."""
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     end = boundary(tree.body, tuple(behind))
     flags = _future_flags(tree.body[:end])
     # A text that the rest begins with is not the module's documentation.
     rest = [ast.copy_location(ast.Pass(), tree.body[0]), *tree.body[end:]] if tree.body else []
-    parts = {BEFORE: ast.Module(tree.body[:end], tree.type_ignores), BEHIND: ast.Module(rest, [])}
+    first = [*tree.body[:end], *map(_import, saved)]
+    parts = {BEFORE: ast.Module(first, tree.type_ignores), BEHIND: ast.Module(rest, [])}
     return {
         name: compile(part, path, "exec", flags=flags, dont_inherit=True, optimize=optimize)
         for name, part in parts.items()
@@ -58,6 +60,11 @@ def boundary(body: list[ast.stmt], behind: tuple[str, ...] = ()) -> int:
         if any(_imports(node, name) for node in ast.walk(statement) for name in behind):
             return index
     return len(body)
+
+
+def _import(name: str) -> ast.stmt:
+    """The import of a module, on the first line."""
+    return ast.parse(f"__import__({name!r})").body[0]
 
 
 def _imports(node: ast.AST, name: str) -> bool:

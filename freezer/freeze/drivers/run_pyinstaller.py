@@ -76,7 +76,7 @@ def finish_analysis(
     parts = {}
     source = boundary.source_of(path, analysis.pure)
     if request["behind"] is not None and source is not None:
-        parts = boundary.divided(source, request["behind"], internals.level_of(kind))
+        parts = boundary.divided(source, request["behind"], request["saved"], internals.level_of(kind))
         analysis.pure.extend((name, source, internals.PYTHON_MODULE) for name in parts)
     internals.provide_code(analysis, {**bare, **parts})
     bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))

@@ -6,6 +6,7 @@ import ast
 import importlib
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ def fail():
 '''
 
 
-def parts_of(folder: Path, text: str, optimize: int = 0) -> list[Any]:
+def parts_of(folder: Path, text: str, optimize: int = 0, saved: Sequence[str] = ()) -> list[Any]:
     path = folder / "script.py"
     path.write_text(text)
-    return list(boundary.divided(str(path), [], optimize).values())
+    return list(boundary.divided(str(path), [], saved, optimize).values())
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,25 @@ def test_a_script_without_imports_begins_behind_its_boundary(tmp_path: Path) -> 
     assert names["value"] == 1
 
 
+def test_what_is_imported_for_the_snapshot(tmp_path: Path) -> None:
+    """Behind the script's own imports; it names nothing, and the script's lines are as they were."""
+    (tmp_path / "noted.py").write_text("import seen\nseen.modules.append(__name__)\n")
+    (tmp_path / "seen.py").write_text("modules = []\n")
+    text = '"""What it is."""\nfrom __future__ import annotations\nimport seen\nseen.modules.append("main")\n'
+    before, behind = parts_of(tmp_path, text, saved=["noted"])
+    names: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        for name in ("seen", "noted"):
+            patch.delitem(sys.modules, name, raising=False)
+        exec(before, names)
+        assert names["seen"].modules == ["noted"]
+        exec(behind, names)
+        assert names["seen"].modules == ["noted", "main"]
+    assert "noted" not in names
+    assert names["__doc__"] == "What it is."
+
+
 def test_the_main_module_of_a_package_is_divided(tmp_path: Path) -> None:
     script, module = tmp_path / "_freezer_package.py", tmp_path / "__main__.py"
     script.write_text('if __name__ == "__main__":\n    MODULE = "pkg.__main__"\nelse:\n    import pkg.__main__\n')
@@ -106,7 +126,7 @@ def test_the_main_module_of_a_package_is_divided(tmp_path: Path) -> None:
     assert boundary.source_of(str(module), modules) == str(module)
     assert boundary.source_of(str(script), modules) == str(module)
     assert boundary.source_of(str(script), []) is None
-    parts = boundary.divided(str(module), [], 0)
+    parts = boundary.divided(str(module), [], [], 0)
     assert "other" in parts[boundary.BEFORE].co_names
     assert "run" in parts[boundary.BEHIND].co_names
 

@@ -35,18 +35,18 @@ def test_from_the_command_line(tmp_path: Path) -> None:
         (
             "pyproject.toml",
             "[tool.freezer]\nlinker = 'native'\nstart = 'snapshot'\nleave = 'early'\n"
-            "[tool.freezer.snapshot]\nbefore = ['a.b']\nignore-env = ['X_*', 'Y']\n",
+            "[tool.freezer.snapshot]\nbefore = ['a.b']\nimports = ['a', 'c.d']\nignore-env = ['X_*', 'Y']\n",
         ),
         (
             "setup.cfg",
             "[freezer]\nlinker = native\nstart = snapshot\nleave = early\n"
-            "[freezer.snapshot]\nbefore =\n  a.b\nignore-env =\n  X_*\n  Y\n",
+            "[freezer.snapshot]\nbefore =\n  a.b\nimports =\n  a\n  c.d\nignore-env =\n  X_*\n  Y\n",
         ),
     ],
 )
 def test_from_a_file(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert made(tmp_path).snapshot == SnapshotPlan(("a.b",), ("X_*", "Y"), early=True)
+    assert made(tmp_path).snapshot == SnapshotPlan(("a.b",), ("a", "c.d"), ("X_*", "Y"), early=True)
     assert made(tmp_path, start="plain", leave="plain").snapshot is None
 
 
@@ -68,7 +68,16 @@ def test_what_cannot_be(tmp_path: Path, arguments: dict[str, str], what: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["before = ['a b']", "before = ['']", "before = 'a'", "ignore-env = 1", "after = ['a']"]
+    "text",
+    [
+        "before = ['a b']",
+        "before = ['']",
+        "before = 'a'",
+        "imports = ['a-b']",
+        "before = ['a']\nimports = ['a.b']",
+        "ignore-env = 1",
+        "after = ['a']",
+    ],
 )
 def test_malformed_settings(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool.freezer.snapshot]\n{text}\n")
