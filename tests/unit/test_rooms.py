@@ -98,6 +98,7 @@ OF_SEVERAL = {
     "link/test_launcher.py",
     "link/test_variables.py",
     "link/test_memory.py",
+    "link/test_randomness.py",
     "link/test_snapshots.py",
     "prove/test_sandbox.py",
     "prove/test_snapshot_probe.py",

@@ -37,7 +37,7 @@ SOURCES = (
 )
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
 LIBRARIES = {
-    "start.so": ("start.c", "split.c", "arenas.c"),
+    "start.so": ("start.c", "split.c", "arenas.c", "randomness.c"),
     "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c", "widths.c"),
     "save.so": ("save.c", "machine.c"),
 }

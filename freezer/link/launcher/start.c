@@ -20,6 +20,7 @@
  */
 
 #include "arenas.h"
+#include "randomness.h"
 #include "split.h"
 
 #include <stddef.h>
@@ -556,6 +557,7 @@ static int apply(int count, char **given, char **environment, const char *python
         return 126;
     words[used++] = (char *)findable(python);
     if (saves != NULL) {
+        draw_by_calls();
         place_arenas();
         words[used++] = "-X";
         words[used++] = saves;
