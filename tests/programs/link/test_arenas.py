@@ -110,6 +110,55 @@ int main(int count, char **words)
     return words == NULL;
 }
 """
+HUGE = r"""
+#include "arenas.c"
+#include <assert.h>
+#include <pthread.h>
+#include <string.h>
+
+static struct arena_allocator given;
+void PyObject_SetArenaAllocator(const struct arena_allocator *allocator) { given = *allocator; }
+
+static int asked, refuses;
+
+/* Replaces the C library's. */
+int madvise(void *place, size_t size, int advice)
+{
+    assert(advice == MADV_HUGEPAGE_ && size == HUGE_PAGE && ((uint64_t)place & (HUGE_PAGE - 1)) == 0);
+    asked++;
+    return refuses ? -1 : 0;
+}
+
+static void *use(void *number)
+{
+    static char *all[4][200];
+    char **mine = all[(size_t)number];
+    for (int i = 0; i < 200; i++) {
+        mine[i] = given.allocate(given.context, 1 << 18);
+        assert(mine[i] != NULL && mine[i][0] == 0 && mine[i][(1 << 18) - 1] == 0);
+        memset(mine[i], (int)(size_t)number + 1, 1 << 18);
+    }
+    for (int i = 0; i < 200; i++) {
+        assert(mine[i][0] == (char)(size_t)number + 1 && memcmp(mine[i], mine[i] + 1, (1 << 18) - 1) == 0);
+        given.release(given.context, mine[i], 1 << 18);
+    }
+    return NULL;
+}
+
+int main(int count, char **words)
+{
+    pthread_t threads[4];
+    keep_stack_pieces();
+    refuses = count > 1 && strcmp(words[1], "refuses") == 0;
+    if (count > 1 && strcmp(words[1], "saved") == 0)
+        place_arenas();
+    for (size_t i = 0; i < 4; i++)
+        assert(pthread_create(&threads[i], NULL, use, (void *)i) == 0);
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    return asked;
+}
+"""
 DEEP = """
 def down(depth):
     if depth:
@@ -130,6 +179,14 @@ def test_what_is_kept(tmp_path: Path) -> None:
 def test_where_arenas_are_that_are_to_be_saved(tmp_path: Path, less_room: bool) -> None:
     driver = compile_c(PLACED, tmp_path / "driver", "-I", str(SOURCE), "-rdynamic")
     subprocess.run([driver, *(["less"] if less_room else [])], check=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(("how", "asked"), [("", 16), ("refuses", 16), ("saved", 0)])
+def test_the_first_arenas_are_in_huge_pages(tmp_path: Path, how: str, asked: int) -> None:
+    """Those of the first 32 MB, and none of a process that is to be saved, however many interpreters ask at once."""
+    driver = compile_c(HUGE, tmp_path / "driver", "-I", str(SOURCE), "-rdynamic", "-pthread")
+    done = subprocess.run([driver, how], check=False, timeout=PATIENCE)
+    assert done.returncode == asked
 
 
 def test_a_program_that_is_not_python(tmp_path: Path) -> None:
