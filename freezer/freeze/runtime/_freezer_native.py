@@ -13,11 +13,15 @@ import _freezer_runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, ModuleType
     from typing import Any, Optional, Union
 
 BOOTSTRAP = "pyiboot01_bootstrap"
 """PyInstaller's first script, whose work is done here."""
+
+waiting: "list[Callable[[], None]]" = []
+"""What runs PyInstaller's run-time hooks, if they have not been run yet."""
 
 
 def prepare_application() -> "CodeType":
@@ -59,7 +63,11 @@ def prepare_interpreter() -> None:
     _prepare(executable)
     # What Python puts in front of sys.path for -c, -m and standard input: nothing there replaces the application's own.
     _freezer_finders.Finder.before = {"-c": "", "": "", "-": "", "-m": _working_directory()}.get(sys.argv[0])
-    _run_hooks()
+    # Who watches what imports do (freezer/prove/snapshot) watches what hooks do, too, and runs them then.
+    if sys._xoptions.pop("freezer_hooks", None) == "wait":
+        waiting.append(_run_hooks)
+    else:
+        _run_hooks()
     if sys.argv[0] == "-m" and hasattr(sys, "orig_argv"):
         _check_module(sys.orig_argv)
 

@@ -23,7 +23,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Optional, Union
 
     from _freezer_provisions import After
@@ -46,6 +46,8 @@ called = ""
 """The name by which this process was started."""
 own: "Optional[list[str]]" = None
 """The arguments of the application; None in an interpreter, whose own start it again as any others do."""
+on_execute: "list[Callable[[], object]]" = []
+"""What is called, once, before a program is executed, maybe in place of this process."""
 
 
 def choose(arguments: "Sequence[str]", piped: bool) -> "tuple[bool, list[str]]":
@@ -186,9 +188,11 @@ def wrap_execute(original: "Any", with_environment: bool) -> "Any":
     """Wrap os.execv, or os.execve and the like: (path, arguments, environment, ...)."""
 
     def execute(path: "Word", arguments: "Sequence[Word]", *more: "Any", **options: "Any") -> "Any":
+        while on_execute:
+            on_execute.pop()()
         found = None
         if not isinstance(path, int) and is_own_executable(path):
-            found = replacement(path, arguments, "file_actions" in options and _gives_stream(options))
+            found = replacement(path, arguments, "file_actions" in options and _streams().gives_stream(options))
         if found is None:
             return original(path, arguments, *more, **options)
         path, arguments = found
@@ -216,7 +220,7 @@ def wrap_fork_exec(original: "Any") -> "Any":
         own_program = next((item for item in candidates if os.access(item, os.X_OK)), None)
         if own_program is None or not is_own_executable(own_program):
             return original(*given)
-        found = replacement(own_program, words, _is_stream(stdin))
+        found = replacement(own_program, words, _streams().is_stream(stdin))
         if found is None:
             return original(*given)
         path, words = found
@@ -233,20 +237,11 @@ def wrap_fork_exec(original: "Any") -> "Any":
     return fork_exec
 
 
-def _gives_stream(options: "dict[str, Any]") -> bool:
-    """Whether the options of posix_spawn, which subprocess calls nearly always from Python 3.13 on, give a process a
-    standard input that was made for it."""
-    from _freezer_streams import input_of
-
-    options["file_actions"] = actions = list(options["file_actions"] or ())
-    return _is_stream(input_of(actions))
-
-
-def _is_stream(file: "Word | int") -> bool:
+def _streams() -> "Any":
     # Few applications start themselves.
-    from _freezer_streams import is_stream
+    import _freezer_streams
 
-    return is_stream(file)
+    return _freezer_streams
 
 
 def install() -> None:
@@ -291,6 +286,8 @@ def become_interpreter_if_asked() -> None:
         from _freezer_parent import is_application
 
         if is_application(words):
+            while on_execute:
+                on_execute.pop()()
             path = interpreter if wanted else sys.executable
             environment = protected(None) if wanted else None
             os.execve.__wrapped__(  # type: ignore[attr-defined]

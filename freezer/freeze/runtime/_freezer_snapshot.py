@@ -142,6 +142,7 @@ def _set_right(told: "Told", changes: "dict[bytes, Optional[bytes]]", saver: "An
         import atexit
 
         atexit.register(saver.end)
+        _freezer_processes.on_execute.append(saver.end)
     _freezer_processes.become_interpreter_if_asked()
 
 

@@ -36,3 +36,10 @@ def is_stream(file: "File") -> bool:
         # The call itself says what is wrong.
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
+
+
+def gives_stream(options: "dict[str, Any]") -> bool:
+    """Whether the options of posix_spawn, which subprocess calls nearly always from Python 3.13 on, give a process a
+    standard input that was made for it."""
+    options["file_actions"] = actions = list(options["file_actions"] or ())
+    return is_stream(input_of(actions))

@@ -9,7 +9,8 @@ snapshot    the version of the format: the first line
 verdict     "yes" or "no": the second line
 reason      MODULE, LINE, WHAT and HINT, with tabs between them: why not; for people
 variable    a variable of the environment whose value, or absence, is part of the key
-unset       a variable that must not be set: its value could lead the imports to files that nobody has noted
+unset       a variable that must not be set: its value could lead the imports to files that nobody has noted, or be a
+            secret
 prefix      no variable whose name begins so may be set
 file        a path whose identity (device, inode, size, mtime, ctime), or absence, is part of the key
 absent      a path that must not exist

@@ -85,6 +85,7 @@ FROM_ANYWHERE = frozenset(
 """Variables that may have any value: it is not a path that the imports follow unnoticed."""
 ANY_VALUE = re.compile(r"LC_[A-Z]+|PYTHON[A-Z0-9_]*")
 SECRET = re.compile(r"(?i).*(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)$")
+"""Variables that have no value in a snapshot, as that would be on a disk."""
 STARTS_OWN = frozenset(("PATH", "__PYVENV_LAUNCHER__"))
 """Variables that the interpreter's start asks for, without a consequence in a tree."""
 

@@ -118,7 +118,7 @@ def probe(request: Message, cell: Cell) -> Message:
         return {"faults": ["its launcher has not unpacked it"]}
     tree = os.path.dirname(program)
     traces = os.memfd_create("traces")
-    command = [f"/app/{cell.name}", "-u", "-c", START.format(texts=request["texts"])]
+    command = [f"/app/{cell.name}", "-X", "freezer_hooks=wait", "-u", "-c", START.format(texts=request["texts"])]
     pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, request.get("stream"))
     tracer = Tracer(pid, tree, traces, deadline)
     return {**reply_of(tracer, tracer.run()), "executable": f"/app/{cell.name}"}

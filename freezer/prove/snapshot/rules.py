@@ -13,7 +13,9 @@ from freezer.prove.snapshot.ptrace import read_memory, read_text
 AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
 # <fcntl.h>: what opens for writing, or makes a file.
 O_ACCMODE, O_CREAT, O_TRUNC, O_TMPFILE = 3, 0o100, 0o1000, 0o20000000
-TCGETS = 0x5401
+TERMINAL_REQUESTS = {0x5401, 0x5413}
+"""TCGETS, by which isatty() asks, and TIOCGWINSZ: they fail for what is no terminal, and no more is saved of them, as
+starts at a terminal are plain then."""
 FD_REQUESTS = (0x5450, 0x5451, 0x5421)  # FIONCLEX, FIOCLEX, FIONBIO
 C_LIBRARYS_OWN = (32, 33)
 """Signals that the C library has for its threads."""
@@ -104,7 +106,7 @@ def _write(call: Call) -> Optional[Event]:
 
 def _ioctl(call: Call) -> Optional[Event]:
     number, wanted = call.number(0), call.arguments[1] & 0xFFFFFFFF
-    if wanted == TCGETS:
+    if wanted in TERMINAL_REQUESTS:
         return Event("ask", "terminal") if 0 <= number <= 2 else None
     if wanted in FD_REQUESTS and number > 2:
         return None

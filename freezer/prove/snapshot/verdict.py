@@ -159,13 +159,7 @@ def _judge_variable(event: Event, frames: Sequence[Frame], found: Findings) -> N
         _judge_whole(frames, found)
     elif any(fnmatch.fnmatchcase(name, pattern) for pattern in found.ignore):
         found.ignored.add(name)
-    elif SECRET.fullmatch(name):
-        found.object_to(
-            frames,
-            f"asks for the variable {name}, which looks like a secret: a snapshot's key would have it on disk",
-            "ask for it in a function, not at import",
-        )
-    elif name in FROM_ANYWHERE or ANY_VALUE.fullmatch(name):
+    elif (name in FROM_ANYWHERE or ANY_VALUE.fullmatch(name)) and not SECRET.fullmatch(name):
         found.variables.add(name)
     else:
         found.unset.add(name)

@@ -236,7 +236,7 @@ def test_a_program_on_the_standard_input_of_a_spawned_process(
     os.close(given)
     with open(out) as result:
         assert result.read().startswith(program)
-    assert not processes._is_stream(given)
+    assert not processes._streams().is_stream(given)
 
 
 @pytest.mark.parametrize("name", ["execv", "execve", "posix_spawn"])
@@ -251,6 +251,7 @@ import _freezer_processes as processes
 sys.executable, processes.interpreter = {sys.executable!r}, {processes.interpreter!r}
 processes.main_script, processes.own = {MAIN!r}, ["one", "two"]
 processes.install()
+processes.on_execute.append(lambda: print("told", flush=True))
 more = [] if {name!r} == "execv" else [{{"LD_X": "mine", "PATH": os.environ["PATH"]}}]
 if {name!r} == "posix_spawn":
     os.waitpid(os.posix_spawn(sys.executable, [sys.executable, *{words!r}], *more), 0)
@@ -258,7 +259,7 @@ else:
     getattr(os, {name!r})(sys.executable, [sys.executable, *{words!r}], *more)
 """
     done = subprocess.run(["/usr/bin/env", "python3", "-c", code], stdout=subprocess.PIPE, text=True, check=True)
-    assert done.stdout.startswith(program + " [")
+    assert done.stdout.startswith(f"told\n{program} [")
 
 
 def spawn_module() -> Any:

@@ -53,7 +53,7 @@ class Parts:
         (self.folder / "app.py").touch()
         whole = plan(self.folder, entry="app.py", linker="native", start="snapshot", verify=verify)
         linked: Any = StaticApp(self.folder / "app", 1, None, None, False, None)  # type: ignore[arg-type]
-        return prove_snapshots(whole, SnapshotPlan(("b",), ("I*",)), linked, PROOF, job)[1]
+        return prove_snapshots(whole, SnapshotPlan(before=("b",), ignored=("I*",)), linked, PROOF, job)[1]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import posix
 import sys
 
 import _freezer_finders
+import _freezer_native
 import _freezer_processes
 import _freezer_runner
 from probe_boundary import beginning
@@ -22,6 +23,9 @@ def run() -> None:
     _freezer_processes.called, _freezer_processes.own = sys.executable, []
     beginnings, before = watch(), streams()
     tell(phase="imports")
+    # Those of executables of earlier versions have run.
+    for run_hooks in getattr(_freezer_native, "waiting", ()):
+        run_hooks()
     found = beginning(_freezer_runner.main_code(_freezer_processes.main_script))
     if found is None:
         tell(unknown_python="%d.%d" % sys.version_info[:2])
