@@ -44,8 +44,9 @@ DEFERRED = {
 """Run-time hooks that import the module they mend, 13 to 18 ms each at every start of an application that may never use
 it; freezer runs each one once its module is first imported."""
 
-REPLACED = frozenset(("pyi_rth_multiprocessing",))
-"""Run-time hooks whose work freezer does in another way (freezer/freeze/runtime/_freezer_processes.py)."""
+REPLACED = frozenset(("pyi_rth_multiprocessing", "pyi_rth_setuptools"))
+"""Run-time hooks whose work freezer does in another way (freezer/freeze/runtime/_freezer_processes.py, and
+_freezer_native.py)."""
 
 
 class Analysis(Protocol):

@@ -128,11 +128,28 @@ def _be_installed(streamlit: "Any") -> None:
 
 def _run_hooks() -> None:
     """Run PyInstaller's run-time hooks, in a namespace that is not the application's; the main script comes last."""
+    if any("_distutils_hack" in archive.toc for archive in _freezer_archive.archives):
+        _prefer_setuptools()
     names = {"__name__": "__main__", "__builtins__": __builtins__}
     for name, archive, at, size in _freezer_archive.scripts()[:-1]:
         if name != BOOTSTRAP:
             code = marshal.loads(archive.at(at, size))
             exec(code, {**names, "__file__": _freezer_archive.bundle + "/" + name + ".py"})
+
+
+def _prefer_setuptools() -> None:
+    """Have ``import distutils`` find that of setuptools, as the file distutils-precedence.pth does when Python starts
+    in an environment. PyInstaller's hook imports all of setuptools for that."""
+    wanted = os.environ.get("SETUPTOOLS_USE_DISTUTILS")
+    try:
+        import _distutils_hack  # type: ignore[import-not-found]
+
+        # Its default was another one before version 60. It is not asked about a value, since it warns of one.
+        if wanted == "local" or (wanted is None and _distutils_hack.enabled()):
+            _distutils_hack.add_shim()
+    except Exception:
+        # A module of the application is called so, or of a version to come: distutils is what it is.
+        return
 
 
 class PyzArchive:

@@ -166,7 +166,7 @@ def test_run_time_hooks_have_these_names() -> None:
     code = """
 import PyInstaller
 folder = os.path.join(os.path.dirname(PyInstaller.__file__), "hooks", "rthooks")
-result = sorted(set(internals.DEFERRED) - {name[:-3] for name in os.listdir(folder)})
+result = sorted({*internals.DEFERRED, *internals.REPLACED} - {name[:-3] for name in os.listdir(folder)})
 """
     assert ask(code) == []
 

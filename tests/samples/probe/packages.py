@@ -5,13 +5,16 @@ import sys
 import warnings
 
 warnings.simplefilter("ignore")
-before = "pkg_resources" in sys.modules
+before = ["pkg_resources" in sys.modules, "setuptools" in sys.modules, "_distutils_hack" in sys.modules]
+
+import distutils.core  # noqa: E402
 
 import pkg_resources  # noqa: E402
 
 json.dump(
     {
         "before": before,
+        "distutils": "setuptools" in distutils.core.__file__,
         "version": pkg_resources.get_distribution("probe-inside").version,
         "requirement": str(pkg_resources.require("probe-inside")[0]),
         "text": pkg_resources.resource_string("inside", "data.txt").decode(),

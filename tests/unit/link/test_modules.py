@@ -335,6 +335,31 @@ result = [this.is_pex(), vars(other)]
     assert run(tree, code) == [True, {}]
 
 
+@pytest.mark.parametrize(
+    ("value", "default", "shims"),
+    [(None, True, 1), (None, False, 0), ("local", False, 1), ("stdlib", True, 0), (None, None, 0)],
+)
+def test_distutils_is_that_of_setuptools(tree: Path, value: Optional[str], default: Optional[bool], shims: int) -> None:
+    """As in an environment: without an import of setuptools, and with no word if that is not possible."""
+    code = f"sys.path.append({str(RUNTIME)!r})"
+    code += f"""
+import os
+from types import SimpleNamespace
+import _freezer_native
+shims = []
+hack = SimpleNamespace(add_shim=lambda: shims.append(1), enabled=lambda: {default})
+if {default} is None:
+    del hack.enabled
+sys.modules["_distutils_hack"] = hack
+os.environ.pop("SETUPTOOLS_USE_DISTUTILS", None)
+if {value!r}:
+    os.environ["SETUPTOOLS_USE_DISTUTILS"] = {value!r}
+_freezer_native._prefer_setuptools()
+result = [len(shims), "setuptools" in sys.modules]
+"""
+    assert run(tree, code) == [shims, False]
+
+
 def test_the_applications_own_modules_come_last(tmp_path: Path) -> None:
     """What is before a place that is returned stays the same when only what is behind it changes."""
 
