@@ -55,12 +55,13 @@ PROJECTS = {
         ("--smoke", "--no-browser /tmp/notes.db", "--smoke-http", "/", "--smoke-http", "/static/js/app.js",
          "--smoke-http", "/query/?sql=select+6*7", "--smoke-expect", "<title>SQLite Web"),
     ),
-    # Django: a project in a package, with its admin, static files, and templates of two kinds.
+    # Django: a project in a package, with its admin, static files, and templates of two kinds. Its server is started by
+    # the reloader.
     "django-debug-toolbar": Project(
         "8.0.0",
         "cae32d3e441e608f39f3f1ca6b3f028c38d5d04d74c98d8ab96d46022dee3163",
         ("manage.py", "--with", "django", "--with", "sqlparse", "--with", "whitenoise", "--with", "jinja2"),
-        ("--smoke", "runserver --noreload 8000", "--smoke-http", "/", "--smoke-http", "/admin/login/",
+        ("--smoke", "runserver 8000", "--smoke-http", "/", "--smoke-http", "/admin/login/",
          "--smoke-http", "/static/test.css", "--smoke-http", "/static/admin/css/base.css", "--smoke-http", "/jinja/",
          "--smoke-expect", "djdt", "--smoke-expect", "csrfmiddlewaretoken"),
         "example",

@@ -22,6 +22,10 @@ AFTER = {
     "inspect": "_freezer_pyi_rth_inspect",
     "pkgutil": "_freezer_pyi_rth_pkgutil",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
+    "findlibs": "_freezer_pyi_rth_findlibs",
+    "nltk": "_freezer_pyi_rth_nltk",
+    "pygraphviz": "_freezer_pyi_rth_pygraphviz",
+    "traitlets": "_freezer_pyi_rth_traitlets",
 }
 UNHEARD = "sysconfig", "tkinter", "xml.dom.domreg", "xml.sax"
 """Modules that take the name of code from variables."""

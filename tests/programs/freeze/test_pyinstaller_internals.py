@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from freezer.freeze.drivers import DRIVERS
+from freezer.freeze.pyinstaller import RUNTIME
 
 CODE = """
 import inspect, json, os, subprocess, sys
@@ -164,11 +165,16 @@ result = [os.path.isfile(os.path.join(places[0], "hook-sqlite3.py")), len(places
 def test_run_time_hooks_have_these_names() -> None:
     """Else all applications would pay for them at each start."""
     code = """
-import PyInstaller
-folder = os.path.join(os.path.dirname(PyInstaller.__file__), "hooks", "rthooks")
-result = sorted({*internals.DEFERRED, *internals.REPLACED} - {name[:-3] for name in os.listdir(folder)})
+import PyInstaller, _pyinstaller_hooks_contrib
+folders = [os.path.join(os.path.dirname(PyInstaller.__file__), "hooks", "rthooks")]
+folders.append(os.path.join(os.path.dirname(_pyinstaller_hooks_contrib.__file__), "rthooks"))
+names = {name[:-3] for folder in folders for name in os.listdir(folder)}
+sys.path.append(sys.argv[1])
+import _freezer_deferred
+known = {name[len("_freezer_"):] for name in _freezer_deferred.AFTER.values()}
+result = [sorted((internals.DEFERRED | internals.REPLACED) - names), sorted(internals.DEFERRED ^ known)]
 """
-    assert ask(code) == []
+    assert ask(code, str(RUNTIME)) == [[], []]
 
 
 def test_the_names_of_what_starts_pyinstallers_own_programs() -> None:
