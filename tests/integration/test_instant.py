@@ -137,6 +137,18 @@ def test_leaving(instant: Instant, how: str) -> None:
     assert plain[1].startswith("by C\nbegin\n" if how == "stdio" else "begin\n")
 
 
+@pytest.mark.parametrize("how", ["at once", "execute"])
+def test_the_first_restored_process_leaves_without_its_end(instant: Instant, tmp_path: Path, how: str) -> None:
+    """That is no crash, which would have all later starts be plain."""
+    open_to_all(tmp_path)
+    fresh = Instant(instant.path, tmp_path / "cache")
+    fresh.cache.mkdir()
+    os.chown(fresh.cache, USER, USER)
+    fresh.run("--help")
+    assert STARTED in fresh.run("leave", how, env={"FREEZER_START": "snapshot"}).stderr
+    assert STARTED in fresh.run("leave", "well").stderr
+
+
 def test_output_that_cannot_be_written(instant: Instant) -> None:
     plain, restored = instant.both("leave", "well", words=("sh", "-c", '"$0" "$@" > /dev/full'))
     assert plain == restored

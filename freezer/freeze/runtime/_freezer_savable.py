@@ -61,8 +61,8 @@ def _seeded(objects: "list[object]") -> "Optional[str]":
     if random is None:
         return None
     for item in objects:
-        if isinstance(item, random.Random) and not isinstance(item, random.SystemRandom) and item is not random._inst:
-            kind = type(item)
+        kind = type(item)
+        if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom) and item is not random._inst:
             return "the imports made a generator of random numbers, %s.%s" % (kind.__module__, kind.__qualname__)
     return None
 
@@ -72,11 +72,12 @@ def is_end_noticed(objects: "list[object]") -> bool:
     if any(map(_has_code_for_end, set(map(type, objects)))):
         return True
     for item in objects:
-        if isinstance(item, SUSPENDED):
+        # Not by isinstance(), which asks a stand-in for its class: django's settings, say, are read for the answer.
+        if issubclass(type(item), SUSPENDED):
             if _has_rest(item):
                 return True
-        elif isinstance(item, _weakref.ref):
-            callback: Any = item.__callback__
+        elif issubclass(type(item), _weakref.ref):
+            callback: Any = item.__callback__  # type: ignore[attr-defined]
             if callback is not None and callback.__module__ not in QUIET:
                 return True
     return False
@@ -85,10 +86,11 @@ def is_end_noticed(objects: "list[object]") -> bool:
 def is_open_file(item: object) -> bool:
     """Whether it is a file that is open, other than the standard streams': what is in its buffer is written at its end,
     and Python may warn that it was not closed."""
-    if not isinstance(item, _io._IOBase) or item.closed:
+    if not issubclass(type(item), _io._IOBase):
         return False
+    file: Any = item
     try:
-        return item.fileno() > 2
+        return not file.closed and bool(file.fileno() > 2)
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -18,7 +18,7 @@ import _freezer_runner
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, Optional
+    from typing import Any, NoReturn, Optional
 
     from _freezer_leaving import Leaving
 
@@ -143,7 +143,19 @@ def _set_right(told: "Told", changes: "dict[bytes, Optional[bytes]]", saver: "An
 
         atexit.register(saver.end)
         _freezer_processes.on_execute.append(saver.end)
+        _tell_of_exit(saver.end)
     _freezer_processes.become_interpreter_if_asked()
+
+
+def _tell_of_exit(end: "Any") -> None:
+    """Have os._exit tell first that it is no crash."""
+    leave = posix._exit
+
+    def tell_and_leave(status: int) -> "NoReturn":
+        end()
+        leave(status)
+
+    os._exit = posix._exit = tell_and_leave
 
 
 def _set_environment(variables: "list[bytes]", changes: "dict[bytes, Optional[bytes]]") -> None:

@@ -85,7 +85,7 @@ os.remove("/tmp/sample/y")  # wrong: changes files: unlink
 MODE = os.environ.get("SAMPLE_MODE")  # key: unset SAMPLE_MODE
 RAW = os.environb.get(b"SAMPLE_RAW")  # key: unset SAMPLE_RAW
 COLOR = "NO_COLOR" in os.environ  # key: variable NO_COLOR
-SECRET = os.getenv("SAMPLE_API_TOKEN")  # wrong: SAMPLE_API_TOKEN, which looks like a secret
+SECRET = os.getenv("SAMPLE_API_TOKEN")  # key: unset SAMPLE_API_TOKEN
 WHOLE = dict(os.environ)  # wrong: looks through the whole environment
 IN_C = C.getenv(b"SAMPLE_IN_C")  # key: unset SAMPLE_IN_C
 C.setenv(b"SAMPLE_SET_IN_C", b"1", 1)  # wrong: changes the variable SAMPLE_SET_IN_C
@@ -125,7 +125,7 @@ with suppress(KeyError, OSError):
 TERMINAL = os.isatty(1)  # key: ask terminal
 SAME = sys.stdout.isatty()  # key: ask terminal
 with suppress(OSError):
-    SIZE = os.get_terminal_size(1)  # wrong: not known to be harmless: ioctl 0x5413
+    SIZE = os.get_terminal_size(1)  # key: ask terminal
 with suppress(OSError):
     fcntl.ioctl(0, termios.FIONREAD, b"1234")  # wrong: not known to be harmless: ioctl
 print("printed")  # wrong: writes to standard output

@@ -53,6 +53,23 @@ def test_reasons(code: str, why: str) -> None:
     assert why in reason(code)
 
 
+def test_no_stand_in_is_asked_for_its_class() -> None:
+    """As django's settings are, which are not there yet."""
+    code = """
+import random
+class Lazy:
+    @property
+    def __class__(self):
+        raise RuntimeError("asked")
+kept = [Lazy()]
+gc.collect()
+assert not _freezer_savable.is_end_noticed([kept[0]])
+assert not _freezer_savable.is_open_file(kept[0])
+assert any(type(item) is Lazy for item in gc.get_objects())
+"""
+    assert reason(code) == "None"
+
+
 class WithEnd:
     def __del__(self) -> None:
         pass
