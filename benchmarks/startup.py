@@ -1,6 +1,7 @@
 """Measure start-up, size and what else a program costs, of freezer's executables and their peers, side by side.
 
-    python benchmarks/startup.py [--rounds N] [--python PATH] [--keep FOLDER] [--json FILE] [SAMPLE ...]
+    python benchmarks/startup.py [--rounds N] [--python PATH] [--keep FOLDER] [--json FILE] [--only WORDS ... --]
+        [SAMPLE ...]
 
 The same script is built by PyInstaller (one directory, one file), by the hand-made recipe (``pyinstaller -F``, then
 ``staticx``, with and without compression) and by freezer with both of its linkers and each way to pack. SAMPLE is a
@@ -129,13 +130,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--keep", type=Path, help="have the programs in this folder, and build only what is not there")
+    parser.add_argument("--only", nargs="+", metavar="WORDS", help="no others than those with this in their name")
     parser.add_argument("--json", type=Path, help="write each single measurement to this file")
     options = parser.parse_args()
+    wanted = [way for way in Way if way is Way.PYTHON or any(word in way.value for word in options.only or [""])]
     told = {}
     with tempfile.TemporaryDirectory(prefix="freezer-benchmark-") as name, surroundings() as place:
         for sample in options.samples:
             folder = (options.keep or Path(name)).resolve()
-            programs = Workshop(folder, options.python, sample).build()
+            programs = Workshop(folder, options.python, sample).build(tuple(wanted))
             figures = measure(programs, options.rounds, place)
             print(table(sample, figures), end="\n\n", flush=True)
             told[sample.name] = {

@@ -77,6 +77,10 @@ ELSEWHERE = {
         (f"freezer.prove.snapshot.{name}" for name in ("known", "left", "paths", "tell")),
         ("unit/prove/test_verdict.py", "the parts of one judgement"),
     ),
+    "freezer.freeze.drivers.run_time_hooks": (
+        "programs/freeze/test_pyinstaller_internals.py",
+        "names of PyInstaller's",
+    ),
     **dict.fromkeys(
         (f"freezer.run.cell.{name}" for name in ("first_process", "furnish", "keeper")),
         ("programs/run/test_cell.py", "the parts of one program, which is started as freezer run does"),

@@ -17,6 +17,7 @@ import os
 import secrets
 import sys
 import time
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any, Optional, Union
@@ -30,6 +31,8 @@ KEPT = 30 * DAY
 
 SWEPT = "swept"
 """The file whose time of modification says when values were last removed."""
+_renamed: list[CodeType] = []
+"""The code that was renamed last."""
 
 
 class ContentMemory:
@@ -114,6 +117,20 @@ def same_code(code: CodeType) -> CodeType:
     named = _with_names(again, dict(_names(again)))
     # Once more, as what both have in common counts as shared.
     return again if named is again else _kept(_kept(named))
+
+
+def renamed(code: CodeType, filename: str) -> CodeType:
+    """Return a copy of the code that says it is from the file ``filename``; the code itself if it does so.
+
+    Unlike one that its method ``replace`` makes, the copy shares what the code shares, such as the names of variables
+    that functions have in common: what is one object is marshalled once, and made once at each start."""
+    if code.co_filename == filename:
+        return code
+    # What two refer to is marshalled in another way than what one does: each name has two, whoever else uses it.
+    _renamed[:] = [code]
+    copy = _kept(code)
+    _fix_co_filename(copy, filename)
+    return copy
 
 
 def _kept(code: CodeType) -> CodeType:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any, Optional, Union
 
-from content_memory import ContentMemory, same_code
+from content_memory import ContentMemory, renamed, same_code
 
 SCAN = "scan"
 """The kind of analysis that is kept of a source: its code, its imports and the names that it binds."""
@@ -102,7 +102,7 @@ def remember_scans(memory: ContentMemory) -> None:
         source: Any, filename: str, mode: str, flags: int = 0, dont_inherit: bool = False
     ) -> Union[CodeType, ast.AST]:
         if isinstance(source, KnownModule):
-            return named(source.code, filename)
+            return renamed(source.code, filename)
         if flags != ast.PyCF_ONLY_AST:
             result: Union[CodeType, ast.AST] = compile(source, filename, mode, flags, dont_inherit)
             return same_code(result) if isinstance(result, CodeType) else result
@@ -130,14 +130,6 @@ def remember_scans(memory: ContentMemory) -> None:
 
     modulegraph.compile = compile_once
     PyiModuleGraph._scan_code = scan_code
-
-
-def named(code: CodeType, filename: str) -> CodeType:
-    """The code as if it had been compiled from the file ``filename``."""
-    if code.co_filename == filename:
-        return code
-    constants = tuple(named(item, filename) if isinstance(item, CodeType) else item for item in code.co_consts)
-    return code.replace(co_filename=filename, co_consts=constants)
 
 
 def _plain_import(item: Any) -> tuple[bool, str, Optional[list[str]], int, tuple[bool, bool, bool, bool]]:

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Optional
 # An isolated Python does not look beside the program.
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from content_memory import same_code
+from content_memory import renamed, same_code
 from own_shapes import shape_of
 
 del sys.path[0]
@@ -47,12 +47,6 @@ def place_of(module: str, path: str) -> str:
     return os.path.join(folder, PACKAGE_FILE + ".py") if stem == PACKAGE_FILE else folder + ".py"
 
 
-def renamed(code: CodeType, name: str) -> CodeType:
-    """The code with another file name."""
-    constants = tuple(renamed(item, name) if isinstance(item, CodeType) else item for item in code.co_consts)
-    return code.replace(co_filename=name, co_consts=constants)
-
-
 def answer(request: OwnCodeRequest, out: IO[bytes]) -> OwnCode:
     files: dict[str, Optional[OwnSource]] = {}
     for path, modules in request["files"].items():
@@ -63,7 +57,7 @@ def answer(request: OwnCodeRequest, out: IO[bytes]) -> OwnCode:
             for module, ways in modules.items():
                 for way in ways:
                     made = code_of(source, path, way, request["optimize"])
-                    # What is referred to more than once is marshalled in another way: all have a name, as there.
+                    # What is referred to more than once is marshalled in another way: the name has a name, as there.
                     name = place_of(module, path)
                     moved = renamed(made, name)
                     code.setdefault(module, {})[way] = (out.tell(), out.write(marshal.dumps(moved)))

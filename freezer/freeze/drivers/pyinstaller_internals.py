@@ -36,30 +36,6 @@ SCRIPT, MODULES, ARCHIVE_OF_MODULES = "s", "mM", "z"
 BINARY, DATA, LINK, SPLASH = "b", "x", "n", "l"
 """Type codes of what a one-file program unpacks, and of the picture that it may show meanwhile."""
 
-DEFERRED = frozenset(
-    (
-        *("pyi_rth_inspect", "pyi_rth_pkgutil", "pyi_rth_pkgres"),
-        *("pyi_rth_findlibs", "pyi_rth_nltk", "pyi_rth_pygraphviz", "pyi_rth_traitlets"),
-    )
-)
-"""Run-time hooks that import the module they mend, 13 to 500 ms at every start of an application that may never use it;
-freezer runs each one once its module is first imported (freezer/freeze/runtime/_freezer_deferred.py)."""
-
-REPLACED = frozenset(
-    (
-        # Which program is started is decided in freezer/freeze/runtime/_freezer_processes.py. The hook for django takes
-        # the program out of the arguments of its reloader, which then finds none; that for pyqtgraph lets whoever may
-        # choose the arguments start what unpickles standard input.
-        *("pyi_rth_multiprocessing", "pyi_rth_django", "pyi_rth_pyqtgraph_multiprocess"),
-        # freezer/freeze/runtime/_freezer_native.py does what it is for.
-        "pyi_rth_setuptools",
-        # Each start would have a list of fonts made anew, and the user's own settings would not be found. The list has
-        # matplotlib's own fonts by their places in the package, so that it is right wherever that is.
-        "pyi_rth_mplconfig",
-    )
-)
-"""Run-time hooks that are left out: their work is done in another way, or was for PyInstaller's bootloader only."""
-
 
 class Analysis(Protocol):
     """What PyInstaller has found: entries of (name, source, type).
@@ -201,6 +177,13 @@ def replace_spec_classes(analysis: type[Analysis], exe: type[Target], collect: t
 
     build_main.Analysis, build_main.EXE, build_main.COLLECT = analysis, exe, collect
     build_main.MERGE = lambda *_parts: None
+
+
+def rename_code(renamed: Callable[[CodeType, str], CodeType]) -> None:
+    """Have code get its place in the application as its file name by a function (code, file name)."""
+    from PyInstaller.archive import writers
+
+    writers.replace_filename_in_code_object = renamed
 
 
 def sort_base_library() -> None:

@@ -29,6 +29,7 @@ import modulegraph_internals
 import own_runs
 import own_sources
 import pyinstaller_internals as internals
+import run_time_hooks
 import sources
 import spec_classes
 import stand_ins
@@ -61,9 +62,9 @@ def finish_analysis(
     runtime = {name: os.path.join(request["runtime"], name + ".py") for name in (START, *request["runtime_modules"])}
     scripts = []
     for name, path, kind in analysis.scripts:
-        if name in internals.REPLACED:
+        if name in run_time_hooks.REPLACED:
             continue
-        if name in internals.DEFERRED:
+        if name in run_time_hooks.DEFERRED:
             analysis.pure.append(("_freezer_" + name, path, internals.PYTHON_MODULE))
         else:
             scripts.append((name, path, kind))
@@ -101,6 +102,7 @@ def run(request: FreezeRequest, collector: collect.Collector) -> tuple[spec_clas
     """Run PyInstaller for one request; return the program that its spec file has made, and whether symbols are not
     wanted."""
     internals.need_no_binutils()
+    internals.rename_code(content_memory.renamed)
     library_lists.list_by_loader()
     internals.analyse_once()
     start = [os.path.abspath(start_with_toolchain.__file__), request["toolchain"]]

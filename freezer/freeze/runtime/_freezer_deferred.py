@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from _freezer_provisions import After, Before
 
 AFTER = {
-    "inspect": "_freezer_pyi_rth_inspect",
     "pkgutil": "_freezer_pyi_rth_pkgutil",
     "pkg_resources": "_freezer_pyi_rth_pkgres",
     "findlibs": "_freezer_pyi_rth_findlibs",

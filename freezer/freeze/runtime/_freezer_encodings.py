@@ -8,10 +8,13 @@ if TYPE_CHECKING:
 
 
 def _start() -> "CodeType":
+    import gc
     import marshal
     import posix
     import sys
 
+    # None of what is made here is garbage.
+    gc.disable()
     # TREE/lib/pythonX.Y/encodings/__init__.pyc
     tree = __file__.rsplit("/", 4)[0]
     descriptor = posix.open(tree + "/modules", posix.O_RDONLY | posix.O_CLOEXEC)
@@ -32,6 +35,7 @@ def _start() -> "CodeType":
     finders.install()
     finders.prepare_site()
     code: CodeType = finders.adopt(sys.modules["encodings"])
+    gc.enable()
     return code
 
 

@@ -142,8 +142,7 @@ def _prefer_setuptools() -> None:
     in an environment. PyInstaller's hook imports all of setuptools for that."""
     wanted = os.environ.get("SETUPTOOLS_USE_DISTUTILS")
     try:
-        import _distutils_hack  # type: ignore[import-not-found]
-
+        _distutils_hack: Any = __import__("_distutils_hack")
         # Its default was another one before version 60. It is not asked about a value, since it warns of one.
         if wanted == "local" or (wanted is None and _distutils_hack.enabled()):
             _distutils_hack.add_shim()

@@ -164,18 +164,3 @@ def test_what_was_scanned_for_nothing_is_known(sources: Path, tmp_path: Path) ->
     assert len(both) >= 3  # colorsys, and the first modules
     assert {name: scanned[name] for name in both} == {name: own[name] for name in both}
     assert len(scanned) > len(both)
-
-
-def test_code_has_the_name_of_where_it_is(tmp_path: Path) -> None:
-    """Else tracebacks would name a file of another build."""
-    code = """
-def names(code):
-    yield code.co_filename
-    for item in code.co_consts:
-        if hasattr(item, "co_filename"):
-            yield from names(item)
-code = compile("def f():\\n    return lambda: (1, 2)\\nclass C:\\n    def g(self): pass\\n", "/a/b.py", "exec")
-other = internals.named(code, "/c.py")
-result = [sorted(set(names(other))), internals.named(code, "/a/b.py") is code, other.co_code == code.co_code]
-"""
-    assert ask(code, tmp_path) == [["/c.py"], True, True]

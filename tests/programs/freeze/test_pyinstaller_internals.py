@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ CODE = """
 import inspect, json, os, subprocess, sys
 sys.path.insert(0, {drivers!r})
 import pyinstaller_internals as internals
+import run_time_hooks
 {code}
 print(json.dumps(result))
 """
@@ -162,6 +164,29 @@ result = [os.path.isfile(os.path.join(places[0], "hook-sqlite3.py")), len(places
     assert ask(code) == [True, True]
 
 
+def test_code_gets_its_file_name_by_a_function_that_can_be_replaced() -> None:
+    """Else the start makes each name of a variable once for each function."""
+    code = """
+import zipfile
+from PyInstaller.archive import writers
+asked = []
+def renamed(code, filename):
+    asked.append(filename)
+    return code.replace(co_filename="given.py")
+internals.rename_code(renamed)
+folder = sys.argv[1]
+path = os.path.join(folder, "one.py")
+open(path, "w").write("value = 1")
+made = compile("value = 1", path, "exec")
+writers.ZlibArchiveWriter(os.path.join(folder, "out.pyz"), [("one", path, "PYMODULE")], {"one": made})
+from PyInstaller.archive.readers import ZlibArchiveReader
+kept = ZlibArchiveReader(os.path.join(folder, "out.pyz")).extract("one")
+result = [asked, kept.co_filename]
+"""
+    with tempfile.TemporaryDirectory() as folder:
+        assert ask(code, folder) == [["one.py"], "given.py"]
+
+
 def test_run_time_hooks_have_these_names() -> None:
     """Else all applications would pay for them at each start."""
     code = """
@@ -172,7 +197,8 @@ names = {name[:-3] for folder in folders for name in os.listdir(folder)}
 sys.path.append(sys.argv[1])
 import _freezer_deferred
 known = {name[len("_freezer_"):] for name in _freezer_deferred.AFTER.values()}
-result = [sorted((internals.DEFERRED | internals.REPLACED) - names), sorted(internals.DEFERRED ^ known)]
+hooks = run_time_hooks.DEFERRED, run_time_hooks.REPLACED
+result = [sorted((hooks[0] | hooks[1]) - names), sorted(hooks[0] ^ known)]
 """
     assert ask(code, str(RUNTIME)) == [[], []]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import marshal
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -88,12 +90,31 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_code_is_the_same_once_it_was_kept(tmp_path: Path) -> None:
     """Two equal constants of one source may be one object or two, which decides the bytes that they become."""
-    import marshal
-
     code = compile("a = ('x y', 1.5)\ndef f(b=('x y', 1.5)):\n    return b\n", "f.py", "exec")
     memory(tmp_path).put("cd" * 32, code)
     kept_code = memory(tmp_path).get("cd" * 32)
     assert marshal.dumps(kept_code) == marshal.dumps(memory_module.same_code(code))
+
+
+def replaced(code: CodeType, filename: str) -> CodeType:
+    """What the method ``replace`` makes, which has the names of variables anew for each function."""
+    constants = tuple(replaced(item, filename) if isinstance(item, CodeType) else item for item in code.co_consts)
+    return code.replace(co_filename=filename, co_consts=constants)
+
+
+def test_renamed_code_shares_what_the_code_shares() -> None:
+    source = "".join(f"def f{number}(one, two, three):\n    return lambda: one\n" for number in range(9))
+    code = memory_module.same_code(compile(source, "/place/f.py", "exec"))
+    moved, again = (marshal.dumps(memory_module.renamed(code, "f.py")) for _ in range(2))
+    assert moved == again
+    assert memory_module.renamed(code, "/place/f.py") is code
+    found = marshal.loads(moved)
+    functions = [item for item in found.co_consts if isinstance(item, CodeType)]
+    assert {item.co_filename for item in (found, *functions, functions[0].co_consts[1])} == {"f.py"}
+    assert code.co_filename == "/place/f.py"
+    assert found == replaced(code, "f.py")
+    if sys.version_info >= (3, 11):
+        assert len(moved) < len(marshal.dumps(replaced(code, "f.py")))
 
 
 def test_what_was_not_used_for_long_is_removed_once_a_day(tmp_path: Path) -> None:
