@@ -93,6 +93,14 @@ PROJECTS = {
         ("-e", "flask.cli:main", "--with", "flask"),
         folder="examples/tutorial",
     ),
+    # click: modules that its user names, for code that he gives it.
+    "sqlite-utils": Project(
+        "4.2.1",
+        "76114b6a5414714e6c70e5fa5c4781b301b590f6951b5da39c8cc60c21382ba1",
+        ("-e", "sqlite_utils.cli:cli", "--with", "click", "--with", "click-default-group", "--with", "pluggy",
+         "--with", "python-dateutil", "--with", "sqlite-fts4", "--with", "tabulate"),
+        python=(3, 10),
+    ),
     # Textual: style sheets, used at a terminal.
     "recoverpy": Project("2.3.0", "86244abf9db5eee5c002d603a8f88e30b162ac377130738393c18ed0a3991cc5", (".",)),
 }  # fmt: skip
@@ -262,6 +270,28 @@ def test_what_a_server_imports_by_name_is_learnt(freezer: Freezer, sources: Path
     freezer("learn", *words, *learned, "--tool", "pytest", "--", "sh", "-c", command, cwd=place)
     serves = ("--smoke", "--app flaskr run --port 8791", "--smoke-http", "/auth/login", "--smoke-expect", "Log In")
     freezer(*build, *serves, *learned, cwd=place)
+
+
+if "sqlite-utils" in OF_THIS_PYTHON:
+
+    def test_what_a_user_names_is_learnt(freezer: Freezer, sources: Path, tmp_path: Path) -> None:
+        """A command that imports what its arguments name, and the tests of that: they name a module of Python that the
+        application has no other use for. pytest's own module for reports in XML would import it before they do."""
+        place, words = place_of("sqlite-utils", sources), PROJECTS["sqlite-utils"].build
+        learned, output = tmp_path / "learned.toml", str(tmp_path / "app")
+        build = ("build", *words, "--linker", "native", "-o", output)
+        code = "{'name': xml.etree.ElementTree.fromstring(text).get('name')}"
+        convert = f'insert /tmp/it.db items - --text --import xml.etree.ElementTree --convert "{code}"'
+        smoke = ("--smoke", convert, "--smoke-stdin", '<item name="Cleo"/>')
+        # A build with this run would add what the run lacks.
+        freezer(*build, "--no-verify", cwd=place)
+        lacks = freezer("check", output, *smoke, cwd=place, check=False)
+        assert (lacks.status, "No module named 'xml.etree'" in lacks.stderr) == (6, True)
+        tests = ("python", "-m", "pytest", "-q", "-p", "no:junitxml", "tests/test_cli_convert.py")
+        freezer("learn", *words, "--learned", learned, "--tool", "pytest", "--", *tests, cwd=place)
+        assert '"xml.etree.ElementTree" = "sqlite_utils/utils.py:' in learned.read_text()
+        built = freezer(*build, *smoke, "--learned", learned, cwd=place)
+        assert "proven: empty root" in built.stderr and "lacked" not in built.stderr
 
 
 @contextlib.contextmanager
