@@ -74,11 +74,14 @@ class Notes:
             self.begin()
         os.write(self.descriptor, line.encode("ascii"))
 
+    def found(self, name: str, origin: str, frame: "Optional[FrameType]") -> None:
+        """Note a module that is about to be loaded."""
+        self.modules.add(name)
+        self.origins.add(origin)
+        self.note("module", name, origin, frame)
+
     def note(self, kind: str, name: str, more: str, frame: "Optional[FrameType]") -> None:
         """Note a fact once for each file that asks."""
-        if kind == "module":
-            self.modules.add(name)
-            self.origins.add(more)
         asker = self.asker(frame)
         if asker is None:
             if kind != "read":

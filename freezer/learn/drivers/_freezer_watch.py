@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_TIMES = 20
 """How often it is looked up who asks for a variable: some code asks all the time."""
+ATTRIBUTE = "_initializing"
+"""Of a module's specification: whether the module is still being loaded."""
 
 
 class Finder:
@@ -40,7 +42,7 @@ class Finder:
             spec: Optional[ModuleSpec] = find(name, path, target)
             if spec is not None:
                 origin = spec.origin if isinstance(spec.origin, str) else ""
-                quietly(self._notes.note, "module", name, origin, sys._getframe(1))
+                quietly(self._notes.found, name, origin, sys._getframe(1))
                 return spec
         return None
 
@@ -87,13 +89,31 @@ def start(folder: str) -> None:
 
     sys.addaudithook(hook)
     sys.meta_path.insert(0, Finder(notes))
-    _see_imports_by_name(notes)
+    _see_known_modules(notes)
     _see_variables(notes)
     _see_the_end(notes)
 
 
+def _see_known_modules(notes: Notes) -> None:
+    """Note what is imported although somebody else has imported it before: no finder is asked then. But whatever
+    imports, statements too, asks the module's specification whether it is still being loaded."""
+
+    def is_incomplete(spec: "ModuleSpec") -> bool:
+        if getattr(sys.modules.get(spec.name), "__spec__", None) is spec:
+            origin = spec.origin if isinstance(spec.origin, str) else ""
+            quietly(notes.note, "module", spec.name, origin, sys._getframe(1))
+        return bool(vars(spec).get(ATTRIBUTE, False))
+
+    def set_incomplete(spec: "ModuleSpec", value: bool) -> None:
+        vars(spec)[ATTRIBUTE] = value
+
+    setattr(type(sys.__spec__), ATTRIBUTE, property(is_incomplete, set_incomplete))
+    if sys.version_info < (3, 11):
+        _see_imports_by_name(notes)
+
+
 def _see_imports_by_name(notes: Notes) -> None:
-    """Note what is imported by name, also if somebody else has imported it before: no finder is asked then."""
+    """Note what ``import_module()`` imports, which asks no specification before Python 3.11."""
     import_module = importlib.import_module
 
     def noting(name: str, package: "Optional[str]" = None) -> "ModuleType":

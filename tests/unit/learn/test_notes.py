@@ -114,12 +114,15 @@ def test_modules_with_who_imports_them(site: Site) -> None:
     assert {fact.more for fact in site.facts("module") if fact.name == "two"} == {f"{site.app}/two.py"}
 
 
-def test_an_import_by_name_counts_for_everybody_who_asks(site: Site) -> None:
+@pytest.mark.parametrize(
+    "statement", ["import importlib; importlib.import_module('two')", "__import__('two')", "exec('import two')"]
+)
+def test_an_import_counts_for_everybody_who_asks(site: Site, statement: str) -> None:
     """As somebody else, such as a test, may have imported the module before."""
-    site.write("import importlib\nimportlib.import_module('two')\n", "one.py")
+    site.write(f"{statement}\n", "one.py")
     site.write("", "two.py")
     site.run("import two\nimport one\n")
-    assert site.asked("module") >= {("two", "app.py:1"), ("two", "one.py:2")}
+    assert site.asked("module") >= {("two", "app.py:1"), ("two", "one.py:1")}
 
 
 def test_modules_of_other_finders_are_seen_at_the_end(site: Site) -> None:
@@ -273,6 +276,9 @@ def test_the_application_does_not_notice(site: Site) -> None:
         "print([path for path in sys.path if 'learn/hook' in path])\n"
         "try: importlib.import_module('missing')\n"
         "except ModuleNotFoundError as error: print(error.name)\n"
+        # Some code tells by the depth whether it was this module that is missing.
+        "try: __import__('missing')\n"
+        "except ModuleNotFoundError as error: print(error.__traceback__.tb_next)\n"
         "try: os.environ['missing']\n"
         "except KeyError as error: print(error)\n"
         "shutil.rmtree(sys.argv[1])\n"
@@ -282,7 +288,7 @@ def test_the_application_does_not_notice(site: Site) -> None:
         str(site.notes),
     )
     assert printed.splitlines() == [
-        f"True {site.app}/more/sitecustomize.py", "[]", "missing", "'missing'", "import"
+        f"True {site.app}/more/sitecustomize.py", "[]", "missing", "None", "'missing'", "import"
     ]  # fmt: skip
 
 
