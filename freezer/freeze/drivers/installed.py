@@ -114,7 +114,8 @@ class Inventory:
                     self.groups.setdefault(entry.group, []).append((entry, distribution))
             self._add_packages(distribution)
         for name, place in local_roots:
-            package = self.packages.setdefault(name, Package(name, place, None, own=True))
+            # In front of one that is installed, too, as when Python searches.
+            package = self.packages[name] = Package(name, place, None, own=True)
             package.files = list(walk(place)) if os.path.isdir(place) else [place]
 
     def _add_packages(self, distribution: Distribution) -> None:

@@ -310,6 +310,18 @@ def test_what_of_local_packages_comes_along_is_decided_elsewhere(site: Path, tmp
     assert (found.datas, found.modules) == ([], [])
 
 
+def test_a_local_package_that_is_installed_too(site: Path, install: Install, tmp_path: Path) -> None:
+    """Its own files are those of one place: a name that the code says is no path from the other place."""
+    install("twice", {"twice/__init__.py": "open('data.py')", "twice/data.py": ""})
+    local = tmp_path / "twice"
+    local.mkdir()
+    for name in ("__init__.py", "data.py"):
+        (local / name).write_text("open('data.py')")
+    made = collector(site, (("twice", str(local)),))
+    assert made.inventory.packages["twice"].place == str(local)
+    assert [folder for _, folder in made.package("twice", hooked=False).datas] == []
+
+
 @pytest.mark.parametrize("own", [True, False])
 def test_folders_of_any_name_are_the_applications(site: Path, install: Install, own: bool) -> None:
     """Of a dependency, tests are left out."""
