@@ -331,7 +331,7 @@ class Freezer:
         unfinished = [
             path.name
             for path in (*self.cache.glob("env/*"), *self.cache.glob("toolchain/*"))
-            if path.suffix != ".lock" and not (path / "complete").is_file()
+            if re.fullmatch(r"[0-9a-f]{24}", path.name) and not (path / "complete").is_file()
             # One that is removed meanwhile is gone at the end.
             if not is_held(lock_of(path)) and path.exists()
         ]
