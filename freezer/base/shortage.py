@@ -54,10 +54,12 @@ def full_disk(error: OSError, place: Path) -> OutputError:
 
 def shortage(error: OSError, place: Optional[Path] = None) -> EnvironmentFailure | OutputError:
     """Return the error for a shortage; ``place`` is the directory that was worked in, if the error names none."""
-    named = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else None
+    code = _code(error) or 0
+    # What is copied is read from the first, and written to the second.
+    path = error.filename2 if code in FULL and error.filename2 is not None else error.filename
+    named = Path(os.fsdecode(path)) if isinstance(path, (str, bytes)) else None
     if named is not None and named.is_absolute():
         place = named
-    code = _code(error) or 0
     if code in FULL:
         return OutputError(f"cannot write: {os.strerror(code)}") if place is None else full_disk(error, place)
     what = f"cannot read or write {place}" if place is not None else "cannot go on"

@@ -45,6 +45,14 @@ def test_a_shortage_is_named(code: int) -> None:
         assert error.hint or (code in FULL and not name)
 
 
+def test_what_is_copied_to_a_full_disk() -> None:
+    """The disk that is read from may have room, and must not be named."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/etc/passwd", None, "/proc/x")
+    assert shortage(full, Path("/work")).what == "no space left on /proc"
+    broken = OSError(errno.EIO, os.strerror(errno.EIO), "/proc/x", None, "/etc/passwd")
+    assert "cannot read or write /proc/x" in shortage(broken, Path("/work")).what
+
+
 def test_what_is_none() -> None:
     assert not any(is_shortage(failure(code)) for code in OTHERS)
     assert shortage_of(failure(errno.ENOENT)) is None
