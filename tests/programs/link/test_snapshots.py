@@ -341,7 +341,8 @@ def test_a_snapshot_whose_first_process_crashes_is_not_used_again(app: Saved) ->
     app.how("plain")
     app.how("plain")
     app.wait_until_made()
-    assert app.run(env={"BEHAVE": "crash"}).status == -signal.SIGABRT
+    done = app.run(env={"BEHAVE": "crash", "FREEZER_DEBUG": "start"})
+    assert done.status == -signal.SIGABRT, done.stderr
     for _ in range(2):
         app.how("plain")
     (name,) = app.names("bad")
