@@ -99,9 +99,11 @@ def _see_known_modules(notes: Notes) -> None:
     imports, statements too, asks the module's specification whether it is still being loaded."""
 
     def is_incomplete(spec: "ModuleSpec") -> bool:
-        if getattr(sys.modules.get(spec.name), "__spec__", None) is spec:
+        # Nobody calls if the interpreter itself imports, such as runpy for -m.
+        caller = sys._getframe().f_back
+        if caller is not None and getattr(sys.modules.get(spec.name), "__spec__", None) is spec:
             origin = spec.origin if isinstance(spec.origin, str) else ""
-            quietly(notes.note, "module", spec.name, origin, sys._getframe(1))
+            quietly(notes.note, "module", spec.name, origin, caller)
         return bool(vars(spec).get(ATTRIBUTE, False))
 
     def set_incomplete(spec: "ModuleSpec", value: bool) -> None:

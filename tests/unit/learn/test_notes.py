@@ -125,6 +125,17 @@ def test_an_import_counts_for_everybody_who_asks(site: Site, statement: str) -> 
     assert site.asked("module") >= {("two", "app.py:1"), ("two", "one.py:1")}
 
 
+def test_the_interpreter_itself_may_import_what_is_known(site: Site) -> None:
+    """It imports runpy for ``-m``, with nobody who calls, and would end if it were asked who it is."""
+    site.write("import two\n", "main.py")
+    site.write("", "two.py")
+    # What the first of these is told to import when it starts is known when the interpreter imports it.
+    with (site.hook / "sitecustomize.py").open("a") as file:
+        file.write("import runpy\n")
+    site.run("import subprocess, sys\nsubprocess.run([sys.executable, '-m', 'main'], check=True)\n")
+    assert ("two", "main.py:1") in site.asked("module")
+
+
 def test_modules_of_other_finders_are_seen_at_the_end(site: Site) -> None:
     site.write("", "two.py")
     site.run(
