@@ -57,7 +57,8 @@ def answer(request: OwnCodeRequest, out: IO[bytes]) -> OwnCode:
             for module, ways in modules.items():
                 for way in ways:
                     made = code_of(source, path, way, request["optimize"])
-                    # What is referred to more than once is marshalled in another way: the name has a name, as there.
+                    # What is referred to more than once is marshalled in another way. PyInstaller holds the name in a
+                    # variable while it marshals the code, and so does this.
                     name = place_of(module, path)
                     moved = renamed(made, name)
                     code.setdefault(module, {})[way] = (out.tell(), out.write(marshal.dumps(moved)))

@@ -1,6 +1,7 @@
 """Prepares the interpreter of a tree, and the application in it: what PyInstaller's bootloader and its first script do
 for others."""
 
+import gc
 import marshal
 import os
 import sys
@@ -48,9 +49,13 @@ def _save_and_resume(snapshot: str, executable: str, early: bool) -> "CodeType":
 
 
 def _prepare_main(executable: str) -> None:
+    # What is made before the application begins is kept as long as it runs. Whether its own code wants the collector,
+    # in its imports before a snapshot, too, is its own business.
+    gc.disable()
     _freezer_processes.called, _freezer_processes.own = sys.argv[0] if sys.argv else "", sys.argv[1:]
     _prepare(executable)
     _freezer_processes.become_interpreter_if_asked()
+    gc.enable()
     _run_hooks()
 
 

@@ -10,7 +10,6 @@ The script's code is in the archive as a module, where processes spawned by mult
 """
 
 import _signal  # type: ignore[import-not-found]
-import gc
 import sys
 from _collections import defaultdict  # type: ignore[import-not-found]
 
@@ -61,15 +60,11 @@ class _Runpy:
         if sys.path[:1] == sys.argv[:1]:
             # Python has put it there.
             del sys.path[0]
-        # What is made before the application begins is kept as long as it runs.
-        gc.disable()
         try:
             return _calling(self._prepare())
         except BaseException as error:
             # One that is raised here would be taken for a damaged runpy.
             failure = error
-        finally:
-            gc.enable()
 
         def fail(_name: str, _alter: bool) -> object:
             raise failure
