@@ -20,6 +20,7 @@ from freezer.base.job import Job
 from freezer.base.log import human_size
 from freezer.base.received import check_file, check_folder, check_tree
 from freezer.environment.venv import Environment
+from freezer.freeze import RUNTIME
 from freezer.freeze.absent import refuse_absent
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.freeze_messages import FreezeReport, FreezeRequest
@@ -31,9 +32,9 @@ from freezer.plan.choices import CONTENTS
 from freezer.plan.python_options import optimization
 from freezer.system.buildroot import BuildRoot
 
-RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_MODULES = (
     "_freezer_archive",
+    "_freezer_boundary",
     "_freezer_caches",
     "_freezer_deferred",
     "_freezer_encodings",
@@ -44,6 +45,7 @@ RUNTIME_MODULES = (
     "_freezer_parent",
     "_freezer_processes",
     "_freezer_provisions",
+    "_freezer_restored",
     "_freezer_runner",
     "_freezer_savable",
     "_freezer_services",
@@ -248,7 +250,6 @@ def request_for(
     """Return what the driver of PyInstaller is asked; only directories to write to are made."""
     root = environment.root
     added = (*plan.add_data, *application.data, *application.learnt.data)
-    saved = _saved(plan)
     return {
         "script": root.inside(application.script),
         "spec": application.is_spec,
@@ -268,7 +269,7 @@ def request_for(
             for source, destination in (*plan.add_binary, *application.learnt.binaries)
         ]
         + [(root.inside(path), ".") for path in plan.libraries],
-        "hidden_imports": [*plan.hidden_imports, *saved, *application.modules, *application.learnt.modules],
+        "hidden_imports": [*plan.hidden_imports, *_saved(plan), *application.modules, *application.learnt.modules],
         "collect_all": list(plan.collect_all),
         "copy_metadata": [*plan.copy_metadata, *application.learnt.metadata],
         "entry_points": list(application.learnt.entry_points),
@@ -282,8 +283,7 @@ def request_for(
         "analysis": root.inside(environment.analysis),
         "runtime": root.inside(RUNTIME),
         "runtime_modules": list(RUNTIME_MODULES),
-        "behind": None if plan.snapshot is None else list(plan.snapshot.before),
-        "saved": list(saved),
+        "marked": plan.snapshot is not None,
         "hooks": root.inside(job.folder("hooks")),
         "dist": root.inside(job.folder("dist")),
         "work": root.inside(job.folder("freeze")),

@@ -20,10 +20,10 @@ from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
 from freezer.freeze.pyinstaller import FrozenApp
 
-BOUNDARY_PARTS = ("_freezer_before_boundary", "_freezer_behind_boundary")
-"""The modules that contain the parts of that code; see freezer/freeze/drivers/boundary.py."""
 MAIN_SCRIPT = "_freezer_main_script"
 """The module that contains the main script's code; see freezer/freeze/runtime/_freezer_runner.py."""
+MARKED_SCRIPT = "_freezer_marked_script"
+"""The one that contains it with a mark where its imports end; see freezer/freeze/drivers/boundary.py."""
 PACKAGE = 1
 """The kind of a package among modules, in PyInstaller's archives."""
 ARCHIVE_MAGIC = b"FRZRMOD1"
@@ -116,7 +116,7 @@ def whole(package: Package, contents: Path, own: frozenset[str] = frozenset()) -
         extensions=extensions(contents, search),
         path=(*search, "", *eggs),
         sources=with_sources(package, contents),
-        own=own | {MAIN_SCRIPT, *(set(BOUNDARY_PARTS) & set(package.modules))},
+        own=own | {MAIN_SCRIPT, *({MARKED_SCRIPT} & set(package.modules))},
     )
 
 

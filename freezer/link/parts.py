@@ -65,7 +65,7 @@ class Names:
     def module(self, name: str) -> tuple[str, str]:
         """Return the (group, kind) of a module by its full name."""
         top = name.partition(".")[0]
-        if top in ("_freezer_main_script", "_freezer_before_boundary", "_freezer_behind_boundary"):
+        if top in ("_freezer_main_script", "_freezer_marked_script"):
             return self.program, APPLICATION
         if top.startswith(("_freezer_pyi_rth_", "pyi_rth_", "pyimod", "pyiboot", "_pyi_")):
             return "PyInstaller", RUNTIME

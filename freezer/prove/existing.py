@@ -14,7 +14,7 @@ from freezer.prove.image import ImageProof, prove_image
 from freezer.prove.proof import Proof
 from freezer.prove.snapshot.findings import SnapshotFindings
 from freezer.prove.snapshot.probing import find_snapshot
-from freezer.prove.snapshot.tell import refusal, summary
+from freezer.prove.snapshot.tell import refusal, summary, warning_of_limits
 from freezer.prove.verify import verify
 from freezer.store.workspace import reading
 
@@ -56,8 +56,8 @@ def check_image(
 
 
 def check_snapshot(path: Path, ignore: Sequence[str], *, cache: Path, log: Log) -> SnapshotFindings:
-    """Find out whether starts of an executable could begin from a snapshot. Raises as ``find_snapshot`` does, and
-    VerificationError, with the reasons, if they could not."""
+    """Find out whether starts of an executable could begin from a snapshot, and warn if that cannot have all imports.
+    Raises as ``find_snapshot`` does, and VerificationError, with the reasons, if they could not."""
     with reading(path, "check", cache, log) as job, job.step("snapshot") as step:
         findings = find_snapshot(path, ignore, job)
         step.result = summary(findings)
@@ -65,6 +65,8 @@ def check_snapshot(path: Path, ignore: Sequence[str], *, cache: Path, log: Log) 
         log.detail("    " + " ".join(line))
     if not findings.verdict:
         raise refusal(path.name, findings)
+    if findings.limits:
+        log.warning(warning_of_limits(path.name, findings))
     return findings
 
 

@@ -188,3 +188,53 @@ def test_modules_that_are_kept_out_and_taken_in(freezer: Freezer, tmp_path: Path
     assert STARTED in again.stderr
     assert float(later) < float(again.stdout.split()[1])
     assert again.stdout.endswith("\nlate False\n")
+
+
+DEEP = {
+    "app.py": "import sys\nimport outer\nimport late\nprint(sys.argv[1:], outer.inner.BEGIN < late.BEGIN)\n",
+    "outer.py": "import calm\nimport inner\nimport atexit\nimport sys\n"
+    "LEFT = calm.Left('outer')\nFILE = open(sys.__stdout__.fileno(), 'w', closefd=False)\nFILE.write('to a file\\n')\n"
+    "if 'fail' in sys.argv:\n    inner.fail()\n"
+    "if 'values' in sys.argv:\n    print(id(calm.SAVED), inner.BEGIN, inner.NUMBER)\n",
+    # It has no effect but to be there.
+    "calm.py": "import decimal\nSAVED = object()\nclass Left:\n    def __init__(self, name):\n"
+    "        self.name = name\n    def __del__(self):\n        print('end of', self.name)\n",
+    "inner.py": "import random, sys, logging\nimport time\nBEGIN = time.time()\nNUMBER = random.random()\n"
+    "def fail():\n    frame, names = sys._getframe(), []\n"
+    "    while frame:\n        names.append(frame.f_code.co_name)\n        frame = frame.f_back\n    raise ValueError(' '.join(names))\n",
+    "late.py": "import time\nBEGIN = time.time()\n",
+}
+
+
+@pytest.mark.parametrize("leave", ["plain", "early"])
+def test_imports_that_end_inside_of_a_dependency(freezer: Freezer, tmp_path: Path, leave: str) -> None:
+    """What each start must do anew, it does; what is imported before that is the snapshot's."""
+    for name, text in DEEP.items():
+        (tmp_path / name).write_text(text)
+    app = build(freezer, tmp_path, tmp_path / "app.py", "--leave", leave)
+    for words in ("well",), ("fail",):
+        plain, restored = app.both(*words)
+        assert plain == restored
+        assert ("to a file" in plain[1], "end of outer" in plain[1]) == (True, True)
+    assert "ValueError: fail <module> " in restored[2]
+    seen = []
+    for _ in range(3):
+        done = app.run("values")
+        assert STARTED in done.stderr
+        seen.append(next(line for line in done.stdout.splitlines() if "." in line).split())
+    places, begins, numbers = map(set, zip(*seen))
+    assert (len(places), len(begins), len(numbers)) == (1, 3, 3)
+
+
+def test_what_a_build_says_of_imports_that_end_early(freezer: Freezer, tmp_path: Path) -> None:
+    for name, text in DEEP.items():
+        (tmp_path / name).write_text(text)
+    done = freezer("build", "app.py", "-o", "app", "--linker", "native", "--start", "snapshot", cwd=tmp_path)
+    said = done.stderr[done.stderr.index("the snapshot of app ends at ") :].splitlines()
+    assert [line.strip() for line in said[1:3]] == [
+        "inner:3: reads the clock (clock_gettime)",
+        "inner:4: seeds or uses the generator of random numbers that all use (random.random)",
+    ]
+    assert said[0].endswith(", since later imports do what each start must do anew:")
+    checked = freezer("check", "app", "--snapshot", cwd=tmp_path)
+    assert said[0] in checked.stderr

@@ -5,6 +5,7 @@ Each line of tests/samples/imports/behaviours.py says itself what the probe is t
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -12,9 +13,13 @@ from pathlib import Path
 import pytest
 from support import Freezer
 
+from freezer.base.log import Log
 from freezer.prove.snapshot.findings import SnapshotFindings, parse
+from freezer.prove.snapshot.probing import run_imports
+from freezer.prove.snapshot.verdict import judge_run
+from freezer.store.workspace import workspace
 
-VERIFICATION, INPUT = 6, 3
+INPUT = 3
 EXPECTED = re.compile(r"# (wrong 0|wrong|key): (.*)$")
 HARMLESS = """\
 import hashlib
@@ -29,17 +34,19 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def told(freezer: Freezer, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What freezer says of the application, in lines."""
+def wrong(freezer: Freezer, samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An application whose imports do all that may not be saved."""
     folder = tmp_path_factory.mktemp("imports")
-    freezer(
-        *("build", samples / "imports" / "main.py", "--name", "imports", "-o", "imports", "--linker", "native"),
-        *("--verify", "no"),
-        cwd=folder,
-    )
-    done = freezer("check", "imports", "--snapshot", "--verify", "no", "-v", cwd=folder, check=False)
-    assert done.status == VERIFICATION
-    return [line.strip() for line in done.stderr.splitlines()]
+    words = ("--name", "imports", "-o", "imports", "--linker", "native", "--verify", "no")
+    return freezer("build", samples / "imports" / "main.py", *words, cwd=folder).output
+
+
+@pytest.fixture(scope="module")
+def told(wrong: Path) -> list[str]:
+    """What the probe finds if the imports run to their end, in lines."""
+    with workspace(wrong.parent / "cache", "probe", keep=False, log=Log(stream=io.StringIO())) as job:
+        findings, _ = judge_run(run_imports(wrong, job, (), ()))
+    return [" ".join(line) for line in findings.lines()]
 
 
 def test_each_behaviour_is_found(told: list[str], samples: Path) -> None:
@@ -58,6 +65,16 @@ def test_each_behaviour_is_found(told: list[str], samples: Path) -> None:
 def test_what_imports_may_do_is_no_reason(told: list[str]) -> None:
     assert [line for line in told if line.startswith("reason harmless")] == []
     assert any(line.startswith("reason behaviours ") for line in told)
+
+
+def test_there_could_be_a_snapshot_before_all_that(freezer: Freezer, wrong: Path, told: list[str]) -> None:
+    done = freezer("check", wrong, "--snapshot", "--verify", "no", "-v", cwd=wrong.parent)
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert "verdict yes" in lines
+    # What is said has names and numbers that are others each time.
+    places = {tuple(line.split()[1:3]) for line in lines if line.startswith("limit ")}
+    assert places == {tuple(line.split()[1:3]) for line in told if line.startswith("reason ")}
+    assert any(line.startswith("boundary behaviours.py ") for line in lines)
 
 
 @pytest.fixture(scope="module")

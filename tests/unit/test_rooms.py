@@ -91,6 +91,7 @@ OF_SEVERAL = {
     "cli/test_bad_input.py",
     "cli/test_errors.py",
     "freeze/test_runtime.py",
+    "freeze/test_runtime_boundary.py",
     "freeze/test_runtime_caches.py",
     "freeze/test_runtime_processes.py",
     "freeze/test_runtime_runner.py",

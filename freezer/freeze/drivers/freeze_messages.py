@@ -22,8 +22,7 @@ class FreezeRequest(TypedDict):
     ``freezer.plan.choices.Sources``; ``python_options`` are those of the application's Python, and ``optimize`` is the
     level that its code is compiled with; ``toolchain`` is the directory with PyInstaller, ``analysis`` that with what
     ``content_memory`` keeps, ``runtime`` that with the ``runtime_modules``, which become part of the application;
-    ``behind`` are modules that are imported behind a memory snapshot, None if none is to be taken, and ``saved`` those
-    that are imported before it in any case;
+    ``marked`` says that the main script's code is wanted with a mark where its imports end, too;
     ``hooks``, ``dist``, ``work`` and ``specpath`` are directories to write to, and ``report`` is the file to write a
     ``FreezeReport`` to.
     """
@@ -56,8 +55,7 @@ class FreezeRequest(TypedDict):
     analysis: str
     runtime: str
     runtime_modules: list[str]
-    behind: Optional[list[str]]
-    saved: list[str]
+    marked: bool
     hooks: str
     dist: str
     work: str

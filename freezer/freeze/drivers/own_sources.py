@@ -66,8 +66,8 @@ class OwnSources:
         own = set(code.values())
         places = {place: path for place, path, _ in analysis.datas if path in own or self.has(path)}
         return {
-            # The parts of the main script are no others than that.
-            "modules": sorted(modules - {boundary.BEFORE, boundary.BEHIND}),
+            # The main script with a mark is no other than that.
+            "modules": sorted(modules - {boundary.MARKED}),
             "files": sorted(files),
             "code": code,
             "places": places,

@@ -74,12 +74,11 @@ def finish_analysis(
     analysis.scripts[:] = scripts
     analysis.pure.extend((name, path, internals.PYTHON_MODULE) for name, path in runtime.items())
     bare = {name: bare_code.compile_bare(path, memory) for name, path in runtime.items()}
-    parts = {}
-    source = boundary.source_of(path, analysis.pure)
-    if request["behind"] is not None and source is not None:
-        parts = boundary.divided(source, request["behind"], request["saved"], internals.level_of(kind))
-        analysis.pure.extend((name, source, internals.PYTHON_MODULE) for name in parts)
-    internals.provide_code(analysis, {**bare, **parts})
+    source = boundary.source_of(path, analysis.pure) if request["marked"] else None
+    if source is not None:
+        bare[boundary.MARKED] = boundary.marked(source, internals.level_of(kind))
+        analysis.pure.append((boundary.MARKED, source, internals.PYTHON_MODULE))
+    internals.provide_code(analysis, bare)
     bundle_records.add_records(analysis, inventory, os.path.join(request["work"], "records"))
     analysis.pure.sort()
     analysis.binaries.sort()

@@ -9,9 +9,11 @@ Python until the process is gone. Exit functions run, threads are waited for, st
 and what was imported since is taken apart.
 """
 
+import atexit
 import gc
 import sys
 
+import _freezer_boundary
 import _freezer_savable
 
 TYPE_CHECKING = False
@@ -27,12 +29,11 @@ class Leaving:
     """What happens at the exit of restored processes; with ``early`` they leave early."""
 
     def __init__(self, early: bool) -> None:
-        import atexit
-
         self._early = early
         self._frozen = False
         self._saver: Any = None
         self._saved: dict[str, ModuleType] = {}
+        self._unfinished: list[ModuleType] = []
         # The first of all exit functions runs last.
         atexit.register(self._leave)
 
@@ -40,14 +41,19 @@ class Leaving:
         """Note the modules that are there now, right before they are saved, and whether all objects are frozen. To ask
         the collector takes as long as to look at each of them."""
         self._saver, self._frozen = saver, frozen
-        self._saved.update((name, module) for name, module in sys.modules.items() if name not in ALWAYS)
+        for name, module in sys.modules.items():
+            if _freezer_boundary.is_unfinished(module):
+                self._unfinished.append(module)
+            elif name not in ALWAYS:
+                self._saved[name] = module
 
-    def thaw_main(self) -> None:
-        """Have the main module collected as in other processes: the application puts its own objects into it."""
+    def thaw_unfinished(self) -> None:
+        """Have the main module, and those that have not been imported to their end, collected as in other processes:
+        the application puts its own objects into them."""
         if self._frozen:
-            main = sys.modules["__main__"]
-            for item in (main, main.__dict__):
-                self._saver.thaw(item)
+            for module in (sys.modules["__main__"], *self._unfinished):
+                for item in (module, module.__dict__):
+                    self._saver.thaw(item)
 
     def _leave(self) -> None:
         if self._saver is None or not self._frozen:

@@ -34,18 +34,18 @@ def prepare_application() -> "CodeType":
     _restore_locale(locale)
     snapshot, leave = sys._xoptions.pop("freezer_snapshot", None), sys._xoptions.pop("freezer_leave", None)
     if isinstance(snapshot, str):
-        return _save_and_resume(snapshot, executable, leave == "early")
+        return _code_that_saves(snapshot, executable, leave == "early")
     _prepare_main(executable)
     return _freezer_runner.main_code(_freezer_processes.main_script)
 
 
-def _save_and_resume(snapshot: str, executable: str, early: bool) -> "CodeType":
-    """Become a memory snapshot of the application, and return in the processes that are restored from it."""
+def _code_that_saves(snapshot: str, executable: str, early: bool) -> "CodeType":
+    """Become a memory snapshot of the application, in code that goes on in the processes that are restored from it."""
     import _freezer_snapshot
 
     _freezer_snapshot.begin(early)
     _prepare_main(executable)
-    return _freezer_snapshot.save_and_resume(snapshot)
+    return _freezer_snapshot.code_that_saves(snapshot)
 
 
 def _prepare_main(executable: str) -> None:

@@ -287,7 +287,7 @@ static void object_if(struct making *making, bool set, const char *name)
 /* Adds a line. Returns false at the last one. */
 static bool add_line(struct making *making, const char *kind, const char *value)
 {
-    static const char *const passed_over[] = {"reason", "ignored", "boundary"};
+    static const char *const passed_over[] = {"reason", "ignored", "boundary", "before", "import", "limit"};
 
     for (size_t index = 0; index < sizeof passed_over / sizeof *passed_over; index++)
         if (strcmp(kind, passed_over[index]) == 0)

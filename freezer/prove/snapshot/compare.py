@@ -14,6 +14,8 @@ Seen = tuple[object, ...]
 RESTORED = ": started by a snapshot"
 """The end of the line by which the launcher says so; see freezer/link/launcher/resume.c."""
 PLAINLY = re.compile(r".*: started plainly: (?P<why>.*)")
+SHOWN, SHOWN_BEFORE = 100, 30
+"""How many characters are shown of a line that differs, and how many of these before the first that does."""
 CHANGING = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 """What may differ in each start: numbers, addresses, times."""
 
@@ -74,8 +76,11 @@ def _described(plain: Seen, restored: Seen) -> str:
     for one, other in zip(plain[3:], restored[3:]):
         if one != other:
             lines = zip([*str(one).splitlines(), ""], [*str(other).splitlines(), ""])
-            different = next(((left, right) for left, right in lines if left != right), (one, other))
-            return f"it prints {str(different[1])[:100]!r}, where a plain start prints {str(different[0])[:100]!r}"
+            texts = next(((left, right) for left, right in lines if left != right), (str(one), str(other)))
+            differs = next((at for at, pair in enumerate(zip(*texts)) if pair[0] != pair[1]), min(map(len, texts)))
+            begin = max(0, differs - SHOWN_BEFORE)
+            shown = [repr(text[begin : begin + SHOWN]) for text in texts]
+            return f"it prints {shown[1]}, where a plain start prints {shown[0]}"
     return "it ends another way"
 
 

@@ -2,7 +2,8 @@
 
 An event is a JSON object: ``kind`` and ``value``, see below; ``phase``, "start" while the interpreter starts, then
 "imports"; ``library``, the file whose code made the call; ``frames``, where the Python code was, the innermost first,
-as [module, line, function]; ``result`` of the call, a number; ``made``, the descriptors that a pair has.
+as [module, line, function]; ``result`` of the call, a number; ``made``, the descriptors that a pair has; ``after``, the
+module that had been looked for last, "" if none had, or if the author wants it imported.
 
 =============  ========================================================================================
 open           a path that was opened for reading
@@ -58,6 +59,7 @@ class Event:
     frames: list[Frame] = field(default_factory=list)
     made: list[int] = field(default_factory=list)
     pair: int = 0
+    after: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the event as it is told."""
@@ -68,5 +70,6 @@ class Event:
             "library": self.library,
             "result": self.result,
             "made": self.made,
+            "after": self.after,
             "frames": [list(frame) for frame in self.frames],
         }

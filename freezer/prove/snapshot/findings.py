@@ -19,6 +19,9 @@ content     a file of /proc or /sys, which has no identity: its content, or abse
 ask         cwd, terminal (which standard streams are some), hostname, cpus (those that the process may use), umask,
             user, year (by UTC; no snapshot on the last and first day), or "limit N" (getrlimit(2)): part of the key
 ignored     a variable that was asked for, and is no part of the key as the author wants it so; for people
+before      a module: when it, or one in it, is looked for first, a snapshot is taken, if it has not been by then
+import      a module that is imported in addition, before a snapshot is taken where the script's first imports end
+limit       as ``reason``: what has modules be in the lines before; for people
 boundary    FILE and LINE, with a tab between them: where the imports end; for people
 end         the last line
 ==========  ===================================================================================================
@@ -29,7 +32,7 @@ A path begins with "/", or with "~/" for what HOME says. All are outside of the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 FILE_NAME = "snapshot.key"
@@ -57,7 +60,8 @@ class Reason(NamedTuple):
 @dataclass(frozen=True)
 class SnapshotFindings:
     """What a probe has found. ``files`` has (path, kind), the kind being one of KINDS_OF_FILES; ``boundary`` the file
-    and the line where the imports end."""
+    and the line where the imports end: before any of ``before``, with ``imports`` in addition. ``limits`` would be
+    reasons if they ended later."""
 
     reasons: tuple[Reason, ...] = ()
     variables: tuple[str, ...] = ()
@@ -67,7 +71,9 @@ class SnapshotFindings:
     asks: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     boundary: tuple[str, int] = ("", 0)
-    notes: tuple[str, ...] = field(default=())
+    before: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    limits: tuple[Reason, ...] = ()
 
     @property
     def verdict(self) -> bool:
@@ -78,14 +84,15 @@ class SnapshotFindings:
         """Yield the lines of the file, each as its fields."""
         yield "snapshot", VERSION
         yield "verdict", "yes" if self.verdict else "no"
-        for reason in self.reasons:
-            yield "reason", *(_plain(str(item)) for item in reason)
+        for kind, reasons in (("reason", self.reasons), ("limit", self.limits)):
+            yield from ((kind, *(_plain(str(item)) for item in reason)) for reason in reasons)
         for kind, names in (("variable", self.variables), ("unset", self.unset), ("prefix", self.prefixes)):
             yield from ((kind, name) for name in sorted(names))
         for wanted in KINDS_OF_FILES:
             yield from ((kind, path) for path, kind in sorted(self.files) if kind == wanted)
-        for kind, names in (("ask", self.asks), ("ignored", self.ignored)):
+        for kind, names in (("ask", self.asks), ("ignored", self.ignored), ("before", self.before)):
             yield from ((kind, name) for name in sorted(names))
+        yield from (("import", name) for name in self.imports)
         yield "boundary", _plain(self.boundary[0]), str(self.boundary[1])
         yield "end", ""
 
@@ -110,7 +117,10 @@ def parse(content: bytes) -> SnapshotFindings:
     def names(kind: str) -> tuple[str, ...]:
         return tuple(values[0] for values in of.get(kind, ()))
 
-    reasons = tuple(Reason(module, int(line), what, hint) for module, line, what, hint in of.get("reason", ()))
+    def reasons_of(kind: str) -> tuple[Reason, ...]:
+        return tuple(Reason(module, int(line), what, hint) for module, line, what, hint in of.get(kind, ()))
+
+    reasons = reasons_of("reason")
     if of.get("verdict") != [["no" if reasons else "yes"]]:
         raise ValueError(f"{FILE_NAME} contradicts itself")
     files = tuple((path, kind) for kind in KINDS_OF_FILES for path in names(kind))
@@ -124,4 +134,7 @@ def parse(content: bytes) -> SnapshotFindings:
         names("ask"),
         names("ignored"),
         (file, int(line)),
+        names("before"),
+        names("import"),
+        reasons_of("limit"),
     )

@@ -42,8 +42,8 @@ class Objecting(Protocol):
 
     asks: set[str]
 
-    def object_to(self, frames: Sequence[Frame], what: str, hint: str = LATER) -> None:
-        """Add a reason."""
+    def object_to(self, frames: Sequence[Frame], what: str, hint: str = LATER, *, after: str = "") -> None:
+        """Add a reason against a snapshot behind a module."""
 
 
 def judge_left(event: Mapping[str, Any], _frames: Sequence[Frame], found: Objecting) -> None:
@@ -64,6 +64,7 @@ def judge_left(event: Mapping[str, Any], _frames: Sequence[Frame], found: Object
             place,
             f"{name} is a generator of random numbers: all starts would draw the same ones",
             "make it in a function, or register a function that seeds it with os.register_at_fork(after_in_child=...)",
+            after=module,
         )
 
 
@@ -97,7 +98,8 @@ def _judge_umask(
     for event in reply["events"]:
         if event["kind"] == "umask" and event["phase"] == IMPORTS:
             if before["Umask"] != after["Umask"]:
-                found.object_to([Frame(*frame) for frame in event["frames"]], "changes the umask")
+                frames = [Frame(*frame) for frame in event["frames"]]
+                found.object_to(frames, "changes the umask", after=event["after"])
             else:
                 found.asks.add("umask")
 
@@ -105,10 +107,9 @@ def _judge_umask(
 def _judge_threads(reply: Mapping[str, Any], after: Mapping[str, Any], found: Objecting) -> None:
     if after["threads"] > 1 and reply.get("after_fork", after["threads"]) > 1:
         started = [event for event in reply["events"] if event["kind"] == "thread" and event["phase"] == IMPORTS]
-        for event in started or [{"frames": []}]:
-            found.object_to(
-                [Frame(*frame) for frame in event["frames"]], "starts a thread, which a snapshot does not have"
-            )
+        for event in started or [{"frames": [], "after": ""}]:
+            frames = [Frame(*frame) for frame in event["frames"]]
+            found.object_to(frames, "starts a thread, which a snapshot does not have", after=event["after"])
 
 
 def _judge_files(
@@ -127,5 +128,6 @@ def _judge_files(
             and event["kind"] in ("open", "own", "object", "socket", "change")
             and (event["result"] == int(number) or int(number) in event["made"])
         ]
-        frames = [Frame(*frame) for frame in made[-1]["frames"]] if made else []
-        found.object_to(frames, f"leaves a file open: {path}")
+        last: Mapping[str, Any] = made[-1] if made else {"frames": [], "after": ""}
+        frames = [Frame(*frame) for frame in last["frames"]]
+        found.object_to(frames, f"leaves a file open: {path}", after=last["after"])

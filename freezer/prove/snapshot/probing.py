@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,20 +16,28 @@ from freezer.base.job import Job
 from freezer.link.payload.read import find_payload
 from freezer.prove.snapshot import PROBE
 from freezer.prove.snapshot.events import IMPORTS
-from freezer.prove.snapshot.findings import SnapshotFindings
+from freezer.prove.snapshot.findings import Reason, SnapshotFindings
 from freezer.prove.snapshot.verdict import judge_run
 
 UNPRIVILEGED = 65534
 """The user that the application runs as."""
 TIMEOUT = 300
 """Seconds; under a tracer imports take several times as long."""
+MOST_ROUNDS = 5
+"""How often the place is looked for where the imports can end."""
 ENVIRONMENT = {"LANG": "C.UTF-8", "LOGNAME": "probe-user", "SHELL": "/bin/sh", "TERM": "xterm-256color"}
 """What nearly every start has: imports should do in the probe what they do then."""
 
 
-def find_snapshot(path: Path, ignore: Sequence[str], job: Job, *, before: Sequence[str] = ()) -> SnapshotFindings:
+def find_snapshot(
+    path: Path, ignore: Sequence[str], job: Job, *, before: Sequence[str] = (), imports: Sequence[str] = ()
+) -> SnapshotFindings:
     """Return whether starts of an executable may begin from a snapshot, and what its key has; ``ignore`` are patterns
-    of variables that the author wants left out, ``before`` modules that must not be imported by then.
+    of variables that the author wants left out, ``before`` modules that must not be imported by then, and ``imports``
+    those that are, in addition.
+
+    Where the imports do what each start must do anew, they have to end before that: before the module that they looked
+    for last. Where they end so, nothing must be left of what was done behind that, which another run shows.
 
     Raises InputError if it has not been linked natively, VerificationError if this host permits no probe.
     """
@@ -40,11 +49,25 @@ def find_snapshot(path: Path, ignore: Sequence[str], job: Job, *, before: Sequen
         )
     if read_elf(path).machine != read_elf(Path(tools.own_python()).resolve()).machine:
         raise VerificationError(f"{path.name} is made for another machine", hint="run freezer check on such a machine")
-    replies = [_run(path, job, terminal=False)]
+    ends, limits = set(before), list[Reason]()
+    for _ in range(MOST_ROUNDS):
+        findings, stops = judge_run(run_imports(path, job, sorted(ends), imports), ignore)
+        if findings.verdict or stops <= ends:
+            break
+        limits += [reason for reason in findings.reasons if reason not in limits]
+        ends |= stops
+    if not findings.verdict:
+        return dataclasses.replace(findings, reasons=tuple(dict.fromkeys((*findings.reasons, *limits))))
+    return dataclasses.replace(findings, before=tuple(sorted(ends)), imports=tuple(imports), limits=tuple(limits))
+
+
+def run_imports(path: Path, job: Job, before: Sequence[str], imports: Sequence[str]) -> list[dict[str, Any]]:
+    """Run the imports, and once more at a terminal if they ask for one: there, they may go another way. Return what the
+    probe replies (``program``). Raises VerificationError if this host permits no probe."""
+    replies = [_run(path, job, before, imports, terminal=False)]
     if _asks_for_terminal(replies[0]):
-        # At a terminal, the imports may go another way.
-        replies.append(_run(path, job, terminal=True))
-    return judge_run(replies, ignore, before)
+        replies.append(_run(path, job, before, imports, terminal=True))
+    return replies
 
 
 def _asks_for_terminal(reply: Mapping[str, Any]) -> bool:
@@ -54,7 +77,7 @@ def _asks_for_terminal(reply: Mapping[str, Any]) -> bool:
     )
 
 
-def _run(path: Path, job: Job, *, terminal: bool) -> dict[str, Any]:
+def _run(path: Path, job: Job, before: Sequence[str], imports: Sequence[str], *, terminal: bool) -> dict[str, Any]:
     request = {
         "root": str(job.folder("root")),
         "binary": str(path.resolve()),
@@ -62,6 +85,8 @@ def _run(path: Path, job: Job, *, terminal: bool) -> dict[str, Any]:
         "uid": UNPRIVILEGED,
         "timeout": TIMEOUT,
         "terminal": terminal,
+        "before": list(before),
+        "imports": list(imports),
         "env": ENVIRONMENT,
     }
     done = job.run(

@@ -8,6 +8,8 @@ The request, on stdin; all paths are absolute::
     uid      the user that the application runs as
     timeout  seconds
     terminal  whether its standard streams are a terminal, rather than /dev/null (optional)
+    before    the modules before whose imports they end at the latest
+    imports   what is imported in addition, where they end
     env      variables that the application has, beside HOME and PATH
 
 The reply, on stdout::
@@ -17,7 +19,6 @@ The reply, on stdout::
     tree      where the application was
     executable  its path
     boundary  [file, line] where the imports ended
-    modules   the names of the modules that are imported then
     after_fork  how many threads are left when the process forks, if it has several (optional)
     faults    why the run proves nothing, if it does not
 
@@ -39,6 +40,7 @@ from freezer.base.isolation.privileges import can_isolate_as_root, drop_privileg
 from freezer.base.isolation.refusals import explain
 from freezer.base.isolation.seccomp import install
 from freezer.base.isolation.system import LIBC, IsolationError, die_with_parent, forked, reset_signals, seal_descriptors
+from freezer.freeze import RUNTIME
 from freezer.prove.sandbox.cells import in_cell
 from freezer.prove.sandbox.protocol import Cell, Message
 from freezer.prove.snapshot import ptrace
@@ -51,7 +53,10 @@ END_OF_INPUT = b"\4" * 256
 """The ends of as many reads of a terminal (termios(3), VEOF)."""
 PR_SET_TSC, PR_TSC_SIGSEGV = 26, 2
 DRIVERS = Path(__file__).with_name("drivers")
-MODULES = ("probe_channel", "probe_boundary", "probe_watch", "probe_left", "probe_imports")
+MODULES = (
+    RUNTIME / "_freezer_boundary.py",
+    *(DRIVERS / f"probe_{name}.py" for name in ("channel", "boundary", "watch", "left", "imports")),
+)
 """The modules that the interpreter is given, in the order of their imports."""
 START = """\
 import sys
@@ -59,7 +64,7 @@ for name, text in {texts!r}:
     module = sys.modules[name] = type(sys)(name)
     exec(compile(text, "<probe>", "exec"), module.__dict__)
 del sys, name, text, module
-__import__("probe_imports").run()
+__import__("probe_imports").run({before!r}, {imports!r})
 """
 
 
@@ -74,7 +79,7 @@ def main() -> int:
         # Before the host is left: a cell need not have any.
         request["stream"] = open_terminal()
     # The cell does not have the files.
-    request["texts"] = [(name, (DRIVERS / f"{name}.py").read_text(encoding="utf-8")) for name in MODULES]
+    request["texts"] = [(path.stem, path.read_text(encoding="utf-8")) for path in MODULES]
     seal_descriptors()
     uid = int(request["uid"])
     real_root = can_isolate_as_root(uid)
@@ -118,7 +123,8 @@ def probe(request: Message, cell: Cell) -> Message:
         return {"faults": ["its launcher has not unpacked it"]}
     tree = os.path.dirname(program)
     traces = os.memfd_create("traces")
-    command = [f"/app/{cell.name}", "-X", "freezer_hooks=wait", "-u", "-c", START.format(texts=request["texts"])]
+    text = START.format_map(request)
+    command = [f"/app/{cell.name}", "-X", "freezer_hooks=wait", "-u", "-c", text]
     pid = start_traced(cell, f"{tree}/bin/python3", command, environment, traces, request.get("stream"))
     tracer = Tracer(pid, tree, traces, deadline)
     return {**reply_of(tracer, tracer.run()), "executable": f"/app/{cell.name}"}
@@ -143,6 +149,8 @@ def reply_of(tracer: Tracer, in_time: bool) -> Message:
         faults.append(f"the code of Python {reply['unknown_python']} is not known")
     if "ended" in reply:
         faults.append(f"its imports end it: {reply['ended']}")
+    if "impossible" in reply:
+        faults.append(reply["impossible"])
     if tracer.is_full:
         faults.append("its imports do more than can be noted")
     faults += [f"{name} of the C library cannot be watched" for name in sorted(tracer.breakpoints.missing)]

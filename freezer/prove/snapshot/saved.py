@@ -24,7 +24,7 @@ from freezer.prove.runs import run_request
 from freezer.prove.snapshot.compare import difference, why_plainly
 from freezer.prove.snapshot.findings import Reason, SnapshotFindings
 from freezer.prove.snapshot.probing import find_snapshot
-from freezer.prove.snapshot.tell import refusal, summary, warning_of
+from freezer.prove.snapshot.tell import refusal, summary, warning_of, warning_of_limits
 from freezer.prove.verify import UNPRIVILEGED, run_sandbox
 
 WAYS = ("plain", "snapshot", "snapshot", "plain")
@@ -52,7 +52,7 @@ def prove_snapshots(
     name = linked.path.name
     try:
         with job.step("snapshot") as step:
-            findings = find_snapshot(linked.path, wanted.ignored, job, before=wanted.before)
+            findings = find_snapshot(linked.path, wanted.ignored, job, before=wanted.before, imports=wanted.imports)
             step.result = summary(findings)
     except VerificationError as error:
         if plan.verify is Verification.REQUIRE:
@@ -66,7 +66,8 @@ def prove_snapshots(
             trial = try_snapshot(linked.path, plan.smokes, job)
             step.result = _told(trial, len(plan.smokes))
         if trial.problem is None:
-            return linked, proof
+            warned = _warned(proof, warning_of_limits(name, findings), job) if findings.limits else proof
+            return linked, warned
         findings = dataclasses.replace(findings, reasons=(_reason(findings, trial.problem),))
         if plan.verify is not Verification.REQUIRE:
             linked = with_key(plan, linked, None, job)

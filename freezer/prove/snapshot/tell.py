@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from freezer.base.errors import VerificationError
-from freezer.prove.snapshot.findings import SnapshotFindings
-from freezer.prove.snapshot.left import LATER
+from collections.abc import Sequence
 
-BEHIND = 'or keep what imports it behind the snapshot: before = ["MODULE"] in [tool.freezer.snapshot]'
+from freezer.base.errors import VerificationError
+from freezer.prove.snapshot.findings import Reason, SnapshotFindings
+
 SHOWN, WARNED = 30, 5
 """How many reasons are told by an error, and by a warning."""
 
@@ -18,7 +18,8 @@ def summary(findings: SnapshotFindings) -> str:
     variables = len(findings.variables) + len(findings.unset) + len(findings.prefixes)
     file, line = findings.boundary
     parts = f"{_counted(variables, 'variable')} and {_counted(len(findings.files), 'file')}"
-    return f"starts could begin at {file}:{line}; in the key: {parts}"
+    limits = f"; {_counted(len(findings.limits), 'reason')} against a later place" if findings.limits else ""
+    return f"starts could begin at {file}:{line}; in the key: {parts}{limits}"
 
 
 def _counted(count: int, what: str) -> str:
@@ -27,11 +28,21 @@ def _counted(count: int, what: str) -> str:
 
 def warning_of(name: str, findings: SnapshotFindings) -> str:
     """Return the warning about an application that starts plainly, as it may not be saved."""
-    lines = [f"\n       {reason}" for reason in findings.reasons[:WARNED]]
-    if len(findings.reasons) > WARNED:
-        lines.append(f"\n       and {len(findings.reasons) - WARNED} more: freezer check --snapshot shows them")
-    hint = "\n       ".join(_hints(findings, 1))
-    return f"{name} starts plainly, since its imports do what each start must do anew:{''.join(lines)}\n       {hint}"
+    return _warning(f"{name} starts plainly, since its imports do what each start must do anew", findings.reasons)
+
+
+def warning_of_limits(name: str, findings: SnapshotFindings) -> str:
+    """Return the warning about an application whose snapshot has only a part of its imports."""
+    file, line = findings.boundary
+    what = f"the snapshot of {name} ends at {file}:{line}, since later imports do what each start must do anew"
+    return _warning(what, findings.limits)
+
+
+def _warning(what: str, reasons: Sequence[Reason]) -> str:
+    lines = [str(reason) for reason in reasons[:WARNED]]
+    if len(reasons) > WARNED:
+        lines.append(f"and {len(reasons) - WARNED} more: freezer check --snapshot -v shows them")
+    return "\n       ".join((f"{what}:", *lines, *_hints(reasons, 1)))
 
 
 def refusal(name: str, findings: SnapshotFindings) -> VerificationError:
@@ -42,11 +53,10 @@ def refusal(name: str, findings: SnapshotFindings) -> VerificationError:
     return VerificationError(
         f"starts of {name} cannot begin from a snapshot: its imports do what each start must do anew",
         why="\n".join(lines),
-        hint="\n".join(_hints(findings, 5)),
+        hint="\n".join(_hints(findings.reasons, 5)),
     )
 
 
-def _hints(findings: SnapshotFindings, most: int) -> list[str]:
+def _hints(reasons: Sequence[Reason], most: int) -> list[str]:
     """Return what may be tried, as so many lines of the reasons' own at most."""
-    hints = list(dict.fromkeys(reason.hint for reason in findings.reasons))[:most]
-    return [*hints, BEHIND] if LATER in hints else hints
+    return list(dict.fromkeys(reason.hint for reason in reasons))[:most]

@@ -65,6 +65,7 @@ class Tracer:
         self._read = 0
         self._deadline = deadline
         self._seen: dict[tuple[str, ...], Event] = {}
+        self._asked = ""
 
     def run(self) -> bool:
         """Trace until the process ends; return whether it did so in time."""
@@ -153,7 +154,7 @@ class Tracer:
         """Keep an event, with its place to come; return whether it is new."""
         if self.phase == START and event.value == f"{self.tree}/modules":
             self.phase = PREPARE
-        event.phase = self.phase
+        event.phase, event.after = self.phase, self._asked
         if self._is_own(event) and not self._is_data(event):
             return False
         event.library, harmless = self._callers.of(registers, event.kind)
@@ -206,12 +207,17 @@ class Tracer:
         message = json.loads(ptrace.read_memory(self.pid, registers.rsi, registers.rdx))
         if "phase" in message:
             self.phase = message["phase"]
+            if self.phase == DONE:
+                self._asked = ""
             if self.phase in (IMPORTS, DONE):
                 variables = self.breakpoints.variables(self.pid)
                 self.state[self.phase] = {**state_of(self.pid), "variables": variables}
         elif "kind" in message:
             frames = [Frame(module_of(file, self.contents), *rest) for file, *rest in message.get("frames", [])]
-            self.events.append(Event(message["kind"], message["value"], self.phase, frames=frames))
+            event = Event(message["kind"], message["value"], self.phase, frames=frames, after=self._asked)
+            self.events.append(event)
+        elif "asked" in message:
+            self._asked = message["asked"]
         else:
             self.messages.append(message)
 

@@ -30,7 +30,6 @@ ABOVE_TREE = re.compile(
 )
 """Where the interpreter looks for its library, from its own place upwards, and whether it is in the sources of Python;
 a tree's is told by its start."""
-EARLIER = "name what imports it, too: before = [...] in [tool.freezer.snapshot]"
 PROBE = "<probe>"
 HOOKS = Frame("run-time hooks", 0, "<module>")
 """What runs before the imports can only be one of these, if it is not the interpreter or freezer."""
@@ -40,7 +39,8 @@ Event = Mapping[str, Any]
 @dataclass
 class Findings:
     """The findings while they are collected. ``ignore`` has the author's patterns of variables; ``executable`` and
-    ``tree`` are the application's places, which are in every key."""
+    ``tree`` are the application's places, which are in every key. ``event`` is what is judged; ``stops`` are the
+    modules that had been looked for last when there was a reason."""
 
     ignore: Sequence[str] = ()
     executable: str = ""
@@ -52,20 +52,21 @@ class Findings:
     files: set[tuple[str, str]] = field(default_factory=set)
     asks: set[str] = field(default_factory=lambda: {"user"})
     ignored: set[str] = field(default_factory=set)
+    event: Event = field(default_factory=dict)
+    stops: set[str] = field(default_factory=set)
 
-    def object_to(self, frames: Sequence[Frame], what: str, hint: str = LATER) -> None:
-        """Add a reason against a snapshot, once."""
+    def object_to(self, frames: Sequence[Frame], what: str, hint: str = LATER, *, after: str = "") -> None:
+        """Add a reason, once, against a snapshot behind the module ``after``, or that which the event came after."""
+        self.stops.update(filter(None, [after or self.event.get("after")]))
         place = place_of(frames)
         reason = Reason(place.module, place.line, what, hint)
         if reason not in self.reasons:
             self.reasons.append(reason)
 
 
-def judge_run(
-    replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = (), before: Sequence[str] = ()
-) -> SnapshotFindings:
-    """Return the findings of some runs of the same imports together; the modules ``before`` which the boundary is must
-    not be imported."""
+def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) -> tuple[SnapshotFindings, set[str]]:
+    """Return the findings of some runs of the same imports together; and the modules that had been looked for last when
+    there was a reason: had the imports ended before these, most reasons would not be there."""
     found = Findings(ignore)
     boundary = ("", 0)
     for reply in replies:
@@ -74,14 +75,13 @@ def judge_run(
         found.executable, found.tree = reply.get("executable", ""), reply.get("tree", "")
         for event in reply.get("events", ()):
             judge_event(event, found)
+        found.event = {}
         if DONE in reply.get("state", {}):
             _judge_unseen(reply, found)
             judge_state(reply, found)
         file, line = reply.get("boundary", ("", 0))
-        boundary = (os.path.basename(file), int(line))
-        for name in sorted(set(before) & set(reply.get("modules", ()))):
-            found.object_to((), f"the imports import {name}, which is to be imported behind them", EARLIER)
-    return SnapshotFindings(
+        boundary = (_in_tree(file, found.tree), int(line))
+    findings = SnapshotFindings(
         tuple(found.reasons),
         tuple(sorted(found.variables)),
         tuple(sorted(found.unset - found.variables)),
@@ -91,6 +91,13 @@ def judge_run(
         tuple(sorted(found.ignored)),
         boundary,
     )
+    return findings, found.stops
+
+
+def _in_tree(file: str, tree: str) -> str:
+    """Return where in the application a file is."""
+    contents = f"{tree}/_internal/"
+    return file[len(contents) :] if file.startswith(contents) else os.path.basename(file)
 
 
 def _single(files: set[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -107,6 +114,7 @@ def judge_event(event: Event, found: Findings) -> None:
     """Judge one event."""
     frames = [Frame(*frame) for frame in event["frames"]]
     kind, value = event["kind"], event["value"]
+    found.event = event
     if event["phase"] == DONE and kind != "left":
         return
     if event["phase"] == START and kind not in ("open", "stat", "list", "variable", "ask"):
@@ -195,7 +203,8 @@ def _judge_unseen(reply: Mapping[str, Any], found: Findings) -> None:
         name = event["value"]
         if _is_interpreter(event["library"]) and name not in seen and before.get(name) != after.get(name):
             frames = [Frame(*frame) for frame in event["frames"]]
-            found.object_to(frames, f"changes the variable {name}, but not in os.environ", "use os.environ")
+            what = f"changes the variable {name}, but not in os.environ"
+            found.object_to(frames, what, "use os.environ", after=event["after"])
 
 
 def _is_interpreter(library: str) -> bool:

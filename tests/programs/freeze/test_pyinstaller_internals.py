@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from freezer.freeze import RUNTIME
 from freezer.freeze.drivers import DRIVERS
-from freezer.freeze.pyinstaller import RUNTIME
 
 CODE = """
 import inspect, json, os, subprocess, sys

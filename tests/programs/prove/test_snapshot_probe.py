@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from freezer.base.isolation import seccomp
-from freezer.prove.snapshot import calls, program, rules, stack_frames
+from freezer.freeze import RUNTIME
+from freezer.prove.snapshot import calls, probing, program, rules, stack_frames
 from freezer.prove.snapshot.breakpoints import ENDBR64, _pushed
 from freezer.prove.snapshot.calls import CHANNEL, MMAP, PROT_EXEC, RETURN_KILL, RETURN_TRACE, SEEN, TRACES, UNSEEN
+from freezer.prove.snapshot.findings import Reason, SnapshotFindings
 from freezer.prove.snapshot.memory import Map, at, follows_call, maps_of, symbols_of
 from freezer.prove.snapshot.stack_frames import Frame, module_of, parse
 
@@ -207,8 +209,9 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
     archive: Any = ModuleType("_freezer_archive")
     archive.archives = []
     monkeypatch.syspath_prepend(str(DRIVERS))
+    monkeypatch.syspath_prepend(str(RUNTIME))
     monkeypatch.setitem(sys.modules, "_freezer_archive", archive)
-    names = ("probe_channel", "probe_boundary", "probe_watch", "probe_left")
+    names = ("_freezer_boundary", "probe_channel", "probe_boundary", "probe_watch", "probe_left")
     yield {name: importlib.import_module(name) for name in names}
     for name in names:
         del sys.modules[name]
@@ -217,7 +220,7 @@ def drivers(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, ModuleType]]:
 def test_both_sides_have_the_same_numbers(drivers: dict[str, Any]) -> None:
     channel = drivers["probe_channel"]
     assert (channel.CHANNEL, channel.TRACES, channel.SIGNAL) == (CHANNEL, TRACES, stack_frames.SIGNAL)
-    assert {path.stem for path in DRIVERS.glob("probe_*.py")} == set(program.MODULES)
+    assert set(DRIVERS.glob("probe_*.py")) == {path for path in program.MODULES if path.parent == DRIVERS}
     assert f'"{channel.OWN}"' in program.START
 
 
@@ -258,18 +261,55 @@ def test_the_imports_that_a_script_begins_with(drivers: dict[str, Any], text: st
     assert (path, line) == ("main.py", SCRIPTS[text])
 
 
-def test_a_script_that_the_build_has_divided(drivers: dict[str, Any]) -> None:
+def test_a_script_that_the_build_has_marked(drivers: dict[str, Any]) -> None:
     boundary = drivers["probe_boundary"]
-    parts = {
-        boundary.BEFORE: compile("import a\n", "main.py", "exec"),
-        boundary.BEHIND: compile("pass\n\n\nprint(1)\n", "main.py", "exec"),
-    }
-    archive = SimpleNamespace(toc=parts, code=lambda name, path: parts[name])
+    marked = compile("import a\n_freezer_boundary()\nprint(1)\n", "main.py", "exec")
+    archive = SimpleNamespace(toc={"_freezer_marked_script": 0}, code=lambda name, path: marked)
     boundary._freezer_archive.archives.append(archive)
-    code, (path, line) = boundary.beginning(compile("import a\n\n\nprint(1)\n", "main.py", "exec"))
+    code, (path, _line) = boundary.beginning(compile("import a\n\n\nprint(1)\n", "main.py", "exec"))
     assert isinstance(code, CodeType)
-    assert code is parts[boundary.BEFORE]
-    assert (path, line) == ("main.py", 4)
+    assert code is marked
+    assert path == "main.py"
+
+
+REASONS = {name: Reason(name, 1, "reads the clock", "later") for name in "abc"}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "asked", "before", "limits", "reasons"),
+    [
+        ([("", "")], 1, "x", "", ""),
+        # Before b there is nothing; or before a, which another round shows; or there always is something.
+        ([("bc", "bc"), ("", "")], 2, "bcx", "bc", ""),
+        ([("b", "b"), ("a", "a"), ("", "")], 3, "abx", "ba", ""),
+        ([("b", "b"), ("a", "b")], 2, "", "", "ab"),
+        ([("a", "")], 1, "", "", "a"),
+    ],
+)
+def test_where_the_imports_have_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    rounds: list[tuple[str, str]],
+    asked: int,
+    before: str,
+    limits: str,
+    reasons: str,
+) -> None:
+    wanted: list[Any] = []
+
+    def judge(replies: Any, _ignore: Any) -> tuple[SnapshotFindings, set[str]]:
+        found, stops = rounds[len(wanted) - 1]
+        return SnapshotFindings(tuple(REASONS[name] for name in found)), set(stops)
+
+    monkeypatch.setattr(probing, "find_payload", lambda _path: object())
+    monkeypatch.setattr(probing, "run_imports", lambda _path, _job, before, imports: wanted.append((*before, imports)))
+    monkeypatch.setattr(probing, "judge_run", judge)
+    job: Any = None
+    findings = probing.find_snapshot(Path(sys.executable), (), job, before=["x"], imports=["y"])
+    assert len(wanted) == asked and wanted[0] == ("x", ["y"])
+    assert "".join(findings.before) == before and findings.imports == (("y",) if before else ())
+    assert "".join(reason.module for reason in findings.limits) == limits
+    assert "".join(reason.module for reason in findings.reasons) == reasons
 
 
 def test_variables_are_noticed(drivers: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

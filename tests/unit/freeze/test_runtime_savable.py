@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from freezer.freeze.pyinstaller import RUNTIME
+from freezer.freeze import RUNTIME
 
 CHECK = """
 import sys

@@ -13,8 +13,8 @@ from typing import Any, Optional
 
 import pytest
 
+from freezer.freeze import RUNTIME
 from freezer.freeze.drivers.content_memory import ContentMemory
-from freezer.freeze.pyinstaller import RUNTIME
 from freezer.link import modules as module
 from freezer.link.modules import (
     ARCHIVE_MAGIC,

@@ -16,10 +16,14 @@ FOUND = SnapshotFindings(
     asks=("user", "limit 3"),
     ignored=("DEBUG",),
     boundary=("main.py", 7),
+    before=("clock", "a.b"),
+    imports=("late", "early"),
+    limits=(Reason("a.c", 4, "reads the clock", "later"),),
 )
 TEXT = b"""\
 snapshot\t1
 verdict\tyes
+limit\ta.c\t4\treads the clock\tlater
 variable\tHOME
 variable\tLANG
 unset\tOPENSSL_CONF
@@ -31,6 +35,10 @@ content\t/proc/self/cgroup
 ask\tlimit 3
 ask\tuser
 ignored\tDEBUG
+before\ta.b
+before\tclock
+import\tlate
+import\tearly
 boundary\tmain.py\t7
 end\t
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, Optional
 
@@ -39,8 +40,8 @@ class Parts:
         monkeypatch.setattr(saved, "with_key", self.link)
         monkeypatch.setattr(saved, "try_snapshot", lambda *_: self.trial)
 
-    def find(self, _path: Path, ignore: Any, _job: Job, *, before: Any) -> SnapshotFindings:
-        self.asked.append((ignore, before))
+    def find(self, _path: Path, ignore: Any, _job: Job, *, before: Any, imports: Any) -> SnapshotFindings:
+        self.asked.append((ignore, before, imports))
         if self.findings is None:
             raise VerificationError("it cannot be watched", why="no namespaces", hint="allow them")
         return self.findings
@@ -53,7 +54,9 @@ class Parts:
         (self.folder / "app.py").touch()
         whole = plan(self.folder, entry="app.py", linker="native", start="snapshot", verify=verify)
         linked: Any = StaticApp(self.folder / "app", 1, None, None, False, None)  # type: ignore[arg-type]
-        return prove_snapshots(whole, SnapshotPlan(before=("b",), ignored=("I*",)), linked, PROOF, job)[1]
+        return prove_snapshots(whole, SnapshotPlan(before=("b",), imports=("c",), ignored=("I*",)), linked, PROOF, job)[
+            1
+        ]
 
 
 @pytest.fixture
@@ -64,8 +67,16 @@ def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Parts:
 @pytest.mark.parametrize("verify", ["require", "auto"])
 def test_the_key_is_what_the_probe_of_this_build_found(parts: Parts, job: Job, verify: str) -> None:
     assert parts.prove(job, verify) == PROOF
-    assert parts.asked == [(("I*",), ("b",))]
+    assert parts.asked == [(("I*",), ("b",), ("c",))]
     assert parts.keys == [GOOD]
+
+
+@pytest.mark.parametrize("verify", ["require", "auto"])
+def test_a_snapshot_that_ends_early_is_warned_of(parts: Parts, job: Job, verify: str) -> None:
+    parts.findings = dataclasses.replace(GOOD, before=("b", "mod"), limits=WRONG.reasons)
+    (warning,) = parts.prove(job, verify).warnings
+    assert "the snapshot of app ends at app.py:3" in warning and "mod:1: asks for the time" in warning
+    assert parts.keys == [parts.findings]
 
 
 def test_what_cannot_be_saved_is_an_error_if_a_proof_is_required(parts: Parts, job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Optional
 
 import pytest
@@ -12,7 +12,7 @@ from freezer.prove.snapshot.findings import ABSENT, CONTENT, FILE, LISTING, Reas
 from freezer.prove.snapshot.known import is_repaired, place_of
 from freezer.prove.snapshot.paths import Entry, Objection, judge_path
 from freezer.prove.snapshot.stack_frames import Frame
-from freezer.prove.snapshot.tell import SHOWN, refusal, summary
+from freezer.prove.snapshot.tell import SHOWN, WARNED, refusal, summary, warning_of_limits
 from freezer.prove.snapshot.verdict import judge_run
 
 TREE = "/tmp/probe/cache/0123/tree"
@@ -40,6 +40,7 @@ def event(
     phase: str = "imports",
     result: Optional[int] = 0,
     made: Sequence[int] = (),
+    after: str = "",
 ) -> dict[str, Any]:
     return {
         "kind": kind,
@@ -49,6 +50,7 @@ def event(
         "result": result,
         "frames": [list(frame) for frame in frames],
         "made": list(made),
+        "after": after,
     }
 
 
@@ -66,7 +68,7 @@ def reply(*events: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 
 def found(*events: dict[str, Any], ignore: Sequence[str] = (), **changed: Any) -> SnapshotFindings:
-    return judge_run([reply(*events, **changed)], ignore)
+    return judge_run([reply(*events, **changed)], ignore)[0]
 
 
 def test_imports_that_do_nothing() -> None:
@@ -353,7 +355,7 @@ def test_a_thread_has_its_place() -> None:
 
 
 def test_several_runs_count_together() -> None:
-    findings = judge_run([reply(event("ask", "terminal")), reply(event("clock", "time"), event("asked", "X"))])
+    findings, _ = judge_run([reply(event("ask", "terminal")), reply(event("clock", "time"), event("asked", "X"))])
     assert (findings.verdict, findings.asks, findings.unset) == (False, ("terminal", "user"), ("TZDIR", "X"))
 
 
@@ -369,7 +371,38 @@ def test_a_refusal() -> None:
     assert error.hint == "later"
 
 
-def test_modules_that_are_to_be_behind_the_boundary() -> None:
-    found = judge_run([{**reply(), "modules": ["a", "b", "b.c"]}], before=("b", "d"))
-    assert [reason.what for reason in found.reasons] == ["the imports import b, which is to be imported behind them"]
-    assert judge_run([{**reply(), "modules": ["a"]}], before=("b",)).verdict
+@pytest.mark.parametrize(
+    ("events", "changed", "stops"),
+    [
+        ([event("clock", "time", after="b")], {}, {"b"}),
+        (
+            [event("clock", "time", after="b"), event("asked", "X", after="c"), event("argv", "argv", after="d")],
+            {},
+            "bd",
+        ),
+        ([event("thread", after="b")], {"threads": 2}, {"b"}),
+        ([event("umask", after="b")], {"Umask": "0077"}, {"b"}),
+        ([event("set", "X", library="_internal/libpython3.11.so.1.0", after="b")], {"variables": {"X": "1"}}, {"b"}),
+        ([event("open", "/etc/x", result=7, after="b")], {"files": {"7": "/etc/x"}}, {"b"}),
+        ([event("left", "generator a.b.RNG", [], phase="done")], {}, {"a.b"}),
+        ([event("left", "stream stdout", [], phase="done")], {}, ()),
+        ([], {"nice": "1"}, ()),
+    ],
+)
+def test_where_the_imports_would_have_to_end(
+    events: Sequence[dict[str, Any]], changed: dict[str, Any], stops: Collection[str]
+) -> None:
+    """Before the modules that had been looked for last when there was a reason."""
+    findings, found = judge_run([reply(*events, **changed)])
+    assert not findings.verdict
+    assert found == set(stops)
+
+
+def test_a_snapshot_that_ends_early_is_told_of() -> None:
+    reasons = tuple(Reason("app", line, "reads the clock", "later") for line in range(1, WARNED + 3))
+    findings = SnapshotFindings(limits=reasons, boundary=("lib/part.py", 3))
+    assert summary(findings).endswith(f"; {len(reasons)} reasons against a later place")
+    lines = [line.strip() for line in warning_of_limits("hello", findings).splitlines()]
+    assert lines[0].startswith("the snapshot of hello ends at lib/part.py:3, since later imports do")
+    assert lines[1] == "app:1: reads the clock"
+    assert lines[-2:] == ["and 2 more: freezer check --snapshot -v shows them", "later"]

@@ -1,12 +1,13 @@
-"""Where the imports end that the main script begins with, and their code.
+"""Where the imports end that the main script begins with, and code that ends there.
 
-The build of an application that is to be saved has divided the script. In others the code is cut off: behind the
-docstring and the import statements that it begins with, it returns.
+The build of an application that is to be saved has marked the place in the script. In others the code is cut off:
+behind the docstring and the import statements that it begins with, it returns.
 """
 
 import sys
 
 import _freezer_archive
+import _freezer_boundary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 else:
     Opcodes = tuple
 
-BEFORE, BEHIND = "_freezer_before_boundary", "_freezer_behind_boundary"
-"""The modules that have the parts of a script that is divided."""
 OPCODES = {
     (3, 9): (108, 109, 90, 97, 1, 100, (2, 84), (9, 85), 144, 83),
     (3, 10): (108, 109, 90, 97, 1, 100, (2, 84), (9, 85), 144, 83),
@@ -43,15 +42,14 @@ have."""
 
 
 def beginning(code: "CodeType") -> "Optional[tuple[CodeType, list[Any]]]":
-    """Return the code of the imports that a script begins with, and the file and line where they end; None if the code
-    of this Python is not known."""
+    """Return code of a script, and the file and line where the imports end that it begins with: with a mark there, at
+    which it has to be ended, or only up to there. None if the code of this Python is not known."""
     path = code.co_filename
     for archive in _freezer_archive.archives:
-        if BEFORE in archive.toc:
-            first, rest = archive.code(BEFORE, path), archive.code(BEHIND, path)
-            assert first is not None and rest is not None
-            last = max(_lines(first), default=0)
-            return first, [path, min((line for line in _lines(rest) if line > last), default=last)]
+        if _freezer_boundary.MARKED in archive.toc:
+            marked = archive.code(_freezer_boundary.MARKED, path)
+            assert marked is not None
+            return marked, [path, 0]
     opcodes = OPCODES.get(sys.version_info[:2])
     if opcodes is None:
         return None
@@ -92,10 +90,6 @@ def _until(code: "CodeType", at: int, opcodes: "Any") -> "CodeType":
     if hasattr(code, "co_exceptiontable"):
         changed["co_exceptiontable"] = b""
     return code.replace(**changed)
-
-
-def _lines(code: "CodeType") -> "list[int]":
-    return [line for _, line in _line_starts(code)]
 
 
 def _line(code: "CodeType", at: int) -> int:
