@@ -200,8 +200,8 @@ DEEP = {
     "calm.py": "import decimal\nSAVED = object()\nclass Left:\n    def __init__(self, name):\n"
     "        self.name = name\n    def __del__(self):\n        print('end of', self.name)\n",
     "inner.py": "import random, sys, logging\nimport time\nBEGIN = time.time()\nNUMBER = random.random()\n"
-    "def fail():\n    frame, names = sys._getframe(), []\n"
-    "    while frame:\n        names.append(frame.f_code.co_name)\n        frame = frame.f_back\n    raise ValueError(' '.join(names))\n",
+    "def fail():\n    frame, names = sys._getframe(), []\n    while frame:\n"
+    "        names.append(frame.f_code.co_name)\n        frame = frame.f_back\n    raise ValueError(' '.join(names))\n",
     "late.py": "import time\nBEGIN = time.time()\n",
 }
 
