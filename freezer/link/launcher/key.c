@@ -165,6 +165,8 @@ static void add_content(struct making *making, const char *value)
     char *data = malloc(CONTENT_LIMIT);
     while (data && used < CONTENT_LIMIT && (size = read(file, data + used, CONTENT_LIMIT - used)) > 0)
         used += (size_t)size;
+    if (size < 0 && errno == EISDIR) /* The imports go on to what is in it. */
+        object(making, "%s is a directory here, into which its imports look", path);
     making->good &= data && size == 0 && used < CONTENT_LIMIT;
     if (data)
         add(making, data, used);

@@ -125,6 +125,7 @@ def test_what_the_key_names_decides(make: Callable[..., Saved], tmp_path: Path) 
     app = make(
         *(("file", str(file)), ("listing", str(folder)), ("content", str(content)), ("file", "~/.rc")),
         *(("ask", "cwd"), ("ask", "umask"), ("unset", "FORBIDDEN"), ("ask", "limit 7"), ("reason", "passed over")),
+        *((kind, "passed over") for kind in ("limit", "before", "import")),
     )
     home = tmp_path / "home"
     home.mkdir()
@@ -164,6 +165,17 @@ def test_no_variable_may_begin_as_the_key_forbids(make: Callable[..., Saved]) ->
     app.how("restored", env={"TOO": "1", "MY_TOOL_X": "1"})
     done = app.how("plain", env={"TOOL_COLOUR": "", "FREEZER_DEBUG": "start"})
     assert done.stderr.endswith(": started plainly: TOOL_ is set, which its imports ask for\n")
+
+
+def test_no_directory_may_be_where_none_was(make: Callable[..., Saved], tmp_path: Path) -> None:
+    """The imports looked for a file of the kernel's; with a directory there, they would go on to what is in it."""
+    folder = tmp_path / "folder"
+    app = make(("content", str(folder)))
+    app.make()
+    app.how("restored")
+    folder.mkdir()
+    done = app.how("plain", env={"FREEZER_DEBUG": "start"})
+    assert done.stderr.endswith(f": started plainly: {folder} is a directory here, into which its imports look\n")
 
 
 def test_a_start_that_waits_for_the_snapshot(app: Saved) -> None:
