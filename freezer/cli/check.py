@@ -27,7 +27,7 @@ Pod Security Standard, and run in its own root, read-only and without capabiliti
 LEARNED = "look for what freezer.learned.toml, or this file of freezer learn, names, and repeat the runs in it"
 KEY = "first verify that it is signed with this public key, in PEM or OpenSSH's format"
 SIGNATURE = "the file with the signed provenance (default: FILE.intoto.jsonl for an executable; an image has it inside)"
-SNAPSHOT = "say whether its starts could begin from a snapshot of memory behind its imports, and if not, why"
+SNAPSHOT = "say where in its imports a snapshot of memory could end, for starts to begin there, and why no later"
 IGNORE = "leave variables with such a name out of the snapshot's key (repeat)"
 VERIFY = "proof by a run: require (default), auto (if possible), or no (the file is checked, but not run)"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from snapshots import ATTEMPTS, BY_CHANCE
 from support import SAMPLES, Freezer, need_root, open_to_all, own_user, wait_until
 
 USER, FEW = own_user(), 96
@@ -43,11 +44,15 @@ class Instant:
             os.setuid(USER)
 
         given = {"FREEZER_CACHE": str(self.cache), "PATH": os.environ["PATH"], "FREEZER_DEBUG": "start", **(env or {})}
-        return subprocess.run(
-            [*words, str(self.path), *arguments], env=given, capture_output=True, text=True, check=False,
-            preexec_fn=prepare, cwd="/",
-            **{"stdin": subprocess.DEVNULL, **options},
-        )  # fmt: skip
+        for _ in range(ATTEMPTS):
+            done = subprocess.run(
+                [*words, str(self.path), *arguments], env=given, capture_output=True, text=True, check=False,
+                preexec_fn=prepare, cwd="/",
+                **{"stdin": subprocess.DEVNULL, **options},
+            )  # fmt: skip
+            if not done.stderr.partition("\n")[0].endswith(BY_CHANCE):
+                break
+        return done
 
     def restored(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Start it until a snapshot was there for it. The first of these starts waits until one is made, as those that

@@ -271,21 +271,21 @@ const char *snapshot_open(struct snapshot *snapshot, int directory, const char *
     return why;
 }
 
-/* Seals a snapshot that has its name. */
+/* Seals a snapshot that has its name. A seal has its own when it is whole. */
 bool snapshot_seal(const struct snapshot *snapshot, int directory, const char *name)
 {
-    char path[SNAPSHOT_NAME];
+    char path[SNAPSHOT_NAME], new[SNAPSHOT_NAME];
     struct stat stat;
 
     if (fstat(snapshot->file, &stat) != 0)
         return false;
     struct seal seal = seal_of(snapshot, &stat);
     snapshot_name(path, name, "seal");
-    int file = openat(directory, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    snapshot_name(new, name, "new");
+    int file = openat(directory, new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return false;
-    /* A seal that was not written whole is none. */
     bool good = write(file, &seal, sizeof seal) == (ssize_t)sizeof seal && fsync(file) == 0;
     close(file);
-    return good;
+    return good && renameat(directory, new, directory, path) == 0;
 }
