@@ -66,14 +66,18 @@ class Saved(App):
         return sorted(path.stem for path in self.snapshots.glob(f"*.{kind}"))
 
     def wait_until_made(self, kinds: Iterable[str] = ("seal", "bad"), count: int = 1) -> None:
-        """Wait until the makers have ended; there must be a snapshot then, or it is known that there cannot be one."""
-        wait_until(lambda: not self.is_making(), "the end of the makers")
-        assert sum(len(self.names(kind)) for kind in kinds) >= count, list(self.snapshots.glob("*"))
+        """Wait until the makers have ended, and there is a snapshot, or it is known that there cannot be one."""
+
+        def is_made() -> bool:
+            return not self.is_making() and sum(len(self.names(kind)) for kind in kinds) >= count
+
+        wait_until(is_made, f"{count} of {', '.join(kinds)}")
 
     def is_making(self) -> bool:
         """Whether there is a maker, also one that has not begun: it is there when the start that wants it has ended.
-        The application has ended, too."""
-        return bool(processes_with(str(self.first)))
+        The application has ended, too. One that has just made another process may be passed over, as that is, in a
+        list of processes: so there are two looks."""
+        return any(processes_with(str(self.first)) for _ in range(2))
 
     def how(self, expected: str, **options: object) -> Outcome:
         """Start it; it must run, and in the way that is expected."""
