@@ -1,15 +1,23 @@
-"""The files of a closed bundle, as records; those of one that an earlier build has kept are known already."""
+"""The files of a closed bundle, as records; what is known of those that an earlier build has kept is not found out
+again."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Optional
 
+from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers.content_memory import ContentMemory
+from freezer.link.payload.beginning import KIND
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.filter import Filter, Kind
-from freezer.link.payload.pack import Record, records_of
+from freezer.link.payload.pack import Beginning, Record, records_of
+from freezer.link.start import MODULES
 
 FILTERS = "filters"
 
@@ -22,15 +30,35 @@ def files_of_bundle(closed: ClosedApp) -> list[Record]:
     return [dataclasses.replace(item, source=closed.replaced.get(item.name, item.source)) for item in found]
 
 
-def with_filters(records: Iterable[Record], closed: ClosedApp, memory: ContentMemory) -> list[Record]:
-    """Return the records with the filters of those files of a kept bundle that are as they were kept. To choose them
-    again, for thousands of files, takes longer than all else that a build does with these."""
+def beginning_of(records: Sequence[Record], closed: ClosedApp, memory: ContentMemory) -> Optional[Beginning]:
+    """Return the beginning of the stream that the records of a kept bundle's tree make: all that comes before the
+    modules, which change with each line. Nothing is read of files that are as they were kept."""
+    count = next((number for number, item in enumerate(records) if item.name == MODULES), 0)
+    if not closed.kept or not count:
+        return None
+    top = f"{closed.frozen.tree}/"
+
+    def content(item: Record) -> Optional[str]:
+        if item.source is None:
+            return hashlib.sha256(item.data).hexdigest() if item.data else ""
+        # What is in the tree is part of the name that it is known by.
+        return None if str(item.source) == top + item.name else digest_file(item.source)
+
+    items = [[int(item.type), item.name, content(item), item.fixups, item.cuts] for item in records[:count]]
+    prepare = functools.partial(with_filters, closed=closed, memory=memory, part=KIND)
+    return Beginning(json.dumps([closed.kept, items]), count, prepare)
+
+
+def with_filters(records: Iterable[Record], closed: ClosedApp, memory: ContentMemory, part: str = "") -> list[Record]:
+    """Return the records, which are a ``part`` of the tree's, with the filters of those files of a kept bundle that are
+    as they were kept. To choose them again, for thousands of files, takes longer than all else that a build does with
+    these."""
     found = list(records)
     if not closed.kept:
         return found
     top = f"{closed.frozen.tree}/"
     same = {item.name for item in found if str(item.source or "").startswith(top)}
-    key = memory.key(FILTERS, closed.kept)
+    key = memory.key(FILTERS, f"{closed.kept} {part}")
     known = memory.get(key)
     # What was replaced in the build that kept them is not among them.
     if not isinstance(known, dict):

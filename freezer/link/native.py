@@ -8,7 +8,7 @@ from typing import Optional
 
 from freezer.base.job import Job
 from freezer.closure.close import ClosedApp
-from freezer.link.bundle_files import with_filters
+from freezer.link.bundle_files import beginning_of, with_filters
 from freezer.link.launcher import launcher_path
 from freezer.link.modules import Package
 from freezer.link.packed import packed_by_zstd
@@ -32,7 +32,18 @@ def write_native(
         package = dataclasses.replace(package, options=(*package.options, LEAVE_EARLY))
     records = make_tree(closed, package, Container.LAUNCHER, job, init=plan.init, snapshot_key=snapshot_key)
     memory = packed_by_zstd(job)
+    beginning = beginning_of(records, closed, memory) if plan.compress is Packing.FAST else None
     if plan.compress is not Packing.NONE:
-        records = with_filters(records, closed, memory)
-    write(launcher_path(), records, plan.compress, output, init=plan.init, memory=memory, jobs=plan.jobs)
+        count = 0 if beginning is None else beginning.count
+        records[count:] = with_filters(records[count:], closed, memory, f"from {count}")
+    write(
+        launcher_path(),
+        records,
+        plan.compress,
+        output,
+        init=plan.init,
+        memory=memory,
+        jobs=plan.jobs,
+        beginning=beginning,
+    )
     return papers_in(records)

@@ -33,7 +33,8 @@ from consumers import Docker
 from launching import frames_of
 from support import ORDINARY, PATIENCE, SAMPLES, Freezer, compile_c, need_program, need_root, wait_until
 
-from freezer.link.payload.pack import END_MAGIC, IDENTITY, MAGIC, RECORD, TRAILER, VERSION, Type
+from freezer.link.payload.identity import IDENTITY
+from freezer.link.payload.pack import END_MAGIC, MAGIC, RECORD, TRAILER, VERSION, Type
 from freezer.link.payload.read import find_payload
 
 CANNOT_RUN = 126

@@ -38,7 +38,7 @@ SOURCES = (
 INIT_SOURCES = ("freezer-init.c", "init.c", "split.c", "loader.c", "bare.c")
 LIBRARIES = {
     "start.so": ("start.c", "split.c", "arenas.c", "randomness.c"),
-    "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c", "widths.c"),
+    "filter.so": ("filter.c", "rows.c", "unwinding.c", "hashes.c", "objects.c", "widths.c", "blake2b.c"),
     "save.so": ("save.c", "machine.c"),
 }
 LAUNCHER, INIT = "launcher", "freezer-init"

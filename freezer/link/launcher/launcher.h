@@ -14,13 +14,14 @@
 #define _GNU_SOURCE
 #endif
 
+#include "blake2b.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
 enum {
-    DIGEST_SIZE = 32,
     FORMAT = 3, /* of the payload */
     TRAILER_SIZE = 128,
     IDENTITY_SIZE = 2 * DIGEST_SIZE,
@@ -34,19 +35,6 @@ enum {
     CANNOT_RUN = 126,     /* the exit status if the application cannot be started, as in shells */
     PLACES = 7
 };
-
-/* blake2b.c */
-
-struct blake2b {
-    uint64_t state[8];
-    uint64_t count;
-    size_t used;
-    uint8_t block[128];
-};
-
-void blake2b_start(struct blake2b *hash);
-void blake2b_add(struct blake2b *hash, const void *data, size_t size);
-void blake2b_end(struct blake2b *hash, uint8_t digest[DIGEST_SIZE]);
 
 /* says.c */
 

@@ -50,25 +50,25 @@ def parameters(packing: Packing) -> zstandard.ZstdCompressionParameters:
 
 def compressed(
     content: Iterator[bytes], packing: Packing, memory: Optional[ContentMemory], workers: int = WORKERS
-) -> Iterator[bytes]:
-    """Yield the frames of a content, in their order; an empty piece of it stands where a new frame begins. ``memory``
-    keeps what was compressed; ``workers`` frames are compressed at the same time."""
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the frames of a content, in their order, with the keys by which ``memory`` keeps them; an empty piece of
+    the content stands where a new frame begins. ``workers`` frames are compressed at the same time."""
     import zstandard
 
     values = parameters(packing)
 
-    def frame(data: bytes) -> bytes:
-        return zstandard.ZstdCompressor(compression_params=values).compress(data)
+    def frame(data: bytes) -> tuple[str, bytes]:
+        return "", zstandard.ZstdCompressor(compression_params=values).compress(data)
 
-    def kept(data: bytes) -> bytes:
+    def kept(data: bytes) -> tuple[str, bytes]:
         assert memory is not None
         key = memory.key(packing.value, data)
         known = memory.get(key)
         if isinstance(known, bytes):
-            return known
-        made = frame(data)
+            return key, known
+        _, made = frame(data)
         memory.put(key, made)
-        return made
+        return key, made
 
     if packing is Packing.SMALL:
         # Its window is larger than a frame.
@@ -76,7 +76,7 @@ def compressed(
         return
     with ThreadPoolExecutor(workers) as pool:
         # Few frames are in memory at a time.
-        running: deque[Future[bytes]] = deque()
+        running: deque[Future[tuple[str, bytes]]] = deque()
         for data in frames(content):
             running.append(pool.submit(frame if memory is None else kept, data))
             if len(running) > workers:

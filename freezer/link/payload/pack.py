@@ -14,16 +14,18 @@ import hashlib
 import os
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional, Union
 
 from freezer.base.places import is_link, walk
 from freezer.freeze.drivers.content_memory import ContentMemory
+from freezer.link.payload.beginning import Made, keep, write_kept
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.filter import FILTER, Filter, filtered
 from freezer.link.payload.frames import WORKERS, compressed
+from freezer.link.payload.identity import Identity, new_identity
 from freezer.link.payload.tables import ChangedFile, changed_tables
 from freezer.plan.choices import Packing
 
@@ -33,8 +35,6 @@ TRAILER = struct.Struct("<8sIIQQQQII32s32s8s")
 RECORD = struct.Struct("<BxHIQQ")
 """Its type, and the numbers of bytes of the name, of fixups, of bytes of the content, and of filters."""
 RANGE = struct.Struct("<QQ")
-IDENTITY = b"freezer app 1"
-"""Distinguishes identities from other digests (RFC 7693, personalisation); changes with the meaning of an entry."""
 BLOCK = 4096
 CHUNK = 1 << 20
 
@@ -75,6 +75,16 @@ class Record:
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """The first ``count`` records of a stream, behind which a new frame begins. ``about`` states all that their bytes
+    depend on. ``prepare`` finds out what takes long to; it is called only if nothing is kept."""
+
+    about: str
+    count: int
+    prepare: Callable[[Sequence[Record]], Sequence[Record]]
+
+
+@dataclass(frozen=True)
 class Trailer:
     """The fields at the end of a natively linked executable; offsets and sizes in bytes."""
 
@@ -110,9 +120,11 @@ def records_of(tree: Path) -> list[Record]:
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 
-def stream(records: Sequence[Record], *, filters: bool, memory: Optional[ContentMemory] = None) -> Iterator[bytes]:
+def stream(
+    records: Sequence[Record], *, filters: bool, memory: Optional[ContentMemory] = None, end: bool = True
+) -> Iterator[bytes]:
     """Yield the records' bytes, in pieces; with ``filters``, filter the content of files. An empty piece stands where a
-    new frame begins. ``memory`` keeps what was found out of files."""
+    new frame begins. ``memory`` keeps what was found out of files. Without ``end``, other records follow."""
     for record in records:
         if 0 in record.cuts:
             yield b""
@@ -126,7 +138,8 @@ def stream(records: Sequence[Record], *, filters: bool, memory: Optional[Content
             yield from _content(record, chosen, size)
         elif record.data:
             yield record.data
-    yield RECORD.pack(Type.END, 0, 0, 0, 0)
+    if end:
+        yield RECORD.pack(Type.END, 0, 0, 0, 0)
 
 
 def _chosen(record: Record, memory: Optional[ContentMemory]) -> tuple[Filter, ...]:
@@ -162,17 +175,23 @@ def write(
     init: bool = False,
     memory: Optional[ContentMemory] = None,
     jobs: int = WORKERS,
+    beginning: Optional[Beginning] = None,
 ) -> Trailer:
-    """Write the executable; with ``init``, process 1 becomes an init; ``memory`` keeps what was compressed, and
-    ``jobs`` is how much is done at the same time. Raises OSError if that is not possible."""
+    """Write the executable; with ``init``, process 1 becomes an init; ``memory`` keeps what was compressed, and made of
+    the ``beginning``; ``jobs`` is how much is done at the same time. Raises OSError if that is not possible."""
     with open(output, "w+b") as file:
         with open(launcher, "rb") as source:
             while data := source.read(CHUNK):
                 file.write(data)
         offset = file.tell()
-        identity, stream_size = _pack(records, packing, file, memory, min(jobs, WORKERS))
+        packer = _Packer(packing, file, memory, min(jobs, WORKERS))
+        if beginning is not None and memory is not None and packing is Packing.FAST:
+            packer.begin(beginning, records, file, memory)
+            packer.put(records[beginning.count :])
+        else:
+            packer.put(records)
+        identity, stream_size, disk = packer.identity.digest(), packer.size, packer.disk
         size = file.tell() - offset
-        disk = sum(-(-max(record.size, 1) // BLOCK) * BLOCK for record in records)
         head = TRAILER.pack(
             MAGIC,
             VERSION,
@@ -200,7 +219,7 @@ def write(
 def packed_size(records: Sequence[Record], packing: Packing, memory: Optional[ContentMemory] = None) -> int:
     """Return the bytes that the records take up in an executable."""
     sink = _Counter()
-    _pack(records, packing, sink, memory)
+    _Packer(packing, sink, memory, WORKERS).put(records)
     return sink.size
 
 
@@ -215,23 +234,45 @@ class _Counter:
         return len(data)
 
 
-def _pack(
-    records: Sequence[Record],
-    packing: Packing,
-    out: Union[IO[bytes], _Counter],
-    memory: Optional[ContentMemory],
-    workers: int = WORKERS,
-) -> tuple[bytes, int]:
-    """Write the stream, compressed; return its identity and its size in bytes before compression."""
-    hasher = hashlib.blake2b(digest_size=32, person=IDENTITY)
-    sizes: list[int] = []
+class _Packer:
+    """Writes the stream, compressed. ``size`` is in bytes before compression, and ``disk`` those of the files once they
+    are unpacked."""
 
-    def counted() -> Iterator[bytes]:
-        for data in stream(records, filters=packing is not Packing.NONE, memory=memory):
-            hasher.update(data)
-            sizes.append(len(data))
+    def __init__(
+        self, packing: Packing, out: Union[IO[bytes], _Counter], memory: Optional[ContentMemory], workers: int
+    ) -> None:
+        self.identity: Union[Identity, hashlib.blake2b] = new_identity()
+        self.size = self.disk = 0
+        self._packing, self._out, self._memory, self._workers = packing, out, memory, workers
+
+    def put(self, records: Sequence[Record], *, end: bool = True) -> tuple[str, ...]:
+        """Write records, the last ones with ``end``; return the keys of their frames in the memory."""
+        content = self._counted(
+            stream(records, filters=self._packing is not Packing.NONE, memory=self._memory, end=end)
+        )
+        self.disk += sum(-(-max(record.size, 1) // BLOCK) * BLOCK for record in records)
+        if self._packing is Packing.NONE:
+            for data in content:
+                self._out.write(data)
+            return ()
+        keys = []
+        for key, data in compressed(content, self._packing, self._memory, self._workers):
+            self._out.write(data)
+            keys.append(key)
+        return tuple(keys)
+
+    def begin(self, beginning: Beginning, records: Sequence[Record], out: IO[bytes], memory: ContentMemory) -> None:
+        """Write the first of the records, or what an earlier build has made of them."""
+        made = write_kept(beginning.about, out, memory)
+        if made is not None:
+            self.identity, self.size, self.disk = Identity(made.state), made.size, made.disk
+            return
+        self.identity = identity = Identity()
+        frames = self.put(beginning.prepare(records[: beginning.count]), end=False)
+        keep(beginning.about, Made(identity.state(), self.size, self.disk, frames), memory)
+
+    def _counted(self, content: Iterator[bytes]) -> Iterator[bytes]:
+        for data in content:
+            self.identity.update(data)
+            self.size += len(data)
             yield data
-
-    for data in counted() if packing is Packing.NONE else compressed(counted(), packing, memory, workers):
-        out.write(data)
-    return hasher.digest(), sum(sizes)

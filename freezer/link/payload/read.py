@@ -18,11 +18,11 @@ from freezer.base import tar
 from freezer.base.compression import DamagedStream
 from freezer.base.errors import InputError
 from freezer.base.extract import new_tree
-from freezer.link.payload.pack import CHUNK, END_MAGIC, IDENTITY, MAGIC, NUMBERS, TRAILER, VERSION, Trailer
+from freezer.link.payload.identity import DIGEST_SIZE, new_identity
+from freezer.link.payload.pack import CHUNK, END_MAGIC, MAGIC, NUMBERS, TRAILER, VERSION, Trailer
 from freezer.link.payload.records import put_records
 from freezer.plan.choices import Packing
 
-DIGEST_SIZE = 32
 COVERED = 88
 """The bytes of the trailer that the digest covers."""
 MAX_WINDOW = 1 << 27
@@ -68,7 +68,7 @@ def unpack_payload(path: Path, folder: Path, *, limits: tar.Limits, tree: Option
                 raise InputError(f"{path} was not linked natively", why="it does not end with a trailer")
             trailer, head = found
             whole = hashlib.blake2b(digest_size=DIGEST_SIZE)
-            identity = hashlib.blake2b(digest_size=DIGEST_SIZE, person=IDENTITY)
+            identity = new_identity()
             for piece in _pieces(file, 0, trailer.offset):
                 whole.update(piece)
             packed = _hashed(_pieces(file, trailer.offset, trailer.size), whole)

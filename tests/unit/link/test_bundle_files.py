@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from bundles import Site
 from freezer.base.job import Job
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link import bundle_files
-from freezer.link.bundle_files import files_of_bundle, with_filters
+from freezer.link.bundle_files import beginning_of, files_of_bundle, with_filters
+from freezer.link.kept_bundles import Bundle
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.pack import Record, Type, stream
+from freezer.link.start import MODULES
 
 NUMBERS = b"".join(number.to_bytes(4, "little") for number in range(10_000))
 
@@ -71,3 +74,62 @@ def test_nothing_is_known_of_what_is_not_kept(small: Site, job: Job) -> None:
     closed = small.bundle(job).closed
     records = files_of_bundle(closed)
     assert with_filters(records, closed, ContentMemory(str(job.cache / "memory"))) == records
+
+
+def tree_of(found: Bundle, *more: Record) -> list[Record]:
+    """The records of a bundle as ``make_tree`` orders them, with something of ``more`` before the modules."""
+    files = [item for item in files_of_bundle(found.closed) if item.type is not Type.LINK]
+    return [*files, *more, Record(Type.FILE, MODULES, data=b"code", cuts=(0,)), Record(Type.FILE, "own", data=b"1")]
+
+
+def test_the_beginning_is_known_by_all_that_it_depends_on(small: Site, job: Job) -> None:
+    """But nothing is read of what is kept."""
+    small.keep(job)
+    memory = ContentMemory(str(job.cache / "memory"))
+    made = job.work / "made"
+    made.write_text("1")
+    found = small.recall(job)
+    assert found is not None
+    closed = found.closed
+
+    def about(*more: Record, kept: str = closed.kept) -> str:
+        records = tree_of(found, *more)
+        beginning = beginning_of(records, dataclasses.replace(closed, kept=kept), memory)
+        assert beginning is not None and records[beginning.count].name == MODULES
+        return beginning.about
+
+    item = Record(Type.FILE, "made", source=made)
+    others = [
+        about(),
+        about(item),
+        about(dataclasses.replace(item, name="other")),
+        about(dataclasses.replace(item, type=Type.EXECUTABLE)),
+        about(dataclasses.replace(item, cuts=(0,))),
+        about(dataclasses.replace(item, fixups=((0, 2),))),
+        about(Record(Type.FILE, "made", data=b"1 ")),
+        about(item, kept="another"),
+    ]
+    made.write_text("2")
+    others.append(about(item))
+    assert len(set(others)) == len(others)
+    assert about(item) == others[-1]
+
+
+def test_a_file_that_was_replaced_is_not_taken_for_the_kept_one(small: Site, job: Job) -> None:
+    small.keep(job)
+    memory = ContentMemory(str(job.cache / "memory"))
+    seen = set()
+    for text in ("{}", "[1]", "[2]"):
+        small.write("data.json", text)
+        found = small.recall(job)
+        assert found is not None
+        beginning = beginning_of(tree_of(found), found.closed, memory)
+        assert beginning is not None
+        seen.add(beginning.about)
+        found.release()
+    assert len(seen) == 3
+
+
+def test_there_is_no_beginning_of_what_is_not_kept(small: Site, job: Job) -> None:
+    bundle = small.bundle(job)
+    assert beginning_of(tree_of(bundle), bundle.closed, ContentMemory(str(job.cache / "memory"))) is None

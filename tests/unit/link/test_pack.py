@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from launching import frames_of
 
+from freezer.link.payload.identity import IDENTITY
 from freezer.link.payload.pack import (
     END_MAGIC,
-    IDENTITY,
     MAGIC,
     RANGE,
     RECORD,

@@ -24,6 +24,7 @@ from freezer.link.payload import pack as payload
 from freezer.link.payload import read
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.filter import FILTER, Kind
+from freezer.link.payload.identity import IDENTITY
 from freezer.link.payload.pack import RANGE, RECORD, TRAILER, Record, Type
 from freezer.link.payload.read import find_payload, unpack_payload
 from freezer.plan.choices import Packing
@@ -87,7 +88,7 @@ def assemble(
     """Write an executable whose digests are right, whatever it says."""
     content = stream if packed is None else packed
     start = LAUNCHER + content
-    identity = hashlib.blake2b(stream, digest_size=32, person=payload.IDENTITY).digest()
+    identity = hashlib.blake2b(stream, digest_size=32, person=IDENTITY).digest()
     size = len(stream) if stream_size is None else stream_size
     head = TRAILER.pack(
         payload.MAGIC,
