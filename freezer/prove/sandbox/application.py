@@ -189,11 +189,12 @@ def watch(
     for reading in (wake, *application.streams, *([] if until is None else [until])):
         poller.register(reading, select.POLLIN)
     mapped: set[str] = set()
+    lines: set[bytes] = set()
     first_output: float | None = None
     look = application.began
     while True:
         if trace and application.error is None and time.monotonic() >= look:
-            mapped |= mapped_files()
+            mapped |= mapped_files(lines)
             look = time.monotonic() + POLL_SECONDS
         left = application.began + timeout - time.monotonic()
         events = poller.poll(max(0.0, min(left, POLL_SECONDS) if trace else left) * 1000)
@@ -213,14 +214,17 @@ def watch(
             return {**seen, "mapped": sorted(mapped)}, status
 
 
-def mapped_files() -> set[str]:
-    """Return the files that the processes of this PID namespace, except this one, have mapped (proc(5))."""
+def mapped_files(known: set[bytes]) -> set[str]:
+    """Return the files that the processes of this PID namespace, except this one, have mapped (proc(5)), but for those
+    in the lines that are ``known``, to which the others are added: there are hundreds, which hardly change."""
     files = set()
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or entry == "1":
             continue
         with suppress(OSError), open(f"/proc/{entry}/maps", "rb") as stream:  # the process may be gone, or a zombie
-            for line in stream.read().splitlines():
+            lines = set(stream.read().splitlines()) - known
+            known |= lines
+            for line in lines:
                 fields = line.split(None, 5)
                 if len(fields) == 6 and fields[5].startswith(b"/"):
                     files.add(os.fsdecode(fields[5]))
@@ -263,8 +267,10 @@ def leftovers(top: str) -> list[str]:
     """Return the relative paths, at most MAXIMUM_LEFTOVERS, of the files and empty directories in ``top``."""
     found = []
     for directory, names, files in os.walk(top):
-        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
-        found += [os.path.relpath(os.path.join(directory, name), top) for name in (*files, *links)]
-        if directory != top and not names and not files:
-            found.append(os.path.relpath(directory, top) + "/")
+        # As text: there may be thousands of files.
+        inside = f"{directory[len(top) :]}/"[1:]
+        links = [name for name in names if os.path.islink(f"{directory}/{name}")]
+        found += [inside + name for name in (*files, *links)]
+        if inside and not names and not files:
+            found.append(inside)
     return sorted(found)[:MAXIMUM_LEFTOVERS]
