@@ -38,6 +38,8 @@ from freezer.system.host import Host
 
 MAIN = "_freezer_main_script"
 INFO = "app-1.dist-info"
+UNPACKED = "entry/main.py"
+"""A source below the work directory."""
 TEXTS = {
     "app.py": "import json\nimport pkg.part\nprint('hello world', pkg.part.f(1))\n",
     "pkg/__init__.py": "",
@@ -124,7 +126,7 @@ class Site:
             package=tree.parent / "package",
             modules=frozenset({*modules, "json"}),
             origins={inside / "fast.so": self.folder},
-            sources=(*code.values(), self.folder / "library.so", job.work / "entry/main.py"),
+            sources=(*code.values(), self.folder / "library.so", job.work / UNPACKED),
             added=(Added("pkg", 1, 2, 3),),
             opened=("pq",),
             strip=False,
@@ -213,17 +215,19 @@ def contents(bundle: Bundle) -> dict[str, Any]:
     """All that a bundle is made of, with its code, and without the places where it lies."""
     tree = bundle.closed.frozen.tree
     files = {
-        item.name: item.data or (item.source and item.source.read_bytes())
+        item.name: item.data or (item.source and Path(item.source).read_bytes())
         for item in files_of_bundle(bundle.closed)
         if item.type is not Type.DIRECTORY
     }
-    frozen = dataclasses.replace(bundle.closed.frozen, package=tree, own=None)
+    frozen = dataclasses.replace(bundle.closed.frozen, package=tree, own=None, sources=())
     package = bundle.package
     return {
         "files": files,
         "closed": PlainValues(CLASSES, {"tree": tree}).plain(
-            dataclasses.replace(bundle.closed, frozen=frozen, kept="", replaced={})
+            dataclasses.replace(bundle.closed, frozen=frozen, kept="", listed={}, replaced={})
         ),
+        # What a build has unpacked is of no interest to the next one.
+        "sources": sorted(text for text in map(str, bundle.closed.frozen.sources) if not text.endswith(UNPACKED)),
         "own": bundle.closed.frozen.own,
         "code": {name: (package.read(name), kind) for name, (_, _, kind) in package.modules.items()},
         "package": [package.scripts, package.options, package.magic, package.version, package.library],

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Optional
 import freezer
 from freezer.application.ground import find_ground
 from freezer.application.metadata import revision
-from freezer.base.places import is_folder, passing_over
+from freezer.base.places import Place, is_folder, passing_over
 from freezer.base.versions import installed_versions
 from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind, Own
@@ -95,7 +95,7 @@ def toolchain_state() -> dict[str, Any]:
     return {**installed_versions(BUNDLED), "freezer": [list(entry) for entry in tree_signature(package)]}
 
 
-def found_inputs(environment: Environment, application: Application, files: Iterable[Path], cache: Path) -> State:
+def found_inputs(environment: Environment, application: Application, files: Iterable[Place], cache: Path) -> State:
     """Return the state of what a build found. ``files`` are all files that went into the bundle."""
     # As text: there are hundreds of files, or thousands, and paths take ten times as long to compare.
     home = environment.python.parent.parent
@@ -121,7 +121,7 @@ def found_inputs(environment: Environment, application: Application, files: Iter
 
 
 def fixed_inputs(
-    environment: Environment, application: Application, files: Iterable[Path], apart: Collection[str], cache: Path
+    environment: Environment, application: Application, files: Iterable[Place], apart: Collection[str], cache: Path
 ) -> State:
     """Return the state of what a build found, but for the files ``apart``."""
     found = found_inputs(environment, application, files, cache)

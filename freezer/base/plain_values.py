@@ -47,7 +47,8 @@ class PlainValues:
         if "path" in plain:
             return Path(self.whole(plain["path"]))
         if "tuple" in plain:
-            return tuple(self.value(item) for item in plain["tuple"])
+            # Most are texts, of which there may be thousands.
+            return tuple([self.value(item) if isinstance(item, dict) else item for item in plain["tuple"]])
         if "set" in plain:
             return frozenset(self.value(item) for item in plain["set"])
         if "map" in plain:

@@ -18,6 +18,7 @@ from freezer.application.own import OwnFound
 from freezer.base.errors import InputError, ToolError
 from freezer.base.job import Job
 from freezer.base.log import human_size
+from freezer.base.places import Place
 from freezer.base.received import check_file, check_folder, check_tree
 from freezer.environment.venv import Environment
 from freezer.freeze import RUNTIME
@@ -98,7 +99,7 @@ class FrozenApp:
     package: Path
     modules: frozenset[str]
     origins: dict[Path, Path]
-    sources: tuple[Path, ...]
+    sources: tuple[Place, ...]
     added: tuple[Added, ...]
     opened: tuple[str, ...]
     strip: bool

@@ -100,7 +100,7 @@ def _unpacked(record: Record) -> Entry:
     if record.type is Type.LINK:
         return Entry(name, Kind.SYMLINK, 0o777, os.fsdecode(record.data))
     mode = 0o755 if record.type is Type.EXECUTABLE else 0o644
-    return Entry(name, Kind.FILE, mode, record.source if record.source is not None else record.data)
+    return Entry(name, Kind.FILE, mode, Path(record.source) if record.source is not None else record.data)
 
 
 def _documents(papers: Mapping[str, bytes]) -> Iterator[Entry]:

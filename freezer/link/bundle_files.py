@@ -7,16 +7,18 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
 from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers.content_memory import ContentMemory
+from freezer.link.clones import FOLDER, LINK
 from freezer.link.payload.beginning import KIND
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.filter import Filter, Kind
-from freezer.link.payload.pack import Beginning, Record, records_of
+from freezer.link.payload.pack import Beginning, Record, Type, records_of
 from freezer.link.start import MODULES
 
 FILTERS = "filters"
@@ -24,10 +26,20 @@ FILTERS = "filters"
 
 def files_of_bundle(closed: ClosedApp) -> list[Record]:
     """Return the records of a bundle's files, in the order that the launcher requires."""
-    found = records_of(closed.frozen.tree)
-    if not closed.replaced:
-        return found
-    return [dataclasses.replace(item, source=closed.replaced.get(item.name, item.source)) for item in found]
+    if not closed.listed:
+        return records_of(closed.frozen.tree)
+    top = os.fspath(closed.frozen.tree)
+    found, links = [], []
+    for name, (kind, *about) in closed.listed.items():
+        if kind == FOLDER:
+            found.append(Record(Type.DIRECTORY, name))
+        elif kind == LINK:
+            links.append(Record(Type.LINK, name, data=os.fsencode(about[0])))
+        else:
+            executable = int(about[1], 8) & 0o100
+            source = closed.replaced.get(name, f"{top}/{name}")
+            found.append(Record(Type.EXECUTABLE if executable else Type.FILE, name, source=source))
+    return [*found, *sorted(links, key=lambda item: item.name)]
 
 
 def beginning_of(records: Sequence[Record], closed: ClosedApp, memory: ContentMemory) -> Optional[Beginning]:

@@ -28,7 +28,7 @@ from freezer.plan.build import Plan
 from freezer.plan.choices import EntryKind
 from freezer.system.loader import loader_directories
 
-LAYOUT = 2
+LAYOUT = 3
 """Part of the name of every kept bundle; raised when what is kept changes."""
 KINDS = (EntryKind.SCRIPT, EntryKind.MODULE, EntryKind.PACKAGE, EntryKind.PROJECT)
 """The entries whose bundles are kept: a spec file may read anything."""
@@ -87,7 +87,7 @@ def bundle_state(
 ) -> State:
     """Return the state of all that the bundle depends on, but for the files that may change. What is below the work
     directory has names that are the same in each build."""
-    fixed = [Path(path) for path in files["sources"] if path not in alterable]
+    fixed = [path for path in files["sources"] if path not in alterable]
     own = own_sources(application)
     whole = {
         **{name: group for name, group in named.state.items() if name not in NOT_DECISIVE},

@@ -13,7 +13,7 @@ from freezer.base.places import is_link, walk
 from freezer.base.publish import digest_file
 from freezer.plan.trees import signature
 
-LINK, FILE = "link", "file"
+LINK, FILE, FOLDER = "link", "file", "folder"
 
 Seen = dict[str, list[object]]
 """Of each file what identifies it and its content, by its path: inode, signature and digest."""
@@ -27,10 +27,11 @@ def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
     found = {}
     for place, path, what in _entries(source, {}):
         clone = f"{target}/{place}"
-        if what is None:
+        if place:
+            found[place] = what
+        if what[0] == FOLDER:
             os.mkdir(os.path.normpath(clone), 0o755)
             continue
-        found[place] = what
         if what[0] == LINK:
             os.symlink(what[1], clone)
             continue
@@ -42,21 +43,23 @@ def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
 
 
 def listed_tree(tree: Path, seen: Optional[Seen] = None) -> dict[str, list[str]]:
-    """Return for each file and link of a tree what it is, by its path: a digest of the content, and the mode, or where
-    the link leads. A file that nothing has touched since it was ``seen`` is not read; the others are added there."""
-    return {place: what for place, _, what in _entries(tree, {} if seen is None else seen) if what is not None}
+    """Return what is in a tree, by its path: of each file a digest of the content, and the mode, of each link where it
+    leads; directories before what is in them. A file that nothing has touched since it was ``seen`` is not read; the
+    others are added there."""
+    return {place: what for place, _, what in _entries(tree, {} if seen is None else seen) if place}
 
 
-def _entries(tree: Path, seen: Seen) -> Iterator[tuple[str, str, list[str] | None]]:
-    """Yield what is in a tree: paths in it, paths, and what is there, None for a directory, which comes before what is
-    in it."""
+def _entries(tree: Path, seen: Seen) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield what is in a tree, in the order of ``records_of``: paths in it, that of itself being empty, paths, and what
+    is there."""
     # As text, and with one look at each: there may be thousands of files.
     top = os.fspath(tree)
     for directory, folders, names in walk(top):
+        folders.sort()
         inside = f"{directory[len(top) :]}/"[1:]
-        yield inside, directory, None
+        yield inside[:-1], directory, [FOLDER]
         links = [name for name in folders if is_link(f"{directory}/{name}")]
-        for name in (*names, *links):
+        for name in sorted(names + links):
             path, place = f"{directory}/{name}", inside + name
             status = os.lstat(path)
             if stat.S_ISLNK(status.st_mode):

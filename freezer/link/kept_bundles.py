@@ -152,7 +152,8 @@ def keep_bundle(
         aside = job.apart().work
         digests = clone_tree(bundle.closed.frozen.tree, aside / TREE)
         shutil.copyfile(bundle.package.code, aside / CODE)
-        frozen = dataclasses.replace(bundle.closed.frozen, own=None)
+        # Its sources are among the files that decide.
+        frozen = dataclasses.replace(bundle.closed.frozen, own=None, sources=())
         places = _values(frozen.tree, job)
         facts = {
             "closed": places.plain(dataclasses.replace(bundle.closed, frozen=frozen)),
@@ -238,10 +239,10 @@ def _taken(
     shutil.copyfile(home / CODE, package.code)
     closed: ClosedApp = _values(tree, job).value(facts["closed"])
     kept = hashlib.sha256(json.dumps([facts["tree"], facts["state"]["toolchain"]]).encode()).hexdigest()
-    frozen = dataclasses.replace(closed.frozen, own=application.own)
+    frozen = dataclasses.replace(closed.frozen, own=application.own, sources=tuple(facts["files"]["sources"]))
     loaded = facts["loaded"] if facts["machine"] == this_machine() else None
     return Bundle(
-        closed=dataclasses.replace(closed, frozen=frozen, kept=kept, replaced=replaced),
+        closed=dataclasses.replace(closed, frozen=frozen, kept=kept, listed=facts["tree"], replaced=replaced),
         package=package.with_code(code),
         loaded=loaded,
         warnings=tuple(facts["warnings"]),

@@ -19,6 +19,7 @@ import os
 import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from freezer.base.elf import Elf, find_elves, read_elf
 from freezer.base.job import Job
@@ -134,7 +135,7 @@ def at(place: str, record: Record) -> Record:
     """Return a file with the paths filled in that the launcher would fill in, for a tree at ``place``."""
     if not record.fixups:
         return record
-    data = bytearray(record.source.read_bytes() if record.source is not None else record.data)
+    data = bytearray(Path(record.source).read_bytes() if record.source is not None else record.data)
     for offset, room in record.fixups:
         below = bytes(data[offset : offset + room]).rstrip(b"\0")
         data[offset : offset + room] = (os.fsencode(place) + below).ljust(room, b"\0")

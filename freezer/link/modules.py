@@ -15,6 +15,7 @@ from typing import IO, Optional
 
 from freezer.base import tools
 from freezer.base.job import Job
+from freezer.base.places import walk
 from freezer.freeze.drivers import DRIVERS
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.freeze.drivers.freeze_messages import PackageContents, PackageRequest
@@ -107,13 +108,13 @@ class Archive:
 
 def whole(package: Package, contents: Path, own: frozenset[str] = frozenset()) -> Archive:
     """Return one archive with everything; ``own`` are the modules of the application's own."""
-    dynamic = [folder for folder in sorted(contents.glob("**/lib-dynload")) if folder.is_dir()]
-    search = [os.path.relpath(folder, contents) for folder in dynamic[:1]]
+    folders, libraries = _below(contents)
+    search = [folder for folder in folders if os.path.basename(folder) == "lib-dynload"][:1]
     eggs = [item.name for item in sorted(contents.glob("*.egg")) if item.is_dir()]
     return Archive(
         modules=tuple(sorted(package.modules)),
         scripts=tuple(package.scripts),
-        extensions=extensions(contents, search),
+        extensions=extensions(libraries, search),
         path=(*search, "", *eggs),
         sources=with_sources(package, contents),
         own=own | {MAIN_SCRIPT, *({MARKED_SCRIPT} & set(package.modules))},
@@ -214,19 +215,31 @@ def places_of(path: Path, names: Iterable[str]) -> dict[str, tuple[int, int]]:
     return {name: place for name, place in found.items() if place[1]}
 
 
-def extensions(contents: Path, search: list[str]) -> dict[str, str]:
-    """Return the extension modules in the bundle: dotted names, and paths below ``contents``."""
+def _below(contents: Path) -> tuple[list[str], list[str]]:
+    """Return the directories below a directory, and all that is named like a library, each sorted."""
+    folders, libraries = [], []
+    top = os.fspath(contents)
+    for directory, inside, names in walk(top):
+        above = f"{directory[len(top) :]}/"[1:]
+        folders += [above + name for name in inside]
+        libraries += [above + name for name in (*inside, *names) if name.endswith(".so")]
+    return sorted(folders, key=_parts), sorted(libraries, key=_parts)
+
+
+def _parts(path: str) -> list[str]:
+    return path.split("/")
+
+
+def extensions(libraries: Iterable[str], search: list[str]) -> dict[str, str]:
+    """Return the extension modules among the sorted paths of ``libraries``: dotted names, and paths."""
     found: dict[str, str] = {}
-    for path in sorted(contents.rglob("*.so")):
-        inside = path.relative_to(contents)
-        match = EXTENSION.fullmatch(path.name)
-        folder = str(inside.parent)
-        if folder in search:
-            folder = "."
-        parts = [] if folder == "." else folder.split("/")
+    for path in libraries:
+        folder, _, name = path.rpartition("/")
+        match = EXTENSION.fullmatch(name)
+        parts = [] if not folder or folder in search else folder.split("/")
         if match is None or not all(part.isidentifier() for part in (*parts, match["stem"])):
             continue
         if match["stem"] == "__init__":
             continue
-        found.setdefault(".".join((*parts, match["stem"])), str(inside))
+        found.setdefault(".".join((*parts, match["stem"])), path)
     return found

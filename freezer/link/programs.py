@@ -48,9 +48,11 @@ def with_tree_loader(records: Iterable[Record], loader: str, container: Containe
 
 def _program(record: Record) -> Optional[Elf]:
     """Return what is in a file if it is a program that can be changed."""
-    path = record.source
     # Most executable files are libraries, and reading an ELF file takes milliseconds.
-    if record.type is not Type.EXECUTABLE or path is None or ".so" in record.name or not is_elf(path):
+    if record.type is not Type.EXECUTABLE or record.source is None or ".so" in record.name:
+        return None
+    path = Path(record.source)
+    if not is_elf(path):
         return None
     try:
         return None if _has_appended_data(path) else read_elf(path)

@@ -139,8 +139,10 @@ def _ordered(records: list[Record], own: Collection[str]) -> list[Record]:
 def without_loaders(closed: ClosedApp, package: Package, records: Sequence[Record]) -> frozenset[str]:
     """Return the files by which PyInstaller starts an application, which the tree does not need: paths in the tree, of
     which these are the ``records``."""
-    found = {closed.frozen.program.name, f"{CONTENTS}/base_library.zip"}
-    files = [item.source for item in records if item.source is not None and item.source != closed.frozen.program]
+    program = closed.frozen.program
+    found = {program.name, f"{CONTENTS}/base_library.zip"}
+    # One after the other: most interpreters need it, and there may be thousands of files.
+    files = (Path(item.source) for item in records if item.source is not None and item.name != program.name)
     if not any(_needs(path, package.library) for path in (closed.python, *files)):
         # The interpreter has Python built in.
         found |= {item.name for item in records if os.path.basename(item.name) == package.library}

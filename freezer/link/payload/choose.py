@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Optional, Union
 
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link.module_archives import HEADER, is_archive, parse_table
@@ -56,18 +57,20 @@ NUMBERS_OF_CODE = (5, 6)
 """The numbers of numbers with which code objects begin: since Python 3.11, and before."""
 
 
-def filters_of(path: Path, cuts: Sequence[int] = (), memory: Optional[ContentMemory] = None) -> tuple[Filter, ...]:
+def filters_of(
+    path: Union[Path, str], cuts: Sequence[int] = (), memory: Optional[ContentMemory] = None
+) -> tuple[Filter, ...]:
     """Return the filters for a file, in the order of their places. ``cuts`` are places at which no objects are kept
     together; ``memory`` keeps what was tried. Raises EnvironmentFailure if this installation of freezer has no compiled
     filters."""
-    total = path.stat().st_size
+    total = os.stat(path).st_size
     if not LEAST <= total <= LARGEST:
         return ()
     with open(path, "rb") as file:
         machine, sections = sections_of(file, total)
         if sections:
             found = _of_sections(file, machine, sections, memory)
-        elif is_archive(path):
+        elif is_archive(Path(path)):
             found = list(_of_archive(file, total, cuts))
         else:
             found = list(_tables_of_numbers(file, 0, total, memory))

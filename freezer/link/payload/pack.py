@@ -62,7 +62,7 @@ class Record:
 
     type: Type
     name: str
-    source: Optional[Path] = None
+    source: Union[Path, str, None] = None
     data: bytes = b""
     fixups: tuple[tuple[int, int], ...] = ()
     cuts: tuple[int, ...] = ()
@@ -71,7 +71,7 @@ class Record:
     @property
     def size(self) -> int:
         """Return the content's size in bytes."""
-        return self.source.stat().st_size if self.source is not None else len(self.data)
+        return os.stat(self.source).st_size if self.source is not None else len(self.data)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def records_of(tree: Path) -> list[Record]:
                 links.append(Record(Type.LINK, inside + name, data=os.fsencode(os.readlink(path))))
             else:
                 kind = Type.EXECUTABLE if mode & 0o100 else Type.FILE
-                found.append(Record(kind, inside + name, source=Path(path)))
+                found.append(Record(kind, inside + name, source=path))
     return [*found, *sorted(links, key=lambda item: item.name)]
 
 

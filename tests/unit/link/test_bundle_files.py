@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from bundles import Site
+from bundles import Site, said
 
 from freezer.base.job import Job
 from freezer.freeze.drivers.content_memory import ContentMemory
@@ -14,7 +14,7 @@ from freezer.link import bundle_files
 from freezer.link.bundle_files import beginning_of, files_of_bundle, with_filters
 from freezer.link.kept_bundles import Bundle
 from freezer.link.payload.choose import filters_of
-from freezer.link.payload.pack import Record, Type, stream
+from freezer.link.payload.pack import Record, Type, records_of, stream
 from freezer.link.start import MODULES
 
 NUMBERS = b"".join(number.to_bytes(4, "little") for number in range(10_000))
@@ -32,8 +32,8 @@ def test_files_that_were_replaced(small: Site, job: Job) -> None:
     assert found is not None
     records = {item.name: item for item in files_of_bundle(found.closed)}
     source, other = records["_internal/data.json"].source, records["_internal/app.py"].source
-    assert source is not None and source.read_text() == "[1]" and source != small.here / "data.json"
-    assert other is not None and found.closed.frozen.tree in other.parents
+    assert source is not None and Path(source).read_text() == "[1]" and Path(source) != small.here / "data.json"
+    assert other is not None and found.closed.frozen.tree in Path(other).parents
     kept = found.closed.frozen.tree / "_internal/data.json"
     assert kept.read_text() == "{}"
 
@@ -44,9 +44,9 @@ def test_filters_are_chosen_once(small: Site, job: Job, monkeypatch: pytest.Monk
     small.keep(job)
     memory = ContentMemory(str(job.cache / "memory"))
     made = Record(Type.FILE, "made", source=small.here / "numbers")
-    asked: list[Path] = []
+    asked: list[str] = []
 
-    def choose(path: Path, *others: object) -> object:
+    def choose(path: str, *others: object) -> object:
         asked.append(path)
         return filters_of(path)
 
@@ -133,3 +133,41 @@ def test_a_file_that_was_replaced_is_not_taken_for_the_kept_one(small: Site, job
 def test_there_is_no_beginning_of_what_is_not_kept(small: Site, job: Job) -> None:
     bundle = small.bundle(job)
     assert beginning_of(tree_of(bundle), bundle.closed, ContentMemory(str(job.cache / "memory"))) is None
+
+
+def test_the_list_of_what_is_kept_gives_the_same_records(small: Site, job: Job) -> None:
+    """In the same order, with empty directories, links and modes."""
+
+    def more(job: Job) -> Bundle:
+        bundle = small.bundle(job)
+        inside = bundle.closed.frozen.contents
+        for place in ("pkg.data/empty", "pkg-data", "b/deep"):
+            (inside / place).mkdir(parents=True)
+        (inside / "b/tool").write_text("")
+        (inside / "b/tool").chmod(0o755)
+        (inside / "b/a-link").symlink_to("tool")
+        (inside / "folder").symlink_to("b")
+        (inside / "\udcff").write_text("")
+        return bundle
+
+    small.keep(job, more)
+    found = small.recall(job)
+    assert found is not None
+    listed = files_of_bundle(found.closed)
+    assert listed == records_of(found.closed.frozen.tree)
+    assert {"_internal/pkg.data/empty", "_internal/folder", "_internal/\udcff"} <= {item.name for item in listed}
+
+
+def test_an_empty_directory_that_is_gone_is_damage(small: Site, job: Job) -> None:
+    def more(job: Job) -> Bundle:
+        bundle = small.bundle(job)
+        (bundle.closed.frozen.contents / "empty").mkdir()
+        return bundle
+
+    small.keep(job, more)
+    found = small.recall(job)
+    assert found is not None
+    found.release()
+    (found.closed.frozen.contents / "empty").rmdir()
+    assert small.recall(job) is None
+    assert "what is kept is damaged" in said(job)

@@ -27,6 +27,8 @@ def tree(tmp_path: Path) -> Path:
 
 
 EXPECTED = {
+    "a": ["folder"],
+    "a/empty": ["folder"],
     "a/file": ["file", hashlib.sha256(b"one").hexdigest(), "644"],
     "program": ["file", hashlib.sha256(b"two").hexdigest(), "755"],
     "link": ["link", "a/file"],

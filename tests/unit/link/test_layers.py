@@ -278,7 +278,7 @@ def make(folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: bool = False) 
 def table(app: UnpackedApp, part: Part) -> dict[str, Any]:
     (record,) = [item for item in app.parts[part] if item.name == part.value]
     assert record.source is not None
-    data = record.source.read_bytes()
+    data = Path(record.source).read_bytes()
     assert data[:8] == ARCHIVE_MAGIC
     return dict(marshal.loads(data[16 : 16 + int.from_bytes(data[8:16], "little")]))
 
