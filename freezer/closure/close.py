@@ -45,8 +45,8 @@ class ClosedApp:
     ``python`` is the program of the Python that it was built with, in its own system; ``missing`` are libraries that
     were not found on the build system; ``sources`` are the files that the libraries are copies of, by their names in
     the tree; ``bill`` says whose each file is. The tree of one that an earlier build has ``kept`` is known by that
-    name, and must not be written to; ``listed`` is what is in it (see ``clones.listed_tree``), and the files
-    ``replaced``, by their paths in the tree, are others now."""
+    name, and must not be written to; the files ``replaced``, by their paths in the tree, are others now. ``listed`` is
+    what is in the tree, if that is known (see ``clones.listed_tree``)."""
 
     frozen: FrozenApp
     interpreter: str

@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Optional
 
+from freezer.application.inputs import toolchain_state
 from freezer.base.publish import digest_file
 from freezer.closure.close import ClosedApp
 from freezer.freeze.drivers.content_memory import ContentMemory
-from freezer.link.clones import FOLDER, LINK
+from freezer.link.clones import FILE, FOLDER, LINK, listed_tree
 from freezer.link.payload.beginning import KIND
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.filter import Filter, Kind
@@ -22,6 +23,11 @@ from freezer.link.payload.pack import Beginning, Record, Type, records_of
 from freezer.link.start import MODULES
 
 FILTERS = "filters"
+
+
+def with_list(closed: ClosedApp) -> ClosedApp:
+    """Return a closed bundle with the list of what is in it, which linking and keeping it both need."""
+    return dataclasses.replace(closed, listed=listed_tree(closed.frozen.tree))
 
 
 def files_of_bundle(closed: ClosedApp) -> list[Record]:
@@ -43,22 +49,22 @@ def files_of_bundle(closed: ClosedApp) -> list[Record]:
 
 
 def beginning_of(records: Sequence[Record], closed: ClosedApp, memory: ContentMemory) -> Optional[Beginning]:
-    """Return the beginning of the stream that the records of a kept bundle's tree make: all that comes before the
-    modules, which change with each line. Nothing is read of files that are as they were kept."""
+    """Return the beginning of the stream that the records of a tree make: all that comes before the modules, which
+    change with each line. Nothing is read of files whose digests are known already."""
     count = next((number for number, item in enumerate(records) if item.name == MODULES), 0)
-    if not closed.kept or not count:
+    if not count:
         return None
     top = f"{closed.frozen.tree}/"
 
-    def content(item: Record) -> Optional[str]:
+    def content(item: Record) -> str:
         if item.source is None:
             return hashlib.sha256(item.data).hexdigest() if item.data else ""
-        # What is in the tree is part of the name that it is known by.
-        return None if str(item.source) == top + item.name else digest_file(item.source)
+        kind, *about = closed.listed.get(item.name, ("",))
+        return about[0] if kind == FILE and str(item.source) == top + item.name else digest_file(item.source)
 
     items = [[int(item.type), item.name, content(item), item.fixups, item.cuts] for item in records[:count]]
     prepare = functools.partial(with_filters, closed=closed, memory=memory, part=KIND)
-    return Beginning(json.dumps([closed.kept, items]), count, prepare)
+    return Beginning(json.dumps([toolchain_state(), items]), count, prepare)
 
 
 def with_filters(records: Iterable[Record], closed: ClosedApp, memory: ContentMemory, part: str = "") -> list[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -13,19 +13,21 @@ from freezer.base.places import is_link, walk
 from freezer.base.publish import digest_file
 from freezer.plan.trees import signature
 
+NOTHING: Mapping[str, Sequence[str]] = {}
 LINK, FILE, FOLDER = "link", "file", "folder"
 
 Seen = dict[str, list[object]]
 """Of each file what identifies it and its content, by its path: inode, signature and digest."""
 
 
-def clone_tree(source: Path, target: Path) -> dict[str, list[str]]:
-    """Make the new directory ``target`` a clone of a tree, and return what ``listed_tree`` does.
+def clone_tree(source: Path, target: Path, listed: Mapping[str, Sequence[str]] = NOTHING) -> dict[str, list[str]]:
+    """Make the new directory ``target`` a clone of a tree, and return what ``listed_tree`` does, or has done: files
+    that are ``listed`` are not read.
 
     Who reads the clone must not write to its files, as they are those of the source.
     """
     found = {}
-    for place, path, what in _entries(source, {}):
+    for place, path, what in _entries(source, {}, listed):
         clone = f"{target}/{place}"
         if place:
             found[place] = what
@@ -49,7 +51,9 @@ def listed_tree(tree: Path, seen: Optional[Seen] = None) -> dict[str, list[str]]
     return {place: what for place, _, what in _entries(tree, {} if seen is None else seen) if place}
 
 
-def _entries(tree: Path, seen: Seen) -> Iterator[tuple[str, str, list[str]]]:
+def _entries(
+    tree: Path, seen: Seen, listed: Mapping[str, Sequence[str]] = NOTHING
+) -> Iterator[tuple[str, str, list[str]]]:
     """Yield what is in a tree, in the order of ``records_of``: paths in it, that of itself being empty, paths, and what
     is there."""
     # As text, and with one look at each: there may be thousands of files.
@@ -65,7 +69,9 @@ def _entries(tree: Path, seen: Seen) -> Iterator[tuple[str, str, list[str]]]:
             if stat.S_ISLNK(status.st_mode):
                 yield place, path, [LINK, os.readlink(path)]
             else:
-                yield place, path, [FILE, _digest(path, place, status, seen), f"{status.st_mode & 0o777:o}"]
+                known = listed.get(place, ())
+                digest = known[1] if known and known[0] == FILE else _digest(path, place, status, seen)
+                yield place, path, [FILE, digest, f"{status.st_mode & 0o777:o}"]
 
 
 def _digest(path: str, place: str, status: os.stat_result, seen: Seen) -> str:

@@ -150,13 +150,13 @@ def keep_bundle(
         return
     with contextlib.suppress(OSError):
         aside = job.apart().work
-        digests = clone_tree(bundle.closed.frozen.tree, aside / TREE)
+        digests = clone_tree(bundle.closed.frozen.tree, aside / TREE, bundle.closed.listed)
         shutil.copyfile(bundle.package.code, aside / CODE)
         # Its sources are among the files that decide.
         frozen = dataclasses.replace(bundle.closed.frozen, own=None, sources=())
         places = _values(frozen.tree, job)
         facts = {
-            "closed": places.plain(dataclasses.replace(bundle.closed, frozen=frozen)),
+            "closed": places.plain(dataclasses.replace(bundle.closed, frozen=frozen, listed={})),
             "package": _package_facts(bundle.package),
             "code": digest_file(aside / CODE),
             "tree": digests,

@@ -13,6 +13,7 @@ from freezer.bill.owners import with_bill
 from freezer.closure.close import close_bundle
 from freezer.environment.venv import Environment
 from freezer.freeze.pyinstaller import freeze
+from freezer.link.bundle_files import with_list
 from freezer.link.kept_bundles import Bundle
 from freezer.link.modules import read_package
 from freezer.plan.build import Plan
@@ -29,4 +30,4 @@ def make_bundle(plan: Plan, environment: Environment, application: Application, 
         reading = beside.submit(read_package, frozen, apart) if plan.jobs > 1 else None
         closed = with_bill(plan, environment, application, close_bundle(plan, environment, frozen, apart))
         package = read_package(frozen, apart) if reading is None else reading.result()
-    return Bundle(closed, package, warnings=tuple(job.log.warnings[warned:])), apart
+    return Bundle(with_list(closed), package, warnings=tuple(job.log.warnings[warned:])), apart

@@ -52,6 +52,7 @@ STAGES = (
     "close_bundle",
     "with_bill",
     "read_package",
+    "with_list",
     "link",
     "prove",
     "origin_of",
@@ -79,6 +80,7 @@ class Stages:
             **{name: (lambda *_, name=name, **_named: name) for name in (*STAGES, IMAGE, "image_of_executable")},
             "prepare": lambda *_: ("environment", Application()),
             "with_bill": lambda *_: Closed(),
+            "with_list": lambda closed: closed,
             "prove": lambda *_, **_named: PROOF,
             "link": self.linked,
             "recall": lambda *_: self.kept,
@@ -89,7 +91,7 @@ class Stages:
             "keep_bundle": lambda *_: None,
         }
         elsewhere: dict[str, ModuleType] = {
-            **dict.fromkeys(("freeze", "close_bundle", "with_bill", "read_package"), whole_bundle),
+            **dict.fromkeys(("freeze", "close_bundle", "with_bill", "read_package", "with_list"), whole_bundle),
             **dict.fromkeys((IMAGE, "image_of_executable"), image_make),
             **dict.fromkeys(("recall", "named_inputs"), pipeline),
         }
@@ -241,7 +243,7 @@ def test_what_a_run_lacks_is_added_and_tried_again(stages: Stages, here: Path, m
     made = plan(here, entry="app.py")
     stages.build(made)
     assert [item.hidden_imports for item in plans] == [(), ("helper",)]
-    again = ["freeze", "close_bundle", "with_bill", "read_package", "link"]
+    again = ["freeze", "close_bundle", "with_bill", "read_package", "with_list", "link"]
     begun = ["system_of", "probe_interpreter", "prepare", "recall_bundle"]
     assert stages.called[3:] == [*begun, *again, *again, *stages.called[-5:]]
     assert stages.given["keep_bundle"][0] == plans[1]

@@ -11,7 +11,7 @@ from bundles import Site, said
 from freezer.base.job import Job
 from freezer.freeze.drivers.content_memory import ContentMemory
 from freezer.link import bundle_files
-from freezer.link.bundle_files import beginning_of, files_of_bundle, with_filters
+from freezer.link.bundle_files import beginning_of, files_of_bundle, with_filters, with_list
 from freezer.link.kept_bundles import Bundle
 from freezer.link.payload.choose import filters_of
 from freezer.link.payload.pack import Record, Type, records_of, stream
@@ -82,7 +82,9 @@ def tree_of(found: Bundle, *more: Record) -> list[Record]:
     return [*files, *more, Record(Type.FILE, MODULES, data=b"code", cuts=(0,)), Record(Type.FILE, "own", data=b"1")]
 
 
-def test_the_beginning_is_known_by_all_that_it_depends_on(small: Site, job: Job) -> None:
+def test_the_beginning_is_known_by_all_that_it_depends_on(
+    small: Site, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """But nothing is read of what is kept."""
     small.keep(job)
     memory = ContentMemory(str(job.cache / "memory"))
@@ -90,11 +92,10 @@ def test_the_beginning_is_known_by_all_that_it_depends_on(small: Site, job: Job)
     made.write_text("1")
     found = small.recall(job)
     assert found is not None
-    closed = found.closed
 
-    def about(*more: Record, kept: str = closed.kept) -> str:
+    def about(*more: Record) -> str:
         records = tree_of(found, *more)
-        beginning = beginning_of(records, dataclasses.replace(closed, kept=kept), memory)
+        beginning = beginning_of(records, found.closed, memory)
         assert beginning is not None and records[beginning.count].name == MODULES
         return beginning.about
 
@@ -107,9 +108,10 @@ def test_the_beginning_is_known_by_all_that_it_depends_on(small: Site, job: Job)
         about(dataclasses.replace(item, cuts=(0,))),
         about(dataclasses.replace(item, fixups=((0, 2),))),
         about(Record(Type.FILE, "made", data=b"1 ")),
-        about(item, kept="another"),
     ]
     made.write_text("2")
+    others.append(about(item))
+    monkeypatch.setattr(bundle_files, "toolchain_state", lambda: {"freezer": "another"})
     others.append(about(item))
     assert len(set(others)) == len(others)
     assert about(item) == others[-1]
@@ -130,9 +132,27 @@ def test_a_file_that_was_replaced_is_not_taken_for_the_kept_one(small: Site, job
     assert len(seen) == 3
 
 
-def test_there_is_no_beginning_of_what_is_not_kept(small: Site, job: Job) -> None:
+def test_a_bundle_and_a_kept_one_begin_alike(small: Site, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the first build after a whole one has its beginning. Of files whose digests are known, none is read."""
+    bundle = small.keep(job)
+    memory = ContentMemory(str(job.cache / "memory"))
+    found = small.recall(job)
+    assert found is not None and found.closed.listed and not bundle.closed.listed
+    closed = with_list(bundle.closed)
+    read = beginning_of(tree_of(bundle), bundle.closed, memory)
+    monkeypatch.setattr(bundle_files, "digest_file", lambda path: f"read: {path}")
+    abouts = [
+        beginning_of(tree_of(item), item.closed, memory) for item in (dataclasses.replace(bundle, closed=closed), found)
+    ]
+    assert [item and item.about for item in abouts] == [read and read.about] * 2
+
+
+def test_there_is_no_beginning_without_modules_behind_it(small: Site, job: Job) -> None:
     bundle = small.bundle(job)
-    assert beginning_of(tree_of(bundle), bundle.closed, ContentMemory(str(job.cache / "memory"))) is None
+    records = files_of_bundle(bundle.closed)
+    memory = ContentMemory(str(job.cache / "memory"))
+    assert beginning_of(records, bundle.closed, memory) is None
+    assert beginning_of([Record(Type.FILE, MODULES, cuts=(0,)), *records], bundle.closed, memory) is None
 
 
 def test_the_list_of_what_is_kept_gives_the_same_records(small: Site, job: Job) -> None:

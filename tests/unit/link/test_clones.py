@@ -52,6 +52,16 @@ def test_a_clone(tree: Path, tmp_path: Path, links: bool, monkeypatch: pytest.Mo
     assert clone_tree(tmp_path / "clone", tmp_path / "again") == EXPECTED
 
 
+def test_a_clone_of_what_is_listed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are not read again; what is not in the list is."""
+    (tree / "a" / "file").chmod(0o644)
+    listed = listed_tree(tree)
+    (tree / "more").write_text("more")
+    (tree / "more").chmod(0o600)
+    monkeypatch.setattr(clones, "digest_file", lambda path: f"read: {os.path.basename(path)}")
+    assert clone_tree(tree, tmp_path / "clone", listed) == {**EXPECTED, "more": ["file", "read: more", "600"]}
+
+
 def test_a_list_of_what_is_there(tree: Path) -> None:
     (tree / "a" / "file").chmod(0o644)
     assert listed_tree(tree) == EXPECTED
