@@ -56,6 +56,13 @@ def compile_program(folder: Path) -> bytes:
     return compile_c(source, folder / "program", "-static", "-O2", "-s").read_bytes()
 
 
+def compile_small_program(folder: Path) -> bytes:
+    """The application with musl, which is a twentieth of its size."""
+    source, path = CHECKOUT / "tests" / "launcher" / "report.c", folder / "small-program"
+    subprocess.run([need_program("musl-gcc"), "-static", "-O2", "-s", source, "-o", path], check=True)
+    return path.read_bytes()
+
+
 # The writer
 
 
@@ -227,6 +234,16 @@ def a_library() -> Path:
         return Path(next(place for place in places if re.search(r"/(libc\.so|libc-|ld-musl)[^/]*$", place)))
 
 
+def compile_small_library(folder: Path) -> Path:
+    """A library with all tables that are filtered, a tenth of the C library's size."""
+    calls = (f"f{number - 1}(a) + " if number else "" for number in range(800))
+    functions = [f"int f{number}(int a) {{ return {call}{number}; }}" for number, call in enumerate(calls)]
+    source = "\n".join([*functions, f"void *all[] = {{{', '.join(f'f{number}' for number in range(800))}}};"])
+    path = compile_c(source, folder / "small-library.so", "-shared", "-fPIC", "-O1", "-s")
+    assert {item.kind for item in filters_of(path)} >= {item.kind for item in filters_of(a_library())}
+    return path
+
+
 def write_modules(path: Path) -> tuple[int, ...]:
     """Write an archive of modules of the standard library, and return the places of its cuts."""
     names = ["argparse", "ast", "enum", "functools", "this_is_the_application"]
@@ -247,13 +264,13 @@ def write_modules(path: Path) -> tuple[int, ...]:
     return write_archive(path, package, archive)
 
 
-def tree_of(program: bytes) -> list[bytes]:
-    """Records of every kind."""
+def tree_of(program: bytes, library: Optional[Path] = None) -> list[bytes]:
+    """Records of every kind; ``library`` is the C library's, if no other is given."""
     text = b"see /program\0" + bytes(5000)
     calls = b"/at".ljust(5000, b"\0") + b"\xe8\x01\0\0\0\x90" * 30000
     table = b"".join(struct.pack("<HI", number, number * number) for number in range(30000))
     mixed = [Filter(Kind.ROWS, 0, 999, 4), Filter(Kind.CODE, 1000, 40000), Filter(Kind.ROWS, 41003, 70001, 6)]
-    library = a_library()
+    library = library or a_library()
     return [
         # Not only its code: the bounds are whatever the record says.
         filtered_record("X", "program", program, [Filter(Kind.CODE, 65, len(program) - 70)]),

@@ -536,6 +536,21 @@ def small_disk(place: Path, size: str) -> Iterator[list[str]]:
     yield words
 
 
+@contextlib.contextmanager
+def in_memory(place: Path) -> Iterator[Path]:
+    """A directory on a tmpfs, for tests that write and remove a file system's worth of small things. Only the process
+    that holds the mount sees it at ``place``; everybody gets there by the path that is returned, and nothing is left
+    when that process ends, however the tests do."""
+    place.mkdir(parents=True, exist_ok=True)
+    script = 'mount -t tmpfs -o mode=755 tmpfs "$1" && echo && read -r _'
+    words = [need_program("unshare"), "--mount", "sh", "-c", script, "sh", str(place)]
+    with attended(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        if process.stdout.readline() != "\n":
+            lacking(f"cannot mount a file system in memory: {process.stderr.read().strip()}")
+        yield Path(f"/proc/{process.pid}/root") / place.absolute().relative_to("/")
+
+
 def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
     """End a process started by the tests, and what it started in its session. Once it has been waited for, its number,
     which is also that of the session, may be another's."""

@@ -10,6 +10,8 @@ import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +24,13 @@ from launching import (
     Outcome,
     Root,
     compile_launcher,
-    compile_program,
+    compile_small_library,
+    compile_small_program,
     executable,
     make_root,
     tree_of,
 )
-from support import attended, need_program
+from support import attended, in_memory, need_program, need_root
 
 from freezer.store.entries import Home, entries
 from freezer.store.prune import remove
@@ -41,14 +44,24 @@ ONCE = {*REMOVALS, "mprotect", "exit"}
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return compile_program(tmp_path_factory.mktemp("program"))
+def app(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An executable with records of every kind, each of a small file."""
+    folder = tmp_path_factory.mktemp("app")
+    records = tree_of(compile_small_program(folder), compile_small_library(folder))
+    return executable(compile_launcher(folder, *WAITING).read_bytes(), records)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory, program: bytes) -> Root:
-    folder = tmp_path_factory.mktemp("shortage")
-    return make_root(folder, executable(compile_launcher(folder, *WAITING).read_bytes(), tree_of(program)))
+def root(tmp_path_factory: pytest.TempPathFactory, app: bytes) -> Iterator[Root]:
+    """In memory: the disk would take half of the time."""
+    need_root()
+    with in_memory(tmp_path_factory.mktemp("shortage")) as folder:
+        yield make_root(folder, app)
+
+
+@pytest.fixture
+def root_on_disk(tmp_path: Path, app: bytes) -> Root:
+    return make_root(tmp_path, app)
 
 
 def judge(root: Root, done: Outcome, before: dict[str, tuple[int, int]], where: object, silent: bool = False) -> None:
@@ -130,7 +143,9 @@ def test_a_damaged_entry_when_a_call_fails(root: Root) -> None:
         assert whole and all((entry / "tree/lib/data").exists() for entry in whole[1:]), (call, number)
 
 
-def test_a_start_killed_at_each_call_leaves_what_can_be_removed(root: Root) -> None:
+def test_a_start_killed_at_each_call_leaves_what_can_be_removed(root_on_disk: Root) -> None:
+    """By freezer, which follows no path into another process's file systems."""
+    root = root_on_disk
     root.clean()
     homes = [Home(root.path / path.lstrip("/"), False) for path in ("first", "second/freezer/apps")]
     for call, number in root.calls():
