@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import consumers
 import pytest
 from builds import locked
-from support import CHECKOUT, PATIENCE, lacking, need_program
+from support import CHECKOUT, PATIENCE, Freezer, lacking, need_program
 
 from freezer.base.errors import ExitStatus
 
@@ -75,6 +76,36 @@ def debian(suite: str, folder: Path) -> Path:
                 lacking(done.stderr)
             assert done.returncode == 0, done.stderr
     return root
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a build in a distribution that is given by its name has made: the executable, and what the cache has of the
+    root, which is the directory ``root`` in it."""
+
+    executable: Path
+    kept: Path
+
+
+def debian_by_name(distribution: str, source: str, folder: Path) -> Named:
+    """Build a script in debian:``distribution``, with a cache of the build's own below ``folder``.
+
+    What this machine or its network lacks for that skips the test.
+    """
+    place = folder / distribution.replace("/", "-with-")
+    executable = place / "executable"
+    with locked(place.with_name(f"{place.name}.lock")):
+        freezer = Freezer(place / "cache")
+        if not executable.exists():
+            place.mkdir(exist_ok=True)
+            (place / "script.py").write_text(source)
+            words = ("build", "script.py", "--chroot", f"debian:{distribution}", "-o", executable)
+            done = freezer(*words, cwd=place, check=False)
+            if done.status == ExitStatus.ENVIRONMENT:
+                lacking(done.stderr)
+            assert done.status == 0, done.stderr
+    (kept,) = (path for path in (freezer.cache / "roots").iterdir() if path.is_dir())
+    return Named(executable, kept)
 
 
 def call(*words: str | Path) -> None:

@@ -20,9 +20,15 @@ def roots_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def bullseye(roots_folder: Path) -> Path:
+def built_by_name(roots_folder: Path, index: None) -> roots.Named:
+    """What a build in debian:bullseye/hello has made."""
+    return roots.debian_by_name("bullseye/hello", HELLO, roots_folder)
+
+
+@pytest.fixture(scope="session")
+def bullseye(built_by_name: roots.Named) -> Path:
     """The root directory of a system with an older C library, to be left as it is."""
-    return roots.debian("bullseye", roots_folder)
+    return built_by_name.kept / "root"
 
 
 @pytest.fixture(scope="session")

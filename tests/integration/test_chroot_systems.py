@@ -73,10 +73,8 @@ def test_packed(fresh_freezer: Freezer, packed: Path, here: Path, run_in_empty_r
     assert sha256(built.output) == first
 
 
-def test_distribution(fresh_freezer: Freezer, bullseye: Path, here: Path, run_in_empty_root: Empty) -> None:
-    """By name. That the mirror can be reached is known, as the fixture's root came from it."""
-    built = fresh_freezer("build", "hello.py", "--chroot", "debian:trixie/hello", cwd=here)
-    assert run_in_empty_root(built.output).stdout == "hello 3 13\n"
-    (made,) = (path for path in (fresh_freezer.cache / "roots").iterdir() if path.is_dir())
-    assert (made / "root/usr/bin/hello").is_file()
-    assert json.loads((made / "origin.json").read_text())["source"] == "debian:trixie/hello"
+def test_distribution(built_by_name: roots.Named, run_in_empty_root: Empty) -> None:
+    """By name, with a package."""
+    assert run_in_empty_root(built_by_name.executable).stdout == "hello 3 9\n"
+    assert (built_by_name.kept / "root/usr/bin/hello").is_file()
+    assert json.loads((built_by_name.kept / "origin.json").read_text())["source"] == "debian:bullseye/hello"
