@@ -40,8 +40,7 @@ def compile_launcher(folder: Path, *options: str) -> Path:
     need_program("cc")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "COMPILE", (*build.COMPILE, *options))
-        build.build(folder)
-    return folder / "launcher"
+        return build.build_launcher(folder, os.environ)
 
 
 WAITING = (f"-DPATIENCE={PATIENCE}", f"-DSILENCE={PATIENCE}")
