@@ -24,6 +24,7 @@ from freezer.freeze.pyinstaller import freeze
 from freezer.image.make import image_of_linked
 from freezer.link.linkers import link
 from freezer.link.modules import read_package
+from freezer.link.other_size import Other
 from freezer.plan.build import Plan
 from freezer.plan.choices import Linker
 from freezer.plan.resolve import resolve
@@ -64,13 +65,13 @@ def main(folder: Path, arguments: list[str]) -> None:
         closed = with_bill(first, environment, application, closed)
         for plan in (first, *others):
             own = job.inside(plan.linker.value)
-            linked = link(plan, closed, read_package(closed.frozen, own), own)
+            # Both linkers are used, so that the hint of a build, what the other one would give, is not measured.
+            linked = link(plan, closed, read_package(closed.frozen, own), own, other=Other(plan.linker, 0))
             prove(plan, linked, own)
             target = folder / plan.linker.value / application.name
             publish_executable(linked.path, target, job.log)
             if plan.image is not None:
                 image_of_linked(plan.image, linked, application.name, origin_of(plan, application, own), own)
-            linked.other.result()
 
 
 if __name__ == "__main__":
