@@ -58,11 +58,12 @@ def _seeded(objects: "list[object]") -> "Optional[str]":
     """Return which generator of random numbers would give the same ones in each restored process; None if no such is
     known. The module's own is seeded anew (os.register_at_fork)."""
     random: Any = sys.modules.get("random")
-    if random is None:
-        return None
+    generator, stateless = getattr(random, "Random", ()), getattr(random, "SystemRandom", ())
+    # The imports may end inside of that module.
+    own = getattr(random, "_inst", None)
     for item in objects:
         kind = type(item)
-        if issubclass(kind, random.Random) and not issubclass(kind, random.SystemRandom) and item is not random._inst:
+        if issubclass(kind, generator) and not issubclass(kind, stateless) and item is not own:
             return "the imports made a generator of random numbers, %s.%s" % (kind.__module__, kind.__qualname__)
     return None
 

@@ -42,6 +42,8 @@ def module_of(file: str, contents: str) -> str:
     """Return the name of the module whose code says that it is in a file."""
     if file.startswith("<frozen ") and file.endswith(">"):
         return file[len("<frozen ") : -1]
+    # Python before 3.11 has names that go by the way from the interpreter's own directory.
+    file = os.path.normpath(file) if "/../" in file else file
     if file.startswith(contents + "/"):
         return os.path.splitext(file[len(contents) + 1 :])[0].replace("/", ".").removesuffix(".__init__")
     return file

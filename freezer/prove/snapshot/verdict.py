@@ -97,6 +97,7 @@ def judge_run(replies: Sequence[Mapping[str, Any]], ignore: Sequence[str] = ()) 
 def _in_tree(file: str, tree: str) -> str:
     """Return where in the application a file is."""
     contents = f"{tree}/_internal/"
+    file = os.path.normpath(file) if file else file
     return file[len(contents) :] if file.startswith(contents) else os.path.basename(file)
 
 

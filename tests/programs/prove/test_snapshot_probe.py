@@ -148,6 +148,7 @@ def test_stacks() -> None:
         Frame("<string>", 0, "<module>"),
     ]
     assert module_of("/elsewhere/x.py", "/t/_internal") == "/elsewhere/x.py"
+    assert module_of("/t/bin/../_internal/a/b.py", "/t/_internal") == "a.b"
 
 
 def test_what_faulthandler_writes_is_read(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def reason(code: str) -> str:
         ("import threading, time; threading.Thread(target=time.sleep, args=(5,), daemon=True).start()", "a thread"),
         ("sys.abiflags = 't'", "has no global lock"),
         ("import random; own = random.Random(1)", "the imports made a generator of random numbers, random.Random"),
+        ("import random; del random.Random, random.SystemRandom, random._inst", "None"),  # inside of its imports
     ],
 )
 def test_reasons(code: str, why: str) -> None:
