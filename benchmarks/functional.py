@@ -1,11 +1,15 @@
 """PyInstaller's own functional tests, with freezer in PyInstaller's place.
 
-    python benchmarks/functional.py [--linker native|staticx] [--keep FOLDER] [--python PATH] [TEST-FILE ...] [-k WORDS]
+    python benchmarks/functional.py [--linker native|staticx] [--start plain|snapshot] [--keep FOLDER] [--python PATH]
+                                    [TEST-FILE ...] [-k WORDS]
 
 The tests are in PyInstaller's source distribution, which pip downloads, of the version that freezer builds with. Each
 builds a small program and runs it; ``functional_builder`` is the plugin for pytest that has ``freezer build`` do the
 building. Without TEST-FILE, the files of FILES are run: those about what an application is to its Python, not those
 about libraries, windows, or other systems.
+
+With ``--start snapshot`` the programs start from a snapshot of their memory, which each first start waits for; those
+that cannot be saved start plainly. How many were saved is printed.
 
 A table of what did not pass is printed, with the reasons; the exit status is 1 if a test failed that is not in
 DIFFERENT. It takes half an hour, and so is not part of freezer's tests. Run it where processes are limited in number
@@ -19,6 +23,7 @@ import json
 import marshal
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -121,7 +126,9 @@ def run_tests(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]
     files = [tests / f"test_{name}.py" for name in options.files or FILES]
     outcomes = folder / "outcomes.json"
     outcomes.unlink(missing_ok=True)
-    build = [sys.executable, "-m", "freezer", "build", "--no-verify", "--linker", options.linker]
+    build = [sys.executable, "-m", "freezer", "build", "--linker", options.linker]
+    # There is no snapshot without a proof, which finds out whether there can be one.
+    build += ["--start", "snapshot"] if options.start == "snapshot" else ["--no-verify"]
     # The tests say which modules there are; what else lies in the directory of a script is other tests'.
     build += ["--own", "none", "--python", str(python)]
     variables = {
@@ -131,6 +138,8 @@ def run_tests(folder: Path, options: argparse.Namespace) -> list[dict[str, str]]
         "FUNCTIONAL_READER": json.dumps([sys.executable, __file__]),
         "FUNCTIONAL_OUTCOMES": str(outcomes),
         "FUNCTIONAL_LOCALES": str(make_locales(folder / "locales")),
+        "FREEZER_CACHE": str(folder / "apps"),
+        **({"FREEZER_START": options.start} if options.start == "snapshot" else {}),
     }
     command = [str(python), "-m", "pytest", "-p", "functional_builder", "-q", "--basetemp", str(folder / "tests")]
     command += ["-k", options.words] if options.words else []
@@ -186,6 +195,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", metavar="TEST-FILE", help="such as basic, for test_basic.py")
     parser.add_argument("-k", dest="words", metavar="WORDS", help="only tests whose names have these, as for pytest")
     parser.add_argument("--linker", default="native")
+    parser.add_argument("--start", default="plain", choices=("plain", "snapshot"))
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python to build with")
     parser.add_argument(
         "--keep", type=Path, metavar="FOLDER", help="keep the tests, their Python and the programs here"
@@ -194,7 +204,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="freezer-functional-") as temporary:
         folder = (options.keep or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder / "apps", ignore_errors=True)
+        (folder / "apps").mkdir()
         outcomes = run_tests(folder, options)
+        saved = len(list(folder.glob("apps/*/snapshots/*.seal")))
     failed = 0
     print("| test | outcome | why |\n|---|---|---|")
     for one in outcomes:
@@ -205,6 +218,8 @@ def main() -> int:
         failed += one["outcome"] == "failed"
         if one["outcome"] != "passed":
             print(f"| {one['test']} | {one['outcome']} | {one['why']} |")
+    if options.start == "snapshot":
+        print(f"\n{saved} programs started from a snapshot")
     print("\n" + ", ".join(f"{count} {what}" for what, count in Counter(one["outcome"] for one in outcomes).items()))
     return 1 if failed else 0
 
