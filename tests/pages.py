@@ -156,7 +156,7 @@ VOLATILE = (
     (r"\bcreated=[\dT:Z-]+", "created=#"),
     (rf"\b{NUMBER} (?:B|kB|MB|GB)(?!\w)", "# bytes"),
     (rf"\b{NUMBER} (s|ms|%)(?!\w)", r"# \1"),
-    (r"\b\d+ (modules|system libraries|libraries|items|files?)\b", r"# \1"),
+    (r"\b\d+ (modules|variables|system libraries|libraries|items|files?)\b", r"# \1"),
     (r"[█▌]+", ""),
     (r"(?<=%) +\d+$| {2,}\d+$", " #"),
     (r" {2,}", " "),

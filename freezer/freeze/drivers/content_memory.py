@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any, Optional, Union
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of every key; raised when what is kept, or how it is found, changes."""
 
 DAY = 24 * 3600
@@ -147,11 +147,14 @@ def _names(code: CodeType) -> Iterator[tuple[str, str]]:
 
 
 def _with_names(code: CodeType, names: dict[str, str]) -> CodeType:
-    """The code, in which constants that are equal to a name are that object; the given one if they are already."""
+    """The code, in which constants that are equal to a name are that object; the given one if none is.
+
+    Also if they are that object already: what is replaced shares less with the rest."""
     constants = tuple(
         _with_names(item, names) if isinstance(item, CodeType) else names.get(item, item) if type(item) is str else item
         for item in code.co_consts
     )
-    if all(new is old for new, old in zip(constants, code.co_consts)):
-        return code
-    return code.replace(co_consts=constants)
+    is_changed = any(new is not old for new, old in zip(constants, code.co_consts))
+    if is_changed or any(type(item) is str and item in names for item in constants):
+        return code.replace(co_consts=constants)
+    return code

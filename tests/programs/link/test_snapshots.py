@@ -420,11 +420,11 @@ def makers(app: Saved) -> list[int]:
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:
             environment = Path("/proc", process, "environ").read_bytes()
-            name = Path("/proc", process, "comm").read_text()
+            name = Path("/proc", process, "comm").read_bytes()  # any other process may have any
         except OSError:
             continue
         mine = str(app.first).encode() in environment
-        if mine and (name == "freezer-snapshot\n"[:15] + "\n" or b"_FREEZER_SNAPSHOT=" in environment):
+        if mine and (name == b"freezer-snapshot"[:15] + b"\n" or b"_FREEZER_SNAPSHOT=" in environment):
             found.append(int(process))
     return found
 

@@ -135,7 +135,16 @@ def test_what_was_not_used_for_long_is_removed_once_a_day(tmp_path: Path) -> Non
     assert not os.path.exists(mine._path(keys[2]))
 
 
-NESTED = "def make():\n    class Inner:\n        pass\n    return Inner\n"
+NESTED = """
+def make():
+    class Inner:
+        pass
+    return Inner
+
+def also():
+    Inner = None
+    return Inner
+"""
 SAME = """
 import marshal, sys
 sys.path.insert(0, sys.argv[1])
