@@ -243,3 +243,13 @@ def test_what_a_build_says_of_imports_that_end_early(freezer: Freezer, tmp_path:
     assert said[0].endswith(", since later imports do what each start must do anew:")
     checked = freezer("check", "app", "--snapshot", cwd=tmp_path)
     assert said[0] in checked.stderr
+
+
+@pytest.mark.parametrize("imports", ["json", "json, late"])
+def test_the_objects_of_a_snapshot_are_frozen(freezer: Freezer, tmp_path: Path, imports: str) -> None:
+    """The collector does not look at them when the process ends, wherever the imports have ended: that would have their
+    pages copied."""
+    (tmp_path / "late.py").write_text("import decimal\nimport time\nBEGIN = time.time()\n")
+    (tmp_path / "app.py").write_text(f"import gc\nimport {imports}\nprint(gc.get_freeze_count() > 3000)\n")
+    app = build(freezer, tmp_path, tmp_path / "app.py", "--verify", "auto")
+    assert app.restored().stdout == "True\n"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Optional
 
+RUNNER = "_freezer_runner"
 QUIET = frozenset((None, "weakref", "_weakrefset", "functools", "logging", "threading"))
 """Modules whose callbacks for the end of an object only forget it; those of modules in C have no name."""
 
@@ -97,8 +98,11 @@ def is_open_file(item: object) -> bool:
 
 
 def _has_code_for_end(kind: type) -> bool:
-    # There are no open files, and functions that wait are looked at one by one.
-    return not issubclass(kind, (_io._IOBase, *SUSPENDED)) and any("__del__" in item.__dict__ for item in kind.__mro__)
+    # There are no open files, and functions that wait are looked at one by one. What runs the main script is gone with
+    # that, without the collector.
+    if kind.__module__ == RUNNER or issubclass(kind, (_io._IOBase, *SUSPENDED)):
+        return False
+    return any("__del__" in item.__dict__ for item in kind.__mro__)
 
 
 def _has_rest(function: "Any") -> bool:

@@ -71,6 +71,20 @@ assert any(type(item) is Lazy for item in gc.get_objects())
     assert reason(code) == "None"
 
 
+def test_what_runs_the_main_script_does_not_count() -> None:
+    """It is there when the process is saved, and gone when the script has ended."""
+    code = """
+class Ended(dict):
+    def __del__(self):
+        pass
+own = Ended()
+assert _freezer_savable.is_end_noticed([own])
+Ended.__module__ = "_freezer_runner"
+assert not _freezer_savable.is_end_noticed([own])
+"""
+    assert reason(code) == "None"
+
+
 class WithEnd:
     def __del__(self) -> None:
         pass
