@@ -250,6 +250,7 @@ def test_the_objects_of_a_snapshot_are_frozen(freezer: Freezer, tmp_path: Path, 
     """The collector does not look at them when the process ends, wherever the imports have ended: that would have their
     pages copied."""
     (tmp_path / "late.py").write_text("import decimal\nimport time\nBEGIN = time.time()\n")
-    (tmp_path / "app.py").write_text(f"import gc\nimport {imports}\nprint(gc.get_freeze_count() > 3000)\n")
-    app = build(freezer, tmp_path, tmp_path / "app.py", "--verify", "auto")
-    assert app.restored().stdout == "True\n"
+    text = f"import gc, sys\nimport {imports}\nif sys.argv[1:]:\n    print(gc.get_freeze_count() > 1000)\n"
+    (tmp_path / "app.py").write_text(text)
+    app = build(freezer, tmp_path, tmp_path / "app.py")
+    assert app.restored("count").stdout == "True\n"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 RUNNER = "_freezer_runner"
-QUIET = frozenset((None, "weakref", "_weakrefset", "functools", "logging", "threading"))
+QUIET = frozenset(
+    (None, "weakref", "_weakrefset", "functools", "logging", "threading", "_frozen_importlib", "importlib._bootstrap")
+)
 """Modules whose callbacks for the end of an object only forget it; those of modules in C have no name."""
 
 
