@@ -8,8 +8,9 @@ builds a small program and runs it; ``functional_builder`` is the plugin for pyt
 building. Without TEST-FILE, the files of FILES are run: those about what an application is to its Python, not those
 about libraries, windows, or other systems.
 
-With ``--start snapshot`` the programs start from a snapshot of their memory, which each first start waits for; those
-that cannot be saved start plainly. How many were saved is printed.
+With ``--start snapshot`` each program is started three times, and must end the same each time: the first start unpacks
+it, the second waits for a snapshot of its memory, and the third is from that. Those that cannot be saved start plainly.
+How many were saved is printed.
 
 A table of what did not pass is printed, with the reasons; the exit status is 1 if a test failed that is not in
 DIFFERENT. It takes half an hour, and so is not part of freezer's tests. Run it where processes are limited in number

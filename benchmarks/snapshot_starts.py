@@ -125,14 +125,17 @@ def measure(sample: Sample, folder: Path, rounds: int) -> list[Contestant]:
 def main(arguments: Sequence[str]) -> None:
     """Measure the samples that are named, all by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("samples", nargs="*", metavar="SAMPLE", choices=[[], *SAMPLES], default=list(SAMPLES))
+    # Not by ``choices``: argparse looks for a list by default among these as if it were one of them.
+    parser.add_argument("samples", nargs="*", metavar="SAMPLE", help=f"of {', '.join(SAMPLES)}; all by default")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="build there once, and measure often")
     options = parser.parse_args(arguments)
+    for unknown in set(options.samples) - set(SAMPLES):
+        parser.error(f"there is no sample {unknown!r}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in options.samples:
+        for name in options.samples or SAMPLES:
             found = measure(SAMPLES[name], folder, options.rounds)
             print(f"\n{name}\n\n|  | start | x python3 | processor, x python3 |\n|---|---|---|---|")
             print("\n".join(contestant.line(found[0]) for contestant in found))

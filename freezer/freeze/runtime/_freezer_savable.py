@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
 RUNNER = "_freezer_runner"
+"""The module that runs the main script."""
+
 QUIET = frozenset(
     (None, "weakref", "_weakrefset", "functools", "logging", "threading", "_frozen_importlib", "importlib._bootstrap")
 )
@@ -82,9 +84,15 @@ def is_end_noticed(objects: "list[object]") -> bool:
                 return True
         elif issubclass(type(item), _weakref.ref):
             callback: Any = item.__callback__  # type: ignore[attr-defined]
-            if callback is not None and callback.__module__ not in QUIET:
+            if callback is not None and not _is_quiet(callback):
                 return True
     return False
+
+
+def _is_quiet(callback: "Any") -> bool:
+    # Not all that can be called has a module: the method __delitem__ of a dictionary has none.
+    module: Any = getattr(callback, "__module__", callback)
+    return module is None or (issubclass(type(module), str) and module in QUIET)
 
 
 def is_open_file(item: object) -> bool:
@@ -101,8 +109,8 @@ def is_open_file(item: object) -> bool:
 
 def _has_code_for_end(kind: type) -> bool:
     # There are no open files, and functions that wait are looked at one by one. What runs the main script is gone with
-    # that, without the collector.
-    if kind.__module__ == RUNNER or issubclass(kind, (_io._IOBase, *SUSPENDED)):
+    # that, without the collector. A type that was made where there is no __name__ has no module.
+    if getattr(kind, "__module__", None) == RUNNER or issubclass(kind, (_io._IOBase, *SUSPENDED)):
         return False
     return any("__del__" in item.__dict__ for item in kind.__mro__)
 

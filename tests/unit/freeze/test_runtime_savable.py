@@ -122,6 +122,17 @@ def test_end_is_noticed(savable: Any) -> None:
         assert not savable.is_end_noticed([item]), item
 
 
+def test_what_has_no_module(savable: Any) -> None:
+    """A type that was made where there is no ``__name__``, and what can be called but is no function, as callbacks of gevent."""
+    names: dict[str, Any] = {}
+    exec("made = type('Made', (), {})", names)
+    made: Any = names["made"]()
+    forget: Any = {1: 2}.__delitem__
+    assert not hasattr(type(made), "__module__") and not hasattr(forget, "__module__")
+    assert not savable.is_end_noticed([made])
+    assert savable.is_end_noticed([weakref.ref(made, forget)])
+
+
 def test_open_files(savable: Any) -> None:
     with open("/etc/passwd") as file:
         assert savable.is_open_file(file) and savable.is_open_file(file.buffer)
