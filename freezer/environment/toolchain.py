@@ -15,11 +15,10 @@ from pathlib import Path
 from freezer.base.elf import read_elf
 from freezer.base.job import Job
 from freezer.base.received import check_folder
-from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import pip
 from freezer.environment.resolved import keep_report
-from freezer.store.workspace import hold
+from freezer.store.workspace import hold, put_in_place
 from freezer.system.buildroot import BuildRoot
 
 LAYOUT = 2
@@ -55,7 +54,6 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
         return (home / "complete").is_file()
 
     def make() -> None:
-        remove_tree(home)
         # Made where the sweep finds it if this build is killed.
         aside = job.work / "toolchain"
         aside.mkdir()
@@ -76,7 +74,7 @@ def make_toolchain(interpreter: Interpreter, root: BuildRoot, python: Path, job:
         check_folder(aside, job.work)
         keep_report(report, aside.name, job)
         job.write("toolchain/complete", f"Python {interpreter.version[0]}.{interpreter.version[1]}")
-        os.rename(aside, home)
+        put_in_place(aside, home, job)
 
     hold(job, home.with_name(f"{home.name}.lock"), usable=usable, make=make, anew=anew)
     os.utime(home)

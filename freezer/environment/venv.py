@@ -16,7 +16,6 @@ from pathlib import Path
 
 from freezer.base.job import Job
 from freezer.base.received import check_folder
-from freezer.base.removal import remove_tree
 from freezer.environment.interpreter import Interpreter
 from freezer.environment.pip import make_venv, pip
 from freezer.environment.requirement_files import plain_files
@@ -24,7 +23,7 @@ from freezer.environment.resolved import keep_report
 from freezer.environment.toolchain import analysis_memory, make_toolchain
 from freezer.plan.build import Plan
 from freezer.plan.requirements import requirements_content
-from freezer.store.workspace import hold
+from freezer.store.workspace import hold, put_in_place
 from freezer.system.buildroot import BuildRoot
 from freezer.system.rooted import within
 
@@ -92,7 +91,6 @@ def make_environment(
         return (home / "complete").is_file() and python.is_symlink()
 
     def make() -> None:
-        remove_tree(home)
         # Built where the sweep finds it if this build is killed.
         aside = job.work / "environment"
         _create(aside, interpreter, root, plan, dependencies, job)
@@ -101,7 +99,7 @@ def make_environment(
         if os.path.lexists(report):
             keep_report(report, aside.name, job)
         job.write("environment/complete", "")
-        os.rename(aside, home)
+        put_in_place(aside, home, job)
 
     lock = job.cache / "env" / f"{key}.lock"
     reused = hold(job, lock, usable=usable, make=make, anew=plan.refresh)

@@ -17,7 +17,7 @@ from freezer.base.job import Job
 from freezer.base.shortage import FULL
 from freezer.store.inventory import ItemKind, kept_roots
 from freezer.store.prune import remove
-from freezer.store.workspace import hold, lock_of
+from freezer.store.workspace import hold, lock_of, put_in_place
 
 
 def cached_root(
@@ -31,9 +31,6 @@ def cached_root(
     """
 
     def create() -> None:
-        if home.exists():
-            # Moved to where the sweep removes it, as removing takes a while.
-            os.rename(home, job.work / "old-root")
         aside = job.folder(f"new-root-{home.name}")
         try:
             make(aside / "root")
@@ -43,7 +40,7 @@ def cached_root(
             raise EnvironmentFailure(f"cannot unpack {source}: {error.strerror}", why=str(error)) from error
         facts = {"source": source, "made": int(time.time()), "freezer": __version__}
         (aside / "origin.json").write_text(json.dumps(facts), encoding="utf-8")
-        os.rename(aside, home)
+        put_in_place(aside, home, job)
 
     reused = hold(job, lock_of(home), usable=(home / "origin.json").is_file, make=create, anew=anew)
     os.utime(home)

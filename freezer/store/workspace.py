@@ -153,6 +153,17 @@ def hold(job: Job, lock: Path, *, usable: Callable[[], bool], make: Callable[[],
     raise RuntimeError(f"the item of {lock} was made repeatedly, and was removed each time")
 
 
+def put_in_place(made: Path, home: Path, job: Job) -> None:
+    """Move an item of the cache, complete in the work directory, to its place.
+
+    What is there is moved to the work directory and goes with that: at no moment, whenever this process is killed, is
+    there a part of an item. Call it with the item's lock held.
+    """
+    if os.path.lexists(home):
+        os.rename(home, job.folder("replaced") / home.name)
+    os.rename(made, home)
+
+
 def _there(usable: Callable[[], bool]) -> bool:
     try:
         return usable()

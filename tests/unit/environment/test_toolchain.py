@@ -104,6 +104,7 @@ def test_it_is_made_once(
     runner.job.holding.close()
     with pytest.raises(EnvironmentFailure):
         make_toolchain(interpreter, Host(), Path(sys.executable), runner.job, anew=True)
+    assert (made / "tool.py").is_file(), "what could not be made anew was lost"
 
 
 def test_another_system_has_its_own_memory(interpreter: Interpreter, runner: Runner) -> None:

@@ -123,7 +123,7 @@ def test_end_is_noticed(savable: Any) -> None:
 
 
 def test_what_has_no_module(savable: Any) -> None:
-    """A type that was made where there is no ``__name__``, and what can be called but is no function, as callbacks of gevent."""
+    """A type that was made where there is no ``__name__``; what can be called but is no function, as in gevent."""
     names: dict[str, Any] = {}
     exec("made = type('Made', (), {})", names)
     made: Any = names["made"]()

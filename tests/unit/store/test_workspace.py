@@ -18,7 +18,7 @@ from freezer.base.errors import EnvironmentFailure
 from freezer.base.log import Log
 from freezer.store import workspace as module
 from freezer.store.home import cache_root
-from freezer.store.workspace import locked, sweep, workspace
+from freezer.store.workspace import locked, put_in_place, sweep, workspace
 
 
 def test_workspace_comes_and_goes(tmp_path: Path) -> None:
@@ -45,6 +45,18 @@ def test_workspace_is_kept_on_request(tmp_path: Path) -> None:
     with workspace(tmp_path, "app", keep=True, log=Log(stream=io.StringIO())) as job:
         pass
     assert job.work.is_dir()
+
+
+def test_an_item_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    home = tmp_path / "cache" / "env" / "item"
+    with workspace(tmp_path / "cache", "app", keep=False, log=Log(stream=io.StringIO())) as job:
+        for name in ("first", "second"):
+            made = job.folder("made")
+            (made / name).touch()
+            put_in_place(made, home, job)
+            assert [path.name for path in home.iterdir()] == [name]
+        assert [path.name for path in (job.work / "replaced" / "item").iterdir()] == ["first"]
+    assert list((tmp_path / "cache" / "work").iterdir()) == []
 
 
 def test_cache_that_is_a_file(tmp_path: Path) -> None:
