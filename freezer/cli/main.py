@@ -48,6 +48,9 @@ OPTIONAL: dict[str, tuple[Callable[[str], bool], str]] = {
 }
 """Options whose value may be left out: what is a value, and the default."""
 
+ALARM = 0.01
+"""Seconds until an interruption that Python has dropped comes again."""
+
 
 def build_parser(command: Optional[str] = None) -> argparse.ArgumentParser:
     """Build the parser of the whole command line; of one command's, if it is one, which takes a tenth of the time."""
@@ -172,12 +175,29 @@ def _signals_raise() -> Iterator[None]:
         # Not an Exception: libraries catch those and raise their own.
         raise KeyboardInterrupt(f"interrupted by {signal.Signals(number).name}")
 
-    previous = {}
+    def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+        # Python drops what is raised in a callback for the end of an object, as imports have: the work would go on, and
+        # no signal would end it any more. The alarm comes once that callback is left.
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            hook(lost)
+            return
+        words = lost.exc_value.args
+
+        def alarm(_number: int, _frame: Optional[FrameType]) -> None:
+            raise KeyboardInterrupt(*words)
+
+        signal.signal(signal.SIGALRM, alarm)
+        signal.setitimer(signal.ITIMER_REAL, ALARM)
+
+    hook, sys.unraisablehook = sys.unraisablehook, interrupt_again
+    previous = {signal.SIGALRM: signal.getsignal(signal.SIGALRM)}
     for item in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(item) is not signal.SIG_IGN:
             previous[item] = signal.signal(item, interrupt)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for item, handler in previous.items():
             signal.signal(item, handler)
+        sys.unraisablehook = hook

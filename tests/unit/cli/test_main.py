@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Optional
 
@@ -129,6 +130,21 @@ def test_an_interrupted_exec_of_source_text_is_a_status(here: Path) -> None:
     (here / "interrupted.py").write_text(INTERRUPTED_IN_EXEC)
     done = subprocess.run([sys.executable, "-m", "interrupted"], capture_output=True, text=True, check=False)
     assert done.returncode == ExitStatus.INTERRUPTED, done.stderr
+
+
+def test_an_interruption_in_a_callback_is_not_lost() -> None:
+    """What is raised where an object ends, Python drops."""
+
+    class Ended:
+        def __del__(self) -> None:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGALRM), sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt, match="interrupted by SIGTERM"), cli._signals_raise():
+        Ended()
+        time.sleep(60)
+    assert (signal.getsignal(signal.SIGALRM), sys.unraisablehook) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
